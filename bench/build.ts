@@ -1,0 +1,56 @@
+// Makes what the benchmark runs, when its source is newer: the C programs of bench/native, and bench/programs as plain
+// JavaScript, so that their processes hold the library and Node as users have them and no TypeScript loader.
+
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join, parse } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run } from './children.js'
+
+const sources = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const output = join(root, 'build/bench')
+
+/** The path of a built program. */
+export function built(program: string): string {
+  return join(output, program)
+}
+
+/** Whether the library itself is there to be measured. */
+export async function libraryIsBuilt(): Promise<boolean> {
+  return (await modified(join(root, 'dist/lib/index.js'))) > 0
+}
+
+export async function build(): Promise<void> {
+  await mkdir(output, { recursive: true })
+  await each('native', '', (source, target) =>
+    run(['gcc', '-std=c17', '-O2', '-Wall', '-Wextra', '-o', target, source]),
+  )
+  await each('programs', '.js', async (source, target) => {
+    const { default: typescript } = await import('typescript')
+    const { ModuleKind, ScriptTarget } = typescript
+    const { outputText } = typescript.transpileModule(await readFile(source, 'utf8'), {
+      compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2023 },
+    })
+    await writeFile(target, outputText)
+  })
+}
+
+async function each(
+  folder: string,
+  extension: string,
+  make: (source: string, target: string) => Promise<unknown>,
+): Promise<void> {
+  for (const file of await readdir(join(sources, folder))) {
+    const source = join(sources, folder, file)
+    const target = built(parse(file).name + extension)
+    if ((await modified(source)) > (await modified(target))) await make(source, target)
+  }
+}
+
+/** When a file was last written; 0 if there is none. */
+async function modified(file: string): Promise<number> {
+  return stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  )
+}

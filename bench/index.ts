@@ -1,0 +1,67 @@
+// The command line of the benchmark: npm run bench -- [CASE...] [--runs N] [--seconds S] [--smoke] ...
+// Exits with 0 when every goal is met, 1 when one is not or a run fails, 2 on misuse.
+
+import { parseArgs } from 'node:util'
+import { build } from './build.js'
+import { cases } from './cases/index.js'
+import { describeMachine } from './machine.js'
+import { succeeded, toJson, toMarkdown, toText } from './report.js'
+import { runCase, type CaseResult } from './runner.js'
+
+const usage = `usage: npm run bench -- [CASE...] [options]
+
+  --runs N      rounds, each with every peer once (default 15)
+  --seconds S   how long each run is measured (default 1)
+  --smoke       one round of one second, nothing is judged
+  --json        print everything as JSON
+  --markdown    print the table as Markdown
+
+cases: ${cases.map(({ name }) => name).join(', ')}`
+
+function readOptions() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string', default: '15' },
+      seconds: { type: 'string', default: '1' },
+      smoke: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
+    },
+  })
+  const rounds = values.smoke ? 1 : Number(values.runs)
+  const seconds = values.smoke ? 1 : Number(values.seconds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--runs takes a whole number from 1')
+  if (!(seconds > 0 && seconds <= 3600)) throw new RangeError('--seconds takes a number up to 3600')
+  const unknown = positionals.find((name) => !cases.some((known) => known.name === name))
+  if (unknown !== undefined) throw new RangeError(`there is no case called ${unknown}`)
+
+  const chosen = positionals.length === 0 ? cases : cases.filter(({ name }) => positionals.includes(name))
+  const print = values.json ? toJson : values.markdown ? toMarkdown : toText
+  return { chosen, rounds, seconds, judged: !values.smoke, print }
+}
+
+async function main({ chosen, rounds, seconds, judged, print }: ReturnType<typeof readOptions>) {
+  await build()
+  const setup = { machine: await describeMachine(), seconds }
+  const results: CaseResult[] = []
+  for (const subject of chosen) {
+    const progress = (round: number, { name }: { name: string }) =>
+      console.error(`${subject.name}: round ${round} of ${rounds}, ${name}`)
+    results.push(await runCase(subject, rounds, setup, progress))
+  }
+  const report = { setup, rounds, results, judged }
+  console.log(print(report))
+  process.exitCode = succeeded(report) ? 0 : 1
+}
+
+try {
+  const options = readOptions()
+  await main(options).catch((error: unknown) => {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  })
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+  process.exitCode = 2
+}

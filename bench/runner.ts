@@ -1,0 +1,56 @@
+// Runs a case: in every round each peer once, in turn, in a network of its own.
+
+import type { Case, Peer, Setup } from './case.js'
+import { Network } from './network.js'
+
+/** What one peer did in one round. */
+export interface Run {
+  /** In the order of the measure's figures; NaN where the peer has none. */
+  readonly figures: readonly number[]
+  /** The peer's own account, if it gives one. */
+  readonly statement: unknown
+}
+
+export interface PeerResult {
+  readonly peer: Peer
+  /** Why it did not run; undefined if it did. */
+  readonly missing: string | undefined
+  /** One per round. */
+  readonly runs: readonly Run[]
+}
+
+export interface CaseResult {
+  readonly case: Case
+  readonly peers: readonly [PeerResult, ...PeerResult[]]
+}
+
+/** `progress` is told of every run before it starts. A run that fails ends the benchmark with its error. */
+export async function runCase(
+  subject: Case,
+  rounds: number,
+  setup: Setup,
+  progress: (round: number, peer: Peer) => void,
+): Promise<CaseResult> {
+  const prepare = async (peer: Peer) => ({ peer, missing: await peer.unavailable(), runs: [] as Run[] })
+  const [first, ...others] = subject.peers
+  const peers = [await prepare(first), ...(await Promise.all(others.map(prepare)))] as const
+  for (let round = 1; round <= rounds; round++) {
+    for (const { peer, missing, runs } of peers) {
+      if (missing !== undefined) continue
+      progress(round, peer)
+      runs.push(await runOnce(subject, peer, setup))
+    }
+  }
+  return { case: subject, peers }
+}
+
+async function runOnce({ measure }: Case, peer: Peer, setup: Setup): Promise<Run> {
+  const network = await Network.create()
+  try {
+    const session = await peer.start(network, setup)
+    const figures = await measure.sample(network, session, setup)
+    return { figures, statement: await session.stop() }
+  } finally {
+    await network.close()
+  }
+}

@@ -1,0 +1,59 @@
+# The native build, read by node-gyp (scripts/gyp.mjs here, `npm install` where no prebuild fits).
+# Sources are found by glob, so a new port kind or impairment edits nothing in this file.
+#
+# Variables, off by default and set by scripts/gyp.mjs through GYP_DEFINES:
+#   strict=1        warnings are errors (our own builds; another compiler's new warning must not stop a user)
+#   tests=1         also builds `native_tests`, which needs doctest and no Node
+#   sanitize=LIST   compiles everything with -fsanitize=LIST
+{
+  'variables': {
+    'strict%': 0,
+    'tests%': 0,
+    'sanitize%': '',
+    # As a system directory, so that our warning flags do not judge the headers of others.
+    'node_addon_api': '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
+  },
+  'target_defaults': {
+    'include_dirs': ['native'],
+    # Exceptions and type information: the standard library may throw at set-up, and UBSan's vptr check reads types.
+    'cflags!': ['-Wno-unused-parameter', '-O3'],
+    'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+    'cflags': ['-O2', '-g', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
+    'cflags_cc': ['-std=c++20'],
+    'libraries': ['-pthread', '-ldl'],
+    'conditions': [
+      ['strict==1', {'cflags': ['-Werror']}],
+      ['sanitize!=""', {
+        'cflags': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
+        'ldflags': ['-fsanitize=<(sanitize)'],
+      }],
+    ],
+  },
+  'targets': [
+    {
+      # Everything that moves frames; knows nothing of Node.
+      'target_name': 'core',
+      'type': 'static_library',
+      'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" | sort)'],
+    },
+    {
+      'target_name': 'etherloom',
+      'dependencies': ['core'],
+      'sources': ['<!@(find native/binding/ -name "*.cpp" | sort)'],
+      'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags_cc': ['-isystem', '<(node_addon_api)'],
+    },
+  ],
+  'conditions': [
+    ['tests==1', {
+      'targets': [
+        {
+          'target_name': 'native_tests',
+          'type': 'executable',
+          'dependencies': ['core'],
+          'sources': ['<!@(find test/native/ -name "*.cpp" | sort)'],
+        },
+      ],
+    }],
+  ],
+}

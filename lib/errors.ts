@@ -1,0 +1,117 @@
+/**
+ * The one error class of the library and the table of its codes.
+ * Thrown by every other module; native set-up errors pass through `fromNative` on their way up.
+ */
+import { getSystemErrorMap } from 'node:util'
+
+/** Every code with what it means. The code is the contract; messages may change. */
+export const errorCodes = {
+  ERR_ETHERLOOM_OPTION: 'An option has a value of the wrong type, out of range or in the wrong unit.',
+  ERR_ETHERLOOM_UNKNOWN_OPTION: 'An option is not one that this class or command knows.',
+  ERR_ETHERLOOM_NAME: 'A name is malformed, already in use, or names nothing that exists.',
+  ERR_ETHERLOOM_STATE: 'The object is in the wrong state: closed, not attached, or attached elsewhere.',
+  ERR_ETHERLOOM_PRIVILEGE: 'The process lacks a capability that the operation needs.',
+  ERR_ETHERLOOM_DEVICE: 'A device could not be opened or set up, or failed later.',
+  ERR_ETHERLOOM_NAMESPACE: 'A network namespace could not be created, found or entered.',
+  ERR_ETHERLOOM_FILTER: 'A filter expression or match object could not be compiled.',
+  ERR_ETHERLOOM_TOPOLOGY: 'A topology file has mistakes; the message gives file, line and column of each.',
+  ERR_ETHERLOOM_CONTROL: 'A running instance could not be reached, or one of that name already runs.',
+  ERR_ETHERLOOM_RESOURCE: 'Memory, descriptors or another bounded resource is used up.',
+  ERR_ETHERLOOM_UNSUPPORTED: 'This kernel, machine or build does not offer what was asked for.',
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+export interface ErrorDetails {
+  /** The error that led to this one. */
+  cause?: unknown
+  /** The system call that failed, as `ioctl TUNSETIFF`. */
+  syscall?: string | undefined
+  /** Its positive errno. */
+  errno?: number | undefined
+  /** What the user can do about it; becomes the end of the message. */
+  hint?: string | undefined
+}
+
+/** Whatever goes wrong in etherloom. Tell errors apart by `code`. */
+export class EtherloomError extends Error {
+  override readonly name = 'EtherloomError'
+  readonly code: ErrorCode
+  /** The system call that failed; undefined when the refusal is etherloom's own. */
+  readonly syscall: string | undefined
+  /** The positive errno of that call. */
+  readonly errno: number | undefined
+  /** What the user can do about it, also the end of `message`. */
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, { cause, syscall, errno, hint }: ErrorDetails = {}) {
+    super(hint === undefined ? message : `${message}; ${hint}`, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.syscall = syscall
+    this.errno = errno
+    this.hint = hint
+  }
+}
+
+/** What the addon reports when a set-up call fails. `errno` is 0 for a refusal of its own. */
+export interface NativeError {
+  code?: string
+  errno: number
+  syscall: string
+  message: string
+}
+
+const waysOut =
+  'run as root, or grant it with setcap or systemd, or use an open descriptor, a persistent TAP of your own ' +
+  "or 'etherloom up --rootless'"
+
+const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
+  EPERM: { code: 'ERR_ETHERLOOM_PRIVILEGE' },
+  EACCES: { code: 'ERR_ETHERLOOM_PRIVILEGE' },
+  EBUSY: { code: 'ERR_ETHERLOOM_DEVICE', hint: 'end the program that uses it, or choose another name' },
+  EEXIST: { code: 'ERR_ETHERLOOM_DEVICE', hint: 'choose another name, or remove what has this one' },
+  ENODEV: { code: 'ERR_ETHERLOOM_DEVICE', hint: "check the interface's name with 'ip link'" },
+  ENXIO: { code: 'ERR_ETHERLOOM_DEVICE', hint: "check the interface's name with 'ip link'" },
+  EMFILE: { code: 'ERR_ETHERLOOM_RESOURCE', hint: "allow more open files with 'ulimit -n'" },
+  ENFILE: { code: 'ERR_ETHERLOOM_RESOURCE', hint: 'raise the sysctl fs.file-max' },
+  ENOMEM: { code: 'ERR_ETHERLOOM_RESOURCE', hint: 'give the engine less memory, or the process more' },
+  ENOBUFS: { code: 'ERR_ETHERLOOM_RESOURCE' },
+  ENOSPC: { code: 'ERR_ETHERLOOM_RESOURCE' },
+  ENOSYS: { code: 'ERR_ETHERLOOM_UNSUPPORTED', hint: "see what this machine offers with 'etherloom doctor'" },
+  EOPNOTSUPP: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
+  EAFNOSUPPORT: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
+  EPROTONOSUPPORT: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
+}
+
+/**
+ * An EtherloomError for a native set-up error: its own code where it brings one, else the one its errno stands for;
+ * everything without an entry is a device error.
+ */
+export function fromNative(error: NativeError): EtherloomError {
+  const { errno, syscall, message } = error
+  const [name, description] = getSystemErrorMap().get(-errno) ?? []
+  const known = name === undefined ? undefined : byErrno[name]
+  const code = isErrorCode(error.code) ? error.code : (known?.code ?? 'ERR_ETHERLOOM_DEVICE')
+  const hint = code === 'ERR_ETHERLOOM_PRIVILEGE' ? privilegeHint(syscall) : known?.hint
+  const text = name === undefined ? message : `${message}: ${description} (${name})`
+  return new EtherloomError(code, text, {
+    syscall: syscall === '' ? undefined : syscall,
+    errno: errno === 0 ? undefined : errno,
+    hint,
+  })
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorCodes, code)
+}
+
+/** Which capability the failed call asks for, and the ways to get along. */
+function privilegeHint(syscall: string): string {
+  if (syscall.startsWith('open')) return `make the device readable and writable for this user, or ${waysOut}`
+  const capability = /^(setns|unshare|mount)/.test(syscall)
+    ? 'CAP_SYS_ADMIN'
+    : /^socket/.test(syscall)
+      ? 'CAP_NET_RAW'
+      : 'CAP_NET_ADMIN'
+  return `it needs ${capability}: ${waysOut}`
+}

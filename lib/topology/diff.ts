@@ -1,0 +1,101 @@
+/**
+ * What has to happen to turn one plan into another.
+ * Called by Network, which carries the changes out in order and, when one fails, those that lead back.
+ *
+ * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
+ * use the same interface; hosts are made before ports enter them and removed after all else, because a removed
+ * network namespace cannot be brought back as it was. A port whose plan differs is replaced, and so is one whose fabric or
+ * whose patched peer is; the paths that touch a replaced port are set again.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+
+/** A path's new policy; null stands for the fabric's default. */
+export interface PathChange {
+  from: string
+  to: string
+  policy: PathPlan['policy'] | null
+}
+
+export type Change =
+  | { do: 'detach' | 'attach'; fabric: string; port: string; plan: PortPlan }
+  | { do: 'unpatch' | 'patch'; ends: [PortReference, PortReference] }
+  | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
+  | { do: 'create' | 'remove'; host: string }
+  | { do: 'set'; fabric: string; paths: PathChange[] }
+
+/** The ordered changes from one plan to the other; none when they mean the same. */
+export function diff(before: Plan, after: Plan): Change[] {
+  const keptFabrics = new Set(
+    [...after.fabrics.keys()].filter((name) => sameFabric(before.fabrics.get(name), after.fabrics.get(name))),
+  )
+  const isKept = ({ fabric, port }: PortReference): boolean => {
+    const [old, now] = [portIn(before, { fabric, port }), portIn(after, { fabric, port })]
+    return keptFabrics.has(fabric) && old !== undefined && isDeepStrictEqual(old, now)
+  }
+  const staysAttached = (end: PortReference): boolean => {
+    const plan = portIn(after, end)
+    return isKept(end) && (plan?.kind !== 'patch' || isKept(plan.peer))
+  }
+  return [
+    ...portChanges(before, staysAttached, 'detach', 'unpatch'),
+    ...fabricChanges(before, keptFabrics, 'close'),
+    ...[...after.hosts]
+      .filter((host) => !before.hosts.has(host))
+      .map((host) => ({ do: 'create' as const, host })),
+    ...fabricChanges(after, keptFabrics, 'open'),
+    ...portChanges(after, staysAttached, 'attach', 'patch'),
+    ...pathChanges(before, after, staysAttached),
+    ...[...before.hosts]
+      .filter((host) => !after.hosts.has(host))
+      .map((host) => ({ do: 'remove' as const, host })),
+  ]
+}
+
+function portIn(plan: Plan, { fabric, port }: PortReference): PortPlan | undefined {
+  return plan.fabrics.get(fabric)?.ports.get(port)
+}
+
+/** Whether a fabric can go on as it is; its ports and paths do not matter. */
+function sameFabric(old: FabricPlan | undefined, now: FabricPlan | undefined): boolean {
+  return old?.kind === now?.kind && isDeepStrictEqual(old?.options, now?.options)
+}
+
+function fabricChanges(plan: Plan, kept: ReadonlySet<string>, verb: 'close' | 'open'): Change[] {
+  return [...plan.fabrics]
+    .filter(([fabric]) => !kept.has(fabric))
+    .map(([fabric, plan]) => ({ do: verb, fabric, plan }))
+}
+
+/** The ports of a plan that do not stay; the two ends of a patch are one change. */
+function portChanges(
+  plan: Plan,
+  stays: (end: PortReference) => boolean,
+  verb: 'detach' | 'attach',
+  patchVerb: 'unpatch' | 'patch',
+): Change[] {
+  return [...plan.fabrics].flatMap(([fabric, { ports }]) =>
+    [...ports].flatMap(([port, plan]): Change[] => {
+      if (stays({ fabric, port })) return []
+      if (plan.kind !== 'patch') return [{ do: verb, fabric, port, plan }]
+      // Fabrics differ at the two ends, so exactly one of them has the lesser name.
+      return fabric < plan.peer.fabric ? [{ do: patchVerb, ends: [{ fabric, port }, plan.peer] }] : []
+    }),
+  )
+}
+
+function pathChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  return [...after.fabrics].flatMap(([fabric, { paths }]): Change[] => {
+    const old = before.fabrics.get(fabric)?.paths ?? new Map<string, PathPlan>()
+    const stay = ({ from, to }: PathPlan): boolean =>
+      stays({ fabric, port: from }) && stays({ fabric, port: to })
+    const set = [...paths].flatMap(([key, path]) =>
+      stay(path) && isDeepStrictEqual(path, old.get(key)) ? [] : [path],
+    )
+    const reset = [...old].flatMap(([key, path]) =>
+      stay(path) && !paths.has(key) ? [{ from: path.from, to: path.to, policy: null }] : [],
+    )
+    const changes = [...set, ...reset]
+    return changes.length === 0 ? [] : [{ do: 'set', fabric, paths: changes }]
+  })
+}

@@ -1,0 +1,300 @@
+/**
+ * What a topology comes to once its names are resolved: hosts, fabrics, ports and the policy of each directed pair.
+ * Called by check.ts; diff.ts compares plans and network.ts carries them out.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { suggestion } from '../options.js'
+import type { Place } from './check.js'
+import type { Topology, TopologyFabric, TopologyPath, TopologyPolicy, TopologyPort } from './schema.js'
+
+/** Settings of the engine; they cannot change while it runs. */
+export interface EnginePlan {
+  name?: string
+  seed?: number
+  workers?: number
+  memory?: Topology['memory']
+}
+
+export interface TapPlan {
+  kind: 'tap'
+  /** The host that the interface is in; absent for this machine. */
+  host?: string
+  interface: string
+  addresses: string[]
+  mtu?: number
+  mac?: string
+  owner?: string
+  persist?: boolean
+}
+
+export interface PacketPlan {
+  kind: 'packet'
+  interface: string
+  direction?: 'in' | 'out' | 'both'
+  promiscuous?: boolean
+  filter?: TopologyPolicy['filter']
+}
+
+export interface PatchPlan {
+  kind: 'patch'
+  peer: PortReference
+}
+
+export type PortPlan = TapPlan | PacketPlan | PatchPlan
+
+export interface PortReference {
+  fabric: string
+  port: string
+}
+
+export interface PathPlan {
+  from: string
+  to: string
+  policy: TopologyPolicy & { allowed: boolean }
+}
+
+export interface FabricPlan {
+  kind: TopologyFabric['kind']
+  options: { forwarding?: 'allow' | 'deny'; ageing?: Extract<TopologyFabric, { kind: 'switch' }>['ageing'] }
+  ports: Map<string, PortPlan>
+  /** By `pathKey`. */
+  paths: Map<string, PathPlan>
+}
+
+export interface Plan {
+  engine: EnginePlan
+  hosts: Set<string>
+  fabrics: Map<string, FabricPlan>
+}
+
+export const emptyPlan = (engine: EnginePlan): Plan => ({ engine, hosts: new Set(), fabrics: new Map() })
+
+/** Identifies a directed pair; '>' is in no name. */
+export const pathKey = (from: string, to: string): string => `${from}>${to}`
+
+/** Takes a mistake: where it is, what it is, and whether the key or (by default) the value there is wrong. */
+export type Complain = (place: Place, message: string, at?: 'key' | 'value') => void
+
+/** Resolves a topology of valid shape. Every name that leads nowhere is handed to `complain`. */
+export function planOf(topology: Topology, complain: Complain): Plan {
+  const { hosts, fabrics, ...engine } = topology
+  const plan = emptyPlan(engine)
+  plan.hosts = new Set(Object.keys(hosts ?? {}))
+  const interfaces = nameInterfaces(fabrics, complain)
+  for (const [name, fabric] of Object.entries(fabrics)) {
+    const ports = new Map<string, PortPlan>()
+    for (const [port, given] of Object.entries(fabric.ports)) {
+      const place = ['fabrics', name, 'ports', port]
+      if ('host' in given && !plan.hosts.has(given.host))
+        complain([...place, 'host'], `no host '${given.host}'${suggestion(given.host, [...plan.hosts])}`)
+      if ('patch' in given)
+        checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
+      ports.set(port, planPort(given, interfaces.get(given) ?? ''))
+    }
+    if (fabric.kind === 'wire' && ports.size !== 2)
+      complain(
+        ['fabrics', name, 'ports'],
+        `wire '${name}' must have exactly 2 ports, not ${ports.size}`,
+        'key',
+      )
+    plan.fabrics.set(name, {
+      kind: fabric.kind,
+      options: fabricOptions(fabric),
+      ports,
+      paths: planPaths(fabric.paths ?? [], ports, ['fabrics', name, 'paths'], complain),
+    })
+  }
+  giveHostAddresses(hosts ?? {}, plan, complain)
+  return plan
+}
+
+function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
+  const { kind: _kind, ports: _ports, paths: _paths, ...options } = fabric
+  return options
+}
+
+function planPort(given: TopologyPort, interfaceName: string): PortPlan {
+  if ('patch' in given) {
+    const [fabric = '', port = ''] = given.patch.split('.')
+    return { kind: 'patch', peer: { fabric, port } }
+  }
+  if ('packet' in given) {
+    const { packet, ...options } = given
+    return { kind: 'packet', interface: packet, ...options }
+  }
+  if ('tap' in given) {
+    const { tap, addresses = [], ...options } = given
+    return { kind: 'tap', interface: tap, addresses, ...options }
+  }
+  return { kind: 'tap', ...given, interface: interfaceName, addresses: given.addresses ?? [] }
+}
+
+/**
+ * The interface of every host and TAP port. Names that are stated come first, so that the numbered ones of a host
+ * (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake.
+ */
+function nameInterfaces(fabrics: Topology['fabrics'], complain: Complain): Map<TopologyPort, string> {
+  const names = new Map<TopologyPort, string>()
+  const taken = new Set<string>()
+  const identity = (port: TopologyPort, name: string): string => `${'host' in port ? port.host : ''}/${name}`
+  const ports = Object.entries(fabrics).flatMap(([fabric, { ports }]) =>
+    Object.entries(ports).map(([name, port]) => ({ port, place: ['fabrics', fabric, 'ports', name] })),
+  )
+  for (const { port, place } of ports) {
+    const [key, name] =
+      'tap' in port
+        ? ['tap', port.tap]
+        : 'host' in port
+          ? ['interface', port.interface]
+          : ['packet', undefined]
+    if (name === undefined) continue
+    if (taken.has(identity(port, name)))
+      complain([...place, key], `interface '${name}' is already another port's`)
+    taken.add(identity(port, name))
+    names.set(port, name)
+  }
+  for (const { port } of ports) {
+    if (!('host' in port) || names.has(port)) continue
+    let number = 0
+    while (taken.has(identity(port, `eth${number}`))) number++
+    taken.add(identity(port, `eth${number}`))
+    names.set(port, `eth${number}`)
+  }
+  return names
+}
+
+function checkPatch(
+  topology: Topology,
+  self: PortReference,
+  target: string,
+  place: Place,
+  complain: Complain,
+): void {
+  const [fabric = '', port = ''] = target.split('.')
+  const other = topology.fabrics[fabric]
+  if (other === undefined)
+    return complain(place, `no fabric '${fabric}'${suggestion(fabric, Object.keys(topology.fabrics))}`)
+  const end = other.ports[port]
+  if (end === undefined)
+    return complain(
+      place,
+      `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(other.ports))}`,
+    )
+  if (fabric === self.fabric) return complain(place, 'a patch must join two different fabrics')
+  const self_ = `${self.fabric}.${self.port}`
+  if (!('patch' in end) || end.patch !== self_)
+    complain(place, `port '${port}' of fabric '${fabric}' must say 'patch: ${self_}' in return`)
+}
+
+/** Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. */
+function planPaths(
+  entries: TopologyPath[],
+  ports: ReadonlyMap<string, PortPlan>,
+  place: Place,
+  complain: Complain,
+): Map<string, PathPlan> {
+  const paths = new Map<string, PathPlan>()
+  entries.forEach((entry, index) => {
+    const { from, to, policy } = readEntry(entry, ports, (key, name) =>
+      complain(
+        [...place, index, key],
+        `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
+      ),
+    )
+    const pairs = from.flatMap((start) =>
+      to.filter((end) => end !== start).map((end) => [start, end] as const),
+    )
+    if (pairs.length === 0) complain([...place, index], 'a path needs two different ports')
+    for (const [start, end] of pairs) paths.set(pathKey(start, end), { from: start, to: end, policy })
+  })
+  return paths
+}
+
+function readEntry(
+  entry: TopologyPath,
+  ports: ReadonlyMap<string, PortPlan>,
+  unknown: (key: string, name: string) => void,
+): { from: string[]; to: string[]; policy: PathPlan['policy'] } {
+  const resolve = (key: string, names: string | string[]): string[] => {
+    if (names === '*') return [...ports.keys()]
+    const list = typeof names === 'string' ? [names] : names
+    for (const name of list) if (!ports.has(name)) unknown(key, name)
+    return list
+  }
+  if ('between' in entry) {
+    const { between, ...policy } = entry
+    const ends = resolve('between', between)
+    return { from: ends, to: ends, policy: { allowed: true, ...policy } }
+  }
+  const { from, to, ...policy } = entry
+  return { from: resolve('from', from), to: resolve('to', to), policy: { allowed: true, ...policy } }
+}
+
+/** Moves the addresses that stand at a host to its only port. */
+function giveHostAddresses(hosts: NonNullable<Topology['hosts']>, plan: Plan, complain: Complain): void {
+  for (const [host, given] of Object.entries(hosts)) {
+    if (given?.addresses === undefined) continue
+    const place = ['hosts', host, 'addresses']
+    const ports = [...plan.fabrics.values()]
+      .flatMap((fabric) => [...fabric.ports.values()])
+      .filter((port) => port.kind === 'tap')
+      .filter((port) => port.host === host)
+    const [port] = ports
+    if (port === undefined || ports.length > 1)
+      complain(
+        place,
+        `host '${host}' has ${ports.length} ports, so its addresses must stand at the ports`,
+        'key',
+      )
+    else if (port.addresses.length > 0)
+      complain(place, `host '${host}' has addresses here and at its port; state them in one place`, 'key')
+    else port.addresses = given.addresses
+  }
+}
+
+/** The topology that a plan came from, in its shortest form; `planOf` of it is the plan again. */
+export function topologyOf(plan: Plan): Topology {
+  const fabrics = [...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)] as const)
+  return {
+    ...plan.engine,
+    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])) }),
+    fabrics: Object.fromEntries(fabrics),
+  }
+}
+
+function fabricOf({ kind, options, ports, paths }: FabricPlan): TopologyFabric {
+  return {
+    kind,
+    ...options,
+    ports: Object.fromEntries([...ports].map(([name, port]) => [name, portOf(port)])),
+    ...(paths.size > 0 && { paths: pathEntries(paths) }),
+  } as TopologyFabric
+}
+
+function portOf(plan: PortPlan): TopologyPort {
+  switch (plan.kind) {
+    case 'patch':
+      return { patch: `${plan.peer.fabric}.${plan.peer.port}` }
+    case 'packet': {
+      const { kind: _, interface: packet, ...options } = plan
+      return { packet, ...options }
+    }
+    case 'tap': {
+      const { kind: _, host, interface: name, addresses, ...options } = plan
+      const rest = { ...(addresses.length > 0 && { addresses }), ...options }
+      return host === undefined ? { tap: name, ...rest } : { host, interface: name, ...rest }
+    }
+  }
+}
+
+/** One entry per path, or per pair where both directions have the same policy. */
+function pathEntries(paths: ReadonlyMap<string, PathPlan>): TopologyPath[] {
+  return [...paths].flatMap(([key, { from, to, policy }]): TopologyPath[] => {
+    const back = pathKey(to, from)
+    const same = isDeepStrictEqual(policy, paths.get(back)?.policy)
+    if (same && back < key) return []
+    const { allowed, ...rest } = policy
+    const written = { ...(!allowed && { allowed }), ...rest }
+    return [same ? { between: [from, to], ...written } : { from, to, ...written }]
+  })
+}

@@ -1,0 +1,168 @@
+/**
+ * Durations, rates, sizes and queue limits: their types, exact parsing and the shortest exact text back.
+ * Called by the classes through option rules, by the topology schema, and by the command line's tables.
+ *
+ * Units are case-sensitive (`Mbit` is not `mbit`); one space before the unit is allowed. Fractions are exact:
+ * what is finer than the base unit is refused, never rounded.
+ */
+import { nearest, refuse } from './options.js'
+
+/** A length of time, `'40ms'`: from 0 to 365 days, in steps of 1 ns. */
+export type Duration = `${number}${'ns' | 'us' | 'µs' | 'ms' | 's' | 'min' | 'h'}`
+/** Bits per second, `'54Mbit'`: from 1bit to 1Tbit; prefixes are powers of 1000. */
+export type Rate = `${number}${'bit' | 'kbit' | 'Mbit' | 'Gbit' | 'Tbit'}`
+/** Bytes, `'64KiB'`: KiB, MiB and GiB are powers of 1024, kB and MB powers of 1000. */
+export type Size = `${number}${'B' | 'KiB' | 'MiB' | 'GiB' | 'kB' | 'MB'}`
+/** How much may wait for a line: a time at its rate, bytes, or frames (`'200ms'`, `'64KiB'`, `'50frames'`). */
+export type QueueLimit = Duration | Size | `${number}frames` | `${number} frames` | '1frame' | '1 frame'
+
+/** A parsed queue limit: exactly one of the three. */
+export type QueueBound = { frames: number } | { bytes: number } | { nanoseconds: bigint }
+
+type Units = Readonly<Record<string, bigint>>
+
+/** A kind of quantity: what its units stand for (the base unit first), its range, and that range in words. */
+interface Quantity {
+  units: Units
+  min: bigint
+  max: bigint
+  expects: string
+}
+
+const durations: Quantity = {
+  units: {
+    ns: 1n,
+    us: 1_000n,
+    ms: 1_000_000n,
+    s: 1_000_000_000n,
+    min: 60_000_000_000n,
+    h: 3_600_000_000_000n,
+  },
+  min: 0n,
+  max: 365n * 24n * 3_600_000_000_000n,
+  expects: 'a duration from 0s to 365 days in ns, us, ms, s, min or h',
+}
+const rates: Quantity = {
+  units: {
+    bit: 1n,
+    kbit: 1_000n,
+    Mbit: 1_000_000n,
+    Gbit: 1_000_000_000n,
+    Tbit: 1_000_000_000_000n,
+  },
+  min: 1n,
+  max: 1_000_000_000_000n,
+  expects: 'a rate per second from 1bit to 1Tbit in bit, kbit, Mbit, Gbit or Tbit',
+}
+const sizes: Quantity = {
+  units: { B: 1n, kB: 1_000n, KiB: 1n << 10n, MB: 1_000_000n, MiB: 1n << 20n, GiB: 1n << 30n },
+  min: 0n,
+  max: 1n << 40n,
+  expects: 'a size from 0B to 1024GiB in B, kB, KiB, MB, MiB or GiB',
+}
+const frameCounts: Quantity = {
+  units: { frames: 1n, frame: 1n },
+  min: 0n,
+  max: 1_000_000_000n,
+  expects: 'from 0 to 1000000000 frames',
+}
+const queueUnits: Units = { ...durations.units, ...sizes.units, ...frameCounts.units }
+
+/** Nanoseconds of a `Duration`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function parseDuration(value: unknown, subject = 'value'): bigint {
+  return parse(value, subject, durations)
+}
+
+/** Bits per second of a `Rate`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function parseRate(value: unknown, subject = 'value'): bigint {
+  return parse(value, subject, rates)
+}
+
+/** Bytes of a `Size`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function parseSize(value: unknown, subject = 'value'): number {
+  return Number(parse(value, subject, sizes))
+}
+
+/** The bound that a `QueueLimit` states. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function parseQueueLimit(value: unknown, subject = 'value'): QueueBound {
+  const unit = split(value)?.unit
+  if (unit === undefined || !Object.hasOwn(queueUnits, unit))
+    return refuse(
+      subject,
+      "a queue limit such as '200ms', '64KiB' or '50frames'",
+      value,
+      meant(value, queueUnits),
+    )
+  if (Object.hasOwn(durations.units, unit)) return { nanoseconds: parse(value, subject, durations) }
+  if (Object.hasOwn(sizes.units, unit)) return { bytes: Number(parse(value, subject, sizes)) }
+  return { frames: Number(parse(value, subject, frameCounts)) }
+}
+
+/** The shortest exact text of a number of nanoseconds: 1500000n is `1.5ms`. */
+export function formatDuration(nanoseconds: bigint): string {
+  return format(nanoseconds, durations.units, 's')
+}
+
+/** The shortest exact text of bits per second: 2500000n is `2.5Mbit`. */
+export function formatRate(bitsPerSecond: bigint): string {
+  return format(bitsPerSecond, rates.units, 'bit')
+}
+
+/** The shortest exact text of a number of bytes: 1536n is `1.5KiB`. */
+export function formatSize(bytes: number | bigint): string {
+  return format(BigInt(bytes), sizes.units, 'B')
+}
+
+/** A count with its thousands apart: `1,234,567`. */
+export function formatCount(count: number | bigint): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** The parts of `'1.5 ms'`, or undefined when it is not a decimal number, at most one space and a word. */
+function split(value: unknown): { whole: string; fraction: string; unit: string } | undefined {
+  if (typeof value !== 'string') return undefined
+  const [, whole, fraction = '', word] = /^(\d+)(?:\.(\d+))? ?([^\d\s]+)$/.exec(value) ?? []
+  if (whole === undefined || word === undefined) return undefined
+  return { whole, fraction, unit: word.replace(/^[\u00b5\u03bc]s$/, 'us') } // micro sign and Greek letter
+}
+
+function parse(value: unknown, subject: string, { units, min, max, expects }: Quantity): bigint {
+  const parts = split(value)
+  const scale = parts && Object.hasOwn(units, parts.unit) ? units[parts.unit] : undefined
+  if (parts === undefined || scale === undefined) return refuse(subject, expects, value, meant(value, units))
+  const numerator = BigInt(parts.whole + parts.fraction) * scale
+  const denominator = 10n ** BigInt(parts.fraction.length)
+  if (numerator % denominator !== 0n)
+    return refuse(subject, `a whole number of ${Object.keys(units)[0]}`, value)
+  const result = numerator / denominator
+  return result >= min && result <= max ? result : refuse(subject, expects, value)
+}
+
+/** What was probably meant by a number with a unit that is not one of `units`. */
+function meant(value: unknown, units: Units): string | undefined {
+  const parts = split(value)
+  const unit = parts && nearest(parts.unit, Object.keys(units))
+  return unit === undefined ? undefined : (value as string).replace(/ ?[^\d\s]+$/, unit)
+}
+
+/**
+ * Writes `value` in each unit that it reaches and that gives an end to the decimals, and takes the shortest text;
+ * of equally short ones the first, which has the smaller unit and so the fewer decimals.
+ */
+function format(value: bigint, units: Units, zero: string): string {
+  if (value === 0n) return `0${zero}`
+  const texts = Object.entries(units)
+    .filter(([, scale]) => value >= scale)
+    .flatMap(([unit, scale]) => decimal(value, scale).map((number) => number + unit))
+  return texts.reduce((best, text) => (text.length < best.length ? text : best))
+}
+
+/** `value / scale` as an exact decimal, or nothing when 15 digits after the point do not end it. */
+function decimal(value: bigint, scale: bigint): string[] {
+  const parts = 10n ** 15n
+  if ((value * parts) % scale !== 0n) return []
+  const fraction = String(((value % scale) * parts) / scale)
+    .padStart(15, '0')
+    .replace(/0+$/, '')
+  return [`${value / scale}${fraction === '' ? '' : `.${fraction}`}`]
+}

@@ -1,0 +1,37 @@
+// A learning switch (IEEE 802.1Q, clause 8.6 to 8.8, without spanning tree). Called through Fabric: decide()
+// on any worker, learn() and forget() on the home worker, addresses() on any thread.
+#pragma once
+
+#include "fabrics/fabric.hpp"
+#include "fabrics/mac_table.hpp"
+
+namespace etherloom {
+
+struct SwitchSettings {
+  Duration ageing{300'000'000'000};  ///< how long an address is known after a frame from it; 0 learns nothing
+  std::uint32_t addresses = 8192;    ///< that the table holds, at least 1
+  bool forwardReserved = false;      ///< pass on 01:80:C2:00:00:0x instead of dropping it
+};
+
+class Switch final : public Fabric {
+ public:
+  explicit Switch(const SwitchSettings& settings);
+
+  void decide(Slot from, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
+              LearnLog& log) const noexcept override;
+  void learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) override;
+  void forget(Slot slot) override { table_.forget(slot); }
+  [[nodiscard]] std::vector<AddressRow> addresses(Instant now) const override { return table_.rows(now); }
+  [[nodiscard]] std::uint32_t portLimit() const override { return MacTable::portLimit; }
+
+ private:
+  [[nodiscard]] bool worthLearning(AddressKey source, Slot from, Instant now) const noexcept;
+  [[nodiscard]] Verdict route(std::uint64_t destination, std::uint16_t vlan, Slot from,
+                              Instant now) const noexcept;
+
+  bool forwardReserved_;
+  Duration refreshAfter_;  // a known address is written down again when its entry is older than this
+  MacTable table_;
+};
+
+}  // namespace etherloom

@@ -1,0 +1,59 @@
+// A burst of frames: the unit of every hot call. At most 64, so that a set of them is one 64-bit mask.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "frame/counters.hpp"
+#include "frame/frame.hpp"
+#include "frame/pool.hpp"
+
+namespace etherloom {
+
+inline constexpr unsigned burstSize = 64;
+
+/// Some of the frames of a burst: bit i stands for frame i.
+using FrameMask = std::uint64_t;
+
+constexpr FrameMask allFrames(unsigned count) { return count == burstSize ? ~FrameMask{0} : (FrameMask{1} << count) - 1; }
+
+/// Frames a port hands over at once. The receiver of the burst owns one reference to each.
+class RxBurst {
+ public:
+  RxBurst(FramePool& framePool, Drops& portDrops) : pool(framePool), drops(portDrops) {}
+
+  FramePool& pool;
+  Drops& drops;     ///< the port's, for what never became a frame
+  Instant at;       ///< set by the worker after receive(): the arrival of every frame of the burst
+
+  [[nodiscard]] unsigned count() const { return count_; }
+  [[nodiscard]] unsigned room() const { return burstSize - count_; }
+  void add(Frame* frame) noexcept { frames_[count_++] = frame; }
+  [[nodiscard]] std::span<Frame* const> frames() const { return {frames_.data(), count_}; }
+  [[nodiscard]] Frame* operator[](unsigned index) const { return frames_[index]; }
+  /// Drops the frames of `mask` from the burst, releasing them.
+  void remove(FrameMask mask) noexcept {
+    unsigned kept = 0;
+    for (unsigned index = 0; index < count_; ++index) {
+      if (mask >> index & 1) {
+        pool.release(frames_[index]);
+      } else {
+        frames_[kept++] = frames_[index];
+      }
+    }
+    count_ = kept;
+  }
+
+ private:
+  std::array<Frame*, burstSize> frames_;
+  unsigned count_ = 0;
+};
+
+/// A frame on its way out of a port, with the path that pays for it. Whoever holds the item owns one reference.
+struct TxItem {
+  Frame* frame;
+  PathAccount* account;
+};
+
+}  // namespace etherloom

@@ -1,0 +1,99 @@
+// Counters that one worker writes and anybody reads, without either waiting for the other.
+//
+// Theory of operation. A block of counters has one writer. The writer brackets each group of changes with an Update,
+// which makes the block's sequence odd; a reader copies the block and starts again if the sequence was odd or moved.
+// Every word is a relaxed atomic, so a torn read is impossible and the writer pays plain loads and stores.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "frame/drop.hpp"
+
+namespace etherloom {
+
+class Counter {
+ public:
+  void add(std::uint64_t amount) noexcept { set(get() + amount); }
+  void subtract(std::uint64_t amount) noexcept { set(get() - amount); }
+  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class Drops {
+ public:
+  void add(DropReason reason, std::uint64_t frames) noexcept { counters_[static_cast<std::size_t>(reason)].add(frames); }
+  [[nodiscard]] std::uint64_t get(std::size_t reason) const noexcept { return counters_[reason].get(); }
+
+ private:
+  std::array<Counter, dropReasonCount> counters_;
+};
+
+/// The sequence of one block of counters.
+class Sequence {
+ public:
+  /// Brackets a group of changes by the block's one writer. Nests: only the outermost counts.
+  class Update {
+   public:
+    explicit Update(Sequence& sequence) noexcept : sequence_(sequence) {
+      if (sequence_.depth_++ == 0) sequence_.begin();
+    }
+    ~Update() {
+      if (--sequence_.depth_ == 0) sequence_.end();
+    }
+    Update(const Update&) = delete;
+    Update& operator=(const Update&) = delete;
+
+   private:
+    Sequence& sequence_;
+  };
+
+  /// Calls `copy` until it ran beside no change.
+  template <typename Copy>
+  void read(Copy&& copy) const {
+    for (;;) {
+      const std::uint32_t before = value_.load(std::memory_order_acquire);
+      copy();
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if ((before & 1) == 0 && value_.load(std::memory_order_relaxed) == before) return;
+    }
+  }
+
+ private:
+  void begin() noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+  void end() noexcept { value_.store(value_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+
+  std::atomic<std::uint32_t> value_{0};
+  std::uint32_t depth_ = 0;  // the writer's own
+};
+
+/// What one port counts. Writer: the port's worker.
+struct PortCounters {
+  Sequence sequence;
+  Counter receivedFrames, receivedBytes, transmittedFrames, transmittedBytes;
+  Drops dropped;
+};
+
+/// What one path counts on the side of its from-port. Writer: that port's worker.
+struct PathOffer {
+  Sequence sequence;
+  Counter offered, refused, lostOnTheWay, handedOver;  // refused by the filter; lost because the other worker's ring was full
+};
+
+/// What one path counts on the side of its to-port. Writer: that port's worker.
+/// admitted + duplicated = delivered + dropped + waiting + travelling + staged, always.
+struct PathAccount {
+  PathOffer offer;
+  alignas(64) Sequence sequence;
+  Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;
+  Drops dropped;
+};
+
+}  // namespace etherloom

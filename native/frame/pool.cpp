@@ -1,0 +1,127 @@
+#include "frame/pool.hpp"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <new>
+
+namespace etherloom {
+namespace {
+
+constexpr std::size_t stride(BufferClass bufferClass) {
+  return sizeof(Frame) + FramePool::headroom + FramePool::capacity(bufferClass);
+}
+static_assert(stride(BufferClass::Small) == 2048);
+
+}  // namespace
+
+Result<std::unique_ptr<FramePool>> FramePool::create(std::size_t bytes) {
+  const std::size_t small = bytes / 4 * 3 / stride(BufferClass::Small);
+  const std::size_t large = bytes / 4 / stride(BufferClass::Large);
+  if (large == 0) return Error{EINVAL, "", "the engine's memory must hold at least a few large frames"};
+
+  std::unique_ptr<FramePool> pool(new FramePool);
+  pool->arenaSize_ = small * stride(BufferClass::Small) + (large + 1) * stride(BufferClass::Large);
+  void* memory = mmap(nullptr, pool->arenaSize_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return Error::last("mmap", "no address space for the engine's frames; give it less memory");
+  pool->arena_ = static_cast<std::byte*>(memory);
+
+  std::byte* largeAt = pool->carve(BufferClass::Small, pool->arena_, small);
+  pool->carve(BufferClass::Large, largeAt, large + 1);
+  pool->scratch_ = pool->acquire(BufferClass::Large);
+  pool->classOf(BufferClass::Large).size = large;
+  return pool;
+}
+
+FramePool::~FramePool() {
+  if (arena_) munmap(arena_, arenaSize_);
+}
+
+std::byte* FramePool::carve(BufferClass bufferClass, std::byte* at, std::size_t count) {
+  Class& of = classOf(bufferClass);
+  of.size = count;
+  of.holdLimit = static_cast<std::uint32_t>(count - count / 4);
+  of.fresh = at;
+  of.end = at + count * stride(bufferClass);
+  return of.end;
+}
+
+Frame* FramePool::fresh(BufferClass bufferClass) noexcept {
+  Class& of = classOf(bufferClass);
+  if (of.fresh == of.end) return nullptr;
+  // SAFETY: the arena is page aligned and both strides are multiples of 64, so each Frame is aligned and disjoint.
+  auto* frame = new (of.fresh) Frame;
+  frame->bufferClass = bufferClass;
+  frame->pool = this;
+  of.fresh += stride(bufferClass);
+  return frame;
+}
+
+Frame* FramePool::acquire(BufferClass bufferClass) noexcept {
+  Class& of = classOf(bufferClass);
+  if (!of.free) of.free = of.returned.exchange(nullptr, std::memory_order_acquire);
+  Frame* frame = of.free ? of.free : fresh(bufferClass);
+  if (!frame) return nullptr;
+  if (frame == of.free) of.free = frame->next;
+  frame->next = nullptr;
+  frame->data = reinterpret_cast<std::uint8_t*>(frame) + sizeof(Frame) + headroom;
+  std::memset(frame->data - virtioHeaderLength, 0, virtioHeaderLength);
+  frame->length = 0;
+  frame->hops = 0;
+  frame->offload = {};
+  frame->references.store(1, std::memory_order_relaxed);
+  return frame;
+}
+
+void FramePool::release(Frame* frame) noexcept {
+  if (frame->references.load(std::memory_order_acquire) != 1 &&
+      frame->references.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+    return;
+  }
+  Class& of = frame->pool->classOf(frame->bufferClass);
+  if (frame->pool == this) {
+    frame->next = of.free;
+    of.free = frame;
+    return;
+  }
+  frame->next = of.returned.load(std::memory_order_relaxed);
+  while (!of.returned.compare_exchange_weak(frame->next, frame, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+}
+
+Frame* FramePool::copy(const Frame& frame) noexcept {
+  Frame* copy = acquire(frame.length <= smallCapacity ? BufferClass::Small : BufferClass::Large);
+  if (!copy) return nullptr;
+  std::memcpy(copy->data, frame.data, frame.length);
+  copy->length = frame.length;
+  copy->hops = frame.hops;
+  copy->offload = frame.offload;
+  copy->arrival = frame.arrival;
+  copy->from = frame.from;
+  copy->number = frame.number;
+  return copy;
+}
+
+bool FramePool::hold(Frame& frame) noexcept {
+  Class& of = frame.pool->classOf(frame.bufferClass);
+  if (of.held.fetch_add(1, std::memory_order_relaxed) < of.holdLimit) return true;
+  of.held.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void FramePool::unhold(Frame& frame) noexcept {
+  frame.pool->classOf(frame.bufferClass).held.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::size_t FramePool::outstanding() const noexcept {
+  std::size_t free = 0;
+  for (BufferClass bufferClass : {BufferClass::Small, BufferClass::Large}) {
+    const Class& of = classes_[static_cast<std::size_t>(bufferClass)];
+    free += static_cast<std::size_t>(of.end - of.fresh) / stride(bufferClass);
+    for (const Frame* frame = of.free; frame; frame = frame->next) ++free;
+    for (const Frame* frame = of.returned.load(std::memory_order_acquire); frame; frame = frame->next) ++free;
+  }
+  return size() - free;
+}
+
+}  // namespace etherloom

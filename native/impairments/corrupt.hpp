@@ -1,0 +1,13 @@
+// Bit errors. Called through the registry, and directly by tests.
+#pragma once
+
+#include <memory>
+
+#include "impairments/impairment.hpp"
+
+namespace etherloom {
+
+/// Inverts one random bit of a frame with this probability: any bit, the Ethernet header included.
+[[nodiscard]] std::unique_ptr<const Impairment> makeCorrupt(double probability);
+
+}  // namespace etherloom

@@ -1,0 +1,13 @@
+// Duplication. Called through the registry, and directly by tests.
+#pragma once
+
+#include <memory>
+
+#include "impairments/impairment.hpp"
+
+namespace etherloom {
+
+/// Sends each frame twice with this probability.
+[[nodiscard]] std::unique_ptr<const Impairment> makeDuplicate(double probability);
+
+}  // namespace etherloom

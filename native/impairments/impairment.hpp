@@ -1,0 +1,90 @@
+// The contract of an impairment: what happens to a frame on a path before the line, as an edit of its
+// passage. Called by the pipeline on the worker of the path's to-port.
+//
+// An impairment is settings only: immutable, shared by any number of paths and threads. What it remembers
+// from frame to frame is the path's StageState, passed in. It never queues, sleeps, allocates or reads a
+// clock. A new one is a file beside this one and a line in registry.cpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "frame/drop.hpp"
+#include "frame/pool.hpp"
+#include "impairments/random.hpp"
+
+namespace etherloom {
+
+/// Where randomness enters a path. The impairments of a path are applied in this order; jitter and reorder
+/// belong to travel. Each stage has a stream of its own, so adding one does not shift what the others draw.
+enum class Stage : std::uint8_t { Duplicate, Loss, Corrupt, Jitter, Reorder, Count };
+
+inline constexpr std::size_t stageCount = static_cast<std::size_t>(Stage::Count);
+
+/// The names that seeds are derived from.
+inline constexpr std::array<std::string_view, stageCount> stageNames{"duplicate", "loss", "corrupt", "jitter",
+                                                                     "reorder"};
+static_assert(!stageNames.back().empty(), "every stage has a name");
+
+/// What one stage of one path carries from frame to frame.
+struct StageState {
+  Random random;
+  std::uint64_t memory = 0;  ///< the state of a model with memory; 0 is where such a model starts
+};
+
+using StageStates = std::array<StageState, stageCount>;
+
+/// The stages of a path, from the path's seed: its own, or deriveSeed(engine seed, fabric, from, to).
+inline StageStates seedStages(std::uint64_t pathSeed) {
+  StageStates states;
+  for (std::size_t stage = 0; stage < stageCount; ++stage) {
+    states[stage].random = Random(deriveSeed(pathSeed, stageNames[stage]));
+  }
+  return states;
+}
+
+/// One frame's way through the impairments of a path: one wire frame, its checksums complete. Holds the
+/// caller's reference to the frame, and may exchange it for a reference to a copy.
+class Passage {
+ public:
+  Passage(FramePool& pool, Frame* frame) noexcept : pool_(pool), frame_(frame) {}
+
+  /// The frame as edited so far. Its reference is the caller's to pass on or release, dropped or not.
+  [[nodiscard]] Frame* frame() const noexcept { return frame_; }
+  /// The same frame, but nobody else's: copied first if it is shared. nullptr when there was no buffer.
+  [[nodiscard]] Frame* writable() noexcept {
+    if (frame_->references.load(std::memory_order_acquire) == 1) return frame_;
+    Frame* copy = pool_.copy(*frame_);
+    if (!copy) return nullptr;
+    pool_.release(frame_);
+    return frame_ = copy;
+  }
+
+  /// How many times the frame leaves; all copies are identical and share the frame.
+  [[nodiscard]] std::uint32_t copies() const noexcept { return copies_; }
+  void duplicate() noexcept { ++copies_; }
+
+  /// Set when the frame ends here, with all its copies.
+  [[nodiscard]] std::optional<DropReason> dropped() const noexcept { return dropped_; }
+  void drop(DropReason reason) noexcept { dropped_ = reason; }
+
+ private:
+  FramePool& pool_;
+  Frame* frame_;
+  std::uint32_t copies_ = 1;
+  std::optional<DropReason> dropped_;
+};
+
+class Impairment {
+ public:
+  virtual ~Impairment() = default;
+
+  [[nodiscard]] virtual Stage stage() const noexcept = 0;
+  /// Edits a passage that is not dropped yet. `state` is the path's for stage().
+  virtual void apply(Passage& passage, StageState& state) const noexcept = 0;
+};
+
+}  // namespace etherloom

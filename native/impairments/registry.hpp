@@ -1,0 +1,22 @@
+// All impairments there are, by name. Called on the control thread when a policy is set up.
+// lib/impairments/ holds the same names in the same order; the position in the table is what crosses between
+// them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "impairments/impairment.hpp"
+
+namespace etherloom {
+
+struct ImpairmentKind {
+  std::string_view name;
+  std::size_t settings;  ///< how many numbers make() takes
+  std::unique_ptr<const Impairment> (*make)(std::span<const double> settings);
+};
+
+[[nodiscard]] std::span<const ImpairmentKind> impairmentKinds();
+
+}  // namespace etherloom

@@ -1,0 +1,73 @@
+// A frame that a path keeps: waiting for its line, on it, or travelling. The slots come from a slab per
+// worker. Called by lines, travels and the pipeline, on the worker of the path's to-port.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <tuple>
+
+#include "frame/frame.hpp"
+
+namespace etherloom {
+
+/// One copy of a frame on one path. Whoever has the Held owns one reference to the frame.
+struct Held {
+  Frame* frame = nullptr;
+  Held* next = nullptr;    ///< in a list; in a travel's heap, the next sibling
+  Held* child = nullptr;   ///< in a travel's heap, the first child
+  Instant due;             ///< on the line, when its service ends; travelling, when it arrives
+  Instant queued;          ///< when the line took it
+  std::uint64_t rate = 0;  ///< the rate it was queued under, bit/s; 0 takes no line time
+  std::uint32_t bits = 0;  ///< what it occupies the line with
+  std::uint32_t copy = 0;  ///< which copy of the frame, from 0
+};
+
+/// The order in which frames leave at one port: by time, ties in an order that no schedule of threads can
+/// change.
+inline bool leavesBefore(const Held& a, const Held& b) {
+  const auto key = [](const Held& held) {
+    return std::tuple(held.due, held.frame->arrival, held.frame->from, held.frame->number, held.copy);
+  };
+  return key(a) < key(b);
+}
+
+/// The slots of one worker. Address space at creation, pages with use; nothing is allocated later.
+class HeldPool {
+ public:
+  explicit HeldPool(std::size_t size)
+      : arena_(std::make_unique_for_overwrite<std::byte[]>(size * sizeof(Held))), size_(size) {}
+
+  /// A slot with nothing in it; nullptr when all are in use.
+  [[nodiscard]] Held* acquire() noexcept {
+    // SAFETY: new aligns bytes for any fundamental alignment, and slots never used before are disjoint.
+    void* place = free_;
+    if (free_) {
+      free_ = free_->next;
+    } else if (used_ < size_) {
+      place = arena_.get() + used_++ * sizeof(Held);
+    } else {
+      return nullptr;
+    }
+    ++outstanding_;
+    return new (place) Held;
+  }
+
+  void release(Held* held) noexcept {
+    held->next = free_;
+    free_ = held;
+    --outstanding_;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_; }
+
+ private:
+  std::unique_ptr<std::byte[]> arena_;
+  std::size_t size_;
+  std::size_t used_ = 0;  // slots that were ever acquired
+  std::size_t outstanding_ = 0;
+  Held* free_ = nullptr;
+};
+
+}  // namespace etherloom

@@ -1,0 +1,52 @@
+// The last part of a path: frames on their way, each until its arrival is due.
+// Called by the pipeline on the worker of the path's to-port.
+//
+// Theory of operation. A frame that may not overtake is due no earlier than every frame before it, so a list
+// keeps them in order for nothing. Frames that may overtake go into a pairing heap (Fredman, Sedgewick,
+// Sleator, Tarjan, Algorithmica 1, 1986), linked through the frames themselves: insertion O(1), removal O(log
+// n) amortised. What arrives next is the earlier of the two heads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "impairments/impairment.hpp"
+#include "lines/held.hpp"
+
+namespace etherloom {
+
+struct TravelSettings {
+  Duration delay;
+  Duration jitter;  ///< not negative; the delay varies uniformly by up to this much to either side
+  double reorder =
+      0;  ///< probability of skipping the delay; above 0, frames of this path may overtake each other
+
+  bool operator==(const TravelSettings&) const = default;
+};
+
+class Travel {
+ public:
+  /// Sets out at `at`. With jitter, every frame draws it once, whether or not it skips the delay.
+  void depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
+              StageState& reorder) noexcept;
+
+  /// When the next frame arrives; never if none is on its way.
+  [[nodiscard]] Instant due() const noexcept;
+  /// The frame that arrives next, or nullptr.
+  [[nodiscard]] const Held* head() const noexcept;
+  /// Takes out the frame that arrives next, which there must be.
+  [[nodiscard]] Held* arrive() noexcept;
+
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  Held* first_ = nullptr;  // in order
+  Held* last_ = nullptr;
+  Held* root_ = nullptr;                                      // may overtake
+  Instant latest_{std::numeric_limits<std::int64_t>::min()};  // arrival of the last of all frames so far
+  std::size_t size_ = 0;
+};
+
+}  // namespace etherloom

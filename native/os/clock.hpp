@@ -1,0 +1,56 @@
+// Instants and durations, and the one clock of an engine. Nothing below the worker reads a clock: time is an argument.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <ctime>
+#include <limits>
+
+namespace etherloom {
+
+/// A span of time in nanoseconds.
+struct Duration {
+  std::int64_t nanoseconds = 0;
+
+  auto operator<=>(const Duration&) const = default;
+  friend constexpr Duration operator+(Duration a, Duration b) { return {a.nanoseconds + b.nanoseconds}; }
+  friend constexpr Duration operator-(Duration a, Duration b) { return {a.nanoseconds - b.nanoseconds}; }
+  friend constexpr Duration operator-(Duration a) { return {-a.nanoseconds}; }
+};
+
+/// A point on an engine's clock, in nanoseconds since that clock's origin.
+struct Instant {
+  std::int64_t nanoseconds = 0;
+
+  auto operator<=>(const Instant&) const = default;
+  friend constexpr Instant operator+(Instant a, Duration b) { return {a.nanoseconds + b.nanoseconds}; }
+  friend constexpr Instant operator-(Instant a, Duration b) { return {a.nanoseconds - b.nanoseconds}; }
+  friend constexpr Duration operator-(Instant a, Instant b) { return {a.nanoseconds - b.nanoseconds}; }
+
+  static constexpr Instant never() { return {std::numeric_limits<std::int64_t>::max()}; }
+};
+
+/// The clock of one engine: CLOCK_MONOTONIC, or an instant that only `advance` moves.
+/// Thread: a real clock from any; a virtual one only from the thread that advances it.
+class Clock {
+ public:
+  enum class Kind : std::uint8_t { Real, Virtual };
+
+  explicit Clock(Kind kind) : kind_(kind) {}
+
+  [[nodiscard]] bool isVirtual() const { return kind_ == Kind::Virtual; }
+  [[nodiscard]] Instant now() const {
+    if (isVirtual()) return virtualNow_;
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return {time.tv_sec * 1'000'000'000LL + time.tv_nsec};
+  }
+  /// Virtual clock only; never backwards.
+  void moveTo(Instant instant) { virtualNow_ = instant; }
+
+ private:
+  Kind kind_;
+  Instant virtualNow_{};
+};
+
+}  // namespace etherloom

@@ -1,0 +1,58 @@
+// What set-up returns: a value, or the system call that failed and why.
+// Called everywhere outside the frame path, on any thread. The frame path uses enums and counters instead.
+#pragma once
+
+#include <cassert>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace etherloom {
+
+/// A failed system call (or a refusal of our own with its errno), in the words that reach the user.
+struct Error {
+  int number = 0;           ///< errno; 0 when no system call was involved
+  std::string call;         ///< the call that failed ("ioctl TUNSETIFF"); empty for a refusal of our own
+  std::string message;      ///< what could not be done, in one clause, with the name of the thing
+
+  [[nodiscard]] static Error last(std::string call, std::string message) {
+    return {errno, std::move(call), std::move(message)};
+  }
+};
+
+/// A T or an Error. Never ignored: the compiler insists.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : content_(std::move(value)) {}
+  Result(Error error) : content_(std::move(error)) {}
+
+  explicit operator bool() const { return content_.index() == 0; }
+  T& operator*() & { return std::get<0>(content_); }
+  const T& operator*() const& { return std::get<0>(content_); }
+  T&& operator*() && { return std::get<0>(std::move(content_)); }
+  T* operator->() { return &std::get<0>(content_); }
+  const T* operator->() const { return &std::get<0>(content_); }
+  [[nodiscard]] const Error& error() const { return std::get<1>(content_); }
+
+ private:
+  std::variant<T, Error> content_;
+};
+
+/// Success without a value, or an Error.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)) {}
+
+  explicit operator bool() const { return !error_; }
+  [[nodiscard]] const Error& error() const { return *error_; }
+
+ private:
+  std::optional<Error> error_;
+};
+
+}  // namespace etherloom

@@ -1,0 +1,62 @@
+// TAP devices: making one, joining an existing one, taking over a descriptor (tun(4),
+// Documentation/networking/tuntap of Linux). Called at set-up, on any thread; the descriptors then belong to
+// a port.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/error.hpp"
+#include "os/fd.hpp"
+#include "os/interface.hpp"
+#include "os/namespace.hpp"
+
+namespace etherloom {
+
+struct TapOptions {
+  std::string name;                  ///< empty, or with one "%d": the kernel completes it
+  std::optional<std::uint32_t> mtu;  ///< bytes; what is not given stays as it is
+  std::optional<MacAddress> mac;
+  std::vector<AddressPrefix> addresses;  ///< added to those it has
+  bool up = true;
+  std::optional<uid_t> owner;  ///< may attach without CAP_NET_ADMIN
+  std::optional<gid_t> group;  ///< likewise
+  bool persist = false;        ///< outlives its descriptors; false leaves an existing device as it is
+  bool virtioHeader = false;   ///< a 12-byte virtio-net header before each frame
+  int queues = 1;              ///< descriptors, 1 to 256; more than one makes the device multi-queue
+  const NetworkNamespace* networkNamespace = nullptr;  ///< null: the calling thread's
+};
+
+struct Tap {
+  std::vector<Fd> queues;  ///< non-blocking, no packet information before the frame
+  Link link;               ///< as it is after everything was set
+  bool created = false;    ///< false: it was there before
+  bool virtioHeader = false;
+};
+
+/// Creates the TAP of that name, or joins it if it exists and nobody holds it; neither offloads nor a filter
+/// of an earlier holder apply. After a failure nothing is left of a device that was created here. Needs
+/// CAP_NET_ADMIN, except to join a persistent TAP of the same user that is set up already.
+Result<Tap> openTap(const TapOptions& options);
+
+/// Takes over the descriptor of a TAP (and closes it on failure): makes it non-blocking, turns its offloads
+/// off and reads what it is. Needs no capability; where the device is in a namespace that we may not look
+/// into, the link has only its name and MAC address, and index 0.
+Result<Tap> adoptTap(Fd fd);
+
+/// What the interface's own kernel sees as the state of the cable. Linux 5.0 or later.
+Result<void> setCarrier(const Fd& tap, bool on);
+
+/// Lets only what the program accepts reach the descriptors; an empty one lets everything through again.
+Result<void> attachFilter(const Fd& tap, std::span<const sock_filter> program);
+
+/// Whether the device outlives its descriptors; set to false, it goes with the last of them.
+Result<void> setPersistent(const Fd& tap, bool persistent);
+
+}  // namespace etherloom

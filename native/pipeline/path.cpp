@@ -1,0 +1,142 @@
+#include "pipeline/path.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "pipeline/topology.hpp"
+
+namespace etherloom {
+namespace {
+
+/// For frames that find others on the line of a policy that is no more: they take no time and are never too many.
+constexpr LineSettings behind{0, 0, {Limit::Unit::Frames, std::numeric_limits<std::uint64_t>::max()}};
+
+}  // namespace
+
+std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::string_view from, std::string_view to) {
+  return deriveSeed(engineSeed, fabric, from, to);
+}
+
+Path::Path(Attachment& from, Attachment& to, std::uint64_t seed) : from_(from), to_(to), stages_(seedStages(seed)) {}
+
+void Path::reseed(std::uint64_t seed) { stages_ = seedStages(seed); }
+
+void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
+  while (due() <= frame->arrival) step(tools);
+  if (policy.serial != policySerial_) adopt(policy);
+
+  Sequence::Update update(account.sequence);
+  account.admitted.add(frame->offload.segments);
+  Passage passage(tools.pool, frame);
+  for (const auto& impairment : policy.impairments) {
+    impairment->apply(passage, stages_[static_cast<std::size_t>(impairment->stage())]);
+    if (passage.dropped()) break;
+  }
+
+  frame = passage.frame();
+  const std::uint32_t extra = passage.copies() - 1;
+  if (extra != 0) {
+    account.duplicated.add(extra * frame->offload.segments);
+    frame->references.fetch_add(extra, std::memory_order_relaxed);
+  }
+  for (std::uint32_t copy = 0; copy <= extra; ++copy) {
+    if (const auto reason = passage.dropped()) {
+      drop(frame, *reason, tools);
+    } else {
+      send(frame, copy, policy, tools);
+    }
+  }
+  countHeld();
+}
+
+// A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held stay.
+void Path::adopt(const Policy& policy) noexcept {
+  policySerial_ = policy.serial;
+  travelSettings_ = policy.travel;
+  for (StageState& stage : stages_) stage.memory = 0;
+}
+
+// A frame that nothing holds back is staged at once. No path may hold more than what it leaves for all others, and all of them never the last quarter of the frames.
+void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
+  const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
+  if (atOnce && due() == Instant::never()) {
+    account.staged.add(frame->offload.segments);
+    return tools.stage(tools.worker, to_, {frame, &account});
+  }
+  const std::size_t own = line_.waiting() + travel_.size();
+  const bool share = own <= tools.held.size() - tools.held.outstanding();
+  if (!share || !FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, tools);
+  Held* held = tools.held.acquire();
+  if (!held) {
+    FramePool::unhold(*frame);
+    return drop(frame, DropReason::NoBuffer, tools);
+  }
+  held->frame = frame;
+  held->copy = copy;
+  if (!policy.line && line_.empty()) {
+    depart(held, frame->arrival);
+  } else if (!line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
+    drop(take(held, tools), DropReason::Queue, tools);
+  }
+}
+
+void Path::depart(Held* held, Instant at) noexcept {
+  travel_.depart(held, travelSettings_, at, stages_[static_cast<std::size_t>(Stage::Jitter)],
+                 stages_[static_cast<std::size_t>(Stage::Reorder)]);
+}
+
+void Path::step(PathTools& tools) noexcept {
+  Sequence::Update update(account.sequence);
+  if (line_.due() <= travel_.due()) {
+    Held* held = line_.finish();
+    depart(held, held->due);
+  } else {
+    Frame* frame = take(travel_.arrive(), tools);
+    account.staged.add(frame->offload.segments);
+    tools.stage(tools.worker, to_, {frame, &account});
+  }
+  countHeld();
+}
+
+void Path::flush(PathTools& tools) noexcept {
+  Sequence::Update update(account.sequence);
+  for (Held* waiting = line_.flush(); waiting;) {
+    Held* held = std::exchange(waiting, waiting->next);
+    drop(take(held, tools), DropReason::Flush, tools);
+  }
+  if (!line_.empty()) drop(take(line_.finish(), tools), DropReason::Flush, tools);
+  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, tools);
+  countHeld();
+}
+
+Frame* Path::take(Held* held, PathTools& tools) noexcept {
+  Frame* frame = held->frame;
+  tools.held.release(held);
+  FramePool::unhold(*frame);
+  return frame;
+}
+
+void Path::drop(Frame* frame, DropReason reason, PathTools& tools) noexcept {
+  account.dropped.add(reason, frame->offload.segments);
+  tools.pool.release(frame);
+}
+
+void Path::countHeld() noexcept {
+  account.waiting.set(line_.waiting());
+  account.travelling.set(travel_.size() + (line_.empty() ? 0 : 1));
+}
+
+const Held* Path::head() const noexcept {
+  return line_.due() <= travel_.due() ? line_.inService() : travel_.next();
+}
+
+Instant Path::due() const noexcept { return std::min(line_.due(), travel_.due()); }
+
+bool Path::before(const Path& other) const noexcept {
+  const Held* mine = head();
+  const Held* theirs = other.head();
+  return leavesBefore(*mine, *theirs);
+}
+
+}  // namespace etherloom

@@ -1,0 +1,82 @@
+// A directed pair of ports: filter, impairments, line, travel, departure. The moving parts of one path.
+//
+// Constructed on the control thread, before a topology names it; from then on its methods belong to the worker of its
+// to-port, except `account.offer`, which the worker of its from-port writes. It outlives the policies it is given:
+// the random streams, the line's free time and the frames under way stay when a policy is replaced.
+//
+// Theory of operation. admit() runs a frame through the impairments of the policy it was judged by and gives each copy
+// to the line, or to travel where there is none. A path has one next event, due(): a frame leaves its line and starts
+// to travel, or a frame has arrived. step() carries out that one event at its own instant, however late the worker
+// is, so that lateness never adds up. A frame that nothing holds back skips all of this and is staged at once.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "frame/batch.hpp"
+#include "lines/held.hpp"
+#include "lines/line.hpp"
+#include "lines/travel.hpp"
+#include "pipeline/departures.hpp"
+#include "pipeline/policy.hpp"
+
+namespace etherloom {
+
+struct Attachment;
+
+/// What a path borrows from the worker that owns it.
+struct PathTools {
+  FramePool& pool;
+  HeldPool& held;
+  /// Puts an item on its to-port's stage.
+  void (*stage)(void* worker, Attachment& to, TxItem item) noexcept;
+  void* worker;
+};
+
+class Path {
+ public:
+  /// `seed` is the path's own, derived from the engine's seed and the names, or stated by the policy.
+  Path(Attachment& from, Attachment& to, std::uint64_t seed);
+
+  [[nodiscard]] Attachment& from() const { return from_; }
+  [[nodiscard]] Attachment& to() const { return to_; }
+
+  /// Starts every random stream anew.
+  void reseed(std::uint64_t seed);
+  /// Takes one reference to the frame. Events due by the frame's arrival must have been carried out before.
+  void admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
+  /// Carries out the one event that is due next.
+  void step(PathTools& tools) noexcept;
+  /// Drops what waits and travels, counted as `flush`.
+  void flush(PathTools& tools) noexcept;
+
+  [[nodiscard]] Instant due() const noexcept;
+  /// The order of departures: when due, then the key of the frame that is due.
+  [[nodiscard]] bool before(const Path& other) const noexcept;
+
+  PathAccount account;
+  std::size_t place = Departures<Path>::nowhere;
+
+ private:
+  void adopt(const Policy& policy) noexcept;
+  void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
+  void depart(Held* held, Instant at) noexcept;
+  [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
+  void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;
+  void countHeld() noexcept;
+  [[nodiscard]] const Held* head() const noexcept;
+
+  Attachment& from_;
+  Attachment& to_;
+  std::uint64_t policySerial_ = 0;
+  TravelSettings travelSettings_;
+  StageStates stages_;
+  Line line_;
+  Travel travel_;
+};
+
+/// The seed of a path, from its engine's and the names that make it this path.
+[[nodiscard]] std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::string_view from,
+                                     std::string_view to);
+
+}  // namespace etherloom

@@ -1,0 +1,60 @@
+// The order of 1 to 5: receive, decide, pass or drop, impair, transmit. Stateless but for its scratch memory;
+// one per worker, on that worker's thread.
+#pragma once
+
+#include <vector>
+
+#include "frame/batch.hpp"
+#include "pipeline/topology.hpp"
+
+namespace etherloom {
+
+/// One copy of a frame on its way to a to-port, judged by one version. Owns one reference.
+struct Crossing {
+  Frame* frame;
+  Attachment* to;
+  Path* path;             ///< nullptr for a pair without a policy
+  const Policy* policy;   ///< the one it was judged by; nullptr likewise
+  PathAccount* account;
+};
+
+/// Where the pipeline's results go: the worker.
+class PipelineSink {
+ public:
+  /// Takes the copies of one burst for one to-port.
+  virtual void handOver(std::span<const Crossing> crossings) noexcept = 0;
+  virtual void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept = 0;
+
+ protected:
+  ~PipelineSink() = default;
+};
+
+class Pipeline {
+ public:
+  explicit Pipeline(PipelineSink& sink) : sink_(sink) {}
+
+  /// Judges a burst that `from` received and hands its copies over. Takes the burst's references.
+  void pass(Attachment& from, RxBurst& burst) noexcept;
+  /// Room for a flood to this many ports. Before a topology with that many is published.
+  void reserve(std::size_t ports) { targets_.reserve(ports); }
+
+ private:
+  struct Target {
+    Attachment* to;
+    Path* path;
+    const Policy* policy;
+    PathAccount* account;
+    FrameMask mask;
+  };
+
+  void screen(Attachment& from, RxBurst& burst) noexcept;
+  [[nodiscard]] FrameMask gather(Attachment& from, const FabricVersion& version,
+                                 std::span<const Verdict> verdicts) noexcept;
+  void filter(const RxBurst& burst) noexcept;
+  void fanOut(RxBurst& burst) noexcept;
+
+  PipelineSink& sink_;
+  std::vector<Target> targets_;
+};
+
+}  // namespace etherloom

@@ -1,0 +1,101 @@
+#include "ports/memory_port.hpp"
+
+#include <cstring>
+
+namespace etherloom {
+
+bool MemoryBridge::poll() noexcept {
+  const std::uint64_t published = inbound.published();
+  std::uint64_t position = inbound.consumed();
+  for (unsigned records = 0; position != published && records < pollLimit; ++records) {
+    RecordHead head;
+    std::memcpy(&head, inbound.at(position), sizeof head);
+    if (head.port == RecordHead::skip) {
+      position += head.length;
+      continue;
+    }
+    if (const auto port = ports_.find(head.port); port != ports_.end()) {
+      port->second->deliver({inbound.at(position) + sizeof head, head.length});
+    }
+    position += ByteRing::recordSize(head.length);
+  }
+  inbound.consume(position);
+  return position != published;
+}
+
+bool MemoryBridge::write(std::uint32_t number, const Frame& frame, Instant now) noexcept {
+  std::byte* place = outbound.claim(written_, frame.length);
+  if (!place) return false;
+  const RecordHead head{number, frame.length, now.nanoseconds};
+  std::memcpy(place, &head, sizeof head);
+  std::memcpy(place + sizeof head, frame.data, frame.length);
+  return true;
+}
+
+void MemoryBridge::flush() noexcept {
+  if (outbound.published() == written_) return;
+  outbound.publish(written_);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (asleep_.exchange(false, std::memory_order_acq_rel)) wake_();
+}
+
+bool MemoryBridge::rearm() noexcept {
+  asleep_.store(true, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (outbound.published() == outbound.consumed()) return true;
+  asleep_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
+Result<void> MemoryPort::open(Io&, PortKey key) {
+  key_ = key;
+  bridge_.join(number_, *this);
+  return {};
+}
+
+void MemoryPort::close(Io&) noexcept {
+  bridge_.leave(number_);
+  while (first_) pool().release(std::exchange(first_, first_->next));
+}
+
+void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
+  const auto length = static_cast<std::uint32_t>(bytes.size());
+  const BufferClass wanted = length <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large;
+  const DropReason refused = length > limit() ? DropReason::Oversize : DropReason::NoBuffer;
+  Frame* frame = length > limit() ? nullptr : pool().acquire(wanted);
+  if (!frame) {
+    Sequence::Update update(counters().sequence);
+    counters().dropped.add(refused, 1);
+    return;
+  }
+  std::memcpy(frame->data, bytes.data(), length);
+  frame->length = length;
+  (first_ ? last_->next : first_) = frame;
+  last_ = frame;
+  announce(key_);
+}
+
+RxState MemoryPort::receive(RxBurst& burst) noexcept {
+  while (first_ && burst.room() > 0) {
+    Frame* frame = std::exchange(first_, first_->next);
+    frame->next = nullptr;
+    burst.add(frame);
+  }
+  return first_ ? RxState::More : RxState::Drained;
+}
+
+void MemoryPort::transmit(std::span<const TxItem> items) noexcept {
+  const std::uint64_t taken = taken_.load(std::memory_order_acquire);
+  for (const TxItem& item : items) {
+    if (item.frame->length > limit()) {
+      dropped(item, DropReason::Oversize);
+    } else if (handed_ - taken >= quota_ || !bridge_.write(number_, *item.frame, bridge_.now())) {
+      dropped(item, DropReason::PortFull);
+    } else {
+      ++handed_;
+      sent(item);
+    }
+  }
+}
+
+}  // namespace etherloom

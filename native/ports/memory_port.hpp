@@ -1,0 +1,84 @@
+// MemoryPort: frames to and from JavaScript. All memory ports of a worker share one MemoryBridge, a pair of byte rings.
+//
+// MemoryBridge::poll and MemoryPort run on the worker; the rings' far ends and taken() belong to the JavaScript thread.
+// A port whose reader is slow uses up its own quota and nobody else's: the far side copies records out at once, and
+// reports with taken() what the reader has really read.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <unordered_map>
+
+#include "ports/byte_ring.hpp"
+#include "ports/port.hpp"
+
+namespace etherloom {
+
+class MemoryPort;
+
+class MemoryBridge {
+ public:
+  static constexpr unsigned pollLimit = 1024;  ///< records per poll, so that no port waits long for its turn
+
+  /// `wake` tells JavaScript that frames are there; called at most once until rearm().
+  MemoryBridge(std::span<std::byte> fromJavaScript, std::span<std::byte> toJavaScript, std::function<void()> wake)
+      : inbound(fromJavaScript), outbound(toJavaScript), wake_(std::move(wake)) {}
+
+  ByteRing inbound;   ///< written by JavaScript
+  ByteRing outbound;  ///< read by JavaScript
+
+  /// Worker: moves what JavaScript published into the inboxes of its ports. True while something is left.
+  bool poll() noexcept;
+  [[nodiscard]] bool pending() const noexcept { return inbound.published() != inbound.consumed(); }
+  /// Worker: publishes what the ports wrote in this turn, and wakes JavaScript if it sleeps.
+  void flush() noexcept;
+  /// JavaScript: about to sleep. False if frames came in the meantime.
+  [[nodiscard]] bool rearm() noexcept;
+
+  void join(std::uint32_t number, MemoryPort& port) { ports_.emplace(number, &port); }
+  void leave(std::uint32_t number) { ports_.erase(number); }
+  /// Worker: one frame for the reader of a port. False when the ring is full.
+  [[nodiscard]] bool write(std::uint32_t number, const Frame& frame, Instant now) noexcept;
+
+  /// Worker: the instant that frames written from now on carry.
+  void setNow(Instant now) { now_ = now; }
+  [[nodiscard]] Instant now() const { return now_; }
+
+ private:
+  std::unordered_map<std::uint32_t, MemoryPort*> ports_;
+  std::function<void()> wake_;
+  std::uint64_t written_ = 0;
+  Instant now_;
+  std::atomic<bool> asleep_{true};
+};
+
+class MemoryPort final : public Port {
+ public:
+  /// `quota`: frames that may wait for the reader.
+  MemoryPort(MemoryBridge& bridge, std::uint32_t number, std::uint32_t limit, std::uint32_t quota)
+      : Port(limit), bridge_(bridge), number_(number), quota_(quota) {}
+
+  [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
+  [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
+  void transmit(std::span<const TxItem> items) noexcept override;
+  void flush() noexcept override { bridge_.flush(); }
+  void close(Io& io) noexcept override;
+  [[nodiscard]] bool virtualClock() const noexcept override { return true; }
+
+  /// The bridge, on the worker: a frame that JavaScript sent.
+  void deliver(std::span<const std::byte> bytes) noexcept;
+  /// JavaScript: so many frames were read.
+  void taken(std::uint64_t frames) noexcept { taken_.fetch_add(frames, std::memory_order_release); }
+
+ private:
+  MemoryBridge& bridge_;
+  std::uint32_t number_;
+  std::uint32_t quota_;
+  PortKey key_;
+  Frame* first_ = nullptr;  // the inbox
+  Frame* last_ = nullptr;
+  std::uint64_t handed_ = 0;
+  std::atomic<std::uint64_t> taken_{0};
+};
+
+}  // namespace etherloom

@@ -1,0 +1,55 @@
+#include "ports/patch_port.hpp"
+
+#include <utility>
+
+namespace etherloom {
+
+Result<void> PatchPort::open(Io&, PortKey key) {
+  key_ = key;
+  open_ = true;
+  return {};
+}
+
+RxState PatchPort::receive(RxBurst& burst) noexcept {
+  while (first_ && burst.room() > 0) {
+    Frame* frame = std::exchange(first_, first_->next);
+    frame->next = nullptr;
+    --waiting_;
+    burst.add(frame);
+  }
+  return first_ ? RxState::More : RxState::Drained;
+}
+
+// The other fabric stamps the frame anew, so it gets one of its own.
+void PatchPort::transmit(std::span<const TxItem> items) noexcept {
+  for (const TxItem& item : items) {
+    if (item.frame->hops >= hopLimit) {
+      dropped(item, DropReason::HopLimit);
+    } else if (!peer_ || peer_->full()) {
+      dropped(item, !peer_ || !peer_->open_ ? DropReason::PortDown : DropReason::PortFull);
+    } else if (Frame* copy = pool().copy(*item.frame)) {
+      ++copy->hops;
+      peer_->put(copy);
+      sent(item);
+    } else {
+      dropped(item, DropReason::NoBuffer);
+    }
+  }
+}
+
+void PatchPort::put(Frame* frame) noexcept {
+  (first_ ? last_->next : first_) = frame;
+  last_ = frame;
+  ++waiting_;
+  announce(key_);
+}
+
+void PatchPort::close(Io&) noexcept {
+  open_ = false;
+  while (first_) pool().release(std::exchange(first_, first_->next));
+  waiting_ = 0;
+  if (peer_) peer_->peer_ = nullptr;
+  peer_ = nullptr;
+}
+
+}  // namespace etherloom

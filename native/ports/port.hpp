@@ -1,0 +1,103 @@
+// The contract of a port kind: where frames enter and leave a fabric.
+//
+// Life: constructed and configured on the control thread with its device already open; from open() to the end of
+// close() every method runs on the one worker that owns the port. Rules:
+//  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival, from and number.
+//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in completed().
+//  3. No method blocks, allocates, locks, logs or reads a clock.
+//  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as port-down.
+//  5. close() gives up the device; the port is destroyed when drained() says that no write is in flight any more.
+#pragma once
+
+#include <span>
+
+#include "frame/batch.hpp"
+#include "io/io.hpp"
+
+namespace etherloom {
+
+class Port : public Completions {
+ public:
+  virtual ~Port() = default;
+
+  [[nodiscard]] virtual Result<void> open(Io& io, PortKey key) = 0;
+  [[nodiscard]] virtual RxState receive(RxBurst& burst) noexcept = 0;
+  virtual void transmit(std::span<const TxItem> items) noexcept = 0;
+  void completed(const Completion&) noexcept override {}
+  /// Once per turn, after the last transmit() of that turn.
+  virtual void flush() noexcept {}
+  virtual void close(Io& io) noexcept = 0;
+  [[nodiscard]] virtual bool drained() const noexcept { return true; }
+  /// False for ports of the outside world, which a virtual clock refuses.
+  [[nodiscard]] virtual bool virtualClock() const noexcept { return false; }
+
+  /// The longest frame that enters or leaves, in bytes.
+  [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  /// The errno of the device's end, 0 while it works.
+  [[nodiscard]] int failure() const { return failure_; }
+  [[nodiscard]] PortCounters& counters() { return *counters_; }
+
+  /// The worker that owns the port, as its pool and its list of ports to receive from, and where the port counts.
+  /// Once, before open().
+  void enter(FramePool& pool, ReadySink& sink, PortCounters& counters) {
+    pool_ = &pool;
+    sink_ = &sink;
+    counters_ = &counters;
+  }
+  /// Ends items without the device.
+  void refuse(std::span<const TxItem> items, DropReason reason) noexcept {
+    for (const TxItem& item : items) dropped(item, reason);
+  }
+
+ protected:
+  explicit Port(std::uint32_t limit) : limit_(limit) {}
+
+  void sent(TxItem item) noexcept;
+  void dropped(TxItem item, DropReason reason) noexcept;
+  void fail(int error) noexcept {
+    if (failure_ == 0) failure_ = error;
+  }
+  [[nodiscard]] FramePool& pool() { return *pool_; }
+  /// For ports whose frames come from this process: asks for a receive().
+  void announce(PortKey key) noexcept { sink_->ready(key); }
+
+ private:
+  std::uint32_t limit_;
+  int failure_ = 0;
+  FramePool* pool_ = nullptr;
+  ReadySink* sink_ = nullptr;
+  PortCounters* counters_ = nullptr;
+};
+
+inline void Port::sent(TxItem item) noexcept {
+  const std::uint32_t segments = item.frame->offload.segments;
+  const std::uint32_t length = item.frame->length;
+  {
+    Sequence::Update update(counters_->sequence);
+    counters_->transmittedFrames.add(segments);
+    counters_->transmittedBytes.add(length);
+  }
+  {
+    Sequence::Update update(item.account->sequence);
+    item.account->staged.subtract(segments);
+    item.account->delivered.add(segments);
+    item.account->deliveredBytes.add(length);
+  }
+  pool_->release(item.frame);
+}
+
+inline void Port::dropped(TxItem item, DropReason reason) noexcept {
+  const std::uint32_t segments = item.frame->offload.segments;
+  {
+    Sequence::Update update(counters_->sequence);
+    counters_->dropped.add(reason, segments);
+  }
+  {
+    Sequence::Update update(item.account->sequence);
+    item.account->staged.subtract(segments);
+    item.account->dropped.add(reason, segments);
+  }
+  pool_->release(item.frame);
+}
+
+}  // namespace etherloom

@@ -1,0 +1,89 @@
+#include "ports/tap_port.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "frame/checksum.hpp"
+#include "frame/virtio_header.hpp"
+
+namespace etherloom {
+namespace {
+
+/// Takes the virtio-net header off a frame that was read behind one. False for what can be no plain frame.
+bool takeHeader(Frame& frame) noexcept {
+  std::uint8_t* at = frame.data - virtioHeaderLength;
+  VirtioHeader header;
+  std::memcpy(&header, at, sizeof header);
+  std::memset(at, 0, virtioHeaderLength);
+  if (header.gsoType != static_cast<std::uint8_t>(GsoType::None)) return false;
+  if (!(header.flags & needsChecksum)) return true;
+  frame.offload = header.claims();
+  return completeChecksum(frame);
+}
+
+}  // namespace
+
+Result<void> TapPort::open(Io& io, PortKey key) {
+  Result<Reader*> reader = io.read(key, tap_.get(), {.prefix = prefix_, .limit = limit()});
+  if (!reader) return reader.error();
+  io_ = &io;
+  reader_ = *reader;
+  return {};
+}
+
+RxState TapPort::receive(RxBurst& burst) noexcept {
+  const unsigned first = burst.count();
+  const RxState state = io_->take(*reader_, burst);
+  if (state == RxState::Failed) fail(reader_->error);
+  if (prefix_ == 0) return state;
+
+  FrameMask contradictory = 0;
+  for (unsigned index = first; index < burst.count(); ++index) {
+    if (!takeHeader(*burst[index])) contradictory |= FrameMask{1} << index;
+  }
+  if (contradictory != 0) {
+    burst.drops.add(DropReason::BadOffload, static_cast<std::uint64_t>(std::popcount(contradictory)));
+    burst.remove(contradictory);
+  }
+  return state;
+}
+
+void TapPort::transmit(std::span<const TxItem> items) noexcept {
+  for (const TxItem& item : items) {
+    if (failure() != 0) {
+      dropped(item, DropReason::PortDown);
+    } else if (item.frame->length > limit()) {
+      dropped(item, DropReason::Oversize);
+    } else {
+      ++inFlight_;
+      io_->write(*this, tap_.get(), item, prefix_);
+    }
+  }
+}
+
+void TapPort::completed(const Completion& completion) noexcept {
+  --inFlight_;
+  if (completion.result >= 0) return sent(completion.item);
+  switch (-completion.result) {
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return dropped(completion.item, DropReason::PortFull);
+    case EIO:  // the interface is not up
+      return dropped(completion.item, DropReason::PortDown);
+    case EINVAL:
+      return dropped(completion.item, DropReason::BadOffload);
+    case EMSGSIZE:
+      return dropped(completion.item, DropReason::Oversize);
+    default:  // EBADFD: the interface is gone
+      fail(-completion.result);
+      return dropped(completion.item, DropReason::PortDown);
+  }
+}
+
+void TapPort::close(Io& io) noexcept {
+  io.forget(tap_.get());
+  tap_.reset();
+}
+
+}  // namespace etherloom

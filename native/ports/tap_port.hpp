@@ -1,0 +1,33 @@
+// A TAP device as a port: what its kernel side sends is received here, what is transmitted here arrives
+// there. Made by the control thread from an open descriptor (os/tap.hpp), then used on its worker.
+#pragma once
+
+#include "os/fd.hpp"
+#include "ports/port.hpp"
+
+namespace etherloom {
+
+class TapPort final : public Port {
+ public:
+  /// `virtioHeader`: the TAP puts 12 bytes before each frame. Its offloads must be off: frames stay plain.
+  TapPort(Fd tap, std::uint32_t limit, bool virtioHeader)
+      : Port(limit),
+        tap_(std::move(tap)),
+        prefix_(virtioHeader ? std::uint16_t{virtioHeaderLength} : std::uint16_t{0}) {}
+
+  [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
+  [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
+  void transmit(std::span<const TxItem> items) noexcept override;
+  void completed(const Completion& completion) noexcept override;
+  void close(Io& io) noexcept override;
+  [[nodiscard]] bool drained() const noexcept override { return inFlight_ == 0; }
+
+ private:
+  Fd tap_;
+  std::uint16_t prefix_;
+  std::uint32_t inFlight_ = 0;
+  Io* io_ = nullptr;
+  Reader* reader_ = nullptr;
+};
+
+}  // namespace etherloom

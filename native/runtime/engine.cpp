@@ -1,0 +1,415 @@
+#include "runtime/engine.hpp"
+
+#include <algorithm>
+
+#include "io/epoll_io.hpp"
+
+namespace etherloom {
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
+  std::unique_ptr<Engine> engine(new Engine(options, std::move(wake)));
+  const bool isVirtual = engine->isVirtual();
+  // On a virtual clock the number of workers must not show, not even in how soon memory runs out.
+  const std::size_t memory = isVirtual ? options.memory : options.memory / options.workers;
+  for (std::uint16_t index = 0; index < options.workers; ++index) {
+    auto pool = FramePool::create(memory);
+    if (!pool) return pool.error();
+    auto doorbell = Doorbell::create();
+    if (!doorbell) return doorbell.error();
+    std::unique_ptr<Io> io;
+    if (!isVirtual) {
+      auto opened = EpollIo::create(doorbell->fd());
+      if (!opened) return opened.error();
+      io = std::move(*opened);
+    }
+    engine->workers_.push_back(std::make_unique<Worker>(Worker::Setup{
+        index, engine->clock_, std::move(*pool), std::move(io), std::move(*doorbell), engine->wake_}));
+  }
+  for (const auto& worker : engine->workers_) worker->meet(engine->workers_);
+  if (!isVirtual) {
+    for (const auto& worker : engine->workers_) worker->start();
+  }
+  return engine;
+}
+
+Engine::Engine(const EngineOptions& options, std::function<void()> wake)
+    : clock_(options.clock), seed_(options.seed), wake_(std::move(wake)) {}
+
+Engine::~Engine() { close(); }
+
+// ---- fabrics and ports ---------------------------------------------------------------------------------------------
+
+FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding) {
+  auto record = std::make_unique<FabricRecord>();
+  record->seat.id = nextFabric_;
+  record->seat.name = std::move(name);
+  record->seat.home = leastLoaded();
+  record->seat.fabric = std::move(fabric);
+  record->forwarding = forwarding;
+  auto version = std::make_unique<FabricVersion>();
+  version->fabric = record->seat.fabric.get();
+  version->forwarding = forwarding;
+  record->version = std::move(version);
+  record->seat.version.store(record->version.get(), std::memory_order_release);
+  fabrics_.emplace(nextFabric_, std::move(record));
+  return FabricId{nextFabric_++};
+}
+
+Ticket Engine::removeFabric(FabricId fabric) {
+  auto node = fabrics_.extract(static_cast<std::uint32_t>(fabric));
+  return fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
+}
+
+Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
+                              std::optional<std::uint16_t> worker) {
+  if (isVirtual() && !port->virtualClock()) {
+    return Error{EINVAL, "", "a port of the outside world cannot run on a virtual clock"};
+  }
+  FabricRecord& record = this->record(fabric);
+  auto next = std::make_unique<FabricVersion>(*record.version);
+  if (record.freeSlots.empty()) {
+    record.freeSlots.push_back(Slot{static_cast<std::uint32_t>(next->members.size())});
+    next->members.push_back(nullptr);
+    next->rows.push_back(nullptr);
+  }
+  if (freePorts_.empty()) {
+    freePorts_.push_back(PortId{static_cast<std::uint32_t>(seats_.size())});
+    seats_.push_back(nullptr);
+  }
+
+  auto seat = std::make_unique<Attachment>();
+  seat->id = freePorts_.back();
+  seat->key = {static_cast<std::uint32_t>(seat->id), ++generation_};
+  seat->slot = record.freeSlots.back();
+  seat->worker = worker.value_or(leastLoaded());
+  seat->fabric = &record.seat;
+  seat->name = std::move(name);
+  seat->port = std::move(port);
+  seat->defaults = std::vector<PathAccount>(workers_.size());
+  freePorts_.pop_back();
+  record.freeSlots.pop_back();
+
+  Attachment& attached = *seat;
+  seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
+  workers_[attached.worker]->addLoad(1);
+  workers_[attached.worker]->enter(attached);
+  for (std::uint16_t index = 0; index < workers_.size(); ++index) {
+    order(index, [ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
+  }
+  order(attached.worker, [&attached](Worker& owner) { owner.attach(attached); });
+  next->members[static_cast<std::size_t>(attached.slot)] = &attached;
+  publish(record, std::move(next));
+  return attached.id;
+}
+
+Ticket Engine::detach(PortId id) {
+  Attachment& leaving = seat(id);
+  FabricRecord& record = this->record(FabricId{leaving.fabric->id});
+  const auto at = static_cast<std::size_t>(leaving.slot);
+
+  auto next = std::make_unique<FabricVersion>(*record.version);
+  next->members[at] = nullptr;
+  next->rows[at] = nullptr;
+  for (auto& row : next->rows) {
+    if (!row) continue;
+    const auto entry = std::find_if(row->entries.begin(), row->entries.end(),
+                                    [&](const RowEntry& each) { return each.to == &leaving; });
+    if (entry == row->entries.end()) continue;
+    auto shorter = std::make_shared<Row>(*row);
+    const auto index = entry - row->entries.begin();
+    shorter->entries.erase(shorter->entries.begin() + index);
+    shorter->policies.erase(shorter->policies.begin() + index);
+    row = std::move(shorter);
+  }
+  workers_[leaving.worker]->addLoad(-1);
+
+  // First no worker names the port any more, then its device and what its paths hold go, then the seat itself.
+  return publish(record, std::move(next), [this, &leaving, &record] {
+    FabricSeat& fabric = record.seat;
+    order(fabric.home, [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
+    std::vector<std::uint64_t> gone;
+    for (const auto& [key, path] : paths_) {
+      if (&path->from() != &leaving && &path->to() != &leaving) continue;
+      gone.push_back(key);
+      order(path->to().worker, [moving = path.get()](Worker& worker) { worker.flush(*moving); });
+    }
+    order(leaving.worker, [&leaving](Worker& worker) { worker.detach(leaving); });
+    extend([this, &leaving, &record, gone = std::move(gone)] {
+      for (const std::uint64_t key : gone) paths_.erase(key);
+      record.freeSlots.push_back(leaving.slot);
+      freePorts_.push_back(leaving.id);
+      seats_[static_cast<std::size_t>(leaving.id)].reset();
+    });
+  });
+}
+
+Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
+  Attachment& seat = this->seat(id);
+  auto fresh = std::make_shared<std::unique_ptr<Port>>(std::move(device));
+  auto old = std::make_shared<std::unique_ptr<Port>>();
+  order(seat.worker, [&seat, fresh, old](Worker& worker) { worker.revive(seat, std::move(*fresh), *old); });
+  return fence([old] {});
+}
+
+// ---- policies ------------------------------------------------------------------------------------------------------
+
+Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
+  struct Cell {
+    RowEntry entry;
+    std::shared_ptr<const Policy> policy;
+  };
+  FabricRecord& record = this->record(fabric);
+  Applied applied;
+  std::map<Slot, std::map<Slot, Cell>> rows;
+  std::vector<Path*> touched;
+
+  for (const PathChange& change : changes) {
+    Attachment& from = seat(change.from);
+    Attachment& to = seat(change.to);
+    auto [row, fresh] = rows.try_emplace(from.slot);
+    if (const auto& now = record.version->rows[static_cast<std::size_t>(from.slot)]; fresh && now) {
+      for (std::size_t index = 0; index < now->entries.size(); ++index) {
+        row->second.emplace(now->entries[index].to->slot, Cell{now->entries[index], now->policies[index]});
+      }
+    }
+    const auto cell = row->second.find(to.slot);
+    const bool had = cell != row->second.end();
+    const bool before = had ? cell->second.policy->allowed : record.forwarding;
+    const bool after = change.policy ? change.policy->allowed : record.forwarding;
+    if ((had ? cell->second.policy : nullptr) == change.policy) continue;
+
+    ++(before == after ? applied.changed : after ? applied.up : applied.down);
+    Path& path = pathOf(record, from, to, change.seed);
+    touched.push_back(&path);
+    if (change.policy) {
+      row->second.insert_or_assign(to.slot, Cell{{&to, &path, change.policy.get()}, change.policy});
+    } else {
+      row->second.erase(to.slot);
+    }
+  }
+  if (touched.empty()) return applied;
+
+  auto next = std::make_unique<FabricVersion>(*record.version);
+  for (auto& [from, cells] : rows) {
+    auto row = std::make_shared<Row>();
+    row->entries.reserve(cells.size());
+    row->policies.reserve(cells.size());
+    for (auto& [to, cell] : cells) {
+      row->entries.push_back(cell.entry);
+      row->policies.push_back(std::move(cell.policy));
+    }
+    next->rows[static_cast<std::size_t>(from)] = std::move(row);
+  }
+  for (std::uint16_t index = 0; index < workers_.size(); ++index) {
+    order(index, [paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
+  }
+  applied.ticket = publish(record, std::move(next));
+  if (flush) {
+    for (Path* path : touched) order(path->to().worker, [path](Worker& worker) { worker.flush(*path); });
+  }
+  return applied;
+}
+
+Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed) {
+  auto [place, fresh] = paths_.try_emplace(pairKey(from.id, to.id));
+  if (fresh) {
+    place->second = std::make_unique<Path>(
+        from, to, seed.value_or(pathSeed(seed_, fabric.seat.name, from.name, to.name)));
+  } else if (seed) {
+    order(to.worker, [path = place->second.get(), value = *seed](Worker&) { path->reseed(value); });
+  }
+  return *place->second;
+}
+
+Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done) {
+  std::shared_ptr<const FabricVersion> old = std::exchange(fabric.version, std::move(next));
+  fabric.seat.version.store(fabric.version.get(), std::memory_order_release);
+  return fence([old = std::move(old), done = std::move(done)]() mutable {
+    old.reset();
+    if (done) done();
+  });
+}
+
+// ---- grace periods -------------------------------------------------------------------------------------------------
+
+void Engine::order(std::uint16_t worker, Mailbox::Order order) {
+  if (isVirtual()) return order(*workers_[worker]);
+  workers_[worker]->mailbox.post(std::move(order));
+  workers_[worker]->nudge();
+}
+
+Ticket Engine::fence(std::function<void()> done) {
+  const Ticket ticket = ++taken_;
+  if (isVirtual()) {
+    done();
+    settled_ = taken_;
+    return ticket;
+  }
+  graces_.push_back({ticket, requestPass(), workers_.size() == 1, std::move(done)});
+  return ticket;
+}
+
+void Engine::extend(std::function<void()> done) {
+  if (isVirtual()) return done();
+  graces_.push_front({extending_, requestPass(), workers_.size() == 1, std::move(done)});
+}
+
+std::uint64_t Engine::requestPass() {
+  ++epoch_;
+  for (const auto& worker : workers_) {
+    worker->requestPass(epoch_);
+    worker->nudge();
+  }
+  return epoch_;
+}
+
+std::uint64_t Engine::slowestPass() const {
+  std::uint64_t slowest = epoch_;
+  for (const auto& worker : workers_) slowest = std::min(slowest, worker->passed());
+  return slowest;
+}
+
+void Engine::poll(const std::function<void(const Event&)>& each) {
+  for (const auto& worker : workers_) worker->events.drain(each);
+  while (!graces_.empty() && graces_.front().epoch <= slowestPass()) {
+    Grace grace = std::move(graces_.front());
+    graces_.pop_front();
+    if (!grace.second) {
+      grace.second = true;
+      grace.epoch = requestPass();
+      graces_.push_front(std::move(grace));
+      break;
+    }
+    extending_ = grace.ticket;
+    grace.done();
+    if (graces_.empty() || graces_.front().ticket != grace.ticket) settled_ = grace.ticket;
+  }
+}
+
+void Engine::advance(Duration duration) {
+  const Instant target = clock_.now() + duration;
+  for (;;) {
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (const auto& worker : workers_) moved |= worker->receiveAndDecide(clock_.now());
+      for (const auto& worker : workers_) moved |= worker->admitAndRelease(clock_.now());
+    }
+    Instant next = Instant::never();
+    for (const auto& worker : workers_) next = std::min(next, worker->nextDeparture());
+    if (next > target) break;
+    clock_.moveTo(next);
+  }
+  clock_.moveTo(target);
+}
+
+// ---- what is going on ----------------------------------------------------------------------------------------------
+
+std::uint16_t Engine::leastLoaded() const {
+  const auto least = std::min_element(workers_.begin(), workers_.end(), [](const auto& left, const auto& right) {
+    return left->load() < right->load();
+  });
+  return static_cast<std::uint16_t>(least - workers_.begin());
+}
+
+void Engine::useBridge(std::uint16_t worker, MemoryBridge& bridge) {
+  order(worker, [&bridge](Worker& owner) { owner.useBridge(bridge); });
+}
+
+namespace {
+
+void readDrops(const Drops& drops, std::array<std::uint64_t, dropReasonCount>& into) {
+  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) into[reason] = drops.get(reason);
+}
+
+// The to-side is read first: what it has admitted was handed over before, so the difference is never negative.
+PathSnapshot snapshotOf(const PathAccount& account) {
+  PathSnapshot snapshot;
+  std::uint64_t admitted = 0, held = 0, handedOver = 0, refused = 0, lost = 0;
+  account.sequence.read([&] {
+    admitted = account.admitted.get();
+    snapshot.duplicated = account.duplicated.get();
+    snapshot.delivered = account.delivered.get();
+    snapshot.deliveredBytes = account.deliveredBytes.get();
+    snapshot.waiting = account.waiting.get();
+    held = account.travelling.get() + account.staged.get();
+    readDrops(account.dropped, snapshot.dropped);
+  });
+  account.offer.sequence.read([&] {
+    handedOver = account.offer.handedOver.get();
+    refused = account.offer.refused.get();
+    lost = account.offer.lostOnTheWay.get();
+    snapshot.offered = account.offer.offered.get();
+  });
+  snapshot.dropped[static_cast<std::size_t>(DropReason::Filter)] += refused;
+  snapshot.dropped[static_cast<std::size_t>(DropReason::NoBuffer)] += lost;
+  const std::uint64_t beingJudged = snapshot.offered - refused - lost - handedOver;
+  snapshot.inFlight = beingJudged + (handedOver - admitted) + held;
+  return snapshot;
+}
+
+void addTo(PathSnapshot& sum, const PathSnapshot& part) {
+  sum.offered += part.offered;
+  sum.duplicated += part.duplicated;
+  sum.delivered += part.delivered;
+  sum.deliveredBytes += part.deliveredBytes;
+  sum.waiting += part.waiting;
+  sum.inFlight += part.inFlight;
+  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) sum.dropped[reason] += part.dropped[reason];
+}
+
+}  // namespace
+
+PortSnapshot Engine::portSnapshot(PortId id) const {
+  const Attachment& attachment = seat(id);
+  const PortCounters& counters = attachment.counters;
+  PortSnapshot snapshot;
+  counters.sequence.read([&] {
+    snapshot.receivedFrames = counters.receivedFrames.get();
+    snapshot.receivedBytes = counters.receivedBytes.get();
+    snapshot.transmittedFrames = counters.transmittedFrames.get();
+    snapshot.transmittedBytes = counters.transmittedBytes.get();
+    readDrops(counters.dropped, snapshot.dropped);
+  });
+  for (const PathAccount& account : attachment.defaults) addTo(snapshot.defaults, snapshotOf(account));
+  return snapshot;
+}
+
+std::optional<PathSnapshot> Engine::pathSnapshot(PortId from, PortId to) const {
+  const auto path = paths_.find(pairKey(from, to));
+  if (path == paths_.end()) return {};
+  return snapshotOf(path->second->account);
+}
+
+std::vector<AddressRow> Engine::addresses(FabricId fabric) const {
+  return record(fabric).seat.fabric->addresses(clock_.now());
+}
+
+PortId Engine::portAt(FabricId fabric, Slot slot) const {
+  return record(fabric).version->members[static_cast<std::size_t>(slot)]->id;
+}
+
+const char* Engine::ioName() const { return isVirtual() ? "virtual" : workers_.front()->io()->name(); }
+
+std::size_t Engine::close() {
+  if (std::exchange(closed_, true)) return 0;
+  if (!isVirtual()) {
+    for (const auto& worker : workers_) worker->join();
+  }
+  // From here on the control thread is alone: devices first, then what is still under way.
+  for (const auto& seat : seats_) {
+    if (seat) workers_[seat->worker]->detach(*seat);
+  }
+  for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
+  for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
+  graces_.clear();
+  std::size_t outstanding = 0;
+  for (const auto& worker : workers_) outstanding += worker->pool().outstanding();
+  paths_.clear();
+  seats_.clear();
+  fabrics_.clear();
+  workers_.clear();
+  return outstanding;
+}
+
+}  // namespace etherloom

@@ -1,0 +1,162 @@
+// A set of workers with one clock, and the control thread's picture of what they work on.
+//
+// Every method belongs to one thread, the control thread (in Node: the environment that made the engine), except that
+// workers call the `wake` given at creation, which should lead to a poll().
+//
+// Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new immutable
+// FabricVersion, publishes it with one store and takes a Ticket. A ticket is settled when every worker has passed a
+// turn that began after the store and then, since copies may have been under way between workers, another one; only
+// then can no frame meet the old version, and what it alone referred to is destroyed. On a virtual clock the control
+// thread runs the workers itself, so a ticket is settled as soon as it is taken.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/topology.hpp"
+#include "runtime/worker.hpp"
+
+namespace etherloom {
+
+using Ticket = std::uint64_t;
+enum class FabricId : std::uint32_t {};
+
+struct EngineOptions {
+  Clock::Kind clock = Clock::Kind::Real;
+  unsigned workers = 1;
+  std::uint64_t seed = 0;
+  std::size_t memory = 64u << 20;  ///< bytes of frames, shared out among the workers
+};
+
+/// What the policy of one directed pair shall be from now on; no policy means the fabric's default.
+struct PathChange {
+  PortId from{};
+  PortId to{};
+  std::shared_ptr<const Policy> policy;
+  std::optional<std::uint64_t> seed;  ///< the path's own, instead of the derived one
+};
+
+/// What a change did: pairs that frames can pass now and could not before, the reverse, and other changes.
+struct Applied {
+  std::uint32_t up = 0, down = 0, changed = 0;
+  Ticket ticket = 0;
+};
+
+/// A consistent copy of the counters of one path.
+struct PathSnapshot {
+  std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
+  std::array<std::uint64_t, dropReasonCount> dropped{};
+};
+
+/// A consistent copy of the counters of one port, with those of its pairs without a policy.
+struct PortSnapshot {
+  std::uint64_t receivedFrames = 0, receivedBytes = 0, transmittedFrames = 0, transmittedBytes = 0;
+  std::array<std::uint64_t, dropReasonCount> dropped{};
+  PathSnapshot defaults;
+};
+
+class Engine {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const EngineOptions& options, std::function<void()> wake);
+  ~Engine();
+
+  FabricId addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding);
+  /// The fabric must have no ports.
+  Ticket removeFabric(FabricId fabric);
+
+  /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded one.
+  [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
+                                      std::optional<std::uint16_t> worker = {});
+  /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
+  Ticket detach(PortId port);
+  /// Gives a port that is down a new device; its policies and counters stay.
+  Ticket revive(PortId port, std::unique_ptr<Port> device);
+
+  /// All changes at once, or none: no frame meets a mixture.
+  Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
+
+  /// Whether the ticket's change holds for every frame from now on.
+  [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
+  /// Carries tickets forward, destroys what no worker can meet any more, and hands out events.
+  void poll(const std::function<void(const Event&)>& each);
+
+  /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own instant.
+  void advance(Duration duration);
+  [[nodiscard]] Instant now() const { return clock_.now(); }
+  [[nodiscard]] bool isVirtual() const { return clock_.isVirtual(); }
+
+  [[nodiscard]] std::uint16_t workerOf(PortId port) const { return seat(port).worker; }
+  [[nodiscard]] std::uint16_t leastLoaded() const;
+  [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+  void useBridge(std::uint16_t worker, MemoryBridge& bridge);
+  void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
+
+  [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
+  [[nodiscard]] PortSnapshot portSnapshot(PortId port) const;
+  /// Of a pair that has, or once had, a policy.
+  [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
+  [[nodiscard]] std::vector<AddressRow> addresses(FabricId fabric) const;
+  [[nodiscard]] PortId portAt(FabricId fabric, Slot slot) const;
+  [[nodiscard]] const char* ioName() const;
+
+  /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).
+  std::size_t close();
+
+ private:
+  struct FabricRecord {
+    FabricSeat seat;
+    bool forwarding = true;
+    std::unique_ptr<const FabricVersion> version;
+    std::vector<Slot> freeSlots;
+  };
+  struct Grace {
+    Ticket ticket;
+    std::uint64_t epoch;
+    bool second;
+    std::function<void()> done;
+  };
+
+  Engine(const EngineOptions& options, std::function<void()> wake);
+
+  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] FabricRecord& record(FabricId id) { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
+  [[nodiscard]] const FabricRecord& record(FabricId id) const { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
+  [[nodiscard]] static std::uint64_t pairKey(PortId from, PortId to) {
+    return std::uint64_t{static_cast<std::uint32_t>(from)} << 32 | static_cast<std::uint32_t>(to);
+  }
+  Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed);
+  Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done = {});
+  /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
+  void order(std::uint16_t worker, Mailbox::Order order);
+  /// Takes a ticket; `done` runs when it is settled.
+  Ticket fence(std::function<void()> done);
+  /// Within a `done`: the ticket is settled only after another grace period and this.
+  void extend(std::function<void()> done);
+  std::uint64_t requestPass();
+  [[nodiscard]] std::uint64_t slowestPass() const;
+
+  Clock clock_;
+  std::uint64_t seed_;
+  std::function<void()> wake_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
+  std::vector<std::unique_ptr<Attachment>> seats_;
+  std::vector<PortId> freePorts_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
+  std::deque<Grace> graces_;
+  std::uint32_t nextFabric_ = 0;
+  std::uint32_t generation_ = 0;
+  std::uint64_t epoch_ = 0;
+  Ticket taken_ = 0;
+  Ticket settled_ = 0;
+  Ticket extending_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace etherloom

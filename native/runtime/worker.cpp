@@ -1,0 +1,325 @@
+#include "runtime/worker.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "os/thread.hpp"
+
+namespace etherloom {
+namespace {
+
+/// The order that merges the copies of all from-ports the same way on any number of workers.
+bool comesBefore(const Crossing& left, const Crossing& right) {
+  const auto key = [](const Crossing& crossing) {
+    const Frame& frame = *crossing.frame;
+    return std::tuple(frame.arrival, frame.from, frame.number, crossing.to->id);
+  };
+  return key(left) < key(right);
+}
+
+}  // namespace
+
+Worker::Worker(Setup setup)
+    : index_(setup.index),
+      clock_(setup.clock),
+      pool_(std::move(setup.pool)),
+      io_(std::move(setup.io)),
+      doorbell_(std::move(setup.doorbell)),
+      tellControl_(std::move(setup.tellControl)),
+      held_(pool_->size()),
+      tools_{*pool_, held_,
+             [](void* worker, Attachment& to, TxItem item) noexcept { static_cast<Worker*>(worker)->stage(to, item); },
+             this},
+      pipeline_(*this) {}
+
+// ---- the frame path ------------------------------------------------------------------------------------------------
+
+void Worker::turn() {
+  const std::uint64_t requested = requested_.load(std::memory_order_acquire);
+  mailbox.drain(*this);
+
+  const Instant before = clock_.now();
+  Instant deadline = idle() ? departures_.next() : before;
+  if (deadline > before) {
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (!idle() || requested_.load() != passed_.load()) deadline = before;
+  }
+  io_->turn(before, deadline, *this);
+  if (deadline > before && !asleep_.exchange(false)) doorbell_.clear();
+
+  receiveAndDecide(clock_.now());
+  admitAndRelease(clock_.now());
+
+  if (passed_.load(std::memory_order_relaxed) != requested) {
+    passed_.store(requested, std::memory_order_release);
+    eventsPending_ = true;
+  }
+  while (!unsent_.empty() && events.push(unsent_.back())) unsent_.pop_back();
+  if (std::exchange(eventsPending_, !unsent_.empty())) tellControl_();
+}
+
+bool Worker::receiveAndDecide(Instant now) noexcept {
+  if (bridge_) {
+    bridge_->setNow(now);
+    bridge_->poll();
+  }
+  // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
+  Attachment* port = std::exchange(firstReady_, nullptr);
+  lastReady_ = nullptr;
+  const bool moved = port != nullptr;
+  while (port) {
+    Attachment* next = std::exchange(port->nextReady, nullptr);
+    port->readyListed = false;
+    if (port->up) receive(*port);
+    port = next;
+  }
+  return moved;
+}
+
+bool Worker::admitAndRelease(Instant now) noexcept {
+  for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
+  std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
+    return left.learned.slot < right.learned.slot;
+  });
+  for (const Lesson& lesson : lessonsHere_) learn(lesson);
+  lessonsHere_.clear();
+
+  bool moved = !arrivals_.empty() || departures_.next() <= now;
+  releaseDue(now);
+  for (auto& crossings : crossings_) {
+    crossings->drain([&](const Crossing& crossing) {
+      admit(crossing);
+      moved = true;
+    });
+  }
+  std::sort(arrivals_.begin(), arrivals_.end(), comesBefore);
+  for (const Crossing& crossing : arrivals_) admit(crossing);
+  arrivals_.clear();
+  releaseDue(now);
+  flushStages();
+  return moved;
+}
+
+void Worker::receive(Attachment& port) noexcept {
+  RxBurst burst(*pool_, port.counters.dropped);
+  const RxState state = port.port->receive(burst);
+  burst.at = clock_.now();
+  if (burst.count() != 0) pipeline_.pass(port, burst);
+  if (state == RxState::More) ready(port.key);
+  if (state == RxState::Failed) takeDown(port, port.port->failure());
+  if (departures_.next() <= burst.at) releaseDue(burst.at);
+}
+
+// Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait for the
+// second phase, where they are sorted, so that the number of workers makes no difference.
+void Worker::handOver(std::span<const Crossing> crossings) noexcept {
+  const std::uint16_t to = crossings.front().to->worker;
+  PathOffer& offer = crossings.front().account->offer;
+  std::uint64_t handed = 0, lost = 0;
+  for (const Crossing& crossing : crossings) handed += crossing.frame->offload.segments;
+  if (clock_.isVirtual()) {
+    workers_[to]->arrivals_.insert(workers_[to]->arrivals_.end(), crossings.begin(), crossings.end());
+  } else if (to != index_) {
+    for (const Crossing& crossing : crossings) {
+      if (workers_[to]->crossings_[index_]->push(crossing)) continue;
+      lost += crossing.frame->offload.segments;
+      pool_->release(crossing.frame);
+    }
+    workers_[to]->nudge();
+  }
+  {
+    Sequence::Update update(offer.sequence);
+    offer.handedOver.add(handed - lost);
+    offer.lostOnTheWay.add(lost);
+  }
+  if (!clock_.isVirtual() && to == index_) {
+    for (const Crossing& crossing : crossings) admit(crossing);
+  }
+}
+
+void Worker::admit(const Crossing& crossing) noexcept {
+  if (crossing.path && (crossing.policy->shapes() || crossing.path->due() != Instant::never())) {
+    crossing.path->admit(crossing.frame, *crossing.policy, tools_);
+    departures_.update(*crossing.path);
+    return;
+  }
+  const std::uint32_t segments = crossing.frame->offload.segments;
+  {
+    Sequence::Update update(crossing.account->sequence);
+    crossing.account->admitted.add(segments);
+    crossing.account->staged.add(segments);
+  }
+  stage(*crossing.to, {crossing.frame, crossing.account});
+}
+
+void Worker::releaseDue(Instant now) noexcept {
+  while (departures_.next() <= now) {
+    Path& path = *departures_.top();
+    path.step(tools_);
+    departures_.update(path);
+  }
+}
+
+void Worker::stage(Attachment& to, TxItem item) noexcept {
+  to.stage[to.staged++] = item;
+  if (!to.stageListed) {
+    to.stageListed = true;
+    to.nextStaged = std::exchange(firstStaged_, &to);
+  }
+  if (to.staged == burstSize) transmit(to);
+}
+
+void Worker::transmit(Attachment& to) noexcept {
+  const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
+  if (items.empty()) return;
+  if (!to.up) return to.port->refuse(items, DropReason::PortDown);
+  to.port->transmit(items);
+  if (to.port->failure() != 0) takeDown(to, to.port->failure());
+}
+
+void Worker::flushStages() noexcept {
+  while (firstStaged_) {
+    Attachment& to = *std::exchange(firstStaged_, firstStaged_->nextStaged);
+    to.nextStaged = nullptr;
+    to.stageListed = false;
+    transmit(to);
+    if (to.up) to.port->flush();
+  }
+}
+
+void Worker::ready(PortKey key) noexcept {
+  if (key.index >= seats_.size()) return;
+  Attachment* port = seats_[key.index];
+  if (!port || port->key != key || port->readyListed) return;
+  port->readyListed = true;
+  port->nextReady = nullptr;
+  (lastReady_ ? lastReady_->nextReady : firstReady_) = port;
+  lastReady_ = port;
+}
+
+// ---- learning and events -------------------------------------------------------------------------------------------
+
+void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept {
+  Worker& home = *workers_[fabric.home];
+  for (const Learned& entry : entries) {
+    const Lesson lesson{&fabric, entry};
+    if (clock_.isVirtual()) {
+      home.lessonsHere_.push_back(lesson);
+    } else if (fabric.home == index_) {
+      learn(lesson);
+    } else if (!home.lessons_[index_]->push(lesson)) {
+      break;  // The next burst teaches it again.
+    }
+  }
+  if (fabric.home != index_) home.nudge();
+}
+
+void Worker::learn(const Lesson& lesson) noexcept {
+  lesson.fabric->fabric->learn({&lesson.learned, 1}, [&](const AddressMove& move) {
+    Event event;
+    event.kind = EventKind::AddressMoved;
+    event.fabric = lesson.fabric->id;
+    event.move = move;
+    emit(event);
+  });
+}
+
+// A full ring loses news of addresses, which repeat themselves, but no news of ports.
+void Worker::emit(const Event& event) noexcept {
+  eventsPending_ = true;
+  if (!events.push(event) && event.kind == EventKind::PortDown) unsent_.push_back(event);
+}
+
+void Worker::takeDown(Attachment& port, int error) noexcept {
+  if (!port.up) return;
+  port.up = false;
+  port.port->close(*io_);
+  Event event;
+  event.kind = EventKind::PortDown;
+  event.port = port.id;
+  event.error = error;
+  emit(event);
+}
+
+// ---- orders --------------------------------------------------------------------------------------------------------
+
+void Worker::attach(Attachment& port) {
+  if (port.key.index >= seats_.size()) seats_.resize(port.key.index + 1);
+  seats_[port.key.index] = &port;
+  port.up = true;
+  if (const Result<void> opened = port.port->open(*io_, port.key); !opened) takeDown(port, opened.error().number);
+}
+
+void Worker::detach(Attachment& port) {
+  flushStages();
+  if (port.up) port.port->close(*io_);
+  port.up = false;
+  if (port.readyListed) {
+    Attachment** link = &firstReady_;
+    lastReady_ = nullptr;
+    while (*link) {
+      if (*link == &port) *link = port.nextReady;
+      if (*link) {
+        lastReady_ = *link;
+        link = &(*link)->nextReady;
+      }
+    }
+    port.readyListed = false;
+  }
+  seats_[port.key.index] = nullptr;
+}
+
+void Worker::revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old) {
+  flushStages();
+  if (port.up) port.port->close(*io_);
+  old = std::exchange(port.port, std::move(device));
+  port.key.generation++;
+  enter(port);
+  port.up = true;
+  if (const Result<void> opened = port.port->open(*io_, port.key); !opened) takeDown(port, opened.error().number);
+}
+
+void Worker::flush(Path& path) {
+  path.flush(tools_);
+  departures_.update(path);
+}
+
+// ---- the thread ----------------------------------------------------------------------------------------------------
+
+bool Worker::idle() const noexcept {
+  if (firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;
+  if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
+  const auto empty = [](const auto& ring) { return ring->empty(); };
+  return std::all_of(crossings_.begin(), crossings_.end(), empty) &&
+         std::all_of(lessons_.begin(), lessons_.end(), empty);
+}
+
+void Worker::nudge() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (asleep_.exchange(false)) doorbell_.ring();
+}
+
+void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
+  for (const auto& worker : workers) {
+    workers_.push_back(worker.get());
+    crossings_.push_back(std::make_unique<Ring<Crossing>>(worker.get() == this ? 1 : ringSize));
+    lessons_.push_back(std::make_unique<Ring<Lesson>>(worker.get() == this ? 1 : ringSize));
+  }
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::run() {
+  prepareWorkerThread(index_);
+  while (!stopping_.load(std::memory_order_relaxed)) turn();
+}
+
+void Worker::join() {
+  mailbox.post([](Worker& worker) { worker.stopping_.store(true, std::memory_order_relaxed); });
+  nudge();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace etherloom

@@ -1,0 +1,130 @@
+// One native thread that owns ports, and all that moves for them. turn() is the whole data plane.
+//
+// Construction, start(), join() and the mailbox belong to the control thread; everything else runs on the worker's own
+// thread, or, on a virtual clock, on the thread that advances it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "io/io.hpp"
+#include "os/clock.hpp"
+#include "os/doorbell.hpp"
+#include "pipeline/departures.hpp"
+#include "pipeline/pipeline.hpp"
+#include "ports/memory_port.hpp"
+#include "runtime/events.hpp"
+#include "runtime/mailbox.hpp"
+#include "runtime/ring.hpp"
+
+namespace etherloom {
+
+/// Addresses learned on one worker, on their way to the fabric's home worker.
+struct Lesson {
+  FabricSeat* fabric;
+  Learned learned;
+};
+
+class Worker final : private ReadySink, private PipelineSink {
+ public:
+  static constexpr std::size_t ringSize = 4096;
+
+  struct Setup {
+    std::uint16_t index;
+    const Clock& clock;
+    std::unique_ptr<FramePool> pool;
+    std::unique_ptr<Io> io;  ///< nullptr on a virtual clock
+    Doorbell doorbell;
+    std::function<void()> tellControl;  ///< wakes the control thread; called from the worker's thread
+  };
+  explicit Worker(Setup setup);
+
+  // ---- the control thread ----
+  /// The other workers of the engine, this one among them. Before start().
+  void meet(std::span<const std::unique_ptr<Worker>> workers);
+  void start();
+  void join();
+  Mailbox mailbox;
+  /// Ends a wait in turn(), if there is one. Any thread.
+  void nudge() noexcept;
+  /// Asks the worker to say when it has passed a whole turn that began after this.
+  void requestPass(std::uint64_t epoch) noexcept { requested_.store(epoch, std::memory_order_release); }
+  [[nodiscard]] std::uint64_t passed() const noexcept { return passed_.load(std::memory_order_acquire); }
+  Ring<Event> events{1024};
+  [[nodiscard]] const Io* io() const { return io_.get(); }
+  [[nodiscard]] const FramePool& pool() const { return *pool_; }
+  [[nodiscard]] std::size_t load() const { return load_; }
+  void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
+
+  /// Lends the port the worker's pool, before anything can name it.
+  void enter(Attachment& port) { port.port->enter(*pool_, *this, port.counters); }
+
+  // ---- orders ----
+  void attach(Attachment& port);
+  void detach(Attachment& port);
+  void revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old);
+  void flush(Path& path);
+  void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
+  void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
+  void reservePaths(std::size_t paths) { departures_.reserve(paths); }
+
+  // ---- the frame path ----
+  void turn();
+  /// The two halves of a turn, which a virtual clock runs as barriers. Each says whether anything moved.
+  bool receiveAndDecide(Instant now) noexcept;
+  bool admitAndRelease(Instant now) noexcept;
+  [[nodiscard]] Instant nextDeparture() const { return departures_.next(); }
+
+ private:
+  void run();
+  void ready(PortKey key) noexcept override;
+  void handOver(std::span<const Crossing> crossings) noexcept override;
+  void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
+
+  [[nodiscard]] bool idle() const noexcept;
+  void receive(Attachment& port) noexcept;
+  void admit(const Crossing& crossing) noexcept;
+  void releaseDue(Instant now) noexcept;
+  void stage(Attachment& to, TxItem item) noexcept;
+  void transmit(Attachment& to) noexcept;
+  void flushStages() noexcept;
+  void takeDown(Attachment& port, int error) noexcept;
+  void learn(const Lesson& lesson) noexcept;
+  void emit(const Event& event) noexcept;
+
+  const std::uint16_t index_;
+  const Clock& clock_;
+  std::unique_ptr<FramePool> pool_;
+  std::unique_ptr<Io> io_;
+  Doorbell doorbell_;
+  std::function<void()> tellControl_;
+  HeldPool held_;
+  PathTools tools_;
+  Pipeline pipeline_;
+  Departures<Path> departures_;
+  MemoryBridge* bridge_ = nullptr;
+  std::vector<Attachment*> seats_;  // by PortKey::index
+  Attachment* firstReady_ = nullptr;
+  Attachment* lastReady_ = nullptr;
+  Attachment* firstStaged_ = nullptr;
+  bool eventsPending_ = false;
+  std::vector<Event> unsent_;
+
+  // What other workers send here: one ring per sender; on a virtual clock, where one thread runs all, one list.
+  std::vector<std::unique_ptr<Ring<Crossing>>> crossings_;
+  std::vector<std::unique_ptr<Ring<Lesson>>> lessons_;
+  std::vector<Crossing> arrivals_;
+  std::vector<Lesson> lessonsHere_;
+  std::vector<Worker*> workers_;
+
+  std::thread thread_;
+  std::size_t load_ = 0;
+  alignas(64) std::atomic<bool> asleep_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> requested_{0};
+  std::atomic<std::uint64_t> passed_{0};
+};
+
+}  // namespace etherloom

@@ -1,0 +1,30 @@
+// Checks format and code of both languages: `npm run lint`; with --fix (`npm run format`) mends what tools can mend.
+// Every check runs, whatever the ones before it found.
+import { parseArgs } from 'node:util'
+
+import { Stop, filesUnder, main, run, runPackage } from './tools.mjs'
+
+const { values } = parseArgs({ options: { fix: { type: 'boolean' } } })
+const nativeFiles = filesUnder('native', 'test/native', 'bench').filter((name) => /\.(c|cpp|hpp)$/.test(name))
+
+const checks = {
+  'clang-format': () => run('clang-format-14', [...(values.fix ? ['-i'] : ['--dry-run', '-Werror']), ...nativeFiles]),
+  'include order': () => run(process.execPath, ['scripts/check-includes.mjs']),
+  prettier: () => runPackage('prettier/bin/prettier.cjs', ['--log-level=warn', values.fix ? '--write' : '--check', '.']),
+  eslint: () => runPackage('eslint/bin/eslint.js', ['--max-warnings=0', ...(values.fix ? ['--fix'] : []), '.']),
+}
+
+await main(() => {
+  const failed = Object.entries(checks).filter(([title, check]) => {
+    try {
+      check()
+      console.log(`${title}: ok`)
+      return false
+    } catch (error) {
+      if (!(error instanceof Stop)) throw error
+      console.error(`${title}: FAILED`)
+      return true
+    }
+  })
+  if (failed.length > 0) throw new Stop(`lint failed: ${failed.map(([title]) => title).join(', ')}`)
+})

@@ -1,0 +1,149 @@
+// Makes a fresh checkout ready: `node scripts/setup.mjs [--test] [--lint] [--bench]`, first thing in `npm start`,
+// `npm test` and `npm run bench`. Says nothing and takes no time when all is there. Imports only node: modules and
+// scripts that do the same, because at the start there is nothing else.
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { buildLib, libBuild } from './build-lib.mjs'
+import { NativeBuild, runGyp } from './gyp.mjs'
+import { Product, Stop, inRoot, main, run } from './tools.mjs'
+
+const command = (name) =>
+  [...process.env.PATH.split(':'), '/usr/sbin', '/sbin'].some((directory) => {
+    try {
+      accessSync(path.join(directory, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+
+const header = (name) => existsSync(path.join('/usr/include', name))
+
+/** Looks where distributions put libraries: /usr/lib64, /usr/lib, and one folder per architecture in it. */
+const library = (name) =>
+  ['/usr/lib64', '/usr/lib', ...readdirSync('/usr/lib').map((folder) => `/usr/lib/${folder}`)].some((directory) =>
+    existsSync(path.join(directory, name)),
+  )
+
+/** Debian packages by purpose, each with the test for what it is needed for, whoever installed that. */
+const systemPackages = {
+  run: [
+    ['make', () => command('make')],
+    ['g++', () => command('g++')],
+    ['python3', () => command('python3')], // node-gyp is written in it
+    ['iproute2', () => command('ip')],
+    ['iputils-ping', () => command('ping')],
+    ['util-linux', () => command('unshare') && command('nsenter')],
+    ['libpcap0.8', () => library('libpcap.so.0.8')], // compiles filter expressions
+  ],
+  test: [
+    ['doctest-dev', () => header('doctest/doctest.h')],
+    ['libpcap-dev', () => header('pcap/pcap.h')], // the pcap witness is built against it
+    ['tcpdump', () => command('tcpdump')],
+  ],
+  lint: [
+    ['clang-format-14', () => command('clang-format-14')],
+    ['clang-tidy-14', () => command('clang-tidy-14')],
+  ],
+  bench: [['ethtool', () => command('ethtool')]],
+}
+
+const { values: wanted } = parseArgs({
+  options: { test: { type: 'boolean' }, lint: { type: 'boolean' }, bench: { type: 'boolean' } },
+})
+
+function missingSystemPackages() {
+  return ['run', ...Object.keys(wanted)]
+    .flatMap((purpose) => systemPackages[purpose])
+    .filter(([, isThere]) => !isThere())
+    .map(([name]) => name)
+}
+
+function installSystemPackages() {
+  const missing = missingSystemPackages()
+  const install = ['install', '--yes', '--no-install-recommends', ...missing]
+  if (process.getuid() !== 0 || !command('apt-get')) {
+    throw new Stop(`System packages are missing; as root, run: apt-get ${install.join(' ')}`)
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const patience = ['-o', 'DPkg::Lock::Timeout=600']
+  run('apt-get', [...patience, 'update'], { quiet: true, env })
+  run('apt-get', [...patience, ...install], { quiet: true, env })
+}
+
+/** Install scripts stay off: none of our packages needs its own, and the native build is a step of its own. */
+function npmPackages(folder) {
+  const installed = path.join(folder, 'node_modules')
+  return {
+    product: new Product({
+      output: installed,
+      stamp: path.join(installed, '.stamp'),
+      inputs: [path.join(folder, 'package-lock.json')],
+      variant: process.versions.modules,
+    }),
+    install: () =>
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { quiet: true, cwd: inRoot(folder) }),
+  }
+}
+
+const native = new NativeBuild()
+const packages = npmPackages('.')
+const steps = [
+  {
+    title: 'system packages',
+    isDone: () => missingSystemPackages().length === 0,
+    perform: installSystemPackages,
+  },
+  {
+    title: 'npm packages',
+    isDone: () => packages.product.isCurrent(),
+    perform: () => packages.product.make(packages.install),
+  },
+  {
+    title: 'native build',
+    isDone: () => native.isCurrent(),
+    perform: () => native.make({ quiet: true }),
+  },
+  {
+    title: 'library build',
+    isDone: () => libBuild.isCurrent(),
+    perform: () => buildLib({ quiet: true }),
+  },
+]
+
+// The witnesses are addons that later versions of Node no longer load; the tests that call them are skipped there.
+if (wanted.test && Number(process.versions.node.split('.')[0]) <= 22) {
+  const witnesses = npmPackages('test/witness')
+  steps.push({
+    title: 'test witnesses',
+    isDone: () => witnesses.product.isCurrent(),
+    perform: () =>
+      witnesses.product.make(() => {
+        witnesses.install()
+        for (const name of ['pcap', 'raw-socket']) {
+          runGyp(['rebuild'], inRoot('test/witness/node_modules', name), { quiet: true })
+        }
+      }),
+  })
+}
+
+await main(() => {
+  if (process.platform !== 'linux') throw new Stop('etherloom moves frames through Linux devices: it needs Linux.')
+  if (Number(process.versions.node.split('.')[0]) < 20) {
+    throw new Stop(`etherloom needs Node.js 20 or later; this is ${process.version}.`)
+  }
+  steps.forEach(({ title, isDone, perform }, index) => {
+    if (isDone()) return
+    const started = Date.now()
+    process.stdout.write(`[${index + 1}/${steps.length}] ${title} ... `)
+    try {
+      perform()
+    } catch (error) {
+      console.log('failed')
+      throw error
+    }
+    console.log(`ok (${Math.round((Date.now() - started) / 1000)} s)`)
+  })
+})

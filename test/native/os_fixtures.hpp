@@ -1,0 +1,74 @@
+// What the tests of native/os share: a network namespace of their own (what a test makes in it goes with it,
+// also when the test fails), frames to tell apart, and a thread without rights.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "os/namespace.hpp"
+
+namespace etherloom {
+
+/// Empty, with the reason in the output, where this process may not create one.
+inline std::optional<NetworkNamespace> makeTestNamespace() {
+  Result<NetworkNamespace> made = NetworkNamespace::create();
+  if (made) return *std::move(made);
+  if (made.error().number == EPERM)
+    MESSAGE("skipped: ", made.error().message);
+  else
+    FAIL_CHECK(made.error().message);
+  return std::nullopt;
+}
+
+/// Gives up every capability of the calling thread alone, which must be one that ends soon.
+inline bool dropCapabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2]{};
+  return syscall(SYS_capset, &header, none) == 0;
+}
+
+using FrameBytes = std::array<std::uint8_t, 60>;
+
+/// To a unicast address that nobody has, of an EtherType for experiments (IEEE 802 local), with `mark` as its
+/// payload.
+inline FrameBytes testFrame(std::uint8_t mark) {
+  return {0x02, 0, 0, 0, 0, 0x99, 0x02, 0, 0, 0, 0, 0x98, 0x88, 0xb5, mark};
+}
+
+inline void sendFrame(const Fd& fd, const FrameBytes& frame) {
+  REQUIRE(write(fd.get(), frame.data(), frame.size()) == static_cast<ssize_t>(frame.size()));
+}
+
+/// Waits until something can be read; a deadline guards against a hang.
+inline bool waitReadable(const Fd& fd) {
+  pollfd watched{fd.get(), POLLIN, 0};
+  return poll(&watched, 1, 10'000) == 1;
+}
+
+/// The marks of the test frames on a descriptor, which begin `headerSize` bytes after the start of what is
+/// read: waits for `expected` of them, then takes what else is there. The kernel's own frames (IPv6 neighbour
+/// discovery) are passed over.
+inline std::vector<int> receiveMarks(const Fd& fd, std::size_t expected, std::size_t headerSize = 0) {
+  std::vector<int> marks;
+  std::array<std::uint8_t, 2048> buffer;
+  for (;;) {
+    const ssize_t length = read(fd.get(), buffer.data(), buffer.size());
+    if (length <= 0 && (marks.size() >= expected || !waitReadable(fd))) return marks;
+    const std::uint8_t* const frame = buffer.data() + headerSize;
+    if (length == static_cast<ssize_t>(headerSize + sizeof(FrameBytes)) && frame[12] == 0x88 &&
+        frame[13] == 0xb5)
+      marks.push_back(frame[14]);
+  }
+}
+
+}  // namespace etherloom
