@@ -35,7 +35,7 @@ export async function probe(...command: string[]): Promise<string | undefined> {
     return undefined
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string }
-    return stderr?.trim() || message
+    return `${stderr?.trim() || message} (bench/README.md says what it needs)`
   }
 }
 
@@ -70,14 +70,17 @@ export class Child {
 
   /** Asks the program to end, waits, and returns the last line that it printed. */
   async stop(): Promise<string> {
-    if (this.#hasEnded) throw new Error(`${this.#name} ended too early: ${this.#complaints.trim()}`)
     this.#process.kill('SIGTERM')
     await this.#within(this.#ended)
-    const { exitCode, signalCode } = this.#process
-    if (exitCode !== 0 && signalCode !== 'SIGTERM') {
-      throw new Error(`${this.#name} ended with ${exitCode ?? signalCode}: ${this.#complaints.trim()}`)
-    }
+    if (this.failure !== undefined) throw this.failure
     return this.#lastLine
+  }
+
+  /** How the program ended, if it ended badly. */
+  get failure(): Error | undefined {
+    const { exitCode, signalCode } = this.#process
+    if (!this.#hasEnded || exitCode === 0 || signalCode === 'SIGTERM') return undefined
+    return new Error(`${this.#name} ended with ${exitCode ?? signalCode}: ${this.#complaints.trim()}`)
   }
 
   /** Ends the program at once, if it still runs. */

@@ -1,5 +1,5 @@
 // The command line of the benchmark: npm run bench -- [CASE...] [--runs N] [--seconds S] [--smoke] ...
-// Exits with 0 when every goal is met, 1 when one is not or a run fails, 2 on misuse.
+// Exits with 0 when every goal is met, 1 when one is not, a run fails or the subject cannot run, 2 on misuse.
 
 import { parseArgs } from 'node:util'
 import { build } from './build.js'

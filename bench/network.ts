@@ -90,6 +90,11 @@ export class Network {
     await this.receiver.ip('link', 'set', 'dev', portName, 'address', Network.receiverAddress, 'up')
   }
 
+  /** The first program that ended badly. */
+  get failure(): Error | undefined {
+    return this.#children.map((child) => child.failure).find((failure) => failure !== undefined)
+  }
+
   /** Ends every program that still runs, and with them the namespaces. */
   async close(): Promise<void> {
     await Promise.all(this.#children.map((child) => child.kill()))

@@ -12,9 +12,10 @@ export interface Report {
   readonly judged: boolean
 }
 
-/** Whether every goal is met, or none counts. What could not be measured is not met. */
+/** Whether every subject ran and, where goals count, met them. What could not be measured is not met. */
 export function succeeded({ results, judged }: Report): boolean {
-  return !judged || results.flatMap(judge).every(({ met }) => met)
+  const ran = results.every(({ peers: [subject] }) => subject.missing === undefined)
+  return ran && (!judged || results.flatMap(judge).every(({ met }) => met))
 }
 
 export function toText(report: Report): string {

@@ -50,6 +50,8 @@ async function runOnce({ measure }: Case, peer: Peer, setup: Setup): Promise<Run
     const session = await peer.start(network, setup)
     const figures = await measure.sample(network, session, setup)
     return { figures, statement: await session.stop() }
+  } catch (error) {
+    throw network.failure ?? error // what a dead program caused is not the news
   } finally {
     await network.close()
   }

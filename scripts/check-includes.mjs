@@ -19,7 +19,8 @@ const layers = [
 const layerOf = (folder) => layers.findIndex((layer) => layer.includes(folder))
 
 const callers = ['os', 'io', 'ports']
-const systemCall = /^(unistd|fcntl|poll|sched|termios|spawn|sys\/.*|linux\/.*|net\/.*|netinet\/.*|netpacket\/.*|arpa\/.*)\.h$/
+const systemCall =
+  /^(unistd|fcntl|poll|sched|termios|spawn|sys\/.*|linux\/.*|net\/.*|netinet\/.*|netpacket\/.*|arpa\/.*)\.h$/
 /** These declare formats and constants and nothing to call. */
 const formats = ['linux/filter.h', 'linux/if_ether.h']
 

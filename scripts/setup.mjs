@@ -23,8 +23,8 @@ const header = (name) => existsSync(path.join('/usr/include', name))
 
 /** Looks where distributions put libraries: /usr/lib64, /usr/lib, and one folder per architecture in it. */
 const library = (name) =>
-  ['/usr/lib64', '/usr/lib', ...readdirSync('/usr/lib').map((folder) => `/usr/lib/${folder}`)].some((directory) =>
-    existsSync(path.join(directory, name)),
+  ['/usr/lib64', '/usr/lib', ...readdirSync('/usr/lib').map((folder) => `/usr/lib/${folder}`)].some(
+    (directory) => existsSync(path.join(directory, name)),
   )
 
 /** Debian packages by purpose, each with the test for what it is needed for, whoever installed that. */
@@ -130,7 +130,8 @@ if (wanted.test && Number(process.versions.node.split('.')[0]) <= 22) {
 }
 
 await main(() => {
-  if (process.platform !== 'linux') throw new Stop('etherloom moves frames through Linux devices: it needs Linux.')
+  if (process.platform !== 'linux')
+    throw new Stop('etherloom moves frames through Linux devices: it needs Linux.')
   if (Number(process.versions.node.split('.')[0]) < 20) {
     throw new Stop(`etherloom needs Node.js 20 or later; this is ${process.version}.`)
   }

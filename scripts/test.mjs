@@ -64,7 +64,10 @@ async function native(build) {
 }
 
 async function typecheck() {
-  const { passed } = await supervise(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '--noEmit'])
+  const { passed } = await supervise(process.execPath, [
+    inRoot('node_modules/typescript/bin/tsc'),
+    '--noEmit',
+  ])
   return single(passed)
 }
 
@@ -111,7 +114,10 @@ function mochaFolders() {
   const folders = readdirSync(inRoot('test')).filter(
     (name) => name !== 'witness' && filesUnder(`test/${name}`).some((file) => file.endsWith('.test.ts')),
   )
-  return [...order.filter((name) => folders.includes(name)), ...folders.filter((name) => !order.includes(name))]
+  return [
+    ...order.filter((name) => folders.includes(name)),
+    ...folders.filter((name) => !order.includes(name)),
+  ]
 }
 
 await main(async () => {

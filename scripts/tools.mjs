@@ -49,7 +49,8 @@ export async function main(body) {
 }
 
 /** Whether this module is the script that was started, not one that another imported. */
-export const isMain = (url) => process.argv[1] !== undefined && fileURLToPath(url) === path.resolve(process.argv[1])
+export const isMain = (url) =>
+  process.argv[1] !== undefined && fileURLToPath(url) === path.resolve(process.argv[1])
 
 /** All files under the given paths (files or folders, relative to the checkout), sorted; missing paths have none. */
 export function filesUnder(...paths) {

@@ -77,7 +77,7 @@ function describe(issue: Issue, prefix: Place, data: unknown, schema: SchemaNode
           {
             place,
             at: 'value',
-            message: `'${last}' must be ${quoted(words)}${suggestion(String(value), words)}`,
+            message: `'${last}' must be ${quoted(words)}, not '${value}'${suggestion(String(value), words)}`,
           },
         ]
       }
@@ -109,8 +109,10 @@ function describeUnknownKind(value: object, place: Place, branches: SchemaNode[]
   const words = branches.flatMap(wordsOf)
   const unknown = Object.keys(value).filter((key) => !words.includes(key))
   if (unknown.length > 0) return unknown.map((key) => unknownKey([...place, key], branches))
-  const kinds = branches.map((branch) => (branch.required ?? []).map((key) => `'${key}'`).join(' and '))
-  return [{ place, at: 'value', message: `${subjectOf(place)} must have ${kinds.join(' or ')}` }]
+  const kinds = new Set(
+    branches.map((branch) => (branch.required ?? []).map((key) => `'${key}'`).join(' and ')),
+  )
+  return [{ place, at: 'value', message: `${subjectOf(place)} must have ${[...kinds].join(' or ')}` }]
 }
 
 /** Which of two branches says better what was meant: the one of which more is given, then fewer mistakes. */

@@ -3,7 +3,9 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { Match } from '../filters/match.js'
 import { suggestion } from '../options.js'
+import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
 import type { Topology, TopologyFabric, TopologyPath, TopologyPolicy, TopologyPort } from './schema.js'
 
@@ -12,7 +14,7 @@ export interface EnginePlan {
   name?: string
   seed?: number
   workers?: number
-  memory?: Topology['memory']
+  memory?: Size
 }
 
 export interface TapPlan {
@@ -32,7 +34,7 @@ export interface PacketPlan {
   interface: string
   direction?: 'in' | 'out' | 'both'
   promiscuous?: boolean
-  filter?: TopologyPolicy['filter']
+  filter?: string | Match
 }
 
 export interface PatchPlan {
@@ -55,7 +57,7 @@ export interface PathPlan {
 
 export interface FabricPlan {
   kind: TopologyFabric['kind']
-  options: { forwarding?: 'allow' | 'deny'; ageing?: Extract<TopologyFabric, { kind: 'switch' }>['ageing'] }
+  options: { forwarding?: 'allow' | 'deny'; ageing?: Duration }
   ports: Map<string, PortPlan>
   /** By `pathKey`. */
   paths: Map<string, PathPlan>
@@ -181,9 +183,9 @@ function checkPatch(
       `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(other.ports))}`,
     )
   if (fabric === self.fabric) return complain(place, 'a patch must join two different fabrics')
-  const self_ = `${self.fabric}.${self.port}`
-  if (!('patch' in end) || end.patch !== self_)
-    complain(place, `port '${port}' of fabric '${fabric}' must say 'patch: ${self_}' in return`)
+  const back = `${self.fabric}.${self.port}`
+  if (!('patch' in end) || end.patch !== back)
+    complain(place, `port '${port}' of fabric '${fabric}' must say 'patch: ${back}' in return`)
 }
 
 /** Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. */
@@ -254,12 +256,9 @@ function giveHostAddresses(hosts: NonNullable<Topology['hosts']>, plan: Plan, co
 
 /** The topology that a plan came from, in its shortest form; `planOf` of it is the plan again. */
 export function topologyOf(plan: Plan): Topology {
-  const fabrics = [...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)] as const)
-  return {
-    ...plan.engine,
-    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])) }),
-    fabrics: Object.fromEntries(fabrics),
-  }
+  const fabrics = Object.fromEntries([...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)]))
+  if (plan.hosts.size === 0) return { ...plan.engine, fabrics }
+  return { ...plan.engine, hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])), fabrics }
 }
 
 function fabricOf({ kind, options, ports, paths }: FabricPlan): TopologyFabric {

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
-import type { Match } from '../filters/match.js'
+import { compileMatch, type Match } from '../filters/match.js'
 
 type Meta = Record<string, unknown> & { description: string }
 
@@ -112,10 +112,12 @@ const mtu = wholeNumber(68, 65_521, 'bytes', {
   default: 1500,
 })
 
+const matchObject = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  const message = complaint((match) => compileMatch(match as Match), value)
+  if (message !== undefined) context.addIssue({ code: 'custom', message: `is not a filter: ${message}` })
+})
 const filter = z
-  .union([z.string().min(1), z.record(z.string(), z.unknown())], {
-    error: 'must be a pcap-filter expression or a match object',
-  })
+  .union([z.string().min(1), matchObject], { error: 'must be a pcap-filter expression or a match object' })
   .meta({
     description:
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "frame/ethernet.hpp"
+
 namespace etherloom {
 namespace {
 

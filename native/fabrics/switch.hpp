@@ -8,9 +8,10 @@
 namespace etherloom {
 
 struct SwitchSettings {
-  Duration ageing{300'000'000'000};  ///< how long an address is known after a frame from it; 0 learns nothing
-  std::uint32_t addresses = 8192;    ///< that the table holds, at least 1
-  bool forwardReserved = false;      ///< pass on 01:80:C2:00:00:0x instead of dropping it
+  Duration ageing{
+      300'000'000'000};  ///< how long an address is known after a frame from it; 0: every frame floods
+  std::uint32_t addresses = 8192;  ///< that the table holds, at least 1
+  bool forwardReserved = false;    ///< pass on 01:80:C2:00:00:0x instead of dropping it
 };
 
 class Switch final : public Fabric {

@@ -32,9 +32,8 @@ struct Limit {
 };
 
 struct LineSettings {
-  std::uint64_t rate = 0;  ///< bit/s, 1 to 10^12; 0 takes no time
-  std::uint32_t overhead =
-      0;  ///< bytes added to each frame on the line, 0 to 1000 (24: preamble to gap of Ethernet)
+  std::uint64_t rate = 0;      ///< bit/s, 1 to 10^12; 0 takes no time
+  std::uint32_t overhead = 0;  ///< bytes added to each frame, 0 to 1000 (24: Ethernet, preamble to gap)
   Limit limit;
 
   bool operator==(const LineSettings&) const = default;
@@ -48,8 +47,6 @@ class Line {
 
   /// When the frame in service is through; never if there is none.
   [[nodiscard]] Instant due() const noexcept { return inService_ ? inService_->due : Instant::never(); }
-  /// The frame in service, or nullptr.
-  [[nodiscard]] const Held* head() const noexcept { return inService_; }
   /// Gives up the frame in service, which there must be, and begins with the next.
   [[nodiscard]] Held* finish() noexcept;
 

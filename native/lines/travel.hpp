@@ -18,9 +18,8 @@ namespace etherloom {
 
 struct TravelSettings {
   Duration delay;
-  Duration jitter;  ///< not negative; the delay varies uniformly by up to this much to either side
-  double reorder =
-      0;  ///< probability of skipping the delay; above 0, frames of this path may overtake each other
+  Duration jitter;     ///< not negative; the delay varies uniformly by up to this much to either side
+  double reorder = 0;  ///< probability of skipping the delay; above 0, frames may overtake each other
 
   bool operator==(const TravelSettings&) const = default;
 };

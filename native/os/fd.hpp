@@ -1,9 +1,13 @@
 // A file descriptor that closes itself. Owned by ports, namespaces and doorbells; used on any thread.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
+
+#include "os/error.hpp"
 
 namespace etherloom {
 
@@ -31,5 +35,12 @@ class Fd {
  private:
   int number_ = -1;
 };
+
+/// A descriptor of our own for what another's refers to.
+[[nodiscard]] inline Result<Fd> duplicate(int number) {
+  Fd own(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+  if (!own) return Error::last("fcntl F_DUPFD_CLOEXEC", "descriptor " + std::to_string(number) + " cannot be used");
+  return own;
+}
 
 }  // namespace etherloom

@@ -128,7 +128,7 @@ void Path::countHeld() noexcept {
 }
 
 const Held* Path::head() const noexcept {
-  return line_.due() <= travel_.due() ? line_.inService() : travel_.next();
+  return line_.due() <= travel_.due() ? line_.inService() : travel_.head();
 }
 
 Instant Path::due() const noexcept { return std::min(line_.due(), travel_.due()); }

@@ -385,8 +385,13 @@ std::vector<AddressRow> Engine::addresses(FabricId fabric) const {
   return record(fabric).seat.fabric->addresses(clock_.now());
 }
 
-PortId Engine::portAt(FabricId fabric, Slot slot) const {
-  return record(fabric).version->members[static_cast<std::size_t>(slot)]->id;
+std::optional<PortId> Engine::portAt(FabricId fabric, Slot slot) const {
+  const auto found = fabrics_.find(static_cast<std::uint32_t>(fabric));
+  if (found == fabrics_.end()) return {};
+  const auto& members = found->second->version->members;
+  const auto at = static_cast<std::size_t>(slot);
+  if (at >= members.size() || !members[at]) return {};
+  return members[at]->id;
 }
 
 const char* Engine::ioName() const { return isVirtual() ? "virtual" : workers_.front()->io()->name(); }

@@ -81,6 +81,8 @@ class Engine {
   /// All changes at once, or none: no frame meets a mixture.
   Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
 
+  /// The ticket of everything ordered so far.
+  [[nodiscard]] Ticket latest() const { return taken_; }
   /// Whether the ticket's change holds for every frame from now on.
   [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
   /// Carries tickets forward, destroys what no worker can meet any more, and hands out events.
@@ -95,6 +97,8 @@ class Engine {
   [[nodiscard]] std::uint16_t leastLoaded() const;
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
   void useBridge(std::uint16_t worker, MemoryBridge& bridge);
+  /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
+  void order(std::uint16_t worker, Mailbox::Order order);
   void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
 
   [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
@@ -102,7 +106,7 @@ class Engine {
   /// Of a pair that has, or once had, a policy.
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
   [[nodiscard]] std::vector<AddressRow> addresses(FabricId fabric) const;
-  [[nodiscard]] PortId portAt(FabricId fabric, Slot slot) const;
+  [[nodiscard]] std::optional<PortId> portAt(FabricId fabric, Slot slot) const;
   [[nodiscard]] const char* ioName() const;
 
   /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).
@@ -132,8 +136,6 @@ class Engine {
   }
   Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done = {});
-  /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
-  void order(std::uint16_t worker, Mailbox::Order order);
   /// Takes a ticket; `done` runs when it is settled.
   Ticket fence(std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.

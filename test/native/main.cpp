@@ -1,3 +1,3 @@
-// The entry point of the native test binary: doctest's own main. The tests are the *_test.cpp files beside it.
+// The entry point of the native test binary: the main of doctest. The tests are in the *_test.cpp files.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>

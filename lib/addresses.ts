@@ -1,0 +1,24 @@
+/** MAC addresses between text and bytes, for ports, switches and filters. */
+import { optional, refuse, type Rule } from './options.js'
+
+const pattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
+
+/** The six bytes of `02:00:00:00:00:01`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function parseMac(value: unknown, subject = 'value'): Uint8Array {
+  if (typeof value !== 'string' || !pattern.test(value))
+    refuse(subject, "a MAC address such as '02:00:00:00:00:01'", value)
+  return Uint8Array.from(value.split(':'), (byte) => Number.parseInt(byte, 16))
+}
+
+/** A rule for the address of an interface: not a group address. */
+export const interfaceMac = (): Rule<Uint8Array | undefined> =>
+  optional((value, subject) => {
+    const mac = parseMac(value, subject)
+    return ((mac[0] ?? 0) & 1) === 0 ? mac : refuse(subject, 'the address of one interface (an even first byte)', value)
+  })
+
+/** @internal A MAC address and VLAN of the native table. */
+export function readAddress(word: bigint): { address: string; vlan: number } {
+  const hex = (word & 0xffffffffffffn).toString(16).padStart(12, '0')
+  return { address: hex.replace(/..(?!$)/g, '$&:'), vlan: Number(word >> 48n) }
+}

@@ -1,0 +1,160 @@
+/**
+ * The only file that loads the addon, and the declaration of its whole surface.
+ * Native code trusts these calls: whoever makes one has checked its values. Times are nanoseconds, positions and
+ * tickets are numbers below 2^53, and whatever fails throws (or rejects with) an EtherloomError.
+ */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { EtherloomError, fromNative, type NativeError } from './errors.js'
+
+/** An open device that no fabric has yet. */
+export interface Device {
+  readonly device: unknown
+  readonly index: number
+  readonly name: string
+  readonly mac: string
+  readonly mtu: number
+  readonly up: boolean
+}
+
+export interface NamespaceHandle {
+  readonly handle: unknown
+  readonly fd: number
+}
+
+/** A policy as the addon takes it; `key` is the same for equal policies and only for those. */
+export interface PolicySpec {
+  key: string
+  allowed: boolean
+  filter?: Uint8Array | undefined
+  delay: bigint
+  jitter: bigint
+  reorder: number
+  rate?: bigint | undefined
+  overhead: number
+  /** 0 default, 1 frames, 2 bytes, 3 nanoseconds */
+  queueUnit: number
+  queueAmount: bigint
+  seed?: bigint | undefined
+  /** One entry per impairment, by its name, with its settings. */
+  [impairment: string]: unknown
+}
+
+/** What poll() reports: an engine event, or news of an interface. */
+export type Happening =
+  | { kind: number; port: number; errno: number }
+  | { kind: number; fabric: number; address: bigint; from: number; to: number }
+  | { watch: number; change: number; index: number; name: string }
+
+export interface NativeEngine {
+  addFabric(name: string, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number
+  removeFabric(fabric: number): number
+  attach(fabric: number, name: string, device: unknown): number
+  attachMemory(fabric: number, name: string, worker: number, port: number, limit: number, quota: number): number
+  attachPatch(fabric: number, name: string, limit: number, peer: number): number
+  detach(port: number): number
+  revive(port: number, device: unknown): number
+  apply(
+    fabric: number,
+    policies: PolicySpec[],
+    triples: Uint32Array,
+    flush: boolean,
+  ): [up: number, down: number, changed: number, ticket: number]
+  latest(): number
+  settled(ticket: number): boolean
+  poll(): Happening[]
+  advance(nanoseconds: bigint): void
+  now(): bigint
+  leastLoaded(): number
+  useBridge(worker: number, inbound: ArrayBuffer, outbound: ArrayBuffer): void
+  commit(worker: number, position: number): number
+  published(worker: number): number
+  consume(worker: number, position: number): void
+  rearm(worker: number): boolean
+  taken(port: number, frames: number): void
+  portStats(port: number): BigUint64Array
+  pathStats(from: number, to: number): BigUint64Array | undefined
+  addresses(fabric: number): { address: bigint; port: number; age: bigint }[]
+  watchLinks(namespace: unknown): number
+  unwatchLinks(watch: number): void
+  ioName(): string
+  ref(): void
+  unref(): void
+  close(): number
+}
+
+interface Addon {
+  Engine: new (
+    options: { virtual: boolean; workers: number; seed: bigint; memory: number },
+    wake: () => void,
+  ) => NativeEngine
+  openTap(options: {
+    name: string
+    mtu?: number | undefined
+    mac?: Uint8Array | undefined
+    addresses: string[]
+    up: boolean
+    owner?: number | undefined
+    group?: number | undefined
+    persist: boolean
+    namespace?: unknown
+  }): Promise<Device>
+  adoptTap(fd: number): Promise<Device>
+  openPacket(options: {
+    interface: string
+    direction: 'in' | 'out' | 'both'
+    promiscuous: boolean
+    filter?: Uint8Array | undefined
+    namespace?: unknown
+  }): Promise<Device>
+  discardDevice(device: unknown): void
+  interfaceExists(name: string, namespace: unknown): Promise<boolean>
+  createNamespace(): Promise<NamespaceHandle>
+  openNamespace(pathOrName: string): Promise<NamespaceHandle>
+  closeNamespace(handle: unknown): void
+  configureInterface(options: {
+    interface: string
+    up: boolean
+    addresses?: string[]
+    destinations?: string[]
+    gateways?: string[]
+    namespace?: unknown
+  }): Promise<void>
+  compileExpression(expression: string): Uint8Array
+  verifyFilter(program: Uint8Array): void
+  readonly dropReasons: string[]
+  readonly events: string[]
+  readonly impairments: string[]
+}
+
+function load(): Addon {
+  const require = createRequire(import.meta.url)
+  let root = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(root, 'binding.gyp'))) root = dirname(root)
+  try {
+    return (require('node-gyp-build') as (directory: string) => Addon)(root)
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'the native addon of etherloom cannot be loaded', {
+      cause,
+      hint: `build it with 'npm rebuild etherloom --foreground-scripts' (it needs make, g++ and python3)`,
+    })
+  }
+}
+
+export const addon = load()
+
+/** Makes one call into the addon; its errors become EtherloomErrors. */
+export function native<T>(call: () => T): T {
+  try {
+    const value = call()
+    return value instanceof Promise ? (value.catch(rethrow) as T) : value
+  } catch (error) {
+    return rethrow(error)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error instanceof Error && 'errno' in error ? fromNative(error as Error & NativeError) : error
+}

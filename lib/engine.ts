@@ -1,0 +1,216 @@
+/** Engines: native threads with one clock, shared by any number of fabrics. */
+import { randomBytes } from 'node:crypto'
+import { addon, native, type Happening, type NativeEngine } from './binding.js'
+import { EtherloomError, fromNative } from './errors.js'
+import { engineEvents } from './events.js'
+import type { Fabric } from './fabric.js'
+import { integer, oneOf, optional, readOptions, seed } from './options.js'
+import type { Port } from './port.js'
+import { nameRule } from './port.js'
+import { MemoryBridge } from './ports/memory-bridge.js'
+import { parseDuration, parseSize, type Duration, type Size } from './units.js'
+
+export interface EngineOptions {
+  /** For messages. Default `engine`. */
+  name?: string
+  /** `virtual`: time moves only by `advance`, for tests that are exact; memory and patch ports only. Default `real`. */
+  clock?: 'real' | 'virtual'
+  /** Native threads, 1 to 64. Default 1. */
+  workers?: number
+  /** Where all random streams start, 0 to 2^64 - 1. Default: random; read it from `engine.seed` to repeat a run. */
+  seed?: bigint | number
+  /** For frames, waiting ones included. 1MiB to 64GiB, default 64MiB. Pages are taken with use. */
+  memory?: Size
+}
+
+/**
+ * Threads and a clock. Fabrics make one of their own unless they are given one; thousands can share one.
+ * Privilege: none.
+ */
+export class Engine {
+  readonly name: string
+  /** Where all random streams start: the same seed, topology and frames give the same fates. */
+  readonly seed: bigint
+  readonly #virtual: boolean
+  readonly #ports = new Map<number, Port>()
+  readonly #fabrics = new Map<number, Fabric>()
+  readonly #bridges = new Map<number, MemoryBridge>()
+  readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
+  #waiting: { ticket: number; resolve: () => void }[] = []
+  #native: NativeEngine | undefined
+  #memoryPorts = 0
+  #holds = 0
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
+  constructor(options: EngineOptions = {}) {
+    const given = readOptions('Engine', options, {
+      name: nameRule('engine'),
+      clock: oneOf(['real', 'virtual'], 'real'),
+      workers: integer(1, 64, { default: 1 }),
+      seed: seed(),
+      memory: optional(memoryRule, 64 << 20),
+    })
+    this.name = given.name
+    this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
+    this.#virtual = given.clock === 'virtual'
+    this.#native = native(
+      () =>
+        new addon.Engine({ virtual: this.#virtual, workers: given.workers, seed: this.seed, memory: given.memory }, () => {
+          this.#wake()
+        }),
+    )
+    this.#native.unref()
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  get clock(): 'real' | 'virtual' {
+    return this.#virtual ? 'virtual' : 'real'
+  }
+
+  /** What the workers speak to the kernel with: `epoll`; `virtual` on a virtual clock. */
+  get io(): string {
+    return this.native.ioName()
+  }
+
+  /** Nanoseconds on the engine's clock: CLOCK_MONOTONIC, or what `advance` has added up. */
+  now(): bigint {
+    return this.native.now()
+  }
+
+  /**
+   * Virtual clock: runs everything that is due within this time, each thing at its own instant, and then returns.
+   * Frames that were delivered can be read at once.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE on a real clock
+   */
+  advance(duration: Duration): void {
+    if (!this.#virtual)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', "only a virtual clock can be advanced; use { clock: 'virtual' }")
+    this.native.advance(parseDuration(duration, 'the duration to advance by'))
+    this.#wake()
+  }
+
+  /** Closes all its fabrics and ends its threads. Idempotent. */
+  async close(): Promise<void> {
+    for (const fabric of [...this.#fabrics.values()]) fabric.ended()
+    const outstanding = this.#native?.close() ?? 0
+    this.#native = undefined
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
+    if (outstanding !== 0)
+      throw new EtherloomError('ERR_ETHERLOOM_RESOURCE', `${outstanding} frames were still in use when the engine closed`)
+    return Promise.resolve()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal */
+  get native(): NativeEngine {
+    if (this.#native) return this.#native
+    throw new EtherloomError('ERR_ETHERLOOM_STATE', `${this.name} is closed; make a new one`)
+  }
+
+  /** @internal */
+  addFabric(fabric: Fabric, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number {
+    const id = this.native.addFabric(fabric.name, kind, forwarding, settings)
+    this.#fabrics.set(id, fabric)
+    return id
+  }
+
+  /** @internal */
+  async removeFabric(id: number): Promise<void> {
+    this.#fabrics.delete(id)
+    await this.settled(this.native.removeFabric(id))
+  }
+
+  /** @internal */
+  addPort(port: Port): void {
+    this.#ports.set(port.id, port)
+  }
+
+  /** @internal */
+  removePort(id: number): void {
+    this.#ports.delete(id)
+  }
+
+  /** @internal */
+  bridge(worker: number): MemoryBridge {
+    let bridge = this.#bridges.get(worker)
+    if (!bridge) this.#bridges.set(worker, (bridge = new MemoryBridge(this.native, worker)))
+    return bridge
+  }
+
+  /** @internal */
+  nextMemoryPort(): number {
+    return this.#memoryPorts++
+  }
+
+  /** @internal Resolves when what the ticket stands for holds for every frame. Keeps the process alive until then. */
+  async settled(ticket: number): Promise<void> {
+    if (this.native.settled(ticket)) return
+    this.hold()
+    await new Promise<void>((resolve) => this.#waiting.push({ ticket, resolve }))
+    this.unhold()
+  }
+
+  /** @internal Keeps the process alive, as an attached fabric does. */
+  hold(): void {
+    if (this.#holds++ === 0) this.#native?.ref()
+  }
+
+  /** @internal */
+  unhold(): void {
+    if (--this.#holds === 0) this.#native?.unref()
+  }
+
+  /** @internal Calls back with the name of every interface that appears or changes in the namespace. */
+  watchLinks(namespace: unknown, listener: (name: string) => void): () => void {
+    let entry = this.#watches.get(namespace)
+    if (!entry) {
+      entry = { watch: native(() => this.native.watchLinks(namespace)), listeners: new Set() }
+      this.#watches.set(namespace, entry)
+    }
+    const { watch, listeners } = entry
+    listeners.add(listener)
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size > 0) return
+      this.#watches.delete(namespace)
+      this.#native?.unwatchLinks(watch)
+    }
+  }
+
+  #wake(): void {
+    if (!this.#native) return
+    for (const happening of this.#native.poll()) this.#happened(happening)
+    const settled = this.#waiting.filter(({ ticket }) => this.#native?.settled(ticket) ?? true)
+    this.#waiting = this.#waiting.filter((each) => !settled.includes(each))
+    for (const { resolve } of settled) resolve()
+    for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
+  }
+
+  #happened(happening: Happening): void {
+    if ('watch' in happening) {
+      for (const { watch, listeners } of this.#watches.values()) {
+        if (watch === happening.watch) for (const listener of listeners) listener(happening.name)
+      }
+    } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
+      const port = this.#ports.get(happening.port)
+      const message = `the device of port '${port?.name}' is gone`
+      port?.wentDown(fromNative({ errno: happening.errno, syscall: '', message }))
+    } else if ('fabric' in happening) {
+      this.#fabrics.get(happening.fabric)?.addressMoved(happening.address, happening.from, happening.to)
+    }
+  }
+}
+
+function memoryRule(value: unknown, subject: string): number {
+  const bytes = parseSize(value, subject)
+  if (bytes >= 1 << 20 && bytes <= 64 * 1024 ** 3) return bytes
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} must be from 1MiB to 64GiB, not '${String(value)}'`)
+}

@@ -1,0 +1,23 @@
+/**
+ * What fabrics and ports tell their listeners.
+ * native/runtime/events.hpp holds the same engine events in the same order; a test compares the two.
+ */
+import type { EtherloomError } from './errors.js'
+import type { Port } from './port.js'
+
+/** The events that the native half sends. */
+export const engineEvents = ['port:down', 'address:moved'] as const
+
+export interface FabricEvents {
+  /** A port's device failed or vanished; its policies stay and hold again when it returns. */
+  'port:down': [{ port: Port; error: EtherloomError }]
+  /** The device of a port that was down works again. */
+  'port:up': [{ port: Port }]
+  /** A switch saw a learned address on another port. `vlan` is 0 without a tag. */
+  'address:moved': [{ address: string; vlan: number; from: Port | undefined; to: Port | undefined }]
+}
+
+export interface PortEvents {
+  down: [error: EtherloomError]
+  up: []
+}

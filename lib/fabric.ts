@@ -1,0 +1,270 @@
+/** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
+import { EventEmitter } from 'node:events'
+import { readAddress } from './addresses.js'
+import { native, type PolicySpec } from './binding.js'
+import { Engine, type EngineOptions } from './engine.js'
+import { EtherloomError } from './errors.js'
+import type { FabricEvents } from './events.js'
+import { oneOf, suggestion, type Rule } from './options.js'
+import { Path, PathPair, type ChangeOptions } from './path.js'
+import { readPolicy, type Applied, type Policy } from './policy.js'
+import { nameRule, type Port } from './port.js'
+import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
+
+export interface FabricOptions {
+  /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
+  name?: string
+  /** What paths without a policy do. Default `allow`. */
+  forwarding?: 'allow' | 'deny'
+  /** The engine to run on, or options of one of its own, which closes with the fabric. */
+  engine?: Engine | EngineOptions
+}
+
+/** One change of a transaction. A null policy returns to the fabric's default. */
+export interface PathChange {
+  from: Port | string
+  to: Port | string
+  policy: Policy | null
+}
+
+const named = { hub: 0, switch: 0, wire: 0 }
+const noPolicy = 0xffffffff
+
+/** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
+export abstract class Fabric extends EventEmitter<FabricEvents> {
+  readonly name: string
+  /** Shared where it was given as an Engine, else the fabric's own. */
+  readonly engine: Engine
+  readonly forwarding: 'allow' | 'deny'
+  /** @internal */
+  readonly id: number
+  readonly #ownEngine: boolean
+  readonly #ports = new Map<string, Port>()
+  readonly #seats = new Map<number, Port>()
+  readonly #policies = new Map<Port, Map<Port, Policy>>()
+  readonly #portLimit: number
+  #closed = false
+  #referenced = true
+
+  protected constructor(
+    kind: 'hub' | 'switch' | 'wire',
+    given: { name: string | undefined; forwarding: 'allow' | 'deny'; engine: Engine | EngineOptions | undefined },
+    settings: object,
+    portLimit = Infinity,
+  ) {
+    super()
+    this.name = given.name ?? `${kind}${named[kind]++}`
+    this.forwarding = given.forwarding
+    this.#portLimit = portLimit
+    this.#ownEngine = !(given.engine instanceof Engine)
+    this.engine = given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
+    this.id = this.engine.addFabric(this, kind, given.forwarding === 'allow', settings)
+  }
+
+  /** Its ports by name. */
+  get ports(): ReadonlyMap<string, Port> {
+    return this.#ports
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Opens the port's device and joins it. Resolves with the port when frames can pass.
+   *
+   * @throws EtherloomError what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
+   *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports
+   */
+  async attach<P extends Port>(port: P): Promise<P> {
+    this.#open()
+    const taken = this.#ports.get(port.name)
+    if (taken && taken !== port)
+      throw new EtherloomError('ERR_ETHERLOOM_NAME', `'${this.name}' has a port '${port.name}' already; choose another name`)
+    if (!taken && this.#ports.size >= this.#portLimit)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `wire '${this.name}' has both its ports; a hub joins more than two`)
+    this.#ports.set(port.name, port)
+    try {
+      await port.join(this)
+    } catch (error) {
+      if (!taken) this.#ports.delete(port.name)
+      throw error
+    }
+    this.#seats.set(port.id, port)
+    this.engine.addPort(port)
+    if (this.#referenced) this.engine.hold()
+    await this.engine.settled(this.engine.native.latest())
+    return port
+  }
+
+  /**
+   * Takes a port out and closes its device. Its policies are forgotten; what its paths hold is dropped as `flush`.
+   * Resolves when the device is closed.
+   */
+  async detach(port: Port | string): Promise<void> {
+    this.#open()
+    const leaving = this.port(port)
+    const { id } = leaving
+    this.#ports.delete(leaving.name)
+    this.#seats.delete(id)
+    this.#policies.delete(leaving)
+    for (const row of this.#policies.values()) row.delete(leaving)
+    const ticket = native(() => this.engine.native.detach(id))
+    this.engine.removePort(id)
+    if (this.#referenced) this.engine.unhold()
+    await this.engine.settled(ticket)
+    leaving.left()
+  }
+
+  /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
+  port(port: Port | string): Port {
+    const name = typeof port === 'string' ? port : port.name
+    const found = this.#ports.get(name)
+    if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
+    if (typeof port !== 'string')
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${name}' is not attached to '${this.name}'; attach it first`)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `'${this.name}' has no port '${name}'${suggestion(name, [...this.#ports.keys()])}`,
+    )
+  }
+
+  /** The directed path between two of its ports. */
+  path(from: Port | string, to: Port | string): Path {
+    return new Path(this, ...this.#pair(from, to))
+  }
+
+  /** Both paths between two of its ports. */
+  between(left: Port | string, right: Port | string): PathPair {
+    return new PathPair(this, ...this.#pair(left, right))
+  }
+
+  /**
+   * Changes any number of paths in one transaction: no frame meets a mixture of old and new, and a mistake in one
+   * changes nothing. Resolves when no frame can meet an old policy any more. What already holds is no change.
+   */
+  async apply(changes: Iterable<PathChange>, { flush = false }: ChangeOptions = {}): Promise<Applied> {
+    this.#open()
+    const list = [...changes]
+    const specs: PolicySpec[] = []
+    const places = new Map<Policy, number>()
+    const triples = new Uint32Array(list.length * 3)
+    const pairs = list.map(({ from, to, policy }, index): [Port, Port] => {
+      const pair = this.#pair(from, to)
+      let place = policy === null ? noPolicy : places.get(policy)
+      if (policy !== null && place === undefined) {
+        place = specs.push(readPolicy(policy)) - 1
+        places.set(policy, place)
+      }
+      triples.set([pair[0].id, pair[1].id, place as number], index * 3)
+      return pair
+    })
+
+    const [up, down, changed, ticket] = native(() => this.engine.native.apply(this.id, specs, triples, flush))
+    pairs.forEach(([from, to], index) => {
+      this.#remember(from, to, list[index]?.policy ?? null)
+    })
+    await this.engine.settled(ticket)
+    return { up, down, changed }
+  }
+
+  /** One snapshot of the counters of all ports and of all paths with a policy. Stops nothing. */
+  stats(): FabricStats {
+    const paths = [...this.#policies].flatMap(([from, row]) =>
+      [...row].map(([to, policy]) => ({
+        from: from.name,
+        to: to.name,
+        allowed: policy.allowed,
+        ...this.pathStats(from, to),
+      })),
+    )
+    return { ports: Object.fromEntries([...this.#ports].map(([name, port]) => [name, port.stats()])), paths }
+  }
+
+  /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    if (this.#ownEngine) return this.engine.close()
+    await Promise.all([...this.#seats.values()].map((port) => this.detach(port)))
+    this.#closed = true
+    await this.engine.removeFabric(this.id)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Keeps the process alive while it has ports (the default). */
+  ref(): this {
+    if (!this.#referenced) for (const _ of this.#seats) this.engine.hold()
+    this.#referenced = true
+    return this
+  }
+
+  /** Lets the process end although it has ports. */
+  unref(): this {
+    if (this.#referenced) for (const _ of this.#seats) this.engine.unhold()
+    this.#referenced = false
+    return this
+  }
+
+  /** @internal */
+  policyOf(from: Port, to: Port): Policy {
+    return this.#policies.get(from)?.get(to) ?? { allowed: this.forwarding === 'allow' }
+  }
+
+  /** @internal */
+  pathStats(from: Port, to: Port): PathStats {
+    const words = native(() => this.engine.native.pathStats(this.port(from).id, this.port(to).id))
+    return words ? readPathStats(words) : noPathStats()
+  }
+
+  /** @internal */
+  addressMoved(word: bigint, from: number, to: number): void {
+    this.emit('address:moved', { ...readAddress(word), from: this.#seats.get(from), to: this.#seats.get(to) })
+  }
+
+  /** @internal The engine has closed. */
+  ended(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const port of this.#ports.values()) port.left()
+    this.#ports.clear()
+    this.#seats.clear()
+    this.#policies.clear()
+  }
+
+  /** @internal The port with this number. */
+  protected seat(id: number): Port | undefined {
+    return this.#seats.get(id)
+  }
+
+  #open(): void {
+    if (this.#closed)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.name}' is closed; make a new one`)
+  }
+
+  #pair(from: Port | string, to: Port | string): [Port, Port] {
+    const pair: [Port, Port] = [this.port(from), this.port(to)]
+    if (pair[0] !== pair[1]) return pair
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `a path joins two different ports, not '${pair[0].name}' to itself: a frame never returns to the port it came from`,
+    )
+  }
+
+  #remember(from: Port, to: Port, policy: Policy | null): void {
+    let row = this.#policies.get(from)
+    if (!row) this.#policies.set(from, (row = new Map()))
+    if (policy) row.set(to, { ...policy })
+    else row.delete(to)
+  }
+}
+
+/** @internal The rules of the options that all fabrics have. */
+export const fabricRules = {
+  name: nameRule(),
+  forwarding: oneOf(['allow', 'deny'], 'allow'),
+  engine: ((value) => value) as Rule<Engine | EngineOptions | undefined>,
+}

@@ -1,0 +1,9 @@
+/**
+ * All impairments there are, in the order in which a frame meets them.
+ * native/impairments/registry.cpp holds the same names in the same order; a test compares the two.
+ */
+import { corrupt } from './corrupt.js'
+import { duplicate } from './duplicate.js'
+import { loss } from './loss.js'
+
+export const impairments = { duplicate, loss, corrupt } as const

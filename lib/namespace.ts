@@ -1,0 +1,89 @@
+/** Network namespaces, named by where they are or made for as long as they are needed. */
+import { addon, native, type NamespaceHandle } from './binding.js'
+import { EtherloomError } from './errors.js'
+import { list, readOptions, required, text, flag } from './options.js'
+
+/**
+ * A network namespace, held by a descriptor of this process.
+ *
+ * @example
+ * const host = await Namespace.create()
+ * const port = new TapPort({ name: 'eth0', namespace: host, addresses: ['10.0.0.1/24'] })
+ */
+export class Namespace {
+  #held: NamespaceHandle | undefined
+
+  private constructor(held: NamespaceHandle) {
+    this.#held = held
+  }
+
+  /**
+   * A fresh one without a name. It ends with its last descriptor, process and interface, so nothing is left of it
+   * after `kill -9` either. Its loopback interface is up. Privilege: CAP_SYS_ADMIN.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE
+   */
+  static async create(): Promise<Namespace> {
+    const namespace = new Namespace(await native(() => addon.createNamespace()))
+    await namespace.configure({ interface: 'lo', up: true })
+    return namespace
+  }
+
+  /**
+   * An existing one, by path (`/proc/1234/ns/net`) or by the name that `ip netns` gave it (`red`).
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAMESPACE
+   */
+  static async open(pathOrName: string): Promise<Namespace> {
+    return new Namespace(await native(() => addon.openNamespace(pathOrName)))
+  }
+
+  /** Where other programs find it while it is open: `nsenter --net=PATH`. */
+  get path(): string {
+    return `/proc/${process.pid}/fd/${this.held.fd}`
+  }
+
+  /**
+   * Sets an interface inside up, with addresses (`10.0.0.1/24`) and routes (`{ to: '0.0.0.0/0', via: '10.0.0.254' }`).
+   * Privilege: CAP_NET_ADMIN in the namespace.
+   */
+  async configure(options: {
+    interface: string
+    up?: boolean
+    addresses?: string[]
+    routes?: { to: string; via: string }[]
+  }): Promise<void> {
+    const given = readOptions('Namespace.configure', options, {
+      interface: required(text({ max: 15 })),
+      up: flag(true),
+      addresses: list(text()),
+      routes: (value) => (value ?? []) as { to: string; via: string }[],
+    })
+    await native(() =>
+      addon.configureInterface({
+        interface: given.interface,
+        up: given.up,
+        addresses: given.addresses as string[],
+        destinations: given.routes.map(({ to }) => to),
+        gateways: given.routes.map(({ via }) => via),
+        namespace: this.held.handle,
+      }),
+    )
+  }
+
+  /** Gives up the descriptor. Idempotent. Interfaces and processes inside keep the namespace alive. */
+  close(): void {
+    if (this.#held) addon.closeNamespace(this.#held.handle)
+    this.#held = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** @internal */
+  get held(): NamespaceHandle {
+    if (this.#held) return this.#held
+    throw new EtherloomError('ERR_ETHERLOOM_STATE', 'the namespace is closed; create or open it anew')
+  }
+}

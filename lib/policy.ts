@@ -1,0 +1,101 @@
+/** Policies: the options users write, and the form in which they cross to the native half. */
+import type { PolicySpec } from './binding.js'
+import { compileFilter, type FilterSource } from './filters/index.js'
+import { impairments } from './impairments/index.js'
+import { flag, integer, optional, probability, readOptions, refuse, seed } from './options.js'
+import {
+  parseDuration,
+  parseQueueLimit,
+  parseRate,
+  type Duration,
+  type QueueLimit,
+  type Rate,
+} from './units.js'
+
+/** What a path does to the frames it carries. Whatever is left out does nothing. */
+export interface PolicyOptions {
+  /** Which frames pass: a pcap-filter(7) expression, which needs libpcap, or a match object. */
+  filter?: FilterSource
+  /** Travel time, added to every frame. 0s to 365 days. */
+  delay?: Duration
+  /** The delay varies uniformly by up to this much to either side, never below 0. Does not reorder by itself. */
+  jitter?: Duration
+  /** Probability of losing a frame, 0 to 1. */
+  loss?: number
+  /** Probability of sending a frame twice, 0 to 1. */
+  duplicate?: number
+  /** Probability of flipping one random bit of a frame, 0 to 1. */
+  corrupt?: number
+  /** Probability of skipping the delay, 0 to 1. Above 0, frames of the path may overtake each other. */
+  reorder?: number
+  /** Serialises: a frame of L bytes occupies the line for 8 · (L + overhead) / rate. 1bit to 1Tbit per second. */
+  rate?: Rate
+  /** Bytes added to each frame on the line, 0 to 1000. 24 gives Ethernet's time on the wire. Default 0. */
+  overhead?: number
+  /** What may wait for the line: frames, bytes or time. Default 1000 frames or 100 ms, whichever is more. */
+  queue?: QueueLimit
+  /** Starts this path's random streams, instead of the engine's seed and the names. 0 to 2^64 - 1. */
+  seed?: bigint | number
+}
+
+/** A whole policy: may frames pass at all, and what happens to those that do. */
+export type Policy = { allowed: boolean } & PolicyOptions
+
+/** What a transaction did: pairs that frames can pass now and could not before, the reverse, other changes. */
+export interface Applied {
+  up: number
+  down: number
+  changed: number
+}
+
+const rules = {
+  allowed: flag(true),
+  filter: optional((value) => compileFilter(value as FilterSource)),
+  delay: optional(parseDuration, 0n),
+  jitter: optional(parseDuration, 0n),
+  reorder: probability(0),
+  rate: optional(parseRate),
+  overhead: integer(0, 1000, { unit: 'bytes', default: 0 }),
+  queue: optional(parseQueueLimit),
+  seed: seed(),
+  ...Object.fromEntries(Object.entries(impairments).map(([name, kind]) => [name, kind.rule])),
+}
+
+/** @internal Checks a policy and puts it into the native half's form. */
+export function readPolicy(policy: Policy): PolicySpec {
+  const { queue, ...given } = readOptions('path policy', policy, rules)
+  const options = given as typeof given & Record<string, unknown>
+  if (given.rate === undefined && (queue !== undefined || policy.overhead !== undefined))
+    refuse("option 'rate' of path policy", "given with 'queue' or 'overhead', which say how it is kept", undefined)
+  if (given.delay === 0n && given.reorder > 0)
+    refuse("option 'delay' of path policy", "above 0 with 'reorder', which lets frames skip it", policy.delay)
+
+  const spec: PolicySpec = {
+    key: '',
+    allowed: given.allowed,
+    filter: given.filter,
+    delay: given.delay,
+    jitter: given.jitter,
+    reorder: given.reorder,
+    rate: given.rate,
+    overhead: given.overhead,
+    ...queueOf(queue),
+    seed: given.seed,
+  }
+  for (const [name, kind] of Object.entries(impairments)) {
+    const option = options[name]
+    const settings = option === undefined ? undefined : kind.settings(option as never)
+    if (settings) spec[name] = Float64Array.from(settings)
+  }
+  spec.key = JSON.stringify(spec, (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value,
+  )
+  return spec
+}
+
+function queueOf(queue: ReturnType<typeof parseQueueLimit> | undefined): { queueUnit: number; queueAmount: bigint } {
+  if (queue === undefined) return { queueUnit: 0, queueAmount: 0n }
+  if ('frames' in queue) return { queueUnit: 1, queueAmount: BigInt(queue.frames) }
+  if ('bytes' in queue) return { queueUnit: 2, queueAmount: BigInt(queue.bytes) }
+  return { queueUnit: 3, queueAmount: queue.nanoseconds }
+}

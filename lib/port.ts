@@ -1,0 +1,123 @@
+/** The base of all port kinds: a name, a state, and a place in a fabric. One file per kind stands in ports/. */
+import { EventEmitter } from 'node:events'
+import { native } from './binding.js'
+import { EtherloomError } from './errors.js'
+import type { PortEvents } from './events.js'
+import type { Fabric } from './fabric.js'
+import type { Namespace } from './namespace.js'
+import { refuse, text, type Rule } from './options.js'
+import { readPortStats, type PortStats } from './stats.js'
+
+/** `detached`: in no fabric. `up`: frames pass. `down`: its device is gone; what is sent to it is dropped. */
+export type PortState = 'detached' | 'attaching' | 'up' | 'down'
+
+/** Where frames enter and leave a fabric. Built, attached, detached; may then be attached elsewhere. */
+export abstract class Port extends EventEmitter<PortEvents> {
+  /** Unique in its fabric. */
+  readonly name: string
+  #state: PortState = 'detached'
+  #fabric: Fabric | undefined
+  #id = -1
+
+  protected constructor(name: string) {
+    super()
+    this.name = name
+  }
+
+  get state(): PortState {
+    return this.#state
+  }
+
+  /** The fabric it is attached to. */
+  get fabric(): Fabric | undefined {
+    return this.#fabric
+  }
+
+  /** One consistent snapshot of its counters, which start at 0 with every attach. @throws EtherloomError ERR_ETHERLOOM_STATE */
+  stats(): PortStats {
+    const fabric = this.#fabric
+    if (!fabric || this.#id < 0)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is not attached; attach it to a fabric first`)
+    return readPortStats(native(() => fabric.engine.native.portStats(this.#id)))
+  }
+
+  /** @internal The port's number in the engine, -1 while it is in none. */
+  get id(): number {
+    return this.#id
+  }
+
+  /** @internal Takes a seat in a fabric; on failure nothing has changed. */
+  async join(fabric: Fabric): Promise<void> {
+    if (this.#state !== 'detached')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' is attached to '${this.#fabric?.name}' already; detach it there first`,
+      )
+    this.#state = 'attaching'
+    this.#fabric = fabric
+    try {
+      this.#id = await this.open(fabric)
+      this.#state = 'up'
+    } catch (error) {
+      this.left()
+      throw error
+    }
+  }
+
+  /** @internal The fabric has let go of it. */
+  left(): void {
+    if (this.#fabric) this.closed(this.#fabric)
+    this.#state = 'detached'
+    this.#fabric = undefined
+    this.#id = -1
+  }
+
+  /** @internal The native half says that the device is gone. */
+  wentDown(error: EtherloomError): void {
+    if (this.#state !== 'up') return
+    this.#state = 'down'
+    this.emit('down', error)
+    this.#fabric?.emit('port:down', { port: this, error })
+  }
+
+  /** @internal The device is back. */
+  protected cameUp(): void {
+    if (this.#state !== 'down') return
+    this.#state = 'up'
+    this.emit('up')
+    this.#fabric?.emit('port:up', { port: this })
+  }
+
+  /** @internal Opens the device and attaches it natively; returns the port's number. */
+  protected abstract open(fabric: Fabric): Promise<number>
+
+  /** @internal Gives up what open() took, the native seat apart. */
+  protected closed(_fabric: Fabric): void {
+    // Most kinds hold nothing here.
+  }
+}
+
+/** @internal A rule for port and fabric names. */
+export const nameRule = <D extends string | undefined = undefined>(fallback?: D): Rule<string | D> =>
+  text({
+    max: 64,
+    pattern: /^[^\s./>,][^\s/>,]*$/,
+    expects: "a name of 1 to 64 characters without spaces, '/', ',' or '>'",
+    default: fallback as D,
+  })
+
+/** @internal A rule for the names of Linux interfaces (netdevice(7)). */
+export const interfaceRule = (): Rule<string | undefined> =>
+  text({
+    max: 15,
+    pattern: /^(?!\.{1,2}$)[^\s/:]+$/,
+    expects: "an interface name of 1 to 15 characters without spaces, '/' or ':'",
+  })
+
+/** @internal A rule for the `namespace` option. */
+export const namespaceRule: Rule<string | Namespace | undefined> = (value, subject) => {
+  if (value === undefined) return undefined
+  if (typeof value === 'string' && value.length > 0) return value
+  if (typeof value === 'object' && value !== null && 'held' in value) return value as Namespace
+  return refuse(subject, "a Namespace, a path such as '/run/netns/red' or a name such as 'red'", value)
+}

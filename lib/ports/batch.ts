@@ -1,0 +1,44 @@
+/** Batch: frames that were delivered together, in order. */
+
+const headSize = 16
+
+/** Frames as they were delivered to a MemoryPort. Iterate over it, or ask for one frame and its time. */
+export class Batch implements Iterable<Uint8Array> {
+  /** Frames in it. */
+  readonly length: number
+  readonly #block: Uint8Array
+  readonly #offsets: number[] = []
+
+  /** @internal `block` holds `length` records of the ring's form. */
+  constructor(block: Uint8Array, length: number) {
+    this.#block = block
+    this.length = length
+    const heads = new Uint32Array(block.buffer, block.byteOffset)
+    for (let index = 0, at = 0; index < length; index++) {
+      this.#offsets.push(at)
+      at += (headSize + (heads[at / 4 + 1] as number) + 15) & ~15
+    }
+  }
+
+  /** The bytes of one frame, from the destination address on. A view: copy what you keep and change. */
+  frame(index: number): Uint8Array {
+    const at = this.#at(index)
+    const length = new DataView(this.#block.buffer, this.#block.byteOffset).getUint32(at + 4, true)
+    return this.#block.subarray(at + headSize, at + headSize + length)
+  }
+
+  /** When it was delivered: nanoseconds on the engine's clock (`engine.now()`). */
+  at(index: number): bigint {
+    return new DataView(this.#block.buffer, this.#block.byteOffset).getBigInt64(this.#at(index) + 8, true)
+  }
+
+  *[Symbol.iterator](): Iterator<Uint8Array> {
+    for (let index = 0; index < this.length; index++) yield this.frame(index)
+  }
+
+  #at(index: number): number {
+    const at = this.#offsets[index]
+    if (at === undefined) throw new RangeError(`frame ${index} is not in a batch of ${this.length}`)
+    return at
+  }
+}

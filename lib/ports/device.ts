@@ -1,0 +1,94 @@
+/**
+ * Ports of interfaces. An interface can vanish under its port and return: the port goes down, waits for news of an
+ * interface of that name in its namespace, opens it again, and is up with all its policies and counters.
+ */
+import { addon, native, type Device } from '../binding.js'
+import type { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { Namespace } from '../namespace.js'
+import { Port } from '../port.js'
+
+export abstract class DevicePort extends Port {
+  #space: string | Namespace | undefined
+  #opened: Namespace | undefined
+  #device: Omit<Device, 'device'> | undefined
+  #unwatch: (() => void) | undefined
+  #reopening = false
+
+  protected constructor(name: string, namespace: string | Namespace | undefined) {
+    super(name)
+    this.#space = namespace
+  }
+
+  /** The interface's name; undefined while detached. */
+  get interface(): string | undefined {
+    return this.#device?.name
+  }
+
+  /** The interface's MAC address, as `02:00:00:00:00:01`; undefined while detached. */
+  get mac(): string | undefined {
+    return this.#device?.mac
+  }
+
+  /** The interface's MTU in bytes; undefined while detached. */
+  get mtu(): number | undefined {
+    return this.#device?.mtu
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
+    const opened = await this.openDevice(this.#namespace())
+    this.#device = opened
+    try {
+      const { engine } = fabric
+      const id = native(() => engine.native.attach(fabric.id, this.name, opened.device))
+      this.#unwatch = engine.watchLinks(this.#namespace(), (name) => {
+        if (this.state === 'down' && name === this.#device?.name) void this.#reopen(fabric)
+      })
+      return id
+    } catch (error) {
+      addon.discardDevice(opened.device)
+      throw error
+    }
+  }
+
+  protected override closed(_fabric: Fabric): void {
+    this.#unwatch?.()
+    this.#unwatch = undefined
+    this.#opened?.close()
+    this.#opened = undefined
+    this.#device = undefined
+  }
+
+  override wentDown(error: EtherloomError): void {
+    super.wentDown(error)
+    // It may be back already: the news of its return can be older than the news of its end.
+    if (this.fabric) void this.#reopen(this.fabric)
+  }
+
+  /** Opens the device; `again` is the name of the interface when it has returned. */
+  protected abstract openDevice(namespace: unknown, again?: string): Promise<Device>
+
+  #namespace(): unknown {
+    return (this.#opened ?? (this.#space as Namespace | undefined))?.held.handle
+  }
+
+  async #reopen(fabric: Fabric): Promise<void> {
+    const name = this.#device?.name
+    if (this.#reopening || name === undefined) return
+    this.#reopening = true
+    try {
+      const namespace = this.#namespace()
+      if (!(await addon.interfaceExists(name, namespace))) return
+      const opened = await this.openDevice(namespace, name)
+      if (this.fabric !== fabric || this.state !== 'down') return addon.discardDevice(opened.device)
+      this.#device = opened
+      await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
+      this.cameUp()
+    } catch {
+      // Not ready, or somebody else's by now: the next news of it tries again.
+    } finally {
+      this.#reopening = false
+    }
+  }
+}

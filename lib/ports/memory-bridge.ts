@@ -1,0 +1,137 @@
+/**
+ * The JavaScript end of the byte rings that all memory ports of one worker share (native/ports/byte_ring.hpp).
+ *
+ * Records follow each other at multiples of 16 bytes: {port, length, instant} in 16 bytes, then the frame. A record
+ * never wraps; where it would not fit before the end, a head with port 2^32 - 1 fills the rest. Bytes are copied out
+ * at once, one copy per port and wake-up, so that nobody who reads slowly keeps the ring from anybody else.
+ */
+import type { NativeEngine } from '../binding.js'
+import { Batch } from './batch.js'
+
+const size = 1 << 20
+const headSize = 16
+const skip = 0xffffffff
+/** Frames that one wake-up hands out before the event loop gets its turn. */
+const framesPerWake = 1024
+
+const recordSize = (length: number): number => (headSize + length + 15) & ~15
+
+/** Who gets the frames of one port. */
+export interface Reader {
+  deliver(batch: Batch): void
+}
+
+export class MemoryBridge {
+  readonly #native: NativeEngine
+  readonly #worker: number
+  readonly #readers = new Map<number, Reader>()
+  readonly #inbound = new ArrayBuffer(size)
+  readonly #outbound = new ArrayBuffer(size)
+  readonly #inboundBytes = new Uint8Array(this.#inbound)
+  readonly #inboundHeads = new Uint32Array(this.#inbound)
+  readonly #outboundBytes = new Uint8Array(this.#outbound)
+  readonly #outboundHeads = new Uint32Array(this.#outbound)
+  #written = 0
+  #freed = 0
+  #read = 0
+
+  constructor(native: NativeEngine, worker: number) {
+    this.#native = native
+    this.#worker = worker
+    native.useBridge(worker, this.#inbound, this.#outbound)
+  }
+
+  join(port: number, reader: Reader): void {
+    this.#readers.set(port, reader)
+  }
+
+  leave(port: number): void {
+    this.#readers.delete(port)
+  }
+
+  /** Writes one frame for the worker, which sees it after commit(). False when the ring is full. */
+  write(port: number, frame: Uint8Array): boolean {
+    const need = recordSize(frame.length)
+    const place = this.#written % size
+    const gap = size - place < need ? size - place : 0
+    if (this.#written + gap + need - this.#freed > size) {
+      this.#freed = this.#native.commit(this.#worker, this.#written)
+      if (this.#written + gap + need - this.#freed > size) return false
+    }
+    if (gap > 0) {
+      this.#inboundHeads[place / 4] = skip
+      this.#inboundHeads[place / 4 + 1] = gap
+    }
+    const at = (this.#written + gap) % size
+    this.#inboundHeads[at / 4] = port
+    this.#inboundHeads[at / 4 + 1] = frame.length
+    this.#inboundBytes.set(frame, at + headSize)
+    this.#written += gap + need
+    return true
+  }
+
+  commit(): void {
+    this.#freed = this.#native.commit(this.#worker, this.#written)
+  }
+
+  /** Hands out what the worker has published; more than one wake-up's worth waits for the event loop's next turn. */
+  drain(limit = framesPerWake): void {
+    do {
+      const published = this.#native.published(this.#worker)
+      if (this.#read !== published && this.#handOut(published, limit) >= limit) {
+        setImmediate(() => {
+          this.drain()
+        })
+        return
+      }
+    } while (!this.#native.rearm(this.#worker))
+  }
+
+  /** @returns how many frames were handed out. */
+  #handOut(published: number, limit: number): number {
+    const perPort = new Map<number, { offsets: number[]; bytes: number }>()
+    let frames = 0
+    let position = this.#read
+    while (position !== published && frames < limit) {
+      const at = position % size
+      const port = this.#outboundHeads[at / 4] as number
+      const length = this.#outboundHeads[at / 4 + 1] as number
+      if (port === skip) {
+        position += length
+        continue
+      }
+      let records = perPort.get(port)
+      if (!records) perPort.set(port, (records = { offsets: [], bytes: 0 }))
+      records.offsets.push(at)
+      records.bytes += recordSize(length)
+      position += recordSize(length)
+      frames++
+    }
+    for (const [port, { offsets, bytes }] of perPort) {
+      const reader = this.#readers.get(port)
+      if (reader) reader.deliver(this.#copyOut(offsets, bytes))
+    }
+    this.#read = position
+    this.#native.consume(this.#worker, position)
+    return frames
+  }
+
+  /** The records at these places, copied into one block. */
+  #copyOut(offsets: number[], bytes: number): Batch {
+    const block = new Uint8Array(bytes)
+    let to = 0
+    let index = 0
+    while (index < offsets.length) {
+      const start = offsets[index] as number
+      let end = start
+      // Records that stand side by side are copied in one go.
+      while (index < offsets.length && offsets[index] === end) {
+        end += recordSize(this.#outboundHeads[end / 4 + 1] as number)
+        index++
+      }
+      block.set(this.#outboundBytes.subarray(start, end), to)
+      to += end - start
+    }
+    return new Batch(block, offsets.length)
+  }
+}

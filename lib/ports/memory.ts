@@ -1,0 +1,119 @@
+/** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
+import { native } from '../binding.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { integer, readOptions } from '../options.js'
+import { nameRule, Port } from '../port.js'
+import type { PortStats } from '../stats.js'
+import type { Batch } from './batch.js'
+import type { MemoryBridge } from './memory-bridge.js'
+
+export interface MemoryPortOptions {
+  /** Default `memory0`, `memory1`, ... */
+  name?: string
+  /** Frames that may wait for the reader; more are dropped and counted as `port-full`. 1 to 1000000, default 4096. */
+  limit?: number
+  /** The longest frame, in bytes: 64 to 69632. Default 1518, an Ethernet frame with one VLAN tag. */
+  frameLimit?: number
+}
+
+let named = 0
+
+/**
+ * Frames to and from JavaScript, in batches, bounded, without a native call per frame. Privilege: none.
+ *
+ * @example
+ * port.send(frame)
+ * for await (const batch of port) for (const frame of batch) handle(frame)
+ */
+export class MemoryPort extends Port implements AsyncIterable<Batch> {
+  readonly #limit: number
+  readonly #frameLimit: number
+  #bridge: MemoryBridge | undefined
+  #number = -1
+  #batches: Batch[] = []
+  #refused = 0n
+  #wakeReader: (() => void) | undefined
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: MemoryPortOptions = {}) {
+    const given = readOptions('MemoryPort', options, {
+      name: nameRule(),
+      limit: integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
+      frameLimit: integer(64, 69632, { unit: 'bytes', default: 1518 }),
+    })
+    super(given.name ?? `memory${named++}`)
+    this.#limit = given.limit
+    this.#frameLimit = given.frameLimit
+  }
+
+  /**
+   * Sends one frame or several, from the destination address on. Never waits: what finds the way to the worker full
+   * is dropped and counted as `port-full`. Too short and too long frames are dropped at receive and counted there.
+   *
+   * @returns how many were taken.
+   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached
+   */
+  send(frames: Uint8Array | readonly Uint8Array[]): number {
+    const bridge = this.#bridge
+    if (!bridge)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is not attached; attach it to a fabric first`)
+    const list = frames instanceof Uint8Array ? [frames] : frames
+    let taken = 0
+    for (const frame of list) {
+      if (frame.length > 69632 || !bridge.write(this.#number, frame)) this.#refused++
+      else taken++
+    }
+    bridge.commit()
+    return taken
+  }
+
+  /** The next batch that has been delivered, or undefined; never waits. */
+  read(): Batch | undefined {
+    const batch = this.#batches.shift()
+    if (batch && this.fabric && this.id >= 0) this.fabric.engine.native.taken(this.id, batch.length)
+    return batch
+  }
+
+  /** Batches as they are delivered. Ends when the port is detached. One reader at a time. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
+    for (;;) {
+      const batch = this.read()
+      if (batch) yield batch
+      else if (!this.#bridge) return
+      else await new Promise<void>((resolve) => (this.#wakeReader = resolve))
+    }
+  }
+
+  override stats(): PortStats {
+    const stats = super.stats()
+    stats.dropped['port-full'] += this.#refused
+    return stats
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    const { engine } = fabric
+    const worker = engine.native.leastLoaded()
+    const bridge = engine.bridge(worker)
+    const number = engine.nextMemoryPort()
+    const id = native(() =>
+      engine.native.attachMemory(fabric.id, this.name, worker, number, this.#frameLimit, this.#limit),
+    )
+    bridge.join(number, {
+      deliver: (batch) => {
+        this.#batches.push(batch)
+        this.#wakeReader?.()
+      },
+    })
+    this.#bridge = bridge
+    this.#number = number
+    this.#refused = 0n
+    return Promise.resolve(id)
+  }
+
+  protected override closed(_fabric: Fabric): void {
+    this.#bridge?.leave(this.#number)
+    this.#bridge = undefined
+    this.#wakeReader?.()
+  }
+}

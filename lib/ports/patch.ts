@@ -1,0 +1,64 @@
+/** PatchPort: one end of a cable between two fabrics of one engine. */
+import { native } from '../binding.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { integer, readOptions } from '../options.js'
+import { nameRule, Port } from '../port.js'
+
+export interface PatchPortOptions {
+  /** Names of the two ends. Default `patch0` and `patch1`. */
+  names?: [string, string]
+  /** The longest frame that passes, in bytes. 64 to 69632, default 69632. */
+  limit?: number
+}
+
+/**
+ * What goes out of one end comes in at the other, at once and unchanged. A frame crosses at most 16 patch ports, so
+ * that fabrics patched in a loop do not carry it forever (counted as `hop-limit`). Privilege: none.
+ *
+ * @example
+ * const [up, down] = PatchPort.pair({ names: ['uplink', 'downlink'] })
+ * await core.attach(up)
+ * await edge.attach(down)
+ */
+export class PatchPort extends Port {
+  readonly #limit: number
+  #peer: PatchPort | undefined
+
+  private constructor(name: string, limit: number) {
+    super(name)
+    this.#limit = limit
+  }
+
+  /** The two ends of a new cable. */
+  static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
+    const { names, limit } = readOptions('PatchPort.pair', options, {
+      names: (value, subject) => {
+        const [first, second] = (value ?? ['patch0', 'patch1']) as [unknown, unknown]
+        return [nameRule('patch0')(first, `first of ${subject}`), nameRule('patch1')(second, `second of ${subject}`)]
+      },
+      limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
+    })
+    const [first, second] = names as [string, string]
+    const ends: [PatchPort, PatchPort] = [new PatchPort(first, limit), new PatchPort(second, limit)]
+    ends[0].#peer = ends[1]
+    ends[1].#peer = ends[0]
+    return ends
+  }
+
+  /** The other end. */
+  get peer(): PatchPort {
+    return this.#peer as PatchPort
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    const { peer } = this
+    if (peer.fabric && peer.fabric.engine !== fabric.engine)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `patch port '${this.name}' cannot join '${fabric.name}' to '${peer.fabric.name}', which has another engine; give both fabrics the same 'engine'`,
+      )
+    const id = native(() => fabric.engine.native.attachPatch(fabric.id, this.name, this.#limit, peer.id))
+    return Promise.resolve(id)
+  }
+}

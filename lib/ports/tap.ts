@@ -1,0 +1,85 @@
+/** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
+import { interfaceMac } from '../addresses.js'
+import { addon, native, type Device } from '../binding.js'
+import { EtherloomError } from '../errors.js'
+import type { Namespace } from '../namespace.js'
+import { flag, integer, list, readOptions, text } from '../options.js'
+import { interfaceRule, nameRule, namespaceRule } from '../port.js'
+import { DevicePort } from './device.js'
+
+export interface TapPortOptions {
+  /** The interface's name, 1 to 15 characters, and the port's. One `%d` lets the kernel number it. Default `tap%d`. */
+  name?: string
+  /** The port's name in its fabric, where it shall differ from the interface's. */
+  as?: string
+  /** Bytes, 68 to 65521, without the Ethernet header. Default: as it is, 1500 for a new one. */
+  mtu?: number
+  /** Of the interface, as `02:00:00:00:00:01`. Default: as it is, random for a new one. */
+  mac?: string
+  /** Of the interface, as `10.0.0.1/24` or `fd00::1/64`, added to those it has. */
+  addresses?: string[]
+  /** Sets the interface up. Default true. */
+  up?: boolean
+  /** The user id that may join the TAP without privilege. */
+  owner?: number
+  /** The group id that may join the TAP without privilege. */
+  group?: number
+  /** The TAP outlives us. Default false: one made here goes with the port. */
+  persist?: boolean
+  /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
+  namespace?: string | Namespace
+  /** An open descriptor of a TAP instead of all of the above but `as`; it is duplicated, and stays the caller's to close. */
+  fd?: number
+}
+
+/**
+ * A TAP device as a port: what its kernel sends on the interface comes in here, what goes out here that kernel receives.
+ *
+ * Privilege: CAP_NET_ADMIN in the namespace, or none with a persistent TAP whose owner we are, or with `fd`.
+ * A write gives no back-pressure: what the receiving kernel drops is not ours to see or count.
+ *
+ * @example
+ * const left = await hub.attach(new TapPort({ name: 'left0', addresses: ['10.0.0.1/24'] }))
+ */
+export class TapPort extends DevicePort {
+  readonly #options
+  readonly #fd: number | undefined
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: TapPortOptions = {}) {
+    const given = readOptions('TapPort', options, {
+      name: interfaceRule(),
+      as: nameRule(),
+      mtu: integer(68, 65521, { unit: 'bytes' }),
+      mac: interfaceMac(),
+      addresses: list(text()),
+      up: flag(true),
+      owner: integer(0, 0xfffffffe),
+      group: integer(0, 0xfffffffe),
+      persist: flag(false),
+      namespace: namespaceRule,
+      fd: integer(0, 0x7fffffff),
+    })
+    const interfaceName = given.name ?? 'tap%d'
+    super(given.as ?? interfaceName, given.namespace)
+    this.#fd = given.fd
+    this.#options = {
+      name: interfaceName,
+      mtu: given.mtu,
+      mac: given.mac,
+      addresses: given.addresses as string[],
+      up: given.up,
+      owner: given.owner,
+      group: given.group,
+      persist: given.persist,
+    }
+  }
+
+  protected override async openDevice(namespace: unknown, again?: string): Promise<Device> {
+    const fd = this.#fd
+    if (fd === undefined)
+      return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
+    if (again === undefined) return native(() => addon.adoptTap(fd))
+    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', 'a descriptor cannot be opened again; attach a new TapPort')
+  }
+}

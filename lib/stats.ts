@@ -1,0 +1,100 @@
+/**
+ * Counters as users read them, and the table of drop reasons that both halves share.
+ * native/frame/drop.hpp holds the same names in the same order; a test compares the two.
+ */
+
+/** Why frames ended, in words. */
+export const dropReasons = {
+  runt: 'shorter than an Ethernet header',
+  oversize: "longer than the port's limit",
+  'no-buffer': "the engine's memory was used up",
+  'port-full': 'the receiving device or reader took no more',
+  'port-down': 'the port has no working device',
+  'not-for-us': 'addressed to the port it came from, or refused by writeback',
+  'bad-offload': 'an offload header that contradicts its frame',
+  storm: "over the port's limit on broadcast or unknown traffic",
+  unreachable: 'no path would carry it',
+  reserved: "a bridge's link-local group address (01:80:C2:00:00:0x)",
+  filter: "refused by the path's filter",
+  loss: "the path's loss",
+  queue: "the line's queue was full",
+  aqm: "dropped by the line's queue discipline",
+  flush: 'was waiting when its path was flushed or went away',
+  'hop-limit': 'crossed too many patch ports: the fabrics form a loop',
+} as const
+
+export type DropReason = keyof typeof dropReasons
+
+/** Frames by the reason they were dropped for. Every reason is there. */
+export type Drops = Record<DropReason, bigint>
+
+/**
+ * Counters of a path, one consistent snapshot:
+ * `offered + duplicated = delivered + all of dropped + waiting + inFlight`, always.
+ */
+export interface PathStats {
+  /** Frames that the fabric gave to this path. */
+  offered: bigint
+  /** Extra copies that its duplicate impairment made. */
+  duplicated: bigint
+  /** Frames that the to-port's device took. */
+  delivered: bigint
+  /** Their bytes. */
+  deliveredBytes: bigint
+  dropped: Drops
+  /** Frames that wait for the line. */
+  waiting: bigint
+  /** Frames on the line, travelling, between workers or being written. */
+  inFlight: bigint
+}
+
+/** Counters of a port, one consistent snapshot. */
+export interface PortStats {
+  received: { frames: bigint; bytes: bigint }
+  transmitted: { frames: bigint; bytes: bigint }
+  /** At receive and at transmit; what a path dropped is counted on the path. */
+  dropped: Drops
+  /** All paths from this port that have no policy of their own. */
+  defaults: PathStats
+}
+
+export interface FabricStats {
+  ports: Record<string, PortStats>
+  /** The paths with a policy of their own. */
+  paths: ({ from: string; to: string; allowed: boolean } & PathStats)[]
+}
+
+const reasons = Object.keys(dropReasons) as DropReason[]
+const wordsBefore = { path: 6, port: 4 }
+
+function readDrops(words: BigUint64Array, at: number): Drops {
+  return Object.fromEntries(reasons.map((reason, index) => [reason, words[at + index] ?? 0n])) as Drops
+}
+
+/** @internal The words of NativeEngine.pathStats. */
+export function readPathStats(words: BigUint64Array, at = 0): PathStats {
+  const word = (index: number): bigint => words[at + index] ?? 0n
+  return {
+    offered: word(0),
+    duplicated: word(1),
+    delivered: word(2),
+    deliveredBytes: word(3),
+    dropped: readDrops(words, at + wordsBefore.path),
+    waiting: word(4),
+    inFlight: word(5),
+  }
+}
+
+/** @internal The words of NativeEngine.portStats. */
+export function readPortStats(words: BigUint64Array): PortStats {
+  const word = (index: number): bigint => words[index] ?? 0n
+  return {
+    received: { frames: word(0), bytes: word(1) },
+    transmitted: { frames: word(2), bytes: word(3) },
+    dropped: readDrops(words, wordsBefore.port),
+    defaults: readPathStats(words, wordsBefore.port + reasons.length),
+  }
+}
+
+/** @internal A path that no frame was offered to. */
+export const noPathStats = (): PathStats => readPathStats(new BigUint64Array(0))

@@ -1,0 +1,103 @@
+/**
+ * Reads topology files: YAML or JSON text becomes a checked topology, or a list of mistakes with line and column.
+ * Called by the command line and by programs that keep their topology in a file.
+ */
+import { readFile } from 'node:fs/promises'
+import type { Document } from 'yaml'
+import { EtherloomError } from '../errors.js'
+import type { Problem } from './check.js'
+import type { Topology } from './schema.js'
+
+type Yaml = typeof import('yaml')
+
+/** One mistake in a file; line and column count from 1. */
+export interface FileProblem {
+  file: string
+  line: number
+  column: number
+  message: string
+}
+
+/**
+ * Reads and checks a topology file (YAML 1.2, of which JSON is a part).
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with one line `file:line:column: mistake` per mistake, or when the
+ *   file cannot be read.
+ */
+export async function loadTopology(file: string): Promise<Topology> {
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${cause.code})`, {
+      cause,
+      hint: 'give the path of a topology file',
+    })
+  })
+  return parseTopology(text, file)
+}
+
+/** The same for text that is already read; `file` is what messages call it. */
+export async function parseTopology(text: string, file = 'topology'): Promise<Topology> {
+  const { topology, problems } = await inspectTopology(text, file)
+  if (topology !== undefined) return topology
+  const lines = problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`)
+  throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines.join('\n'))
+}
+
+/** Checks text and returns what is wrong with it instead of throwing, for tools that show the mistakes. */
+export async function inspectTopology(
+  text: string,
+  file: string,
+): Promise<{ topology?: Topology; problems: FileProblem[] }> {
+  const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
+  const lineCounter = new yaml.LineCounter()
+  const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false })
+  const report = (found: { offset: number; message: string }[]): { problems: FileProblem[] } => ({
+    problems: found
+      .sort((one, other) => one.offset - other.offset)
+      .map(({ offset, message }) => {
+        const { line, col } = lineCounter.linePos(offset)
+        return { file, line: Math.max(line, 1), column: Math.max(col, 1), message }
+      }),
+  })
+  const broken = [...document.errors, ...document.warnings, ...danglingAliases(yaml, document)]
+  if (broken.length > 0)
+    return report(broken.map(({ pos, message }) => ({ offset: pos[0], message: message.replace(/;.*/, '') })))
+  const checked = checkTopology(document.toJS())
+  if ('topology' in checked) return { topology: checked.topology, problems: [] }
+  return report(
+    checked.problems.map((problem) => ({
+      offset: offsetOf(yaml, document, problem),
+      message: problem.message,
+    })),
+  )
+}
+
+/** Aliases without an anchor, which the parser itself lets pass. */
+function danglingAliases(yaml: Yaml, document: Document): { pos: [number]; message: string }[] {
+  const found: { pos: [number]; message: string }[] = []
+  yaml.visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined)
+        found.push({ pos: [alias.range?.[0] ?? 0], message: `no anchor '${alias.source}' before this alias` })
+    },
+  })
+  return found
+}
+
+/** Where in the text the key or the value at a place begins. */
+function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem): number {
+  let key: unknown = document.contents
+  let value: unknown = document.contents
+  for (const step of place) {
+    if (yaml.isAlias(value)) value = value.resolve(document)
+    if (yaml.isMap(value)) {
+      const pair = value.items.find(({ key }) => String(key) === String(step))
+      key = pair?.key
+      value = pair?.value ?? key
+    } else if (yaml.isSeq(value) && typeof step === 'number') {
+      value = value.items[step]
+      key = value
+    }
+  }
+  const node = at === 'key' ? key : value
+  return (yaml.isNode(node) && node.range?.[0]) || 0
+}

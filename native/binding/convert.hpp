@@ -1,0 +1,111 @@
+// Between JavaScript values and ours. lib/ has checked every value before it comes here, so these only convert.
+// JavaScript thread only.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "filters/program.hpp"
+#include "os/error.hpp"
+#include "os/interface.hpp"
+#include "os/namespace.hpp"
+
+namespace etherloom {
+
+/// What lib/errors.ts turns into an EtherloomError.
+inline Napi::Error toJavaScript(Napi::Env env, const Error& error) {
+  Napi::Error thrown = Napi::Error::New(env, error.message);
+  thrown.Set("errno", Napi::Number::New(env, error.number));
+  thrown.Set("syscall", Napi::String::New(env, error.call));
+  return thrown;
+}
+
+inline Napi::Value raise(Napi::Env env, const Error& error) {
+  toJavaScript(env, error).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+inline bool given(const Napi::Object& options, const char* key) {
+  const Napi::Value value = options.Get(key);
+  return !value.IsUndefined() && !value.IsNull();
+}
+inline std::string text(const Napi::Object& options, const char* key) {
+  return given(options, key) ? options.Get(key).As<Napi::String>().Utf8Value() : std::string{};
+}
+inline bool flag(const Napi::Object& options, const char* key) {
+  return given(options, key) && options.Get(key).As<Napi::Boolean>().Value();
+}
+inline std::uint32_t number(const Napi::Object& options, const char* key) {
+  return given(options, key) ? options.Get(key).As<Napi::Number>().Uint32Value() : 0;
+}
+inline double real(const Napi::Object& options, const char* key) {
+  return given(options, key) ? options.Get(key).As<Napi::Number>().DoubleValue() : 0;
+}
+inline std::uint64_t unsigned64(const Napi::Value& value) {
+  bool lossless = false;
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
+}
+inline std::int64_t signed64(const Napi::Object& options, const char* key) {
+  bool lossless = false;
+  return given(options, key) ? options.Get(key).As<Napi::BigInt>().Int64Value(&lossless) : 0;
+}
+inline std::uint32_t uint32At(const Napi::CallbackInfo& info, std::size_t index) {
+  return info[index].As<Napi::Number>().Uint32Value();
+}
+
+/// Instructions in the bytes of a Uint8Array, eight to each.
+inline std::vector<FilterInstruction> instructions(const Napi::Value& value) {
+  if (!value.IsTypedArray()) return {};
+  const auto bytes = value.As<Napi::Uint8Array>();
+  std::vector<FilterInstruction> program(bytes.ByteLength() / sizeof(FilterInstruction));
+  std::memcpy(program.data(), bytes.Data(), program.size() * sizeof(FilterInstruction));
+  return program;
+}
+
+/// A namespace that openNamespace() or createNamespace() handed out; nullptr for the process's own.
+inline const NetworkNamespace* networkNamespace(const Napi::Object& options) {
+  return given(options, "namespace") ? options.Get("namespace").As<Napi::External<NetworkNamespace>>().Data() : nullptr;
+}
+
+/// Does `work` on a thread of libuv's pool and settles a promise with what `convert` makes of its result.
+/// `kept` values stay alive until then.
+template <typename T>
+class Task final : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<Result<T>()>;
+  using Convert = std::function<Napi::Value(Napi::Env, T&&)>;
+
+  static Napi::Value run(Napi::Env env, const Napi::Value& kept, Work work, Convert convert) {
+    auto* task = new Task(env, std::move(work), std::move(convert));
+    if (kept.IsObject()) task->kept_ = Napi::Persistent(kept.As<Napi::Object>());
+    task->Queue();
+    return task->deferred_.Promise();
+  }
+
+ private:
+  Task(Napi::Env env, Work work, Convert convert)
+      : Napi::AsyncWorker(env), deferred_(env), work_(std::move(work)), convert_(std::move(convert)) {}
+
+  void Execute() override { result_.emplace(work_()); }
+  void OnOK() override {
+    if (*result_) {
+      deferred_.Resolve(convert_(Env(), std::move(**result_)));
+    } else {
+      deferred_.Reject(toJavaScript(Env(), result_->error()).Value());
+    }
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference kept_;
+  Work work_;
+  Convert convert_;
+  std::optional<Result<T>> result_;
+};
+
+}  // namespace etherloom

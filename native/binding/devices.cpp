@@ -1,0 +1,244 @@
+#include "binding/devices.hpp"
+
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "binding/convert.hpp"
+#include "filters/expression.hpp"
+#include "os/packet_socket.hpp"
+#include "os/rtnetlink.hpp"
+#include "os/tap.hpp"
+#include "ports/packet_port.hpp"
+#include "ports/tap_port.hpp"
+
+namespace etherloom {
+namespace {
+
+std::vector<AddressPrefix> prefixes(const Napi::Object& options, const char* key, std::optional<Error>& error) {
+  std::vector<AddressPrefix> parsed;
+  if (!given(options, key)) return parsed;
+  const auto texts = options.Get(key).As<Napi::Array>();
+  for (std::uint32_t index = 0; index < texts.Length(); ++index) {
+    auto prefix = AddressPrefix::parse(texts.Get(index).As<Napi::String>().Utf8Value());
+    if (!prefix) {
+      error = prefix.error();
+      return {};
+    }
+    parsed.push_back(*prefix);
+  }
+  return parsed;
+}
+
+std::optional<MacAddress> macAddress(const Napi::Object& options) {
+  if (!given(options, "mac")) return {};
+  const auto bytes = options.Get("mac").As<Napi::Uint8Array>();
+  MacAddress mac;
+  std::copy_n(bytes.Data(), mac.size(), mac.begin());
+  return mac;
+}
+
+std::string formatMac(const MacAddress& mac) {
+  char text[18];
+  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+  return text;
+}
+
+Napi::Object describe(Napi::Env env, const Link& link) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("index", link.index);
+  object.Set("name", link.name);
+  object.Set("mac", formatMac(link.mac));
+  object.Set("mtu", link.mtu);
+  object.Set("up", link.up);
+  return object;
+}
+
+Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
+  Napi::Object object = describe(env, link);
+  object.Set("device", Napi::External<Device>::New(env, new Device{std::move(port)},
+                                                   [](Napi::Env, Device* device) { delete device; }));
+  return object;
+}
+
+/// The longest frame of an interface: its MTU and an Ethernet header with one VLAN tag.
+std::uint32_t frameLimit(std::uint32_t mtu) { return mtu + ethernetHeaderLength + vlanTagLength; }
+
+Napi::Value finishTap(Napi::Env env, Tap&& tap) {
+  const std::uint32_t limit = tap.link.mtu == 0 ? FramePool::largeCapacity : frameLimit(tap.link.mtu);
+  auto port = std::make_unique<TapPort>(std::move(tap.queues.front()), limit, tap.virtioHeader);
+  return deliver(env, std::move(port), tap.link);
+}
+
+/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, namespace?}) → Promise<{device, index, ...}>
+Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  std::optional<Error> wrong;
+  TapOptions options;
+  options.name = text(asked, "name");
+  if (given(asked, "mtu")) options.mtu = number(asked, "mtu");
+  options.mac = macAddress(asked);
+  options.addresses = prefixes(asked, "addresses", wrong);
+  options.up = flag(asked, "up");
+  if (given(asked, "owner")) options.owner = number(asked, "owner");
+  if (given(asked, "group")) options.group = number(asked, "group");
+  options.persist = flag(asked, "persist");
+  options.networkNamespace = networkNamespace(asked);
+  return Task<Tap>::run(
+      info.Env(), info[0],
+      [options, wrong]() -> Result<Tap> {
+        if (wrong) return *wrong;
+        return openTap(options);
+      },
+      finishTap);
+}
+
+/// adoptTap(fd) → Promise<{device, index, ...}>; the descriptor is duplicated, the caller keeps its own.
+Napi::Value adoptTapDevice(const Napi::CallbackInfo& info) {
+  return Task<Tap>::run(
+      info.Env(), info.Env().Undefined(),
+      [number = info[0].As<Napi::Number>().Int32Value()]() -> Result<Tap> {
+        auto own = duplicate(number);
+        if (!own) return own.error();
+        return adoptTap(std::move(*own));
+      },
+      finishTap);
+}
+
+/// openPacket({interface, direction, promiscuous, filter?, namespace?}) → Promise<{device, index, ...}>
+Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  PacketSocketOptions options;
+  options.interface = text(asked, "interface");
+  const std::string direction = text(asked, "direction");
+  options.direction = direction == "in"    ? PacketDirection::In
+                      : direction == "out" ? PacketDirection::Out
+                                           : PacketDirection::Both;
+  options.promiscuous = flag(asked, "promiscuous");
+  for (const FilterInstruction& each : instructions(asked.Get("filter"))) {
+    options.filter.push_back({each.code, each.jt, each.jf, each.k});
+  }
+  options.virtioHeader = true;
+  options.networkNamespace = networkNamespace(asked);
+  return Task<PacketSocket>::run(
+      info.Env(), info[0], [options] { return openPacketSocket(options); },
+      [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
+        auto port = std::make_unique<PacketPort>(std::move(socket.fd), frameLimit(socket.link.mtu), direction);
+        return deliver(env, std::move(port), socket.link);
+      });
+}
+
+Napi::Value handNamespace(Napi::Env env, NetworkNamespace&& opened) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("fd", opened.fd());
+  object.Set("handle",
+             Napi::External<NetworkNamespace>::New(env, new NetworkNamespace(std::move(opened)),
+                                                   [](Napi::Env, NetworkNamespace* space) { delete space; }));
+  return object;
+}
+
+Napi::Value createNamespace(const Napi::CallbackInfo& info) {
+  return Task<NetworkNamespace>::run(info.Env(), info.Env().Undefined(), NetworkNamespace::create, handNamespace);
+}
+
+Napi::Value openNamespace(const Napi::CallbackInfo& info) {
+  return Task<NetworkNamespace>::run(
+      info.Env(), info.Env().Undefined(),
+      [name = info[0].As<Napi::String>().Utf8Value()] { return NetworkNamespace::open(name); }, handNamespace);
+}
+
+Napi::Value closeNamespace(const Napi::CallbackInfo& info) {
+  *info[0].As<Napi::External<NetworkNamespace>>().Data() = NetworkNamespace(Fd(), "closed");
+  return info.Env().Undefined();
+}
+
+/// discardDevice(device): closes what no fabric took
+Napi::Value discardDevice(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<Device>>().Data()->port.reset();
+  return info.Env().Undefined();
+}
+
+/// interfaceExists(name, namespace | undefined) → Promise<boolean>
+Napi::Value interfaceExists(const Napi::CallbackInfo& info) {
+  const NetworkNamespace* space =
+      info[1].IsUndefined() ? nullptr : info[1].As<Napi::External<NetworkNamespace>>().Data();
+  return Task<bool>::run(
+      info.Env(), info[1],
+      [space, name = info[0].As<Napi::String>().Utf8Value()] {
+        return runIn(space, [&]() -> Result<bool> {
+          auto netlink = Rtnetlink::open();
+          if (!netlink) return netlink.error();
+          return static_cast<bool>(netlink->link(name));
+        });
+      },
+      [](Napi::Env env, bool&& exists) { return Napi::Boolean::New(env, exists); });
+}
+
+/// configure({namespace?, interface, up?, addresses?, routes?: [[prefix, gateway]...]}) → Promise<void>
+Napi::Value configureInterface(const Napi::CallbackInfo& info) {
+  const auto options = info[0].As<Napi::Object>();
+  std::optional<Error> wrong;
+  auto addresses = prefixes(options, "addresses", wrong);
+  auto destinations = prefixes(options, "destinations", wrong);
+  auto gateways = prefixes(options, "gateways", wrong);
+  return Task<bool>::run(
+      info.Env(), info[0],
+      [space = networkNamespace(options), name = text(options, "interface"), up = flag(options, "up"), wrong,
+       addresses = std::move(addresses), destinations = std::move(destinations),
+       gateways = std::move(gateways)]() -> Result<bool> {
+        if (wrong) return *wrong;
+        return runIn(space, [&]() -> Result<bool> {
+          auto netlink = Rtnetlink::open();
+          if (!netlink) return netlink.error();
+          auto link = netlink->link(name);
+          if (!link) return link.error();
+          for (const AddressPrefix& address : addresses) {
+            if (auto added = netlink->addAddress(link->index, address); !added) return added.error();
+          }
+          if (up) {
+            if (auto raised = netlink->setUp(link->index, true); !raised) return raised.error();
+          }
+          for (std::size_t index = 0; index < destinations.size(); ++index) {
+            if (auto added = netlink->addRoute(destinations[index], gateways[index]); !added) return added.error();
+          }
+          return true;
+        });
+      },
+      [](Napi::Env env, bool&&) { return env.Undefined(); });
+}
+
+/// compileExpression(text) → Uint8Array of instructions
+Napi::Value compile(const Napi::CallbackInfo& info) {
+  auto program = compileExpression(info[0].As<Napi::String>().Utf8Value());
+  if (!program) return raise(info.Env(), program.error());
+  const std::size_t bytes = program->size() * sizeof(FilterInstruction);
+  auto array = Napi::Uint8Array::New(info.Env(), bytes);
+  std::memcpy(array.Data(), program->data(), bytes);
+  return array;
+}
+
+/// verifyFilter(program) throws when the program is not one that may run
+Napi::Value verify(const Napi::CallbackInfo& info) {
+  auto program = FilterProgram::verify(instructions(info[0]));
+  if (!program) return raise(info.Env(), program.error());
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void registerDevices(Napi::Env env, Napi::Object exports) {
+  exports.Set("openTap", Napi::Function::New(env, openTapDevice));
+  exports.Set("adoptTap", Napi::Function::New(env, adoptTapDevice));
+  exports.Set("openPacket", Napi::Function::New(env, openPacketDevice));
+  exports.Set("createNamespace", Napi::Function::New(env, createNamespace));
+  exports.Set("openNamespace", Napi::Function::New(env, openNamespace));
+  exports.Set("closeNamespace", Napi::Function::New(env, closeNamespace));
+  exports.Set("discardDevice", Napi::Function::New(env, discardDevice));
+  exports.Set("interfaceExists", Napi::Function::New(env, interfaceExists));
+  exports.Set("configureInterface", Napi::Function::New(env, configureInterface));
+  exports.Set("compileExpression", Napi::Function::New(env, compile));
+  exports.Set("verifyFilter", Napi::Function::New(env, verify));
+}
+
+}  // namespace etherloom

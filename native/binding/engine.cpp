@@ -1,0 +1,438 @@
+#include "binding/engine.hpp"
+
+#include <algorithm>
+
+#include "binding/convert.hpp"
+#include "binding/devices.hpp"
+#include "fabrics/hub.hpp"
+#include "fabrics/switch.hpp"
+#include "fabrics/wire.hpp"
+#include "impairments/registry.hpp"
+#include "ports/memory_port.hpp"
+#include "ports/patch_port.hpp"
+
+namespace etherloom {
+namespace {
+
+PortId portAt(const Napi::CallbackInfo& info, std::size_t index) { return PortId{uint32At(info, index)}; }
+Napi::Value give(Napi::Env env, std::uint64_t number) { return Napi::Number::New(env, static_cast<double>(number)); }
+
+std::unique_ptr<Fabric> makeFabric(const std::string& kind, const Napi::Object& options) {
+  if (kind == "hub") return std::make_unique<Hub>();
+  if (kind == "wire") return std::make_unique<Wire>();
+  SwitchSettings settings;
+  settings.ageing = {signed64(options, "ageing")};
+  settings.addresses = number(options, "addresses");
+  settings.forwardReserved = flag(options, "forwardReserved");
+  return std::make_unique<Switch>(settings);
+}
+
+/// {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...}
+void write(const PathSnapshot& snapshot, std::uint64_t* into) {
+  const std::uint64_t words[] = {snapshot.offered,        snapshot.duplicated, snapshot.delivered,
+                                 snapshot.deliveredBytes, snapshot.waiting,    snapshot.inFlight};
+  std::copy(std::begin(words), std::end(words), into);
+  std::copy(snapshot.dropped.begin(), snapshot.dropped.end(), into + std::size(words));
+}
+/// The number of the port in a slot, -1 when it has gone meanwhile.
+Napi::Value seatNumber(Napi::Env env, const Engine& engine, std::uint32_t fabric, Slot slot) {
+  const auto port = engine.portAt(FabricId{fabric}, slot);
+  return Napi::Number::New(env, port ? static_cast<double>(static_cast<std::uint32_t>(*port)) : -1.0);
+}
+
+constexpr std::size_t pathWords = 6 + dropReasonCount;
+constexpr std::size_t portWords = 4 + dropReasonCount + pathWords;
+
+}  // namespace
+
+Napi::Function EngineObject::define(Napi::Env env) {
+  using Self = EngineObject;
+  return DefineClass(env, "Engine",
+                     {
+                         InstanceMethod<&Self::addFabric>("addFabric"),
+                         InstanceMethod<&Self::removeFabric>("removeFabric"),
+                         InstanceMethod<&Self::attach>("attach"),
+                         InstanceMethod<&Self::attachMemory>("attachMemory"),
+                         InstanceMethod<&Self::attachPatch>("attachPatch"),
+                         InstanceMethod<&Self::detach>("detach"),
+                         InstanceMethod<&Self::revive>("revive"),
+                         InstanceMethod<&Self::apply>("apply"),
+                         InstanceMethod<&Self::latest>("latest"),
+                         InstanceMethod<&Self::settled>("settled"),
+                         InstanceMethod<&Self::poll>("poll"),
+                         InstanceMethod<&Self::advance>("advance"),
+                         InstanceMethod<&Self::now>("now"),
+                         InstanceMethod<&Self::leastLoaded>("leastLoaded"),
+                         InstanceMethod<&Self::useBridge>("useBridge"),
+                         InstanceMethod<&Self::commit>("commit"),
+                         InstanceMethod<&Self::published>("published"),
+                         InstanceMethod<&Self::consume>("consume"),
+                         InstanceMethod<&Self::rearm>("rearm"),
+                         InstanceMethod<&Self::taken>("taken"),
+                         InstanceMethod<&Self::portStats>("portStats"),
+                         InstanceMethod<&Self::pathStats>("pathStats"),
+                         InstanceMethod<&Self::addresses>("addresses"),
+                         InstanceMethod<&Self::watchLinks>("watchLinks"),
+                         InstanceMethod<&Self::unwatchLinks>("unwatchLinks"),
+                         InstanceMethod<&Self::ioName>("ioName"),
+                         InstanceMethod<&Self::ref>("ref"),
+                         InstanceMethod<&Self::unref>("unref"),
+                         InstanceMethod<&Self::close>("close"),
+                     });
+}
+
+// new Engine({virtual, workers, seed, memory}, wake)
+EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
+  const auto options = info[0].As<Napi::Object>();
+  EngineOptions asked;
+  asked.clock = flag(options, "virtual") ? Clock::Kind::Virtual : Clock::Kind::Real;
+  asked.workers = number(options, "workers");
+  asked.seed = unsigned64(options.Get("seed"));
+  asked.memory = static_cast<std::size_t>(real(options, "memory"));
+
+  // One call may wait in the queue: a second wake-up before the first is served would say nothing new.
+  wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "etherloom", 1, 1);
+  auto engine = Engine::create(asked, [wake = wake_] { wake.NonBlockingCall(); });
+  if (!engine) {
+    wake_.Release();
+    raise(info.Env(), engine.error());
+    return;
+  }
+  engine_ = std::move(*engine);
+  napi_add_env_cleanup_hook(info.Env(), environmentEnds, this);
+}
+
+EngineObject::~EngineObject() {
+  shutDown();
+}
+
+void EngineObject::environmentEnds(void* self) { static_cast<EngineObject*>(self)->shutDown(); }
+
+// Idempotent. Workers are joined before anything that they could call is gone.
+std::size_t EngineObject::shutDown() {
+  if (!engine_) return 0;
+  napi_remove_env_cleanup_hook(Env(), environmentEnds, this);
+  links_.reset();
+  const std::size_t outstanding = engine_->close();
+  engine_.reset();
+  bridges_.clear();
+  wake_.Release();
+  return outstanding;
+}
+
+// addFabric(name, kind, forwarding, settings) → id
+Napi::Value EngineObject::addFabric(const Napi::CallbackInfo& info) {
+  const std::string kind = info[1].As<Napi::String>().Utf8Value();
+  const FabricId id = engine_->addFabric(info[0].As<Napi::String>().Utf8Value(),
+                                         makeFabric(kind, info[3].As<Napi::Object>()),
+                                         info[2].As<Napi::Boolean>().Value());
+  return give(info.Env(), static_cast<std::uint32_t>(id));
+}
+
+Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->removeFabric(FabricId{uint32At(info, 0)}));
+}
+
+// attach(fabric, name, device) → port
+Napi::Value EngineObject::attach(const Napi::CallbackInfo& info) {
+  auto& device = *info[2].As<Napi::External<Device>>().Data();
+  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
+                              std::move(device.port));
+  if (!port) return raise(info.Env(), port.error());
+  return give(info.Env(), static_cast<std::uint32_t>(*port));
+}
+
+// attachMemory(fabric, name, worker, number, limit, quota) → port; the worker's bridge is in use already
+Napi::Value EngineObject::attachMemory(const Napi::CallbackInfo& info) {
+  const auto worker = static_cast<std::uint16_t>(uint32At(info, 2));
+  auto memory = std::make_unique<MemoryPort>(*bridges_.at(worker).bridge, uint32At(info, 3), uint32At(info, 4),
+                                             uint32At(info, 5));
+  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(memory),
+                              worker);
+  if (!port) return raise(info.Env(), port.error());
+  return give(info.Env(), static_cast<std::uint32_t>(*port));
+}
+
+// attachPatch(fabric, name, limit, peer | -1) → port
+Napi::Value EngineObject::attachPatch(const Napi::CallbackInfo& info) {
+  auto patch = std::make_unique<PatchPort>(uint32At(info, 2));
+  const std::int32_t peer = info[3].As<Napi::Number>().Int32Value();
+  std::optional<std::uint16_t> worker;
+  PatchPort* ends[2] = {patch.get(), nullptr};
+  if (peer >= 0) {
+    const PortId id{static_cast<std::uint32_t>(peer)};
+    worker = engine_->workerOf(id);
+    ends[1] = static_cast<PatchPort*>(&engine_->port(id));
+  }
+  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(patch),
+                              worker);
+  if (!port) return raise(info.Env(), port.error());
+  if (ends[1]) engine_->order(*worker, [ends](Worker&) { PatchPort::join(*ends[0], *ends[1]); });
+  return give(info.Env(), static_cast<std::uint32_t>(*port));
+}
+
+Napi::Value EngineObject::detach(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->detach(portAt(info, 0)));
+}
+
+// revive(port, device) → ticket
+Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
+  auto& device = *info[1].As<Napi::External<Device>>().Data();
+  return give(info.Env(), engine_->revive(portAt(info, 0), std::move(device.port)));
+}
+
+// A policy is built once for all paths that are given the same key, for as long as one of them has it.
+Result<std::shared_ptr<const Policy>> EngineObject::policyOf(const Napi::Object& spec) {
+  std::weak_ptr<const Policy>& known = policies_[text(spec, "key")];
+  if (auto policy = known.lock()) return policy;
+
+  auto policy = std::make_shared<Policy>();
+  policy->serial = nextPolicy_++;
+  policy->allowed = flag(spec, "allowed");
+  if (given(spec, "filter")) {
+    auto program = FilterProgram::verify(instructions(spec.Get("filter")));
+    if (!program) return program.error();
+    policy->filter = std::make_shared<const FilterProgram>(std::move(*program));
+  }
+  for (const ImpairmentKind& kind : impairmentKinds()) {
+    const std::string name(kind.name);
+    if (!given(spec, name.c_str())) continue;
+    const auto settings = spec.Get(name).As<Napi::Float64Array>();
+    policy->impairments.push_back(kind.make({settings.Data(), settings.ElementLength()}));
+  }
+  if (given(spec, "rate")) {
+    LineSettings line;
+    line.rate = unsigned64(spec.Get("rate"));
+    line.overhead = number(spec, "overhead");
+    line.limit.unit = static_cast<Limit::Unit>(number(spec, "queueUnit"));
+    line.limit.amount = static_cast<std::uint64_t>(signed64(spec, "queueAmount"));
+    policy->line = line;
+  }
+  policy->travel = {{signed64(spec, "delay")}, {signed64(spec, "jitter")}, real(spec, "reorder")};
+  known = policy;
+  return std::shared_ptr<const Policy>(std::move(policy));
+}
+
+// apply(fabric, policies, triples, flush) → [up, down, changed, ticket]
+// triples: Uint32Array of from, to, index into policies (or 2^32 - 1 for the fabric's default)
+Napi::Value EngineObject::apply(const Napi::CallbackInfo& info) {
+  const auto specs = info[1].As<Napi::Array>();
+  const auto triples = info[2].As<Napi::Uint32Array>();
+  std::vector<std::shared_ptr<const Policy>> policies;
+  std::vector<std::optional<std::uint64_t>> seeds;
+  for (std::uint32_t index = 0; index < specs.Length(); ++index) {
+    const auto spec = specs.Get(index).As<Napi::Object>();
+    auto policy = policyOf(spec);
+    if (!policy) return raise(info.Env(), policy.error());
+    policies.push_back(std::move(*policy));
+    seeds.push_back(given(spec, "seed") ? std::optional(unsigned64(spec.Get("seed"))) : std::nullopt);
+  }
+  std::vector<PathChange> changes;
+  changes.reserve(triples.ElementLength() / 3);
+  for (std::size_t at = 0; at + 2 < triples.ElementLength(); at += 3) {
+    PathChange change{PortId{triples[at]}, PortId{triples[at + 1]}, nullptr, {}};
+    if (const std::uint32_t policy = triples[at + 2]; policy < policies.size()) {
+      change.policy = policies[policy];
+      change.seed = seeds[policy];
+    }
+    changes.push_back(std::move(change));
+  }
+  const Applied applied = engine_->apply(FabricId{uint32At(info, 0)}, changes, info[3].As<Napi::Boolean>().Value());
+  std::erase_if(policies_, [](const auto& entry) { return entry.second.expired(); });
+
+  auto result = Napi::Array::New(info.Env(), 4);
+  result.Set(0u, give(info.Env(), applied.up));
+  result.Set(1u, give(info.Env(), applied.down));
+  result.Set(2u, give(info.Env(), applied.changed));
+  result.Set(3u, give(info.Env(), applied.ticket));
+  return result;
+}
+
+// latest() → the ticket of everything ordered so far
+Napi::Value EngineObject::latest(const Napi::CallbackInfo& info) { return give(info.Env(), engine_->latest()); }
+
+Napi::Value EngineObject::settled(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), engine_->settled(static_cast<Ticket>(info[0].As<Napi::Number>().Int64Value())));
+}
+
+// poll() → [{kind, ...}...]: what happened since the last call; carries tickets forward
+Napi::Value EngineObject::poll(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto happened = Napi::Array::New(env);
+  if (!engine_) return happened;
+  engine_->poll([&](const Event& event) {
+    auto object = Napi::Object::New(env);
+    object.Set("kind", static_cast<std::uint32_t>(event.kind));
+    if (event.kind == EventKind::PortDown) {
+      object.Set("port", static_cast<std::uint32_t>(event.port));
+      object.Set("errno", event.error);
+    } else {
+      object.Set("fabric", event.fabric);
+      object.Set("address", Napi::BigInt::New(env, event.move.address.value));
+      object.Set("from", seatNumber(env, *engine_, event.fabric, event.move.from));
+      object.Set("to", seatNumber(env, *engine_, event.fabric, event.move.to));
+    }
+    happened.Set(happened.Length(), object);
+  });
+  std::vector<LinkNews> news;
+  {
+    const std::lock_guard lock(newsMutex_);
+    news.swap(news_);
+  }
+  for (const LinkNews& each : news) {
+    auto object = Napi::Object::New(env);
+    object.Set("watch", each.watch);
+    object.Set("change", static_cast<std::uint32_t>(each.event.kind));
+    object.Set("index", each.event.link.index);
+    object.Set("name", each.event.link.name);
+    happened.Set(happened.Length(), object);
+  }
+  return happened;
+}
+
+Napi::Value EngineObject::advance(const Napi::CallbackInfo& info) {
+  bool lossless = false;
+  engine_->advance({info[0].As<Napi::BigInt>().Int64Value(&lossless)});
+  return info.Env().Undefined();
+}
+
+Napi::Value EngineObject::now(const Napi::CallbackInfo& info) {
+  return Napi::BigInt::New(info.Env(), engine_->now().nanoseconds);
+}
+
+// ---- memory ports --------------------------------------------------------------------------------------------------
+
+Napi::Value EngineObject::leastLoaded(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->leastLoaded());
+}
+
+// useBridge(worker, inbound, outbound): ArrayBuffers, a power of two long
+Napi::Value EngineObject::useBridge(const Napi::CallbackInfo& info) {
+  const auto worker = static_cast<std::uint16_t>(uint32At(info, 0));
+  auto inbound = info[1].As<Napi::ArrayBuffer>();
+  auto outbound = info[2].As<Napi::ArrayBuffer>();
+  const auto bytes = [](Napi::ArrayBuffer& buffer) {
+    return std::span(static_cast<std::byte*>(buffer.Data()), buffer.ByteLength());
+  };
+  Bridge& entry = bridges_[worker];
+  entry.inbound = Napi::Persistent(inbound);
+  entry.outbound = Napi::Persistent(outbound);
+  entry.bridge = std::make_unique<MemoryBridge>(bytes(inbound), bytes(outbound),
+                                                [wake = wake_] { wake.NonBlockingCall(); });
+  engine_->useBridge(worker, *entry.bridge);
+  return info.Env().Undefined();
+}
+
+// commit(worker, position) → the position up to which the worker has read
+Napi::Value EngineObject::commit(const Napi::CallbackInfo& info) {
+  const auto worker = static_cast<std::uint16_t>(uint32At(info, 0));
+  ByteRing& ring = bridges_.at(worker).bridge->inbound;
+  ring.publish(static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  engine_->nudge(worker);
+  return give(info.Env(), ring.consumed());
+}
+
+Napi::Value EngineObject::published(const Napi::CallbackInfo& info) {
+  return give(info.Env(), bridges_.at(static_cast<std::uint16_t>(uint32At(info, 0))).bridge->outbound.published());
+}
+
+Napi::Value EngineObject::consume(const Napi::CallbackInfo& info) {
+  bridges_.at(static_cast<std::uint16_t>(uint32At(info, 0)))
+      .bridge->outbound.consume(static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  return info.Env().Undefined();
+}
+
+Napi::Value EngineObject::rearm(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(),
+                            bridges_.at(static_cast<std::uint16_t>(uint32At(info, 0))).bridge->rearm());
+}
+
+// taken(port, frames)
+Napi::Value EngineObject::taken(const Napi::CallbackInfo& info) {
+  static_cast<MemoryPort&>(engine_->port(portAt(info, 0))).taken(uint32At(info, 1));
+  return info.Env().Undefined();
+}
+
+// ---- what is going on ----------------------------------------------------------------------------------------------
+
+// portStats(port) → {receivedFrames, receivedBytes, transmittedFrames, transmittedBytes, dropped..., path words...}
+Napi::Value EngineObject::portStats(const Napi::CallbackInfo& info) {
+  const PortSnapshot snapshot = engine_->portSnapshot(portAt(info, 0));
+  auto words = Napi::BigUint64Array::New(info.Env(), portWords);
+  words[0] = snapshot.receivedFrames;
+  words[1] = snapshot.receivedBytes;
+  words[2] = snapshot.transmittedFrames;
+  words[3] = snapshot.transmittedBytes;
+  std::copy(snapshot.dropped.begin(), snapshot.dropped.end(), words.Data() + 4);
+  write(snapshot.defaults, words.Data() + 4 + dropReasonCount);
+  return words;
+}
+
+// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...} | undefined
+Napi::Value EngineObject::pathStats(const Napi::CallbackInfo& info) {
+  const auto snapshot = engine_->pathSnapshot(portAt(info, 0), portAt(info, 1));
+  if (!snapshot) return info.Env().Undefined();
+  auto words = Napi::BigUint64Array::New(info.Env(), pathWords);
+  write(*snapshot, words.Data());
+  return words;
+}
+
+// addresses(fabric) → [{address, port, age}...]; a slot whose port has gone meanwhile is left out
+Napi::Value EngineObject::addresses(const Napi::CallbackInfo& info) {
+  const FabricId fabric{uint32At(info, 0)};
+  auto rows = Napi::Array::New(info.Env());
+  for (const AddressRow& row : engine_->addresses(fabric)) {
+    const auto port = engine_->portAt(fabric, row.slot);
+    if (!port) continue;
+    auto object = Napi::Object::New(info.Env());
+    object.Set("address", Napi::BigInt::New(info.Env(), row.address.value));
+    object.Set("port", static_cast<std::uint32_t>(*port));
+    object.Set("age", Napi::BigInt::New(info.Env(), row.age.nanoseconds));
+    rows.Set(rows.Length(), object);
+  }
+  return rows;
+}
+
+// watchLinks(namespace | undefined) → watch
+Napi::Value EngineObject::watchLinks(const Napi::CallbackInfo& info) {
+  if (!links_) {
+    auto links = LinkWatch::create([this](std::uint32_t watch, const LinkEvent& event) {
+      {
+        const std::lock_guard lock(newsMutex_);
+        news_.push_back({watch, event});
+      }
+      wake_.NonBlockingCall();
+    });
+    if (!links) return raise(info.Env(), links.error());
+    links_ = std::move(*links);
+  }
+  auto watch = links_->add(info[0].IsUndefined() ? nullptr : info[0].As<Napi::External<NetworkNamespace>>().Data());
+  if (!watch) return raise(info.Env(), watch.error());
+  return give(info.Env(), *watch);
+}
+
+Napi::Value EngineObject::unwatchLinks(const Napi::CallbackInfo& info) {
+  if (links_) links_->remove(uint32At(info, 0));
+  return info.Env().Undefined();
+}
+
+Napi::Value EngineObject::ioName(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), engine_->ioName());
+}
+
+Napi::Value EngineObject::ref(const Napi::CallbackInfo& info) {
+  wake_.Ref(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value EngineObject::unref(const Napi::CallbackInfo& info) {
+  wake_.Unref(info.Env());
+  return info.Env().Undefined();
+}
+
+// close() → frames that were still referenced, which is 0
+Napi::Value EngineObject::close(const Napi::CallbackInfo& info) {
+  return give(info.Env(), shutDown());
+}
+
+}  // namespace etherloom

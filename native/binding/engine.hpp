@@ -1,0 +1,78 @@
+// The addon's one class: an Engine with what JavaScript needs around it. lib/binding.ts declares its surface.
+// JavaScript thread only, but for wake(), which workers and the link watch call.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/engine.hpp"
+#include "runtime/link_watch.hpp"
+
+namespace etherloom {
+
+class EngineObject final : public Napi::ObjectWrap<EngineObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit EngineObject(const Napi::CallbackInfo& info);
+  ~EngineObject() override;
+
+ private:
+  /// The bridge of one worker, over memory that JavaScript made.
+  struct Bridge {
+    Napi::Reference<Napi::ArrayBuffer> inbound, outbound;
+    std::unique_ptr<MemoryBridge> bridge;
+  };
+  struct LinkNews {
+    std::uint32_t watch;
+    LinkEvent event;
+  };
+
+  Napi::Value addFabric(const Napi::CallbackInfo& info);
+  Napi::Value removeFabric(const Napi::CallbackInfo& info);
+  Napi::Value attach(const Napi::CallbackInfo& info);
+  Napi::Value attachMemory(const Napi::CallbackInfo& info);
+  Napi::Value attachPatch(const Napi::CallbackInfo& info);
+  Napi::Value detach(const Napi::CallbackInfo& info);
+  Napi::Value revive(const Napi::CallbackInfo& info);
+  Napi::Value apply(const Napi::CallbackInfo& info);
+  Napi::Value latest(const Napi::CallbackInfo& info);
+  Napi::Value settled(const Napi::CallbackInfo& info);
+  Napi::Value poll(const Napi::CallbackInfo& info);
+  Napi::Value advance(const Napi::CallbackInfo& info);
+  Napi::Value now(const Napi::CallbackInfo& info);
+  Napi::Value leastLoaded(const Napi::CallbackInfo& info);
+  Napi::Value useBridge(const Napi::CallbackInfo& info);
+  Napi::Value commit(const Napi::CallbackInfo& info);
+  Napi::Value published(const Napi::CallbackInfo& info);
+  Napi::Value consume(const Napi::CallbackInfo& info);
+  Napi::Value rearm(const Napi::CallbackInfo& info);
+  Napi::Value taken(const Napi::CallbackInfo& info);
+  Napi::Value portStats(const Napi::CallbackInfo& info);
+  Napi::Value pathStats(const Napi::CallbackInfo& info);
+  Napi::Value addresses(const Napi::CallbackInfo& info);
+  Napi::Value watchLinks(const Napi::CallbackInfo& info);
+  Napi::Value unwatchLinks(const Napi::CallbackInfo& info);
+  Napi::Value ioName(const Napi::CallbackInfo& info);
+  Napi::Value ref(const Napi::CallbackInfo& info);
+  Napi::Value unref(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  [[nodiscard]] Result<std::shared_ptr<const Policy>> policyOf(const Napi::Object& spec);
+  static void environmentEnds(void* self);
+  std::size_t shutDown();
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<LinkWatch> links_;
+  std::mutex newsMutex_;  // set-up only; guards news_
+  std::vector<LinkNews> news_;
+  std::unordered_map<std::uint16_t, Bridge> bridges_;
+  std::unordered_map<std::string, std::weak_ptr<const Policy>> policies_;  // by the key that JavaScript gave
+  std::uint64_t nextPolicy_ = 1;
+  Napi::ThreadSafeFunction wake_;
+};
+
+}  // namespace etherloom

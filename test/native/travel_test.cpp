@@ -1,0 +1,210 @@
+// Travel: when frames arrive, in which order, and how often they overtake.
+#include "lines/travel.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+using namespace etherloom;
+
+namespace {
+
+/// A travel, and frames to send on it.
+struct Bench {
+  Travel travel;
+  StageState jitter{Random(1)};
+  StageState reorder{Random(2)};
+  std::vector<std::unique_ptr<Frame>> frames;
+  std::vector<std::unique_ptr<Held>> slots;
+
+  /// Frames are numbered from 0 in the order they depart, and arrived at their port when they depart.
+  void depart(const TravelSettings& settings, Instant at) { depart(settings, at, at); }
+  void depart(const TravelSettings& settings, Instant at, Instant arrival, std::uint32_t copy = 0) {
+    frames.push_back(std::make_unique<Frame>());
+    frames.back()->arrival = arrival;
+    frames.back()->number = static_cast<std::uint32_t>(frames.size() - 1);
+    slots.push_back(std::make_unique<Held>());
+    slots.back()->frame = frames.back().get();
+    slots.back()->copy = copy;
+    travel.depart(slots.back().get(), settings, at, jitter, reorder);
+  }
+  struct Arrival {
+    std::uint32_t number;
+    std::int64_t due;
+    bool operator==(const Arrival&) const = default;
+  };
+  std::vector<Arrival> drain() {
+    std::vector<Arrival> arrivals;
+    while (!travel.empty()) {
+      const Instant due = travel.due();
+      CHECK(travel.head()->due == due);
+      const Held* held = travel.arrive();
+      CHECK(held->due == due);
+      CHECK(held->next == nullptr);
+      arrivals.push_back({held->frame->number, due.nanoseconds});
+    }
+    CHECK(travel.due() == Instant::never());
+    CHECK(travel.head() == nullptr);
+    return arrivals;
+  }
+};
+
+using Arrivals = std::vector<Bench::Arrival>;
+
+}  // namespace
+
+TEST_CASE("a constant delay is exact and keeps the order") {
+  Bench bench;
+  for (const std::int64_t at : {0, 1, 1, 5}) bench.depart({{100}, {0}, 0}, {at});
+  CHECK(bench.travel.size() == 4);
+  CHECK(bench.drain() == Arrivals{{0, 100}, {1, 101}, {2, 101}, {3, 105}});
+}
+
+TEST_CASE("jitter is uniform over the whole range, ends included") {
+  Bench bench;
+  constexpr int frames = 110'000;
+  constexpr int values = 11;
+  std::array<int, values> counts{};
+  for (int frame = 0; frame < frames; ++frame) {
+    const Instant at{frame * 1000LL};  // far apart, so that none waits for the one before
+    bench.depart({{100}, {5}, 0}, at);
+    const std::int64_t travelled = (bench.travel.arrive()->due - at).nanoseconds;
+    REQUIRE(travelled >= 95);
+    REQUIRE(travelled <= 105);
+    ++counts[static_cast<std::size_t>(travelled - 95)];
+  }
+  double chiSquare = 0;
+  constexpr double expected = double{frames} / values;
+  for (const int count : counts) chiSquare += (count - expected) * (count - expected) / expected;
+  CHECK(chiSquare < 29.6);  // 99.9 % quantile for 10 degrees of freedom
+}
+
+TEST_CASE("jitter wider than the delay never sends a frame into the past") {
+  Bench bench;
+  int atOnce = 0;
+  for (int frame = 0; frame < 1000; ++frame) {
+    const Instant at{frame * 1000LL};
+    bench.depart({{10}, {20}, 0}, at);
+    const Instant due = bench.travel.arrive()->due;
+    REQUIRE(due >= at);
+    atOnce += due == at;
+  }
+  CHECK(atOnce > 200);  // 11 of 41 values are at or before the start
+  CHECK(atOnce < 340);
+}
+
+TEST_CASE("jitter alone never reorders") {
+  Bench bench;
+  for (int frame = 0; frame < 5000; ++frame) bench.depart({{10'000}, {9'000}, 0}, {frame * 10LL});
+  const Arrivals arrivals = bench.drain();
+  REQUIRE(arrivals.size() == 5000);
+  for (std::uint32_t number = 0; number < arrivals.size(); ++number) {
+    REQUIRE(arrivals[number].number == number);
+    if (number > 0) REQUIRE(arrivals[number].due >= arrivals[number - 1].due);
+  }
+}
+
+TEST_CASE("with reorder, jitter may reorder too, and arrivals stay in the order of time") {
+  Bench bench;
+  for (int frame = 0; frame < 5000; ++frame) bench.depart({{10'000}, {9'000}, 0.001}, {frame * 10LL});
+  const Arrivals arrivals = bench.drain();
+  REQUIRE(arrivals.size() == 5000);
+  std::vector<bool> seen(5000);
+  int overtaken = 0;
+  for (std::size_t place = 0; place < arrivals.size(); ++place) {
+    REQUIRE_FALSE(seen[arrivals[place].number]);
+    seen[arrivals[place].number] = true;
+    if (place == 0) continue;
+    REQUIRE(arrivals[place].due >= arrivals[place - 1].due);
+    overtaken += arrivals[place].number < arrivals[place - 1].number;
+  }
+  CHECK(overtaken > 1000);
+}
+
+TEST_CASE("a reorder hit skips the delay, as often as asked for") {
+  Bench bench;
+  constexpr int frames = 20'000;
+  for (int frame = 0; frame < frames; ++frame) bench.depart({{1'000'000}, {0}, 0.25}, {frame * 10LL});
+  int skipped = 0;
+  for (const auto& arrival : bench.drain()) {
+    const std::int64_t travelled = arrival.due - arrival.number * 10LL;
+    REQUIRE((travelled == 0 || travelled == 1'000'000));
+    skipped += travelled == 0;
+  }
+  CHECK(skipped > 4'798);  // 99.9 % interval of the binomial distribution
+  CHECK(skipped < 5'202);
+}
+
+TEST_CASE("certain reorder is no delay at all") {
+  Bench bench;
+  for (const std::int64_t at : {3, 4}) bench.depart({{100}, {7}, 1}, {at});
+  CHECK(bench.drain() == Arrivals{{0, 3}, {1, 4}});
+}
+
+TEST_CASE("whether a frame skips its delay does not change the jitter of the others") {
+  Bench plain, reordering;
+  for (int frame = 0; frame < 1000; ++frame) {
+    plain.depart({{1000}, {100}, 0}, {frame * 10'000LL});
+    reordering.depart({{1000}, {100}, 0.5}, {frame * 10'000LL});
+  }
+  const Arrivals jittered = plain.drain();
+  int compared = 0;
+  for (const auto& arrival : reordering.drain()) {
+    if (arrival.due == arrival.number * 10'000LL) continue;
+    REQUIRE(arrival == jittered[arrival.number]);
+    ++compared;
+  }
+  CHECK(compared > 400);
+}
+
+TEST_CASE("a shorter delay does not let new frames overtake old ones, unless reorder is asked for") {
+  Bench bench;
+  bench.depart({{100}, {0}, 0}, {0});
+  bench.depart({{10}, {0}, 0}, {1});
+  bench.depart({{100}, {0}, 1e-9}, {2});  // hits one in a billion: keeps its delay, but may overtake
+  bench.depart({{10}, {0}, 1e-9}, {3});
+  bench.depart({{10}, {0}, 0}, {4});  // and after that everything is behind the latest again
+  CHECK(bench.drain() == Arrivals{{3, 13}, {0, 100}, {1, 100}, {2, 102}, {4, 102}});
+}
+
+TEST_CASE("ties arrive in the order of arrival, number and copy, whatever the order of departure") {
+  Bench bench;
+  const TravelSettings atOnce{{100}, {0}, 1};
+  bench.depart(atOnce, {50}, {20}, 1);  // number 0
+  bench.depart(atOnce, {50}, {10}, 0);  // number 1
+  bench.depart(atOnce, {50}, {10}, 0);  // number 2
+  bench.depart(atOnce, {50}, {5}, 0);   // number 3
+  bench.frames[2]->number = 1;          // the second copy of number 1
+  bench.slots[2]->copy = 1;
+  bench.slots[1]->copy = 0;
+  std::vector<const Held*> order;
+  while (!bench.travel.empty()) order.push_back(bench.travel.arrive());
+  CHECK(order == std::vector<const Held*>{bench.slots[3].get(), bench.slots[1].get(), bench.slots[2].get(),
+                                          bench.slots[0].get()});
+}
+
+TEST_CASE("a tie between a frame that may overtake and one that may not goes by the same order") {
+  Bench bench;
+  bench.depart({{100}, {0}, 0}, {0}, {0});
+  bench.depart({{50}, {0}, 1e-9}, {50}, {50});
+  bench.depart({{50}, {0}, 1e-9}, {50}, {-1});
+  CHECK(bench.drain() == Arrivals{{2, 100}, {0, 100}, {1, 100}});
+}
+
+TEST_CASE("frames that come and go in any pattern arrive sorted") {
+  Bench bench;
+  Random random(3);
+  std::vector<std::int64_t> expected, arrived;
+  std::int64_t now = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    now += static_cast<std::int64_t>(random.below(50));
+    while (bench.travel.due() <= Instant{now}) arrived.push_back(bench.travel.arrive()->due.nanoseconds);
+    bench.depart({{1000}, {900}, 0.1}, {now});
+    expected.push_back(bench.slots.back()->due.nanoseconds);
+  }
+  for (const auto& arrival : bench.drain()) arrived.push_back(arrival.due);
+  std::sort(expected.begin(), expected.end());
+  CHECK(arrived == expected);
+}
