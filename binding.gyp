@@ -15,7 +15,8 @@
   },
   'target_defaults': {
     'include_dirs': ['native'],
-    # Exceptions and type information: the standard library may throw at set-up, and UBSan's vptr check reads types.
+    # Exceptions and type information: the standard library may throw at set-up, and UBSan's vptr check reads
+    # types.
     'cflags!': ['-Wno-unused-parameter', '-O3'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
     'cflags': ['-O2', '-g', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],

@@ -1,4 +1,5 @@
-// ESLint for the TypeScript sources (with types) and the scripts; run by `npm run lint`. Format is prettier's business.
+// ESLint for the TypeScript sources (with types) and the scripts; run by `npm run lint`. Format is prettier's
+// business.
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(

@@ -1,9 +1,9 @@
-// Builds the native half with node-gyp: `node scripts/gyp.mjs [--tests] [--sanitize=LIST]`. Also called by setup.mjs,
-// test.mjs and prepack.mjs.
+// Builds the native half with node-gyp: `node scripts/gyp.mjs [--tests] [--sanitize=LIST]`. Also called by
+// setup.mjs, test.mjs and prepack.mjs.
 //
-// Theory of operation. node-gyp always builds into ./build of the directory that holds binding.gyp. So the plain build
-// is made in the checkout, and any other variant in build/<variant>/, a directory of links to the same sources: each
-// variant has its own objects, and make rebuilds in each only what changed.
+// Theory of operation. node-gyp always builds into ./build of the directory that holds binding.gyp. So the
+// plain build is made in the checkout, and any other variant in build/<variant>/, a directory of links to the
+// same sources: each variant has its own objects, and make rebuilds in each only what changed.
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util'
 import { Product, inRoot, isMain, main, runPackage } from './tools.mjs'
 
 /**
- * The environment for node-gyp, whoever starts it: variables for binding.gyp, two jobs, and the headers that came with
- * this Node (node-gyp downloads them where there are none).
+ * The environment for node-gyp, whoever starts it: variables for binding.gyp, two jobs, and the headers that
+ * came with this Node (node-gyp downloads them where there are none).
  */
 export function gypEnvironment(defines = '') {
   const prefix = path.dirname(path.dirname(process.execPath))

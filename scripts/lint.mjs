@@ -1,5 +1,6 @@
-// Checks format and code of both languages: `npm run lint`; with --fix (`npm run format`) mends what tools can mend,
-// with --tidy also runs clang-tidy, which takes minutes. Every check runs, whatever the ones before it found.
+// Checks format and code of both languages: `npm run lint`; with --fix (`npm run format`) mends what tools
+// can mend, with --tidy also runs clang-tidy, which takes minutes. Every check runs, whatever the ones before
+// it found.
 import { parseArgs } from 'node:util'
 
 import { Stop, filesUnder, main, run, runPackage } from './tools.mjs'

@@ -1,5 +1,5 @@
-// Proves the package as a user meets it: packs it, installs the tarball in an empty folder with an empty cache, runs
-// the README's program from there, and asks the command line for its version. Run by .ci/run.
+// Proves the package as a user meets it: packs it, installs the tarball in an empty folder with an empty
+// cache, runs the README's program from there, and asks the command line for its version. Run by .ci/run.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,6 @@
-// What `npm pack` and `npm publish` add to the sources: dist/, and the addon for this machine under prebuilds/.
-// The prebuild is made in a directory of its own because prebuildify first removes the build that it finds.
+// What `npm pack` and `npm publish` add to the sources: dist/, and the addon for this machine under
+// prebuilds/. The prebuild is made in a directory of its own because prebuildify first removes the build that
+// it finds.
 import { rmSync } from 'node:fs'
 
 import { buildLib } from './build-lib.mjs'

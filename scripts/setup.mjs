@@ -1,6 +1,6 @@
-// Makes a fresh checkout ready: `node scripts/setup.mjs [--test] [--lint] [--bench]`, first thing in `npm start`,
-// `npm test` and `npm run bench`. Says nothing and takes no time when all is there. Imports only node: modules and
-// scripts that do the same, because at the start there is nothing else.
+// Makes a fresh checkout ready: `node scripts/setup.mjs [--test] [--lint] [--bench]`, first thing in `npm
+// start`, `npm test` and `npm run bench`. Says nothing and takes no time when all is there. Imports only
+// node: modules and scripts that do the same, because at the start there is nothing else.
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -113,7 +113,8 @@ const steps = [
   },
 ]
 
-// The witnesses are addons that later versions of Node no longer load; the tests that call them are skipped there.
+// The witnesses are addons that later versions of Node no longer load; the tests that call them are skipped
+// there.
 if (wanted.test && Number(process.versions.node.split('.')[0]) <= 22) {
   const witnesses = npmPackages('test/witness')
   steps.push({

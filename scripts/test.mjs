@@ -1,7 +1,8 @@
-// Runs the tests: `npm run test:all [-- PART...] [--sanitize=LIST]`, after setup.mjs has made the checkout ready.
-// A part is `native`, `typecheck` or a folder of test/ with *.test.ts files; without one, all run. With --sanitize the
-// native tests, and the addon that the other parts load, are built with those sanitizers (address,undefined or thread;
-// thread for `native` only). The last line sums up: "N passed, N failed, N skipped".
+// Runs the tests: `npm run test:all [-- PART...] [--sanitize=LIST]`, after setup.mjs has made the checkout
+// ready. A part is `native`, `typecheck` or a folder of test/ with *.test.ts files; without one, all run.
+// With --sanitize the native tests, and the addon that the other parts load, are built with those sanitizers
+// (address,undefined or thread; thread for `native` only). The last line sums up: "N passed, N failed, N
+// skipped".
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,8 +19,9 @@ const hangsAfter = 15 * 60_000
 const single = (passed) => ({ passed: Number(passed), failed: Number(!passed), skipped: 0 })
 
 /**
- * Runs a command as a process group of its own, so that one that hangs, or is interrupted, takes its children along.
- * Resolves with whether it exited with 0 and, with `capture`, what it printed (which is shown all the same).
+ * Runs a command as a process group of its own, so that one that hangs, or is interrupted, takes its children
+ * along. Resolves with whether it exited with 0 and, with `capture`, what it printed (which is shown all the
+ * same).
  */
 function supervise(command, args, { env = process.env, capture = false } = {}) {
   return new Promise((resolve, reject) => {

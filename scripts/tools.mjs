@@ -66,8 +66,8 @@ export function filesUnder(...paths) {
 }
 
 /**
- * Something made from files. It is current while its output exists and names and contents of its inputs are those
- * that it was made from: contents, because checkouts and copies give files any time stamp.
+ * Something made from files. It is current while its output exists and names and contents of its inputs are
+ * those that it was made from: contents, because checkouts and copies give files any time stamp.
  */
 export class Product {
   #output

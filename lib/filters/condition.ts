@@ -55,8 +55,23 @@ export function and(parts: Condition[]): Condition {
   return join('and', true, parts)
 }
 
+/**
+ * Parts that begin alike share their beginning: `A and B, or A and C` becomes `A and (B or C)`. So a list of a hundred
+ * addresses asks once whether there is an IP header, not a hundred times.
+ */
 export function or(parts: Condition[]): Condition {
-  return join('or', false, parts)
+  const groups = new Map<string, { first: Condition; rests: Condition[] }>()
+  for (const part of flatten('or', parts)) {
+    const [first = true, ...rest] = flatten('and', [part])
+    const key = JSON.stringify(first)
+    const group = groups.get(key) ?? { first, rests: [] }
+    group.rests.push(and(rest))
+    groups.set(key, group)
+  }
+  const joined = Array.from(groups.values(), ({ first, rests: [rest = true, ...others] }) =>
+    and([first, others.length === 0 ? rest : or([rest, ...others])]),
+  )
+  return join('or', false, joined)
 }
 
 export function not(part: Condition): Condition {
@@ -82,9 +97,14 @@ function test(load: Load, code: number, k: number): Test {
 
 function join(kind: 'and' | 'or', neutral: boolean, parts: Condition[]): Condition {
   if (parts.includes(!neutral)) return !neutral
-  const [first, ...rest] = parts.filter((part) => typeof part !== 'boolean')
+  const [first, ...rest] = flatten(kind, parts).filter((part) => typeof part !== 'boolean')
   if (first === undefined) return neutral
   return rest.length === 0 ? first : { kind, parts: [first, ...rest] }
+}
+
+/** The parts, with the parts of those that are of this kind themselves in their place. */
+function flatten(kind: 'and' | 'or', parts: Condition[]): Condition[] {
+  return parts.flatMap((part) => (typeof part === 'object' && part.kind === kind ? part.parts : [part]))
 }
 
 /** What the registers are known to hold. */

@@ -14,6 +14,7 @@ export abstract class DevicePort extends Port {
   #device: Omit<Device, 'device'> | undefined
   #unwatch: (() => void) | undefined
   #reopening = false
+  #news = false
 
   protected constructor(name: string, namespace: string | Namespace | undefined) {
     super(name)
@@ -74,12 +75,21 @@ export abstract class DevicePort extends Port {
   }
 
   async #reopen(fabric: Fabric): Promise<void> {
-    const name = this.#device?.name
-    if (this.#reopening || name === undefined) return
+    this.#news = true
+    if (this.#reopening) return
     this.#reopening = true
+    while (this.#news && this.state === 'down' && this.fabric === fabric) {
+      this.#news = false
+      await this.#tryToReopen(fabric)
+    }
+    this.#reopening = false
+  }
+
+  async #tryToReopen(fabric: Fabric): Promise<void> {
+    const name = this.#device?.name as string
+    const namespace = this.#namespace()
     try {
-      const namespace = this.#namespace()
-      if (!(await addon.interfaceExists(name, namespace))) return
+      if (!(await native(() => addon.interfaceExists(name, namespace)))) return
       const opened = await this.openDevice(namespace, name)
       if (this.fabric !== fabric || this.state !== 'down') return addon.discardDevice(opened.device)
       this.#device = opened
@@ -87,8 +97,6 @@ export abstract class DevicePort extends Port {
       this.cameUp()
     } catch {
       // Not ready, or somebody else's by now: the next news of it tries again.
-    } finally {
-      this.#reopening = false
     }
   }
 }

