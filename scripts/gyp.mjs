@@ -1,5 +1,5 @@
-// Builds the native half with node-gyp: `node scripts/gyp.mjs [--tests] [--sanitize=LIST]`. Also called by
-// setup.mjs, test.mjs and prepack.mjs.
+// Builds the native half with node-gyp: the addon, or with --tests the test binary:
+// `node scripts/gyp.mjs [--tests] [--sanitize=LIST]`. Also called by setup.mjs, test.mjs and prepack.mjs.
 //
 // Theory of operation. node-gyp always builds into ./build of the directory that holds binding.gyp. So the
 // plain build is made in the checkout, and any other variant in build/<variant>/, a directory of links to the
@@ -42,23 +42,22 @@ export function linkSources(directory) {
   }
 }
 
-/** One way to build the addon, and with `tests` also the native test binary. */
+/** One way to build the addon or, with `tests`, the native test binary. */
 export class NativeBuild {
   /** Relative to the checkout, as node-gyp-build takes it: the addon is in build/Release under it. */
   directory
+  #target
   #defines
-  #tests
   #product
 
   constructor({ tests = false, sanitize = '' } = {}) {
     const variant = sanitize.replaceAll(',', '-')
     this.directory = sanitize ? `build/${variant}` : '.'
-    this.#tests = tests
+    this.#target = tests ? 'native_tests' : 'etherloom'
     this.#defines = `strict=1 tests=${Number(tests)} sanitize=${sanitize}`
-    const target = tests ? 'native_tests' : 'etherloom.node'
     this.#product = new Product({
-      output: path.join(this.directory, 'build/Release', target),
-      stamp: path.join('build', variant, `${target}.stamp`),
+      output: path.join(this.directory, 'build/Release', tests ? 'native_tests' : 'etherloom.node'),
+      stamp: path.join('build', variant, `${this.#target}.stamp`),
       inputs: ['binding.gyp', 'native', ...(tests ? ['test/native'] : [])],
     })
   }
@@ -75,7 +74,7 @@ export class NativeBuild {
   make({ quiet = false } = {}) {
     this.#product.make(() => {
       if (this.directory !== '.') linkSources(this.directory)
-      runGyp(['configure', 'build'], inRoot(this.directory), { defines: this.#defines, quiet })
+      runGyp(['configure', 'build', this.#target], inRoot(this.directory), { defines: this.#defines, quiet })
     })
   }
 }

@@ -73,7 +73,7 @@ function installSystemPackages() {
   run('apt-get', [...patience, ...install], { quiet: true, env })
 }
 
-/** Install scripts stay off: none of our packages needs its own, and the native build is a step of its own. */
+/** Install scripts stay off: no package needs its own, and the native build is a step by itself. */
 function npmPackages(folder) {
   const installed = path.join(folder, 'node_modules')
   return {

@@ -73,7 +73,7 @@ async function typecheck() {
   return single(passed)
 }
 
-/** What makes a Node that was not built with AddressSanitizer load an addon that was. Node itself leaks at exit. */
+/** Lets a Node without AddressSanitizer load an addon with it. Node itself leaks at exit. */
 function sanitizedEnvironment(build) {
   const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim()
   return {

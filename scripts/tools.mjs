@@ -32,7 +32,7 @@ export function run(command, args, { quiet = false, cwd = root, env = process.en
   throw new Stop(`${output}${[path.basename(command), ...args].join(' ')}: ${end}`)
 }
 
-/** Runs the program that a package of ours brings, with this Node: `runPackage('typescript/bin/tsc', [...])`. */
+/** Runs a package's program with this Node: `runPackage('typescript/bin/tsc', [...])`. */
 export function runPackage(program, args, options) {
   run(process.execPath, [inRoot('node_modules', program), ...args], options)
 }
@@ -52,7 +52,7 @@ export async function main(body) {
 export const isMain = (url) =>
   process.argv[1] !== undefined && fileURLToPath(url) === path.resolve(process.argv[1])
 
-/** All files under the given paths (files or folders, relative to the checkout), sorted; missing paths have none. */
+/** All files under the given paths (files or folders of the checkout), sorted; missing paths have none. */
 export function filesUnder(...paths) {
   return paths
     .flatMap((name) => {

@@ -19,17 +19,18 @@ export interface Load {
 
 interface Test {
   kind: 'test'
+  key: string
   load: Load
   code: number
   k: number
 }
 
-/** A condition that some frames fulfil and others do not. */
+/** A condition that some frames fulfil and others do not. Formulas with the same key are the same. */
 type Formula =
   | Test
-  | { kind: 'and' | 'or'; parts: [Formula, ...Formula[]] }
-  | { kind: 'not'; part: Formula }
-  | { kind: 'choice'; of: Formula; yes: Formula; no: Formula }
+  | { kind: 'and' | 'or'; key: string; parts: [Formula, ...Formula[]] }
+  | { kind: 'not'; key: string; part: Formula }
+  | { kind: 'choice'; key: string; of: Formula; yes: Formula; no: Formula }
 
 /** What a frame fulfils or not; true and false are the same for every frame. */
 export type Condition = boolean | Formula
@@ -60,22 +61,22 @@ export function and(parts: Condition[]): Condition {
  * addresses asks once whether there is an IP header, not a hundred times.
  */
 export function or(parts: Condition[]): Condition {
-  const groups = new Map<string, { first: Condition; rests: Condition[] }>()
+  if (parts.includes(true)) return true
+  const alike = new Map<string, [Formula, ...Formula[]]>()
   for (const part of flatten('or', parts)) {
-    const [first = true, ...rest] = flatten('and', [part])
-    const key = JSON.stringify(first)
-    const group = groups.get(key) ?? { first, rests: [] }
-    group.rests.push(and(rest))
-    groups.set(key, group)
+    const { key } = beginning(part)
+    const group = alike.get(key)
+    if (group) group.push(part)
+    else alike.set(key, [part])
   }
-  const joined = Array.from(groups.values(), ({ first, rests: [rest = true, ...others] }) =>
-    and([first, others.length === 0 ? rest : or([rest, ...others])]),
+  const joined = Array.from(alike.values(), (group) =>
+    group.length === 1 ? group[0] : and([beginning(group[0]), or(group.map(remainder))]),
   )
   return join('or', false, joined)
 }
 
 export function not(part: Condition): Condition {
-  return typeof part === 'boolean' ? !part : { kind: 'not', part }
+  return typeof part === 'boolean' ? !part : { kind: 'not', key: `not ${part.key}`, part }
 }
 
 /** `yes` where `of` holds, else `no`. */
@@ -83,7 +84,8 @@ export function choice(of: Condition, yes: Condition, no: Condition): Condition 
   if (typeof of === 'boolean') return of ? yes : no
   if (typeof yes === 'boolean') return yes ? or([of, no]) : and([not(of), no])
   if (typeof no === 'boolean') return no ? or([not(of), yes]) : and([of, yes])
-  return { kind: 'choice', of, yes, no }
+  if (yes.key === no.key) return yes
+  return { kind: 'choice', key: `(${of.key} ? ${yes.key} : ${no.key})`, of, yes, no }
 }
 
 /** The program that accepts exactly the frames which fulfil the condition. */
@@ -92,20 +94,29 @@ export function translate(condition: Condition): Uint8Array {
 }
 
 function test(load: Load, code: number, k: number): Test {
-  return { kind: 'test', load, code, k }
+  const { code: loadCode, offset, ipv4At = '', mask = '' } = load
+  return { kind: 'test', key: `${loadCode}[${offset}]${ipv4At}&${mask} ${code} ${k}`, load, code, k }
 }
 
 function join(kind: 'and' | 'or', neutral: boolean, parts: Condition[]): Condition {
   if (parts.includes(!neutral)) return !neutral
-  const [first, ...rest] = flatten(kind, parts).filter((part) => typeof part !== 'boolean')
+  const [first, ...rest] = flatten(kind, parts)
   if (first === undefined) return neutral
-  return rest.length === 0 ? first : { kind, parts: [first, ...rest] }
+  if (rest.length === 0) return first
+  return {
+    kind,
+    key: `(${[first, ...rest].map(({ key }) => key).join(` ${kind} `)})`,
+    parts: [first, ...rest],
+  }
 }
 
-/** The parts, with the parts of those that are of this kind themselves in their place. */
-function flatten(kind: 'and' | 'or', parts: Condition[]): Condition[] {
-  return parts.flatMap((part) => (typeof part === 'object' && part.kind === kind ? part.parts : [part]))
+/** The parts that are not constant, and the parts of those that are of this kind themselves in their place. */
+function flatten(kind: 'and' | 'or', parts: Condition[]): Formula[] {
+  return parts.flatMap((part) => (typeof part === 'boolean' ? [] : part.kind === kind ? part.parts : [part]))
 }
+
+const beginning = (formula: Formula) => (formula.kind === 'and' ? formula.parts[0] : formula)
+const remainder = (formula: Formula) => formula.kind !== 'and' || and(formula.parts.slice(1))
 
 /** What the registers are known to hold. */
 interface Registers {

@@ -107,11 +107,11 @@ export interface Match {
  */
 export function compileMatch(match: Match): Uint8Array {
   const fields = asFilterError(() => parse(match, 'match'))
-  const untagged = lower(fields, { hasTag: false, ip: 14 })
-  const tagged = lower(fields, { hasTag: true, ip: 18 })
-  // Where the tag makes no difference, nobody need look for it.
-  const alike = JSON.stringify(untagged) === JSON.stringify(tagged)
-  const program = translate(alike ? untagged : choice(isTagged, tagged, untagged))
+  const [untagged, tagged] = [
+    lower(fields, { hasTag: false, ip: 14 }),
+    lower(fields, { hasTag: true, ip: 18 }),
+  ]
+  const program = translate(choice(isTagged, tagged, untagged))
   const instructions = program.length / 8
   if (instructions <= 4096) return program
   throw new EtherloomError(

@@ -18,7 +18,7 @@ export interface PathChange {
 }
 
 export type Change =
-  | { do: 'detach' | 'attach'; fabric: string; port: string; plan: PortPlan }
+  | { do: 'detach' | 'attach'; fabric: string; port: string; plan: Exclude<PortPlan, { kind: 'patch' }> }
   | { do: 'unpatch' | 'patch'; ends: [PortReference, PortReference] }
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
   | { do: 'create' | 'remove'; host: string }

@@ -3,8 +3,9 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Match } from '../filters/match.js'
+import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
+import { readPolicy } from '../policy.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
 import type { Topology, TopologyFabric, TopologyPath, TopologyPolicy, TopologyPort } from './schema.js'
@@ -25,7 +26,7 @@ export interface TapPlan {
   addresses: string[]
   mtu?: number
   mac?: string
-  owner?: string
+  owner?: number
   persist?: boolean
 }
 
@@ -57,7 +58,12 @@ export interface PathPlan {
 
 export interface FabricPlan {
   kind: TopologyFabric['kind']
-  options: { forwarding?: 'allow' | 'deny'; ageing?: Duration }
+  options: {
+    forwarding?: 'allow' | 'deny'
+    ageing?: Duration
+    addresses?: number
+    forwardReserved?: boolean
+  }
   ports: Map<string, PortPlan>
   /** By `pathKey`. */
   paths: Map<string, PathPlan>
@@ -77,7 +83,7 @@ export const pathKey = (from: string, to: string): string => `${from}>${to}`
 /** Takes a mistake: where it is, what it is, and whether the key or (by default) the value there is wrong. */
 export type Complain = (place: Place, message: string, at?: 'key' | 'value') => void
 
-/** Resolves a topology of valid shape. Every name that leads nowhere is handed to `complain`. */
+/** Resolves a topology of valid shape. What leads nowhere or cannot be is handed to `complain`. */
 export function planOf(topology: Topology, complain: Complain): Plan {
   const { hosts, fabrics, ...engine } = topology
   const plan = emptyPlan(engine)
@@ -91,6 +97,8 @@ export function planOf(topology: Topology, complain: Complain): Plan {
         complain([...place, 'host'], `no host '${given.host}'${suggestion(given.host, [...plan.hosts])}`)
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
+      if ('packet' in given)
+        check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
     if (fabric.kind === 'wire' && ports.size !== 2)
@@ -108,6 +116,15 @@ export function planOf(topology: Topology, complain: Complain): Plan {
   }
   giveHostAddresses(hosts ?? {}, plan, complain)
   return plan
+}
+
+/** Complains of what a constructor or `apply` would refuse later. */
+function check(read: () => unknown, place: Place, complain: Complain): void {
+  try {
+    read()
+  } catch (error) {
+    complain(place, (error as Error).message)
+  }
 }
 
 function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
@@ -206,6 +223,7 @@ function planPaths(
     const pairs = from.flatMap((start) =>
       to.filter((end) => end !== start).map((end) => [start, end] as const),
     )
+    check(() => readPolicy(policy), [...place, index], complain)
     if (pairs.length === 0) complain([...place, index], 'a path needs two different ports')
     for (const [start, end] of pairs) paths.set(pathKey(start, end), { from: start, to: end, policy })
   })

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
-import { compileMatch, type Match } from '../filters/match.js'
+import type { Match } from '../filters/match.js'
 
 type Meta = Record<string, unknown> & { description: string }
 
@@ -112,12 +112,10 @@ const mtu = wholeNumber(68, 65_521, 'bytes', {
   default: 1500,
 })
 
-const matchObject = z.record(z.string(), z.unknown()).superRefine((value, context) => {
-  const message = complaint((match) => compileMatch(match as Match), value)
-  if (message !== undefined) context.addIssue({ code: 'custom', message: `is not a filter: ${message}` })
-})
 const filter = z
-  .union([z.string().min(1), matchObject], { error: 'must be a pcap-filter expression or a match object' })
+  .union([z.string().min(1), z.record(z.string(), z.unknown())], {
+    error: 'must be a pcap-filter expression or a match object',
+  })
   .meta({
     description:
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
@@ -192,7 +190,9 @@ const tapPort = z.strictObject({
   addresses: addresses.exactOptional(),
   mtu: mtu.exactOptional(),
   mac: mac.exactOptional(),
-  owner: leaf<string>('string', text(), { description: 'User who may open the TAP later.' }).exactOptional(),
+  owner: wholeNumber(0, 0xfffffffe, undefined, {
+    description: 'User id that may join the TAP without privilege.',
+  }).exactOptional(),
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
 })
 const packetPort = z.strictObject({
@@ -236,6 +236,11 @@ const fabricSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: kind('switch', 'Frames go where their destination address was last seen.'),
     ageing: duration('How long a silent address is remembered. Default 300s.').exactOptional(),
+    addresses: wholeNumber(1, 1 << 20, 'addresses', {
+      description: 'How many addresses the table holds.',
+      default: 8192,
+    }).exactOptional(),
+    forwardReserved: yesOrNo('Whether to pass on frames to 01:80:C2:00:00:0x.', false).exactOptional(),
     ...fabricShape,
   }),
   z.strictObject({ kind: kind('wire', 'Two ports, cross-connected.'), ...fabricShape }),

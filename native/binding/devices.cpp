@@ -124,7 +124,7 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
   return Task<PacketSocket>::run(
       info.Env(), info[0], [options] { return openPacketSocket(options); },
       [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
-        auto port = std::make_unique<PacketPort>(std::move(socket.fd), frameLimit(socket.link.mtu), direction);
+        auto port = std::make_unique<PacketPort>(std::move(socket.fd), direction, frameLimit(socket.link.mtu));
         return deliver(env, std::move(port), socket.link);
       });
 }

@@ -1,0 +1,341 @@
+/**
+ * A running topology: hosts, fabrics, ports and paths on one engine.
+ * Called by the command line's instance and by programs that build what a topology describes.
+ *
+ * Theory of operation. `#plan` always says what really exists: every step that is taken changes it. Going to a new
+ * topology is taking the steps of diff(#plan, new); when one fails, going back is the same towards the old plan.
+ */
+import { EventEmitter } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
+import { Engine } from '../engine.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { Hub } from '../hub.js'
+import { Namespace } from '../namespace.js'
+import { suggestion } from '../options.js'
+import type { Applied } from '../policy.js'
+import type { Port } from '../port.js'
+import { PacketPort } from '../ports/packet.js'
+import { PatchPort } from '../ports/patch.js'
+import { TapPort } from '../ports/tap.js'
+import { Switch } from '../switch.js'
+import { Wire } from '../wire.js'
+import type { Problem } from './check.js'
+import { diff, type Change, type PathChange } from './diff.js'
+import { emptyPlan, pathKey, topologyOf } from './plan.js'
+import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+import type { Topology, TopologyPolicy } from './schema.js'
+
+/** What its fabrics report, with their names. */
+export interface NetworkEvents {
+  'port:down': [{ fabric: string; port: string; error: EtherloomError }]
+  'port:up': [{ fabric: string; port: string }]
+  'address:moved': [
+    { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
+  ]
+}
+
+/** What applying a topology did: counts of paths, and each step in words. */
+export interface NetworkApplied extends Applied {
+  steps: string[]
+}
+
+const fabricClasses = { hub: Hub, switch: Switch, wire: Wire }
+
+/** Made by `Network.up`. Privilege: what its ports need; CAP_SYS_ADMIN for hosts. */
+export class Network extends EventEmitter<NetworkEvents> {
+  readonly engine: Engine
+  readonly #hosts = new Map<string, Namespace>()
+  readonly #fabrics = new Map<string, Fabric>()
+  #plan: Plan
+  #last: Promise<unknown> = Promise.resolve()
+
+  private constructor(engine: Engine, plan: Plan) {
+    super()
+    this.engine = engine
+    this.#plan = plan
+  }
+
+  /**
+   * Builds what the topology describes. Everything is checked first; when a device cannot be opened, nothing is left.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY, and what opening ports can throw
+   */
+  static async up(topology: Topology): Promise<Network> {
+    const plan = await checkedPlan(topology)
+    const network = new Network(new Engine(plan.engine), emptyPlan(plan.engine))
+    try {
+      for (const change of diff(network.#plan, plan)) await network.#perform(change)
+    } catch (error) {
+      await network.close()
+      throw error
+    }
+    return network
+  }
+
+  /** What exists now, resolved. */
+  get plan(): Readonly<Plan> {
+    return this.#plan
+  }
+
+  get fabrics(): ReadonlyMap<string, Fabric> {
+    return this.#fabrics
+  }
+
+  get hosts(): ReadonlyMap<string, Namespace> {
+    return this.#hosts
+  }
+
+  /**
+   * Goes over to another topology by the difference only: what is the same in both is not touched. When a step fails,
+   * what was there before comes back, and the error is thrown.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for settings of the engine, which cannot change
+   */
+  async apply(topology: Topology): Promise<NetworkApplied> {
+    const plan = await checkedPlan(topology)
+    return this.#inTurn(async () => {
+      const before = structuredClone(this.#plan)
+      this.#insistOnSameEngine(plan)
+      const total = { up: 0, down: 0, changed: 0, steps: [] as string[] }
+      try {
+        for (const change of diff(before, plan)) {
+          const { up, down, changed } = await this.#perform(change)
+          total.up += up
+          total.down += down
+          total.changed += changed
+          total.steps.push(inWords(change))
+        }
+      } catch (error) {
+        await this.#goBack(before, error)
+        throw error
+      }
+      return total
+    })
+  }
+
+  /**
+   * Sets the policy of paths between two ports; null returns to the fabric's default. Without a fabric's name the
+   * ports must be on one fabric only.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `Fabric.apply` throws
+   */
+  async setPath(
+    ends: { from: string; to: string; both?: boolean; fabric?: string | undefined },
+    policy: (TopologyPolicy & { allowed: boolean }) | null,
+  ): Promise<Applied> {
+    return this.#inTurn(() => {
+      const { from, to } = ends
+      const fabric = this.#fabricWith(ends)
+      const back = ends.both ? [{ from: to, to: from, policy }] : []
+      return this.#perform({ do: 'set', fabric, paths: [{ from, to, policy }, ...back] })
+    })
+  }
+
+  /** The running state as a topology; bringing it up makes the same network. */
+  export(): Topology {
+    return topologyOf(this.#plan)
+  }
+
+  /** Closes every port and removes the hosts. Idempotent. */
+  async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.engine.close()
+      for (const host of this.#hosts.values()) host.close()
+      this.#fabrics.clear()
+      this.#hosts.clear()
+      this.#plan = emptyPlan(this.#plan.engine)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Runs one order after another, whether or not the one before succeeded. */
+  #inTurn<T>(order: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(order, order)
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
+  async #goBack(before: Plan, reason: unknown): Promise<void> {
+    try {
+      for (const change of diff(this.#plan, before)) await this.#perform(change)
+    } catch (cause) {
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `${(reason as Error).message}; going back failed too (${(cause as Error).message})`,
+        { cause, hint: 'bring the instance down and up again, it is between two topologies' },
+      )
+    }
+  }
+
+  async #perform(change: Change): Promise<Applied> {
+    const nothing: Applied = { up: 0, down: 0, changed: 0 }
+    switch (change.do) {
+      case 'create':
+        this.#hosts.set(change.host, await Namespace.create())
+        this.#plan.hosts.add(change.host)
+        return nothing
+      case 'remove':
+        this.#plan.hosts.delete(change.host)
+        this.#hosts.get(change.host)?.close()
+        this.#hosts.delete(change.host)
+        return nothing
+      case 'open':
+        this.#open(change.fabric, change.plan)
+        return nothing
+      case 'close':
+        this.#plan.fabrics.delete(change.fabric)
+        await this.#fabric(change.fabric).close()
+        this.#fabrics.delete(change.fabric)
+        return nothing
+      case 'attach':
+        await this.#attach(change, change.plan, this.#makePort(change.port, change.plan))
+        return nothing
+      case 'patch':
+        await this.#patch(change.ends)
+        return nothing
+      case 'detach':
+        await this.#detach(change)
+        return nothing
+      case 'unpatch':
+        for (const end of change.ends) await this.#detach(end)
+        return nothing
+      case 'set':
+        return this.#set(change.fabric, change.paths)
+    }
+  }
+
+  #open(name: string, { kind, options }: FabricPlan): void {
+    const fabric: Fabric = new fabricClasses[kind]({ name, engine: this.engine, ...options })
+    fabric.on('port:down', ({ port, error }) =>
+      this.emit('port:down', { fabric: name, port: port.name, error }),
+    )
+    fabric.on('port:up', ({ port }) => this.emit('port:up', { fabric: name, port: port.name }))
+    fabric.on('address:moved', ({ from, to, ...address }) =>
+      this.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
+    )
+    this.#fabrics.set(name, fabric)
+    this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map() })
+  }
+
+  #makePort(name: string, plan: Exclude<PortPlan, { kind: 'patch' }>): Port {
+    if (plan.kind === 'packet') {
+      const { kind: _, ...options } = plan
+      return new PacketPort({ name, ...options })
+    }
+    const { kind: _, host, interface: interfaceName, ...options } = plan
+    const namespace = host === undefined ? undefined : this.#hosts.get(host)
+    return new TapPort({ ...options, name: interfaceName, as: name, ...(namespace && { namespace }) })
+  }
+
+  async #attach({ fabric, port }: PortReference, plan: PortPlan, made: Port): Promise<void> {
+    try {
+      await this.#fabric(fabric).attach(made)
+    } catch (cause) {
+      if (!(cause instanceof EtherloomError)) throw cause
+      const { code, message, syscall, errno } = cause
+      throw new EtherloomError(code, `port ${fabric}.${port}: ${message}`, { cause, syscall, errno })
+    }
+    this.#plan.fabrics.get(fabric)?.ports.set(port, plan)
+  }
+
+  async #patch(ends: [PortReference, PortReference]): Promise<void> {
+    const [one, other] = ends
+    const made = PatchPort.pair({ names: [one.port, other.port] })
+    await this.#attach(one, { kind: 'patch', peer: other }, made[0])
+    await this.#attach(other, { kind: 'patch', peer: one }, made[1])
+  }
+
+  async #detach({ fabric, port }: PortReference): Promise<void> {
+    const plan = this.#plan.fabrics.get(fabric)
+    await this.#fabric(fabric).detach(port)
+    plan?.ports.delete(port)
+    for (const [key, { from, to }] of plan?.paths ?? [])
+      if (from === port || to === port) plan?.paths.delete(key)
+  }
+
+  async #set(fabric: string, changes: PathChange[]): Promise<Applied> {
+    const applied = await this.#fabric(fabric).apply(changes)
+    const paths = this.#plan.fabrics.get(fabric)?.paths ?? new Map<string, PathPlan>()
+    for (const { from, to, policy } of changes) {
+      if (policy === null) paths.delete(pathKey(from, to))
+      else paths.set(pathKey(from, to), { from, to, policy })
+    }
+    return applied
+  }
+
+  #fabric(name: string): Fabric {
+    const fabric = this.#fabrics.get(name)
+    if (fabric) return fabric
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `no fabric '${name}'${suggestion(name, [...this.#fabrics.keys()])}`,
+    )
+  }
+
+  /** The fabric that two ports are on. */
+  #fabricWith({ from, to, fabric }: { from: string; to: string; fabric?: string | undefined }): string {
+    if (fabric !== undefined) return this.#fabric(fabric).name
+    const found = [...this.#fabrics.values()].filter(({ ports }) => ports.has(from) && ports.has(to))
+    if (found[0] && found.length === 1) return found[0].name
+    if (found.length > 1)
+      throw new EtherloomError('ERR_ETHERLOOM_NAME', `'${from}' and '${to}' are on several fabrics`, {
+        hint: `say which: ${found.map(({ name }) => name).join(', ')}`,
+      })
+    const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
+    const unknown = [from, to].find((port) => !names.includes(port))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      unknown === undefined
+        ? `'${from}' and '${to}' are not on one fabric`
+        : `no port '${unknown}'${suggestion(unknown, names)}`,
+    )
+  }
+
+  #insistOnSameEngine({ engine }: Plan): void {
+    const { name: _old, ...old } = this.#plan.engine
+    const { name: _new, ...now } = engine
+    if (!isDeepStrictEqual(old, now))
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "'seed', 'workers' and 'memory' cannot change while running",
+        {
+          hint: 'bring the instance down and up again',
+        },
+      )
+  }
+}
+
+/** What the topology comes to. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY */
+async function checkedPlan(topology: Topology): Promise<Plan> {
+  const { checkTopology } = await import('./check.js')
+  const checked = checkTopology(topology)
+  if ('plan' in checked) return checked.plan
+  const lines = checked.problems.map(
+    ({ place, message }: Problem) => `${place.join('.') || 'topology'}: ${message}`,
+  )
+  throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines.join('\n'))
+}
+
+/** A step as a user reads it. */
+function inWords(change: Change): string {
+  switch (change.do) {
+    case 'create':
+    case 'remove':
+      return `${change.do} host ${change.host}`
+    case 'open':
+    case 'close':
+      return `${change.do} ${change.plan.kind} ${change.fabric}`
+    case 'attach':
+    case 'detach':
+      return `${change.do} port ${change.fabric}.${change.port}`
+    case 'patch':
+    case 'unpatch':
+      return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join(' and ')}`
+    case 'set':
+      return `set ${change.paths.length} path${change.paths.length === 1 ? '' : 's'} of ${change.fabric}`
+  }
+}

@@ -1,0 +1,82 @@
+/** Fabrics of memory ports: built in one line, closed whatever happens, read without waiting. */
+import { expect } from 'chai'
+import { MemoryPort, type Drops, type Fabric, type PathStats } from '../../lib/index.js'
+import { tagOf } from './frames.js'
+
+interface Closable {
+  close(): void | Promise<void>
+}
+
+/**
+ * Gives a function that notes what a test made; all of it is closed after the test, the last first, also when the
+ * test failed. Called once in a describe block.
+ */
+export function closing(): <Thing extends Closable>(thing: Thing) => Thing {
+  const made: Closable[] = []
+  afterEach(async () => {
+    for (const thing of made.splice(0).reverse()) await thing.close()
+  })
+  return (thing) => {
+    made.push(thing)
+    return thing
+  }
+}
+
+type Named<Names extends readonly string[]> = { [Key in keyof Names]: MemoryPort }
+
+/** Attaches a memory port for each name. */
+export async function join<const Names extends readonly string[]>(
+  fabric: Fabric,
+  ...names: Names
+): Promise<Named<Names>> {
+  const ports: MemoryPort[] = []
+  for (const name of names) ports.push(await fabric.attach(new MemoryPort({ name, limit: 100_000 })))
+  return ports as Named<Names>
+}
+
+export interface Delivered {
+  tag: number
+  /** Nanoseconds on the engine's clock. */
+  at: bigint
+  bytes: Uint8Array
+}
+
+/** Everything that has been delivered to the port and not been read yet. */
+export function take(port: MemoryPort): Delivered[] {
+  const all: Delivered[] = []
+  for (let batch = port.read(); batch; batch = port.read()) {
+    for (let index = 0; index < batch.length; index++) {
+      const bytes = batch.frame(index)
+      all.push({ tag: tagOf(bytes), at: batch.at(index), bytes })
+    }
+  }
+  return all
+}
+
+/** The tags of everything that has been delivered to the port and not been read yet. */
+export const tags = (port: MemoryPort): number[] => take(port).map(({ tag }) => tag)
+
+/** Reads until `count` frames have been delivered; what is missing shows as the test's timeout. */
+export async function receive(port: MemoryPort, count: number): Promise<Delivered[]> {
+  const all: Delivered[] = []
+  while (all.length < count) {
+    all.push(...take(port))
+    if (all.length < count) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return all
+}
+
+/** The reasons with a count above zero. */
+export function dropped(drops: Drops): Partial<Record<keyof Drops, number>> {
+  return Object.fromEntries(
+    Object.entries(drops).flatMap(([reason, frames]) => (frames > 0n ? [[reason, Number(frames)]] : [])),
+  )
+}
+
+export const sum = (counts: Iterable<bigint>): bigint => [...counts].reduce((total, each) => total + each, 0n)
+
+/** offered + duplicated = delivered + dropped + waiting + in flight. */
+export function expectBalance(path: PathStats, what: string): void {
+  const { offered, duplicated, delivered, waiting, inFlight } = path
+  expect(delivered + sum(Object.values(path.dropped)) + waiting + inFlight, what).to.equal(offered + duplicated)
+}
