@@ -110,7 +110,7 @@ function privilegeHint(syscall: string): string {
   if (syscall.startsWith('open')) return `make the device readable and writable for this user, or ${waysOut}`
   const capability = /^(setns|unshare|mount)/.test(syscall)
     ? 'CAP_SYS_ADMIN'
-    : /^socket/.test(syscall)
+    : syscall.startsWith("socket")
       ? 'CAP_NET_RAW'
       : 'CAP_NET_ADMIN'
   return `it needs ${capability}: ${waysOut}`

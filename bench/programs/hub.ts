@@ -13,8 +13,8 @@ export interface HubProgramConfig {
 const config = JSON.parse(process.argv[2] ?? '') as HubProgramConfig
 const hub = new Hub({ forwarding: 'deny' })
 try {
-  const from = await hub.attach(new TapPort(config.from))
-  const to = await hub.attach(new TapPort(config.to))
+  const from = await hub.attach(new TapPort({ ...config.from, as: 'from' }))
+  const to = await hub.attach(new TapPort({ ...config.to, as: 'to' }))
   await hub.path(from, to).allow()
   const ended = once(process, 'SIGTERM')
   console.log('ready')

@@ -23,8 +23,7 @@ export type Checked = { topology: Topology; plan: Plan; problems: [] } | { probl
 /** The topology that `data` states, with everything resolved, or all that is wrong with it. */
 export function checkTopology(data: unknown): Checked {
   const parsed = topologySchema.safeParse(data)
-  if (!parsed.success)
-    return { problems: describeIssues(parsed.error, data, topologyJsonSchema() as SchemaNode) }
+  if (!parsed.success) return { problems: describeIssues(parsed.error, data, topologyJsonSchema()) }
   const problems: Problem[] = []
   const plan = planOf(parsed.data, (place, message, at = 'value') => problems.push({ place, at, message }))
   return problems.length === 0 ? { topology: parsed.data, plan, problems: [] } : { problems }
@@ -66,7 +65,7 @@ function describe(issue: Issue, prefix: Place, data: unknown, schema: SchemaNode
     return [{ place, at: 'key', message: `name '${place.at(-1)}' ${issue.issues[0]?.message}` }]
   if (value === undefined) return [missing(place)]
   if (issue.code === 'invalid_union' && issue.errors.length === 0)
-    return [unknownWord(place, String(value), nodesAt(schema, place))]
+    return [unknownWord(place, value, nodesAt(schema, place))]
   if (issue.code === 'invalid_union' && issue.message === seeBranches && isMapping(value)) {
     const nodes = nodesAt(schema, place)
     const branches = issue.errors.map((issues, index) => ({ issues, given: given(nodes[index], value) }))
@@ -118,7 +117,8 @@ function unknownKey(place: Place, nodes: SchemaNode[]): Problem {
 }
 
 /** A word that should have been one of those that tell the branches of a union apart. */
-function unknownWord(place: Place, word: string, nodes: SchemaNode[]): Problem {
+function unknownWord(place: Place, value: unknown, nodes: SchemaNode[]): Problem {
+  const word = typeof value === 'string' ? value : JSON.stringify(value)
   const words = nodes.flatMap((node) => node.const ?? [])
   const expected = words.map((known) => `'${known}'`).join(' or ')
   const message = `${subjectOf(place)} must be ${expected}, not '${word}'${suggestion(word, words)}`
@@ -146,7 +146,7 @@ function nodesAt(schema: SchemaNode, place: Place): SchemaNode[] {
       .flatMap((node) =>
         typeof step === 'number'
           ? (node.items ?? [])
-          : (node.properties?.[step] ?? (node.additionalProperties || [])),
+          : (node.properties?.[step] ?? (node.additionalProperties === false ? [] : (node.additionalProperties ?? []))),
       )
       .flatMap(branchesOf)
   return nodes

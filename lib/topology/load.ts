@@ -3,12 +3,13 @@
  * Called by the command line and by programs that keep their topology in a file.
  */
 import { readFile } from 'node:fs/promises'
+import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
 import { EtherloomError } from '../errors.js'
 import type { Problem } from './check.js'
 import type { Topology } from './schema.js'
 
-type Yaml = typeof import('yaml')
+type Yaml = typeof yaml
 
 /** One mistake in a file; line and column count from 1. */
 export interface FileProblem {
@@ -25,11 +26,15 @@ export interface FileProblem {
  *   file cannot be read.
  */
 export async function loadTopology(file: string): Promise<Topology> {
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${cause.code})`, {
-      cause,
-      hint: 'give the path of a topology file',
-    })
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_TOPOLOGY',
+      `cannot read ${file} (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      {
+        cause,
+        hint: 'give the path of a topology file',
+      },
+    )
   })
   return parseTopology(text, file)
 }
@@ -99,5 +104,5 @@ function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem): numbe
     }
   }
   const node = at === 'key' ? key : value
-  return (yaml.isNode(node) && node.range?.[0]) || 0
+  return yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0
 }

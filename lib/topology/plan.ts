@@ -183,25 +183,21 @@ function nameInterfaces(fabrics: Topology['fabrics'], complain: Complain): Map<T
 }
 
 function checkPatch(
-  topology: Topology,
+  { fabrics }: Topology,
   self: PortReference,
   target: string,
   place: Place,
   complain: Complain,
 ): void {
   const [fabric = '', port = ''] = target.split('.')
-  const other = topology.fabrics[fabric]
-  if (other === undefined)
-    return complain(place, `no fabric '${fabric}'${suggestion(fabric, Object.keys(topology.fabrics))}`)
-  const end = other.ports[port]
-  if (end === undefined)
-    return complain(
-      place,
-      `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(other.ports))}`,
-    )
-  if (fabric === self.fabric) return complain(place, 'a patch must join two different fabrics')
+  const ports = fabrics[fabric]?.ports
+  const end = ports?.[port]
   const back = `${self.fabric}.${self.port}`
-  if (!('patch' in end) || end.patch !== back)
+  if (ports === undefined) complain(place, `no fabric '${fabric}'${suggestion(fabric, Object.keys(fabrics))}`)
+  else if (end === undefined)
+    complain(place, `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(ports))}`)
+  else if (fabric === self.fabric) complain(place, 'a patch must join two different fabrics')
+  else if (!('patch' in end) || end.patch !== back)
     complain(place, `port '${port}' of fabric '${fabric}' must say 'patch: ${back}' in return`)
 }
 
@@ -285,7 +281,7 @@ function fabricOf({ kind, options, ports, paths }: FabricPlan): TopologyFabric {
     ...options,
     ports: Object.fromEntries([...ports].map(([name, port]) => [name, portOf(port)])),
     ...(paths.size > 0 && { paths: pathEntries(paths) }),
-  } as TopologyFabric
+  }
 }
 
 function portOf(plan: PortPlan): TopologyPort {

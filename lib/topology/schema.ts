@@ -68,7 +68,7 @@ const chance = (description: string): z.ZodType<number> => {
   return z
     .union([asNumber, asText], { error: (issue) => complaint(isChance, issue.input) ?? '' })
     .transform((value) => toNumber(value) as number)
-    .meta({ description, examples: [0.02, '2%'] }) as z.ZodType<number>
+    .meta({ description, examples: [0.02, '2%'] })
 }
 
 const namePattern = /^[A-Za-z0-9_-]{1,63}$/
@@ -92,7 +92,7 @@ const interfaceName = (description: string): z.ZodType<string> =>
 const address = leaf<string>(
   'string',
   (value, subject) => {
-    const [, ip = '', bits] = (typeof value === 'string' && /^([^/]+)\/(\d{1,3})$/.exec(value)) || []
+    const [, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
     const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
     if (bits === undefined || Number(bits) > most)
       refuse(subject, "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'", value)

@@ -1,5 +1,5 @@
 // The Io of kernels (and sandboxes) without io_uring: level-triggered epoll, and one system call per frame.
-// Made by the worker that uses it, on that worker's thread.
+// Made by the control thread, used on its worker's.
 #pragma once
 
 #include <sys/epoll.h>

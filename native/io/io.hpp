@@ -1,6 +1,7 @@
 // How bytes enter and leave the process: the contract between a worker, its ports and the kernel.
 //
-// One Io per worker, made and used on that worker's thread only.
+// One Io per worker, made by the control thread before the worker starts, then used on that worker's thread only (a
+// ring that insists on its thread is enabled in its first turn).
 //  1. Only turn() may block; everything else returns at once.
 //  2. read() arms a frame device (TAP, message socket): one read is one frame. Its frames come out of take().
 //  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they are ready.

@@ -9,6 +9,7 @@
 //  5. close() gives up the device; the port is destroyed when drained() says that no write is in flight any more.
 #pragma once
 
+#include <atomic>
 #include <span>
 
 #include "frame/batch.hpp"
@@ -27,9 +28,14 @@ class Port : public Completions {
   /// Once per turn, after the last transmit() of that turn.
   virtual void flush() noexcept {}
   virtual void close(Io& io) noexcept = 0;
+  /// Whether no write is in flight.
   [[nodiscard]] virtual bool drained() const noexcept { return true; }
   /// False for ports of the outside world, which a virtual clock refuses.
   [[nodiscard]] virtual bool virtualClock() const noexcept { return false; }
+
+  /// Set by the worker after close(), once drained(): the control thread may destroy the port.
+  void setGone() noexcept { gone_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
 
   /// The longest frame that enters or leaves, in bytes.
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
@@ -64,6 +70,7 @@ class Port : public Completions {
  private:
   std::uint32_t limit_;
   int failure_ = 0;
+  std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
   ReadySink* sink_ = nullptr;
   PortCounters* counters_ = nullptr;

@@ -134,7 +134,7 @@ Ticket Engine::detach(PortId id) {
       order(path->to().worker, [moving = path.get()](Worker& worker) { worker.flush(*moving); });
     }
     order(leaving.worker, [&leaving](Worker& worker) { worker.detach(leaving); });
-    extend([this, &leaving, &record, gone = std::move(gone)] {
+    whenGone(*leaving.port, [this, &leaving, &record, gone = std::move(gone)] {
       for (const std::uint64_t key : gone) paths_.erase(key);
       record.freeSlots.push_back(leaving.slot);
       freePorts_.push_back(leaving.id);
@@ -148,7 +148,9 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
   auto fresh = std::make_shared<std::unique_ptr<Port>>(std::move(device));
   auto old = std::make_shared<std::unique_ptr<Port>>();
   order(seat.worker, [&seat, fresh, old](Worker& worker) { worker.revive(seat, std::move(*fresh), *old); });
-  return fence([old] {});
+  return fence([this, old] {
+    whenGone(**old, [old] {});
+  });
 }
 
 // ---- policies ------------------------------------------------------------------------------------------------------
@@ -247,6 +249,13 @@ Ticket Engine::fence(std::function<void()> done) {
   }
   graces_.push_back({ticket, requestPass(), workers_.size() == 1, std::move(done)});
   return ticket;
+}
+
+void Engine::whenGone(const Port& port, std::function<void()> done) {
+  extend([this, &port, done = std::move(done)] {
+    if (!port.gone()) return whenGone(port, done);
+    done();
+  });
 }
 
 void Engine::extend(std::function<void()> done) {

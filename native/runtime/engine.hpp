@@ -138,6 +138,8 @@ class Engine {
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done = {});
   /// Takes a ticket; `done` runs when it is settled.
   Ticket fence(std::function<void()> done);
+  /// Within a `done`: as extend(), and not before the port's writes have ended.
+  void whenGone(const Port& port, std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.
   void extend(std::function<void()> done);
   std::uint64_t requestPass();

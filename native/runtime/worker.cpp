@@ -50,6 +50,7 @@ void Worker::turn() {
   receiveAndDecide(clock_.now());
   admitAndRelease(clock_.now());
 
+  if (!closing_.empty()) reapClosed();
   if (passed_.load(std::memory_order_relaxed) != requested) {
     passed_.store(requested, std::memory_order_release);
     eventsPending_ = true;
@@ -232,13 +233,26 @@ void Worker::emit(const Event& event) noexcept {
 
 void Worker::takeDown(Attachment& port, int error) noexcept {
   if (!port.up) return;
-  port.up = false;
-  port.port->close(*io_);
+  closeDevice(port);
   Event event;
   event.kind = EventKind::PortDown;
   event.port = port.id;
   event.error = error;
   emit(event);
+}
+
+void Worker::closeDevice(Attachment& port) noexcept {
+  if (!std::exchange(port.up, false)) return;
+  port.port->close(*io_);
+  closing_.push_back(port.port.get());
+  reapClosed();
+}
+
+void Worker::reapClosed() noexcept {
+  std::erase_if(closing_, [](Port* port) {
+    if (port->drained()) port->setGone();
+    return port->gone();
+  });
 }
 
 // ---- orders --------------------------------------------------------------------------------------------------------
@@ -252,8 +266,7 @@ void Worker::attach(Attachment& port) {
 
 void Worker::detach(Attachment& port) {
   flushStages();
-  if (port.up) port.port->close(*io_);
-  port.up = false;
+  closeDevice(port);
   if (port.readyListed) {
     Attachment** link = &firstReady_;
     lastReady_ = nullptr;
@@ -271,7 +284,7 @@ void Worker::detach(Attachment& port) {
 
 void Worker::revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old) {
   flushStages();
-  if (port.up) port.port->close(*io_);
+  closeDevice(port);
   old = std::exchange(port.port, std::move(device));
   port.key.generation++;
   enter(port);

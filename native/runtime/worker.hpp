@@ -91,6 +91,8 @@ class Worker final : private ReadySink, private PipelineSink {
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
   void takeDown(Attachment& port, int error) noexcept;
+  void closeDevice(Attachment& port) noexcept;
+  void reapClosed() noexcept;
   void learn(const Lesson& lesson) noexcept;
   void emit(const Event& event) noexcept;
 
@@ -111,6 +113,7 @@ class Worker final : private ReadySink, private PipelineSink {
   Attachment* firstStaged_ = nullptr;
   bool eventsPending_ = false;
   std::vector<Event> unsent_;
+  std::vector<Port*> closing_;  // closed, with writes still in flight
 
   // What other workers send here: one ring per sender; on a virtual clock, where one thread runs all, one list.
   std::vector<std::unique_ptr<Ring<Crossing>>> crossings_;

@@ -1,6 +1,6 @@
 /** Fabrics of memory ports: built in one line, closed whatever happens, read without waiting. */
 import { expect } from 'chai'
-import { MemoryPort, type Drops, type Fabric, type PathStats } from '../../lib/index.js'
+import { MemoryPort, type Batch, type Drops, type Fabric, type PathStats } from '../../lib/index.js'
 import { tagOf } from './frames.js'
 
 interface Closable {
@@ -41,27 +41,26 @@ export interface Delivered {
   bytes: Uint8Array
 }
 
+/** The frames of a batch. */
+export const unpack = (batch: Batch): Delivered[] =>
+  Array.from(batch, (bytes, index) => ({ tag: tagOf(bytes), at: batch.at(index), bytes }))
+
 /** Everything that has been delivered to the port and not been read yet. */
 export function take(port: MemoryPort): Delivered[] {
   const all: Delivered[] = []
-  for (let batch = port.read(); batch; batch = port.read()) {
-    for (let index = 0; index < batch.length; index++) {
-      const bytes = batch.frame(index)
-      all.push({ tag: tagOf(bytes), at: batch.at(index), bytes })
-    }
-  }
+  for (let batch = port.read(); batch; batch = port.read()) all.push(...unpack(batch))
   return all
 }
 
 /** The tags of everything that has been delivered to the port and not been read yet. */
 export const tags = (port: MemoryPort): number[] => take(port).map(({ tag }) => tag)
 
-/** Reads until `count` frames have been delivered; what is missing shows as the test's timeout. */
+/** Reads until `count` frames have come; what is missing shows as the test's timeout. */
 export async function receive(port: MemoryPort, count: number): Promise<Delivered[]> {
   const all: Delivered[] = []
-  while (all.length < count) {
-    all.push(...take(port))
-    if (all.length < count) await new Promise((resolve) => setImmediate(resolve))
+  for await (const batch of port) {
+    all.push(...unpack(batch))
+    if (all.length >= count) break
   }
   return all
 }

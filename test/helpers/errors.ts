@@ -1,0 +1,14 @@
+/** Refusals: what a call that must fail says. */
+import { expect } from 'chai'
+import { EtherloomError } from '../../lib/index.js'
+
+/** The EtherloomError that the call throws, or its promise rejects with. Anything else fails the test. */
+export async function refusal(call: (() => unknown) | Promise<unknown>): Promise<EtherloomError> {
+  try {
+    await (typeof call === 'function' ? call() : call)
+  } catch (error) {
+    expect(error).to.be.instanceOf(EtherloomError)
+    return error as EtherloomError
+  }
+  return expect.fail('was not refused')
+}

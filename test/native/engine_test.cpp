@@ -1,0 +1,378 @@
+// The engine with its threads, on the real clock, without Node: frames over any number of workers, every change under
+// traffic, and the end with frames under way. What ThreadSanitizer is to see happens here.
+#include "runtime/engine.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "engine_fixtures.hpp"
+#include "fabrics/switch.hpp"
+#include "impairments/duplicate.hpp"
+#include "impairments/loss.hpp"
+#include "os/fd.hpp"
+#include "ports/patch_port.hpp"
+
+using namespace etherloom;
+
+namespace {
+
+std::atomic<std::uint64_t> allocations{0};
+
+EngineOptions with(unsigned workers) {
+  EngineOptions options;
+  options.workers = workers;
+  options.seed = 7;
+  options.memory = 16u << 20;
+  return options;
+}
+
+/// A device of the outside world: an eventfd that says when a frame is there.
+class Outside final : public Port {
+ public:
+  explicit Outside(int fd) : Port(1518), fd_(fd) {}
+
+  Result<void> open(Io& io, PortKey key) override { return io.watch(key, fd_); }
+  RxState receive(RxBurst& burst) noexcept override {
+    std::uint64_t frames = 0;
+    if (::read(fd_, &frames, sizeof frames) < 0) return RxState::Drained;
+    if (frames >= broken) {
+      fail(ENODEV);
+      return RxState::Failed;
+    }
+    while (frames-- > 0 && burst.room() > 0) {
+      Frame* frame = pool().acquire(BufferClass::Small);
+      if (!frame) break;
+      std::memset(frame->data, 0xff, 60);
+      frame->length = 60;
+      burst.add(frame);
+    }
+    return RxState::Drained;
+  }
+  void transmit(std::span<const TxItem> items) noexcept override {
+    for (const TxItem& item : items) sent(item);
+  }
+  void close(Io& io) noexcept override { io.forget(fd_); }
+
+  /// What the test writes into the eventfd to break the device.
+  static constexpr std::uint64_t broken = 1000;
+
+ private:
+  int fd_;
+};
+
+void give(int fd, std::uint64_t value) { REQUIRE(::write(fd, &value, sizeof value) == sizeof value); }
+
+std::vector<std::uint32_t> upTo(std::uint32_t count) {
+  std::vector<std::uint32_t> tags(count);
+  for (std::uint32_t tag = 0; tag < count; ++tag) tags[tag] = tag;
+  return tags;
+}
+
+}  // namespace
+
+// Every allocation of the test binary passes here, so that a test can say that there was none.
+void* operator new(std::size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+TEST_CASE("frames reach every other port in order, on any number of workers") {
+  for (const unsigned workers : {1u, 2u, 4u}) {
+    CAPTURE(workers);
+    EngineBench bench(with(workers));
+    const FabricId hub = bench.hub();
+    auto& from = bench.join(hub);
+    std::vector<EngineBench::Station*> others;
+    for (int index = 0; index < 4; ++index) others.push_back(&bench.join(hub));
+    bench.settle(bench.engine->latest());
+
+    constexpr std::uint32_t frames = 5000;
+    for (std::uint32_t tag = 0; tag < frames; ++tag) {
+      REQUIRE(bench.send(from, tag));
+      if (tag % 50 != 49) continue;
+      // No more under way than the rings between workers hold, so that nothing is lost there.
+      bench.commit();
+      bench.lookUntil([&] {
+        return std::all_of(others.begin(), others.end(), [&](auto* other) { return other->frames == tag + 1; });
+      });
+    }
+    for (const auto* other : others) CHECK(other->tags == upTo(frames));
+    CHECK(from.frames == 0);
+    const PortSnapshot snapshot = bench.engine->portSnapshot(from.id);
+    CHECK(snapshot.receivedFrames == frames);
+    CHECK(snapshot.defaults.offered == frames * 4);
+    CHECK(snapshot.defaults.delivered == frames * 4);
+    CHECK(snapshot.defaults.inFlight == 0);
+  }
+}
+
+TEST_CASE("no frame leaves a delayed path early") {
+  for (const unsigned workers : {1u, 2u}) {
+    CAPTURE(workers);
+    EngineBench bench(with(workers));
+    const FabricId hub = bench.hub(false);
+    auto& from = bench.join(hub);
+    auto& to = bench.join(hub);
+    auto policy = makePolicy();
+    policy->travel.delay = {2'000'000};
+    const PathChange change{from.id, to.id, policy, {}};
+    const Applied applied = bench.engine->apply(hub, {&change, 1}, false);
+    CHECK(applied.up == 1);
+    bench.settle(applied.ticket);
+
+    std::vector<Instant> sent;
+    for (std::uint32_t tag = 0; tag < 200; ++tag) {
+      sent.push_back(bench.engine->now());
+      REQUIRE(bench.send(from, tag));
+      bench.commit();
+    }
+    bench.lookUntil([&] { return to.frames == 200; });
+    for (std::size_t index = 0; index < sent.size(); ++index) {
+      CHECK(to.times[index] - sent[index] >= Duration{2'000'000});
+    }
+  }
+}
+
+TEST_CASE("in steady state no frame costs an allocation") {
+  for (const unsigned workers : {1u, 2u}) {
+    CAPTURE(workers);
+    EngineBench bench(with(workers));
+    bench.keepTags = false;
+    const FabricId hub = bench.hub();
+    std::vector<EngineBench::Station*> ports;
+    for (int index = 0; index < 4; ++index) ports.push_back(&bench.join(hub));
+    const FabricId bridge =
+        bench.engine->addFabric("switch", std::make_unique<Switch>(SwitchSettings{}), true);
+    for (int index = 0; index < 2; ++index) ports.push_back(&bench.join(bridge));
+
+    // Every part of a path, without randomness in the number of frames.
+    auto policy = makePolicy();
+    for (const ImpairmentKind& kind : impairmentKinds()) {
+      const double probability = kind.name == "loss" ? 0 : 1;
+      policy->impairments.push_back(kind.make({&probability, 1}));
+    }
+    policy->line = LineSettings{1'000'000'000, 24, {}};
+    policy->travel = {{100'000}, {50'000}, 0.25};
+    const PathChange change{ports[0]->id, ports[1]->id, policy, {}};
+    bench.settle(bench.engine->apply(hub, {&change, 1}, false).ticket);
+
+    std::uint64_t rounds = 0;
+    const auto round = [&] {
+      for (const auto* port : ports) {
+        for (std::uint32_t tag = 0; tag < 32; ++tag) (void)bench.send(*port, tag);
+      }
+      bench.commit();
+      ++rounds;
+      // Three hub ports hear each hub port, the impaired path carries two copies; the switch ports hear each other.
+      bench.lookUntil([&] {
+        std::uint64_t frames = 0;
+        for (const auto* port : ports) frames += port->frames;
+        return frames == rounds * 32 * (4 * 3 + 1 + 2);
+      });
+    };
+    for (int warmUp = 0; warmUp < 50; ++warmUp) round();
+    const std::uint64_t before = allocations.load();
+    for (int steady = 0; steady < 200; ++steady) round();
+    CHECK(allocations.load() - before == 0);
+  }
+}
+
+TEST_CASE("everything changes under traffic, and the numbers add up all the time") {
+  for (const unsigned workers : {1u, 2u, 4u}) {
+    CAPTURE(workers);
+    EngineBench bench(with(workers));
+    bench.keepTags = false;
+    Random random(workers);
+    std::vector<FabricId> hubs;
+    std::vector<std::uint32_t> places;  // numbers of stations, with the hub of each
+    std::map<std::uint32_t, FabricId> hubOf;
+    for (int index = 0; index < 3; ++index) hubs.push_back(bench.hub(index != 0));
+    const auto arrive = [&] {
+      const FabricId hub = hubs[random.below(hubs.size())];
+      const std::uint32_t number = bench.join(hub).number;
+      places.push_back(number);
+      hubOf.emplace(number, hub);
+    };
+    for (int index = 0; index < 9; ++index) arrive();
+
+    std::vector<std::shared_ptr<const Policy>> policies{nullptr};
+    for (int index = 0; index < 6; ++index) {
+      auto policy = makePolicy();
+      policy->allowed = index != 0;
+      if (index & 1) policy->impairments.push_back(makeDuplicate(0.3));
+      if (index & 2) policy->impairments.push_back(makeLoss(0.2));
+      if (index & 4) policy->line = LineSettings{20'000'000, 0, {Limit::Unit::Frames, 20}};
+      if (index > 2) policy->travel = {{300'000}, {200'000}, index == 5 ? 0.2 : 0};
+      policies.push_back(policy);
+    }
+
+    std::uint32_t tag = 0;
+    for (int step = 0; step < 400; ++step) {
+      for (int frame = 0; frame < 64; ++frame) {
+        (void)bench.send(bench.stations.at(places[random.below(places.size())]), tag++);
+      }
+      bench.commit();
+      bench.look();
+
+      const std::uint64_t dice = random.below(10);
+      if (dice == 0 && places.size() > 4) {
+        const std::size_t at = random.below(places.size());
+        bench.leave(bench.stations.at(places[at]));
+        hubOf.erase(places[at]);
+        places.erase(places.begin() + static_cast<std::ptrdiff_t>(at));
+      } else if (dice == 1 && places.size() < 16) {
+        arrive();
+      } else if (dice < 6) {
+        std::vector<PathChange> changes;
+        const FabricId hub = hubs[random.below(hubs.size())];
+        for (const std::uint32_t from : places) {
+          for (const std::uint32_t to : places) {
+            if (from == to || hubOf.at(from) != hub || hubOf.at(to) != hub || random.hit(0.5)) continue;
+            changes.push_back({bench.stations.at(from).id, bench.stations.at(to).id,
+                               policies[random.below(policies.size())],
+                               {}});
+          }
+        }
+        const Applied applied = bench.engine->apply(hub, changes, random.hit(0.5));
+        if (random.hit(0.5)) bench.settle(applied.ticket);
+      }
+
+      for (const std::uint32_t from : places) {
+        REQUIRE(balances(bench.engine->portSnapshot(bench.stations.at(from).id).defaults));
+        for (const std::uint32_t to : places) {
+          const auto path = bench.engine->pathSnapshot(bench.stations.at(from).id, bench.stations.at(to).id);
+          if (path) REQUIRE(balances(*path));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("closing with frames under way leaves none behind") {
+  for (const unsigned workers : {1u, 2u, 4u}) {
+    CAPTURE(workers);
+    EngineBench bench(with(workers));
+    const FabricId hub = bench.hub();
+    std::vector<EngineBench::Station*> ports;
+    for (int index = 0; index < 6; ++index) ports.push_back(&bench.join(hub));
+    auto policy = makePolicy();
+    policy->travel.delay = {3'600'000'000'000};
+    policy->line = LineSettings{1'000'000, 0, {}};
+    std::vector<PathChange> changes;
+    for (auto* to : ports) {
+      if (to != ports[0]) changes.push_back({ports[0]->id, to->id, policy, {}});
+    }
+    bench.settle(bench.engine->apply(hub, changes, false).ticket);
+    for (std::uint32_t tag = 0; tag < 500; ++tag) {
+      for (const auto* port : ports) (void)bench.send(*port, tag);
+    }
+    bench.commit();
+    CHECK(bench.engine->close() == 0);
+  }
+}
+
+TEST_CASE("a device that fails takes its port down; a new one brings it back with its paths") {
+  for (const unsigned workers : {1u, 2u}) {
+    CAPTURE(workers);
+    const Fd device(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    const Fd next(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    EngineBench bench(with(workers));
+    const FabricId hub = bench.hub(false);
+    auto& inside = bench.join(hub);
+    const auto outside = bench.engine->attach(hub, "outside", std::make_unique<Outside>(device.get()));
+    REQUIRE(outside);
+    const std::array changes{PathChange{*outside, inside.id, makePolicy(), {}},
+                             PathChange{inside.id, *outside, makePolicy(), {}}};
+    bench.settle(bench.engine->apply(hub, changes, false).ticket);
+    give(device.get(), 3);
+    bench.lookUntil([&] { return inside.frames == 3; });
+
+    give(device.get(), Outside::broken);
+    bench.lookUntil([&] { return !bench.events.empty(); });
+    CHECK(bench.events.size() == 1);
+    CHECK(bench.events[0].kind == EventKind::PortDown);
+    CHECK(bench.events[0].port == *outside);
+    CHECK(bench.events[0].error == ENODEV);
+
+    const auto downAfter = [&](std::uint64_t frames) {
+      return [&, frames] {
+        const auto path = bench.engine->pathSnapshot(inside.id, *outside);
+        return path->dropped[static_cast<std::size_t>(DropReason::PortDown)] == frames;
+      };
+    };
+    REQUIRE(bench.send(inside, 1));
+    bench.commit();
+    bench.settle(bench.engine->apply(hub, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
+                     .ticket);
+    CHECK(downAfter(1)());
+
+    bench.settle(bench.engine->revive(*outside, std::make_unique<Outside>(next.get())));
+    give(next.get(), 2);
+    bench.lookUntil([&] { return inside.frames == 5; });
+    CHECK(bench.events.size() == 1);
+  }
+}
+
+TEST_CASE("fabrics patched in a loop carry a frame sixteen times around and drop it then") {
+  EngineBench bench(with(2));
+  std::vector<FabricId> hubs;
+  for (int index = 0; index < 3; ++index) hubs.push_back(bench.hub());
+  auto& from = bench.join(hubs[0]);
+  std::vector<PortId> ends;
+  for (std::size_t index = 0; index < hubs.size(); ++index) {
+    auto left = std::make_unique<PatchPort>(1518u);
+    auto right = std::make_unique<PatchPort>(1518u);
+    PatchPort* pair[] = {left.get(), right.get()};
+    const auto first = bench.engine->attach(hubs[index], "left", std::move(left));
+    REQUIRE(first);
+    const std::uint16_t worker = bench.engine->workerOf(*first);
+    const auto second = bench.engine->attach(hubs[(index + 1) % 3], "right", std::move(right), worker);
+    REQUIRE(second);
+    bench.engine->order(worker, [pair](Worker&) { PatchPort::join(*pair[0], *pair[1]); });
+    ends.push_back(*first);
+    ends.push_back(*second);
+  }
+  bench.settle(bench.engine->latest());
+
+  constexpr std::uint32_t frames = 100;
+  std::uint64_t ended = 0;
+  for (std::uint32_t tag = 0; tag < frames; ++tag) {
+    REQUIRE(bench.send(from, tag));
+    bench.commit();
+    // Both ways around: after sixteen cables each copy is dropped at the next.
+    bench.lookUntil([&] {
+      ended = 0;
+      for (const PortId end : ends) {
+        ended += bench.engine->portSnapshot(end).dropped[static_cast<std::size_t>(DropReason::HopLimit)];
+      }
+      return ended == 2 * (tag + 1);
+    });
+  }
+  // Each way, the copy comes by at the first hub after 3, 6, 9, 12 and 15 cables.
+  CHECK(from.frames == frames * 2 * 5);
+}
+
+TEST_CASE("addresses learned on one worker are known on all") {
+  EngineBench bench(with(4));
+  const FabricId bridge = bench.engine->addFabric("switch", std::make_unique<Switch>(SwitchSettings{}), true);
+  std::vector<EngineBench::Station*> ports;
+  for (int index = 0; index < 8; ++index) ports.push_back(&bench.join(bridge));
+  bench.settle(bench.engine->latest());
+  for (const auto* port : ports) REQUIRE(bench.send(*port, 1));
+  bench.commit();
+  bench.lookUntil([&] {
+    return bench.engine->addresses(bridge).size() == ports.size() &&
+           std::all_of(ports.begin(), ports.end(), [](auto* port) { return port->frames == 7; });
+  });
+  for (const AddressRow& row : bench.engine->addresses(bridge)) {
+    CHECK(*bench.engine->portAt(bridge, row.slot) == ports[row.address.value & 0xff]->id);
+  }
+}
