@@ -68,7 +68,7 @@ export interface NativeEngine {
   advance(nanoseconds: bigint): void
   now(): bigint
   leastLoaded(): number
-  useBridge(worker: number, inbound: ArrayBuffer, outbound: ArrayBuffer): void
+  useBridge(worker: number, inbound: ArrayBuffer, outbound: ArrayBuffer, drain: () => void): void
   commit(worker: number, position: number): number
   published(worker: number): number
   consume(worker: number, position: number): void

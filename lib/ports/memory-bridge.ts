@@ -38,7 +38,9 @@ export class MemoryBridge {
   constructor(native: NativeEngine, worker: number) {
     this.#native = native
     this.#worker = worker
-    native.useBridge(worker, this.#inbound, this.#outbound)
+    native.useBridge(worker, this.#inbound, this.#outbound, () => {
+      this.#handOut(native.published(worker), Infinity)
+    })
   }
 
   join(port: number, reader: Reader): void {

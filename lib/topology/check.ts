@@ -146,7 +146,8 @@ function nodesAt(schema: SchemaNode, place: Place): SchemaNode[] {
       .flatMap((node) =>
         typeof step === 'number'
           ? (node.items ?? [])
-          : (node.properties?.[step] ?? (node.additionalProperties === false ? [] : (node.additionalProperties ?? []))),
+          : (node.properties?.[step] ??
+            (node.additionalProperties === false ? [] : (node.additionalProperties ?? []))),
       )
       .flatMap(branchesOf)
   return nodes

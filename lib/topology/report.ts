@@ -2,8 +2,10 @@
  * What a network is doing, as rows of plain values that print as tables and travel as JSON.
  * Called by the control socket for `show` and by the live view of `up`. Counters are numbers: exact below 2^53.
  */
+import type { Drops, PathStats } from '../stats.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
+import type { PathPlan, PortPlan } from './plan.js'
 import type { TopologyPolicy } from './schema.js'
 
 export interface PortRow {
@@ -74,23 +76,96 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
 }
 
 function portRows(network: Network): PortRow[] {
-  return [...network.plan.fabrics].flatMap(([fabric, { ports }]) =>
-    [...ports].map(([name, plan]): PortRow => {
-      const port = network.fabrics.get(fabric)?.port(name)
-      const stats = port?.stats()
-      const [before, after] = plan.kind === 'patch' ? [plan.peer.fabric, plan.peer.port] : [hostOf(plan), plan.interface]
+  return [...network.fabrics].flatMap(([fabric, { ports }]) =>
+    [...ports].flatMap(([name, port]) => {
+      const plan = network.plan.fabrics.get(fabric)?.ports.get(name)
+      if (plan === undefined) return [] // not attached yet
+      const { received, transmitted, dropped } = port.stats()
       return {
         fabric,
         port: name,
         kind: plan.kind,
-        leadsTo: before === '' ? after : `${before}.${after}`,
-        state: port?.state ?? 'detached',
-        receivedFrames: Number(stats?.received.frames ?? 0n),
-        receivedBytes: Number(stats?.received.bytes ?? 0n),
-        transmittedFrames: Number(stats?.transmitted.frames ?? 0n),
-        transmittedBytes: Number(stats?.transmitted.bytes ?? 0n),
-        dropped: sum(stats?.dropped ?? {}),
+        leadsTo: destination(plan),
+        state: port.state,
+        receivedFrames: Number(received.frames),
+        receivedBytes: Number(received.bytes),
+        transmittedFrames: Number(transmitted.frames),
+        transmittedBytes: Number(transmitted.bytes),
+        dropped: sum(dropped),
       }
     }),
   )
+}
+
+function destination(plan: PortPlan): string {
+  if (plan.kind === 'patch') return `${plan.peer.fabric}.${plan.peer.port}`
+  return plan.kind === 'tap' && plan.host !== undefined ? `${plan.host}:${plan.interface}` : plan.interface
+}
+
+function pathRows(network: Network): PathRow[] {
+  return eachPath(network, (fabric, { from, to, policy: { allowed, ...policy } }, stats) => [
+    {
+      fabric,
+      from,
+      to,
+      allowed,
+      policy,
+      offered: Number(stats.offered),
+      duplicated: Number(stats.duplicated),
+      delivered: Number(stats.delivered),
+      deliveredBytes: Number(stats.deliveredBytes),
+      dropped: sum(stats.dropped),
+      waiting: Number(stats.waiting),
+      inFlight: Number(stats.inFlight),
+    },
+  ])
+}
+
+function addressRows(network: Network): AddressRow[] {
+  return [...network.fabrics].flatMap(([name, fabric]) =>
+    fabric instanceof Switch ? fabric.addresses().map((address) => ({ fabric: name, ...address })) : [],
+  )
+}
+
+function dropRows(network: Network): DropRow[] {
+  const rows = (fabric: string, at: string, dropped: Drops): DropRow[] =>
+    Object.entries(dropped).flatMap(([reason, frames]) =>
+      frames === 0n ? [] : [{ fabric, at, reason, frames: Number(frames) }],
+    )
+  const atPorts = [...network.fabrics].flatMap(([fabric, { ports }]) =>
+    [...ports].flatMap(([name, port]) => rows(fabric, name, port.stats().dropped)),
+  )
+  const onPaths = eachPath(network, (fabric, { from, to }, { dropped }) =>
+    rows(fabric, `${from} > ${to}`, dropped),
+  )
+  return [...atPorts, ...onPaths]
+}
+
+function hostRows(network: Network): HostRow[] {
+  const ports = portRows(network)
+  return [...network.hosts].map(([host, { path }]) => ({
+    host,
+    namespace: path,
+    userNamespace: `/proc/${process.pid}/ns/user`,
+    interfaces: ports.flatMap(({ leadsTo }) =>
+      leadsTo.startsWith(`${host}:`) ? [leadsTo.slice(host.length + 1)] : [],
+    ),
+  }))
+}
+
+/** What `rows` says of every path that has a policy and whose ports are attached. */
+function eachPath<Row>(
+  network: Network,
+  rows: (fabric: string, plan: PathPlan, stats: PathStats) => Row[],
+): Row[] {
+  return [...network.plan.fabrics].flatMap(([name, { paths }]) => {
+    const fabric = network.fabrics.get(name)
+    return [...paths.values()].flatMap((plan) =>
+      fabric ? rows(name, plan, fabric.path(plan.from, plan.to).stats()) : [],
+    )
+  })
+}
+
+function sum(dropped: Drops): number {
+  return Number(Object.values(dropped).reduce((total, frames) => total + frames, 0n))
 }

@@ -306,7 +306,7 @@ Napi::Value EngineObject::leastLoaded(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->leastLoaded());
 }
 
-// useBridge(worker, inbound, outbound): ArrayBuffers, a power of two long
+// useBridge(worker, inbound, outbound, drain): ArrayBuffers, a power of two long; drain() reads all that is published
 Napi::Value EngineObject::useBridge(const Napi::CallbackInfo& info) {
   const auto worker = static_cast<std::uint16_t>(uint32At(info, 0));
   auto inbound = info[1].As<Napi::ArrayBuffer>();
@@ -317,8 +317,16 @@ Napi::Value EngineObject::useBridge(const Napi::CallbackInfo& info) {
   Bridge& entry = bridges_[worker];
   entry.inbound = Napi::Persistent(inbound);
   entry.outbound = Napi::Persistent(outbound);
+  std::function<void()> makeRoom;
+  if (engine_->isVirtual()) {
+    entry.drain = Napi::Persistent(info[3].As<Napi::Function>());
+    makeRoom = [&entry] {
+      const Napi::HandleScope scope(entry.drain.Env());
+      entry.drain.Call({});
+    };
+  }
   entry.bridge = std::make_unique<MemoryBridge>(bytes(inbound), bytes(outbound),
-                                                [wake = wake_] { wake.NonBlockingCall(); });
+                                                [wake = wake_] { wake.NonBlockingCall(); }, std::move(makeRoom));
   engine_->useBridge(worker, *entry.bridge);
   return info.Env().Undefined();
 }
@@ -328,7 +336,7 @@ Napi::Value EngineObject::commit(const Napi::CallbackInfo& info) {
   const auto worker = static_cast<std::uint16_t>(uint32At(info, 0));
   ByteRing& ring = bridges_.at(worker).bridge->inbound;
   ring.publish(static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value()));
-  engine_->nudge(worker);
+  engine_->committed(worker);
   return give(info.Env(), ring.consumed());
 }
 

@@ -24,6 +24,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   /// The bridge of one worker, over memory that JavaScript made.
   struct Bridge {
     Napi::Reference<Napi::ArrayBuffer> inbound, outbound;
+    Napi::FunctionReference drain;
     std::unique_ptr<MemoryBridge> bridge;
   };
   struct LinkNews {

@@ -28,10 +28,11 @@ class Doorbell {
     [[maybe_unused]] const ssize_t written = ::write(fd_.get(), &one, sizeof one);
   }
 
-  /// From the owning thread; never blocks.
-  void clear() noexcept {
+  /// From the owning thread; never blocks. How often it was rung since the last clear.
+  std::uint64_t clear() noexcept {
     std::uint64_t rings = 0;
     [[maybe_unused]] const ssize_t length = ::read(fd_.get(), &rings, sizeof rings);
+    return rings;
   }
 
   [[nodiscard]] int fd() const { return fd_.get(); }

@@ -23,10 +23,15 @@ bool MemoryBridge::poll() noexcept {
   return position != published;
 }
 
-bool MemoryBridge::write(std::uint32_t number, const Frame& frame, Instant now) noexcept {
+bool MemoryBridge::write(std::uint32_t number, const Frame& frame) noexcept {
   std::byte* place = outbound.claim(written_, frame.length);
+  if (!place && makeRoom_) {
+    outbound.publish(written_);
+    makeRoom_();
+    place = outbound.claim(written_, frame.length);
+  }
   if (!place) return false;
-  const RecordHead head{number, frame.length, now.nanoseconds};
+  const RecordHead head{number, frame.length, now_.nanoseconds};
   std::memcpy(place, &head, sizeof head);
   std::memcpy(place + sizeof head, frame.data, frame.length);
   return true;
@@ -89,7 +94,7 @@ void MemoryPort::transmit(std::span<const TxItem> items) noexcept {
   for (const TxItem& item : items) {
     if (item.frame->length > limit()) {
       dropped(item, DropReason::Oversize);
-    } else if (handed_ - taken >= quota_ || !bridge_.write(number_, *item.frame, bridge_.now())) {
+    } else if (handed_ - taken >= quota_ || !bridge_.write(number_, *item.frame)) {
       dropped(item, DropReason::PortFull);
     } else {
       ++handed_;

@@ -20,9 +20,11 @@ class MemoryBridge {
  public:
   static constexpr unsigned pollLimit = 1024;  ///< records per poll, so that no port waits long for its turn
 
-  /// `wake` tells JavaScript that frames are there; called at most once until rearm().
-  MemoryBridge(std::span<std::byte> fromJavaScript, std::span<std::byte> toJavaScript, std::function<void()> wake)
-      : inbound(fromJavaScript), outbound(toJavaScript), wake_(std::move(wake)) {}
+  /// `wake` tells JavaScript that frames are there; called at most once until rearm(). `makeRoom` has JavaScript read
+  /// all of them now: on a virtual clock, where both sides are one thread, so that no ring ever decides what is lost.
+  MemoryBridge(std::span<std::byte> fromJavaScript, std::span<std::byte> toJavaScript, std::function<void()> wake,
+               std::function<void()> makeRoom = {})
+      : inbound(fromJavaScript), outbound(toJavaScript), wake_(std::move(wake)), makeRoom_(std::move(makeRoom)) {}
 
   ByteRing inbound;   ///< written by JavaScript
   ByteRing outbound;  ///< read by JavaScript
@@ -38,15 +40,15 @@ class MemoryBridge {
   void join(std::uint32_t number, MemoryPort& port) { ports_.emplace(number, &port); }
   void leave(std::uint32_t number) { ports_.erase(number); }
   /// Worker: one frame for the reader of a port. False when the ring is full.
-  [[nodiscard]] bool write(std::uint32_t number, const Frame& frame, Instant now) noexcept;
+  [[nodiscard]] bool write(std::uint32_t number, const Frame& frame) noexcept;
 
   /// Worker: the instant that frames written from now on carry.
   void setNow(Instant now) { now_ = now; }
-  [[nodiscard]] Instant now() const { return now_; }
 
  private:
   std::unordered_map<std::uint32_t, MemoryPort*> ports_;
   std::function<void()> wake_;
+  std::function<void()> makeRoom_;
   std::uint64_t written_ = 0;
   Instant now_;
   std::atomic<bool> asleep_{true};

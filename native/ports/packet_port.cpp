@@ -186,7 +186,7 @@ DropReason PacketPort::refusal(int error) noexcept {
       return DropReason::Oversize;
     case ENXIO:
     case ENODEV:
-      fail(error);
+      fail(ENODEV);
       return DropReason::PortDown;
     case ENETDOWN:
       if (gone()) fail(ENODEV);

@@ -301,7 +301,7 @@ void Engine::advance(Duration duration) {
     bool moved = true;
     while (moved) {
       moved = false;
-      for (const auto& worker : workers_) moved |= worker->receiveAndDecide(clock_.now());
+      for (const auto& worker : workers_) moved |= worker->receiveAndDecide();
       for (const auto& worker : workers_) moved |= worker->admitAndRelease(clock_.now());
     }
     Instant next = Instant::never();
@@ -319,6 +319,10 @@ std::uint16_t Engine::leastLoaded() const {
     return left->load() < right->load();
   });
   return static_cast<std::uint16_t>(least - workers_.begin());
+}
+
+void Engine::committed(std::uint16_t worker) noexcept {
+  isVirtual() ? workers_[worker]->collect() : workers_[worker]->nudge();
 }
 
 void Engine::useBridge(std::uint16_t worker, MemoryBridge& bridge) {

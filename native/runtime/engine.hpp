@@ -99,7 +99,8 @@ class Engine {
   void useBridge(std::uint16_t worker, MemoryBridge& bridge);
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
   void order(std::uint16_t worker, Mailbox::Order order);
-  void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
+  /// Frames were committed to the worker's bridge.
+  void committed(std::uint16_t worker) noexcept;
 
   [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
   [[nodiscard]] PortSnapshot portSnapshot(PortId port) const;

@@ -40,14 +40,17 @@ void Worker::turn() {
 
   const Instant before = clock_.now();
   Instant deadline = idle() ? departures_.next() : before;
-  if (deadline > before) {
+  const bool mayBeRung = deadline > before;
+  if (mayBeRung) {
     asleep_.store(true, std::memory_order_seq_cst);
-    if (!idle() || requested_.load() != passed_.load()) deadline = before;
+    if (!idle()) deadline = before;
   }
   io_->turn(before, deadline, *this);
-  if (deadline > before && !asleep_.exchange(false)) doorbell_.clear();
+  // Whoever took the flag rings, perhaps later than this: a ring is owed until it was heard.
+  if (mayBeRung && !asleep_.exchange(false)) ++ringsOwed_;
+  if (ringsOwed_ != 0) ringsOwed_ -= doorbell_.clear();
 
-  receiveAndDecide(clock_.now());
+  receiveAndDecide();
   admitAndRelease(clock_.now());
 
   if (!closing_.empty()) reapClosed();
@@ -59,11 +62,8 @@ void Worker::turn() {
   if (std::exchange(eventsPending_, !unsent_.empty())) tellControl_();
 }
 
-bool Worker::receiveAndDecide(Instant now) noexcept {
-  if (bridge_) {
-    bridge_->setNow(now);
-    bridge_->poll();
-  }
+bool Worker::receiveAndDecide() noexcept {
+  if (bridge_) bridge_->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
   Attachment* port = std::exchange(firstReady_, nullptr);
   lastReady_ = nullptr;
@@ -78,6 +78,7 @@ bool Worker::receiveAndDecide(Instant now) noexcept {
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
+  if (bridge_) bridge_->setNow(now);
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
     return left.learned.slot < right.learned.slot;
@@ -105,6 +106,7 @@ void Worker::receive(Attachment& port) noexcept {
   RxBurst burst(*pool_, port.counters.dropped);
   const RxState state = port.port->receive(burst);
   burst.at = clock_.now();
+  if (bridge_) bridge_->setNow(burst.at);
   if (burst.count() != 0) pipeline_.pass(port, burst);
   if (state == RxState::More) ready(port.key);
   if (state == RxState::Failed) takeDown(port, port.port->failure());
@@ -300,7 +302,7 @@ void Worker::flush(Path& path) {
 // ---- the thread ----------------------------------------------------------------------------------------------------
 
 bool Worker::idle() const noexcept {
-  if (firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;
+  if (stopping_ || firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };
   return std::all_of(crossings_.begin(), crossings_.end(), empty) &&
@@ -310,6 +312,11 @@ bool Worker::idle() const noexcept {
 void Worker::nudge() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (asleep_.exchange(false)) doorbell_.ring();
+}
+
+void Worker::collect() noexcept {
+  while (bridge_ && bridge_->poll()) {
+  }
 }
 
 void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
@@ -326,11 +333,11 @@ void Worker::start() {
 
 void Worker::run() {
   prepareWorkerThread(index_);
-  while (!stopping_.load(std::memory_order_relaxed)) turn();
+  while (!stopping_) turn();
 }
 
 void Worker::join() {
-  mailbox.post([](Worker& worker) { worker.stopping_.store(true, std::memory_order_relaxed); });
+  mailbox.post([](Worker& worker) { worker.stopping_ = true; });
   nudge();
   if (thread_.joinable()) thread_.join();
 }

@@ -49,6 +49,8 @@ class Worker final : private ReadySink, private PipelineSink {
   Mailbox mailbox;
   /// Ends a wait in turn(), if there is one. Any thread.
   void nudge() noexcept;
+  /// Takes in everything that JavaScript has committed. On a virtual clock, where it is one thread with us.
+  void collect() noexcept;
   /// Asks the worker to say when it has passed a whole turn that began after this.
   void requestPass(std::uint64_t epoch) noexcept { requested_.store(epoch, std::memory_order_release); }
   [[nodiscard]] std::uint64_t passed() const noexcept { return passed_.load(std::memory_order_acquire); }
@@ -73,7 +75,7 @@ class Worker final : private ReadySink, private PipelineSink {
   // ---- the frame path ----
   void turn();
   /// The two halves of a turn, which a virtual clock runs as barriers. Each says whether anything moved.
-  bool receiveAndDecide(Instant now) noexcept;
+  bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
   [[nodiscard]] Instant nextDeparture() const { return departures_.next(); }
 
@@ -112,6 +114,8 @@ class Worker final : private ReadySink, private PipelineSink {
   Attachment* lastReady_ = nullptr;
   Attachment* firstStaged_ = nullptr;
   bool eventsPending_ = false;
+  bool stopping_ = false;
+  std::uint64_t ringsOwed_ = 0;
   std::vector<Event> unsent_;
   std::vector<Port*> closing_;  // closed, with writes still in flight
 
@@ -125,7 +129,6 @@ class Worker final : private ReadySink, private PipelineSink {
   std::thread thread_;
   std::size_t load_ = 0;
   alignas(64) std::atomic<bool> asleep_{false};
-  std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> passed_{0};
 };

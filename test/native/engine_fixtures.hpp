@@ -28,10 +28,10 @@ class Bell {
     rung_ = true;
     condition_.notify_one();
   }
-  /// Waits for a ring since the last wait. A worker that never rings again is a hang, and fails the test.
+  /// Waits for a ring since the last wait, but not for long: counters change without one.
   void wait() {
     std::unique_lock lock(mutex_);
-    REQUIRE(condition_.wait_for(lock, std::chrono::seconds(60), [this] { return rung_; }));
+    condition_.wait_for(lock, std::chrono::milliseconds(10), [this] { return rung_; });
     rung_ = false;
   }
 
@@ -151,7 +151,7 @@ class EngineBench {
   void commit() {
     for (std::uint16_t worker = 0; worker < ends.size(); ++worker) {
       ends[worker]->commit();
-      engine->nudge(worker);
+      engine->committed(worker);
     }
   }
 
@@ -172,10 +172,14 @@ class EngineBench {
     }
     engine->poll([this](const Event& event) { events.push_back(event); });
   }
-  /// Looks whenever something happens, until `done()`.
+  /// Looks whenever something happens, until `done()`. What has not happened after a minute hangs.
   template <typename Done>
   void lookUntil(Done&& done) {
-    for (look(); !done(); look()) bell.wait();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    for (look(); !done(); look()) {
+      bell.wait();
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+    }
   }
   void settle(Ticket ticket) {
     lookUntil([&] { return engine->settled(ticket); });

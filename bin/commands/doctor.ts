@@ -1,0 +1,135 @@
+/** `etherloom doctor`: what this machine allows, and what to do about what it does not. */
+import { execFile } from 'node:child_process'
+import { access, constants, readFile, stat } from 'node:fs/promises'
+import { release } from 'node:os'
+import { promisify } from 'node:util'
+import { printJson, printLine } from '../output.js'
+
+/** `needed`: without it nothing runs; the others only limit what can be done. */
+interface Check {
+  name: string
+  ok: boolean
+  needed: boolean
+  found: string
+  /** What to do about it; empty when there is nothing to do. */
+  advice: string
+}
+
+/** Bits of CapEff (capabilities(7)). */
+const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
+
+export async function doctor({ json }: { json?: boolean }): Promise<number> {
+  const checks = [
+    checkKernel(),
+    ...(await checkAddon()),
+    await checkTun(),
+    ...(await checkCapabilities()),
+    await checkUserNamespaces(),
+    await checkTools(),
+  ]
+  for (const check of checks) {
+    if (json) printJson(check)
+    else {
+      printLine(
+        `${check.ok ? 'ok     ' : check.needed ? 'missing' : 'limited'}  ${check.name}: ${check.found}`,
+      )
+      if (check.advice !== '') printLine(`         ${check.advice}`)
+    }
+  }
+  return checks.every(({ ok, needed }) => ok || !needed) ? 0 : 1
+}
+
+function checkKernel(): Check {
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  const ok = major > 4 || (major === 4 && minor >= 18)
+  return { name: 'kernel', ok, needed: true, found: release(), advice: ok ? '' : 'use Linux 4.18 or later' }
+}
+
+/** The addon, what its workers speak to the kernel with, and libpcap, which it loads. */
+async function checkAddon(): Promise<Check[]> {
+  try {
+    const [{ Engine }, { compileFilter }] = await Promise.all([
+      import('../../lib/engine.js'),
+      import('../../lib/filters/index.js'),
+    ])
+    const engine = new Engine()
+    const { io } = engine
+    await engine.close()
+    return [
+      { name: 'addon', ok: true, needed: true, found: `loads; workers use ${io}`, advice: '' },
+      await checkIoUring(),
+      checkPcap(() => compileFilter('ip')),
+    ]
+  } catch (error) {
+    const advice = "build it with 'npm rebuild etherloom --foreground-scripts'"
+    return [{ name: 'addon', ok: false, needed: true, found: (error as Error).message, advice }]
+  }
+}
+
+async function checkIoUring(): Promise<Check> {
+  const disabled = (await readFile('/proc/sys/kernel/io_uring_disabled', 'utf8').catch(() => '')).trim()
+  const found =
+    { '0': 'allowed', '1': 'for privileged processes only', '2': 'forbidden' }[disabled] ?? 'unknown'
+  const ok = disabled === '0'
+  const advice =
+    ok || disabled === '' ? '' : "allow it with 'sysctl kernel.io_uring_disabled=0'; epoll works as well"
+  return { name: 'io_uring', ok, needed: false, found, advice }
+}
+
+function checkPcap(compile: () => unknown): Check {
+  try {
+    compile()
+    return { name: 'libpcap', ok: true, needed: false, found: 'filter expressions can be used', advice: '' }
+  } catch (error) {
+    const advice = 'install the package libpcap0.8, or write filters as match objects'
+    return { name: 'libpcap', ok: false, needed: false, found: (error as Error).message, advice }
+  }
+}
+
+async function checkTun(): Promise<Check> {
+  const device = '/dev/net/tun'
+  const found = await stat(device).catch(() => undefined)
+  if (found === undefined)
+    return { name: device, ok: false, needed: false, found: 'absent', advice: "load it with 'modprobe tun'" }
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  const ok = await access(device, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  const advice = ok
+    ? ''
+    : `let this user open it: 'chmod 0666 ${device}' as root, as most distributions have it`
+  return { name: device, ok, needed: false, found: `mode ${mode}, ${ok ? 'opens' : 'closed to us'}`, advice }
+}
+
+async function checkCapabilities(): Promise<Check[]> {
+  const status = await readFile('/proc/self/status', 'utf8')
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
+  return Object.entries(capabilities).map(([name, bit]) => {
+    const ok = (effective & (1n << bit)) !== 0n
+    const advice = ok ? '' : "run as root, or use 'etherloom up --rootless'"
+    return { name, ok, needed: false, found: ok ? 'held' : 'not held', advice }
+  })
+}
+
+async function checkUserNamespaces(): Promise<Check> {
+  const name = 'user namespaces'
+  try {
+    await promisify(execFile)('unshare', ['--user', '--map-root-user', '--net', 'true'])
+    return { name, ok: true, needed: false, found: "allowed: 'up --rootless' works", advice: '' }
+  } catch (error) {
+    const found = (error as Error & { stderr?: string }).stderr?.trim() ?? (error as Error).message
+    const advice =
+      "allow them with 'sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0'"
+    return { name, ok: false, needed: false, found, advice }
+  }
+}
+
+async function checkTools(): Promise<Check> {
+  const ok = await promisify(execFile)('nsenter', ['--version']).then(
+    () => true,
+    () => false,
+  )
+  const advice = ok ? '' : "install the package util-linux; 'exec' and '--rootless' need it"
+  return { name: 'nsenter', ok, needed: false, found: ok ? 'installed' : 'absent', advice }
+}

@@ -1,0 +1,63 @@
+/** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
+import { ControlClient } from '../../lib/control/client.js'
+import { EtherloomError } from '../../lib/errors.js'
+import { checkPolicy } from '../../lib/topology/check.js'
+import type { TopologyPolicy } from '../../lib/topology/schema.js'
+import { printJson, printLine } from '../output.js'
+
+interface PathOptions {
+  both?: boolean
+  fabric?: string
+  name?: string
+  json?: boolean
+}
+
+export async function path(from: string, to: string, words: string[], options: PathOptions): Promise<number> {
+  return change(from, to, { allowed: true, ...readPolicyWords(words) }, options)
+}
+
+export async function deny(from: string, to: string, options: PathOptions): Promise<number> {
+  return change(from, to, { allowed: false }, options)
+}
+
+async function change(
+  from: string,
+  to: string,
+  policy: TopologyPolicy & { allowed: boolean },
+  { both = false, fabric, name, json }: PathOptions,
+): Promise<number> {
+  const instance = await ControlClient.find(name)
+  try {
+    const applied = await instance.call('path', {
+      from,
+      to,
+      both,
+      policy,
+      ...(fabric !== undefined && { fabric }),
+    })
+    if (json) printJson(applied)
+    else printLine(`${applied.up} up, ${applied.down} down, ${applied.changed} changed`)
+    return 0
+  } finally {
+    instance.close()
+  }
+}
+
+/** The policy that `delay=5ms loss=2%` states, with the keys of a topology file. */
+function readPolicyWords(words: string[]): TopologyPolicy {
+  const entries = words.map((word): [string, unknown] => {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+    if (key === undefined || value === undefined)
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `'${word}' must be key=value, such as delay=5ms`)
+    return [key, scalar(value)]
+  })
+  const checked = checkPolicy(Object.fromEntries(entries))
+  if ('policy' in checked) return checked.policy
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
+}
+
+/** Numbers, true and false as YAML would read them; everything else is text. */
+function scalar(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+}

@@ -1,0 +1,108 @@
+/** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
+import { realpath } from 'node:fs/promises'
+import { basename, extname } from 'node:path'
+import { ControlClient } from '../../lib/control/client.js'
+import { Instance } from '../../lib/control/instance.js'
+import { EtherloomError } from '../../lib/errors.js'
+import { loadTopology } from '../../lib/topology/load.js'
+import { reports } from '../../lib/topology/report.js'
+import type { Topology } from '../../lib/topology/schema.js'
+import { LiveView } from '../live.js'
+import { printJson, printLine } from '../output.js'
+import { runRootless } from '../rootless.js'
+
+interface UpOptions {
+  name?: string
+  rootless?: boolean
+  json?: boolean
+}
+
+export async function up(file: string, options: UpOptions): Promise<number> {
+  const topology = await loadTopology(file)
+  const path = await realpath(file)
+  const name = options.name ?? topology.name ?? nameOf(path)
+  const running = await ControlClient.connect(name)
+  if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
+  if (options.rootless) return runRootless()
+  const instance = await Instance.start(name, path, topology)
+  await watch(instance, options)
+  return 0
+}
+
+/** The file's name without its ending, with nothing in it that an instance's name cannot have. */
+function nameOf(path: string): string {
+  return basename(path, extname(path))
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .slice(0, 63)
+}
+
+/** Hands the topology to the instance that runs it. */
+async function applyTo(
+  running: ControlClient,
+  name: string,
+  path: string,
+  topology: Topology,
+  { json }: UpOptions,
+): Promise<number> {
+  const { file } = await running.call('info', {})
+  if (file !== path)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_CONTROL',
+      `an instance named '${name}' is already running ${file}`,
+      {
+        hint: `choose another --name, or end it with 'etherloom down --name ${name}'`,
+      },
+    )
+  const { steps, ...counts } = await running.call('apply', { topology })
+  if (json) printJson({ event: 'applied', name, ...counts, steps })
+  else {
+    steps.forEach(printLine)
+    printLine(`${name}: ${counts.up} up, ${counts.down} down, ${counts.changed} changed`)
+  }
+  return 0
+}
+
+/** Shows what the instance does until it ends: by a signal, or because `down` ended it. */
+async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
+  const { name, network } = instance
+  let signals = 0
+  const stop = (signal: NodeJS.Signals): void => {
+    signals++
+    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143) // the user will not wait for an orderly end
+    void instance.close()
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+
+  const live = json || !process.stdout.isTTY ? undefined : new LiveView(instance)
+  const tell = (event: { event: string } & Record<string, unknown>, text: string): void => {
+    if (json) printJson(event)
+    else if (live) live.note(text)
+    else printLine(text)
+  }
+  const ports = reports.ports(network).length
+  tell({ event: 'up', ...instance.info() }, `${name}: up with ${ports} ports; Ctrl-C ends it`)
+  network.on('port:down', ({ fabric, port, error }) =>
+    tell(
+      { event: 'port:down', fabric, port, error: error.message },
+      `${fabric}.${port}: down: ${error.message}`,
+    ),
+  )
+  network.on('port:up', ({ fabric, port }) =>
+    tell({ event: 'port:up', fabric, port }, `${fabric}.${port}: up`),
+  )
+  network.on('address:moved', ({ fabric, address, vlan, from, to }) =>
+    tell(
+      { event: 'address:moved', fabric, address, vlan, from, to },
+      `${fabric}: ${address} moved from ${from} to ${to}`,
+    ),
+  )
+  const everySecond = setInterval(() => {
+    live?.draw()
+    if (json) printJson({ event: 'stats', ports: reports.ports(network), paths: reports.paths(network) })
+  }, 1000)
+  live?.draw()
+  await instance.ended
+  clearInterval(everySecond)
+  live?.end()
+  tell({ event: 'down', name }, `${name}: down`)
+}

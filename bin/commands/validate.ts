@@ -1,0 +1,19 @@
+/** `etherloom validate`: checks a topology file. */
+import { readFile } from 'node:fs/promises'
+import { inspectTopology, loadTopology } from '../../lib/topology/load.js'
+import { printJson, printLine } from '../output.js'
+
+export async function validate(file: string, { json }: { json?: boolean }): Promise<number> {
+  if (!json) {
+    const { fabrics, hosts } = await loadTopology(file)
+    const count = (things: object | undefined, word: string): string => {
+      const number = Object.keys(things ?? {}).length
+      return `${number} ${word}${number === 1 ? '' : 's'}`
+    }
+    printLine(`${file}: ${count(fabrics, 'fabric')}, ${count(hosts, 'host')}: valid`)
+    return 0
+  }
+  const { problems } = await inspectTopology(await readFile(file, 'utf8'), file)
+  printJson({ file, valid: problems.length === 0, problems })
+  return problems.length === 0 ? 0 : 1
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env node
+/**
+ * The command line: says which commands there are, and loads a command's module when it runs.
+ * Exit codes: 0 done, 1 failed, 2 misuse.
+ */
+import { createRequire } from 'node:module'
+import { Command, CommanderError, Option } from 'commander'
+import { fail, usageError } from './output.js'
+
+const { version } = createRequire(import.meta.url)('etherloom/package.json') as { version: string }
+
+/** What every command that is an action returns. */
+type ExitCode = number
+
+const json = new Option('--json', 'print JSON, one value per line, for programs')
+const instanceName = new Option('--name <name>', 'the instance; needed when several are running')
+
+function buildProgram(): Command {
+  const program = new Command('etherloom')
+    .description('Userspace Ethernet: TAPs, packet sockets and hosts, joined by hubs, switches and wires')
+    .version(version)
+    .exitOverride()
+    .enablePositionalOptions()
+    .configureOutput({ outputError: (text) => process.stderr.write(usageError(text)) })
+
+  program
+    .command('up')
+    .argument('<file>', 'topology file, YAML or JSON')
+    .description('run a topology until Ctrl-C; when it runs already, go over to the changed file')
+    .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
+    .option('--rootless', 'run in a user and network namespace of its own, without privilege')
+    .addOption(json)
+    .action(async (file: string, options: { name?: string; rootless?: boolean; json?: boolean }) =>
+      run(options, async () => (await import('./commands/up.js')).up(file, options)),
+    )
+
+  program
+    .command('validate')
+    .argument('<file>', 'topology file, YAML or JSON')
+    .description('check a topology file without running it')
+    .addOption(json)
+    .action(async (file: string, options: { json?: boolean }) =>
+      run(options, async () => (await import('./commands/validate.js')).validate(file, options)),
+    )
+
+  program
+    .command('show')
+    .argument('[what]', 'ports, paths, addresses, drops, hosts, info or topology', 'ports')
+    .description('show the state of a running instance')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (what: string, options: { name?: string; json?: boolean }) =>
+      run(options, async () => (await import('./commands/show.js')).show(what, options)),
+    )
+
+  program
+    .command('path')
+    .argument('<from>', 'port that frames come from')
+    .argument('<to>', 'port that frames go to')
+    .argument('[policy...]', 'the whole new policy as key=value: delay=5ms loss=2% rate=10Mbit ...')
+    .description('allow a path of a running instance, with these impairments and no others')
+    .option('--both', 'both directions')
+    .option('--fabric <fabric>', 'the fabric, when the ports are on several together')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (from: string, to: string, policy: string[], options: PathFlags) =>
+      run(options, async () => (await import('./commands/path.js')).path(from, to, policy, options)),
+    )
+
+  program
+    .command('deny')
+    .argument('<from>', 'port that frames come from')
+    .argument('<to>', 'port that frames go to')
+    .description('let nothing pass on a path of a running instance')
+    .option('--both', 'both directions')
+    .option('--fabric <fabric>', 'the fabric, when the ports are on several together')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (from: string, to: string, options: PathFlags) =>
+      run(options, async () => (await import('./commands/path.js')).deny(from, to, options)),
+    )
+
+  program
+    .command('exec')
+    .argument('<host>', 'host of a running instance')
+    .argument('<command...>', 'command to run inside its network namespace')
+    .description('run a command inside a host')
+    .passThroughOptions()
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (host: string, command: string[], options: { name?: string; json?: boolean }) =>
+      run(options, async () => (await import('./commands/exec.js')).exec(host, command, options)),
+    )
+
+  program
+    .command('down')
+    .description('end a running instance')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (options: { name?: string; json?: boolean }) =>
+      run(options, async () => (await import('./commands/down.js')).down(options)),
+    )
+
+  program
+    .command('doctor')
+    .description('say what this machine allows, and what to do about what it does not')
+    .addOption(json)
+    .action(async (options: { json?: boolean }) =>
+      run(options, async () => (await import('./commands/doctor.js')).doctor(options)),
+    )
+
+  program
+    .command('demo')
+    .description('three hosts on a hub: asked-for and measured values, live')
+    .addOption(json)
+    .action(async (options: { json?: boolean }) =>
+      run(options, async () => (await import('./demo/main.js')).runDemo(options)),
+    )
+
+  return program
+}
+
+interface PathFlags {
+  both?: boolean
+  fabric?: string
+  name?: string
+  json?: boolean
+}
+
+/** Runs a command; what it throws is printed, and decides the exit code. */
+async function run(options: { json?: boolean }, command: () => Promise<ExitCode>): Promise<void> {
+  try {
+    process.exitCode = await command()
+  } catch (error) {
+    process.exitCode = fail(error, options)
+  }
+}
+
+try {
+  await buildProgram().parseAsync()
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? 0 : 2
+}

@@ -1,0 +1,105 @@
+/**
+ * The table that `etherloom up` redraws in place on a terminal: rates of ports and paths, and the latest events.
+ */
+import type { Instance } from '../lib/control/instance.js'
+import { reports, type PathRow, type PortRow } from '../lib/topology/report.js'
+import { formatTable } from './output.js'
+import { describePolicy } from './tables.js'
+
+const notesShown = 5
+
+export class LiveView {
+  readonly #instance: Instance
+  readonly #notes: string[] = []
+  #ports = new Map<string, PortRow>()
+  #paths = new Map<string, PathRow>()
+  #at = 0
+  #drawn = 0
+
+  constructor(instance: Instance) {
+    this.#instance = instance
+  }
+
+  /** Adds a line below the tables. */
+  note(text: string): void {
+    this.#notes.push(text)
+    if (this.#notes.length > notesShown) this.#notes.shift()
+    if (this.#drawn > 0) this.draw()
+  }
+
+  /** Draws over what was drawn before. */
+  draw(): void {
+    const lines = this.#lines()
+    const { rows, columns } = process.stdout
+    const shown = lines.slice(0, rows - 1).map((line) => line.slice(0, columns))
+    process.stdout.write(`${this.#erase()}${shown.join('\n')}\n`)
+    this.#drawn = shown.length
+  }
+
+  /** Leaves the last picture where it is and lets plain lines follow. */
+  end(): void {
+    this.#drawn = 0
+    this.#notes.length = 0
+  }
+
+  #erase(): string {
+    return this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\x1b[J`
+  }
+
+  #lines(): string[] {
+    const { network } = this.#instance
+    const now = performance.now()
+    const seconds = (now - this.#at) / 1000
+    const [ports, paths] = [reports.ports(network), reports.paths(network)]
+    const perSecond = (count: number, before = count): number => Math.round((count - before) / seconds)
+    const portLines = ports.map((row) => {
+      const before = this.#ports.get(`${row.fabric}.${row.port}`)
+      return [
+        `${row.fabric}.${row.port}`,
+        row.leadsTo,
+        row.state,
+        perSecond(row.receivedFrames, before?.receivedFrames),
+        bits(perSecond(row.receivedBytes, before?.receivedBytes)),
+        perSecond(row.transmittedFrames, before?.transmittedFrames),
+        bits(perSecond(row.transmittedBytes, before?.transmittedBytes)),
+        row.dropped,
+      ]
+    })
+    const pathLines = paths.map((row) => {
+      const before = this.#paths.get(`${row.fabric}.${row.from}>${row.to}`)
+      return [
+        `${row.fabric}.${row.from} > ${row.to}`,
+        describePolicy(row.allowed, row.policy),
+        perSecond(row.delivered, before?.delivered),
+        bits(perSecond(row.deliveredBytes, before?.deliveredBytes)),
+        row.dropped,
+        row.waiting,
+        row.inFlight,
+      ]
+    })
+    this.#ports = new Map(ports.map((row) => [`${row.fabric}.${row.port}`, row]))
+    this.#paths = new Map(paths.map((row) => [`${row.fabric}.${row.from}>${row.to}`, row]))
+    this.#at = now
+    return [
+      ...formatTable(
+        ['PORT', 'LEADS TO', 'STATE', 'RECEIVED/s', 'RATE', 'SENT/s', 'RATE', 'DROPPED'],
+        portLines,
+      ),
+      '',
+      ...formatTable(['PATH', 'POLICY', 'FRAMES/s', 'RATE', 'DROPPED', 'WAITING', 'IN FLIGHT'], pathLines),
+      '',
+      ...this.#notes,
+    ]
+  }
+}
+
+/** Bytes per second as bits per second with three digits. */
+function bits(bytes: number): string {
+  const units = ['bit', 'kbit', 'Mbit', 'Gbit']
+  let value = bytes * 8
+  while (value >= 1000 && units.length > 1) {
+    value /= 1000
+    units.shift()
+  }
+  return `${Number(value.toPrecision(3))} ${units[0]}/s`
+}

@@ -1,0 +1,77 @@
+/**
+ * The tables of `show` and of the live view: which columns, and how a row fills them.
+ */
+import type { Reports } from '../lib/topology/report.js'
+import type { TopologyPolicy } from '../lib/topology/schema.js'
+import type { Cell } from './output.js'
+
+type Tables = {
+  [What in keyof Reports]: { columns: string[]; cells: (row: Reports[What][number]) => Cell[] }
+}
+
+export const tables: Tables = {
+  ports: {
+    columns: ['FABRIC', 'PORT', 'KIND', 'LEADS TO', 'STATE', 'RECEIVED', 'BYTES', 'SENT', 'BYTES', 'DROPPED'],
+    cells: (row) => [
+      row.fabric,
+      row.port,
+      row.kind,
+      row.leadsTo,
+      row.state,
+      row.receivedFrames,
+      row.receivedBytes,
+      row.transmittedFrames,
+      row.transmittedBytes,
+      row.dropped,
+    ],
+  },
+  paths: {
+    columns: [
+      'FABRIC',
+      'FROM',
+      'TO',
+      'POLICY',
+      'OFFERED',
+      'DELIVERED',
+      'BYTES',
+      'DROPPED',
+      'WAITING',
+      'IN FLIGHT',
+    ],
+    cells: (row) => [
+      row.fabric,
+      row.from,
+      row.to,
+      describePolicy(row.allowed, row.policy),
+      row.offered,
+      row.delivered,
+      row.deliveredBytes,
+      row.dropped,
+      row.waiting,
+      row.inFlight,
+    ],
+  },
+  addresses: {
+    columns: ['FABRIC', 'ADDRESS', 'VLAN', 'PORT', 'AGE'],
+    cells: ({ fabric, address, vlan, port, age }) => [fabric, address, vlan, port, age],
+  },
+  drops: {
+    columns: ['FABRIC', 'AT', 'REASON', 'FRAMES'],
+    cells: ({ fabric, at, reason, frames }) => [fabric, at, reason, frames],
+  },
+  hosts: {
+    columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
+    cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
+  },
+}
+
+export const isTable = (what: string): what is keyof Reports => Object.hasOwn(tables, what)
+
+/** A policy in the words of `etherloom path`. */
+export function describePolicy(allowed: boolean, policy: TopologyPolicy): string {
+  if (!allowed) return 'denied'
+  const words = Object.entries(policy).map(
+    ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  )
+  return words.join(' ') || 'allowed'
+}

@@ -1,0 +1,68 @@
+/**
+ * Where running instances are found: one Unix socket per instance in a directory that only its user can enter.
+ * Called by the control server and client.
+ */
+import { lstat, mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EtherloomError } from '../errors.js'
+
+const ending = '.sock'
+
+/** sun_path of unix(7) has 108 bytes, the last of them zero. */
+const longestPath = 107
+
+/**
+ * $ETHERLOOM_CONTROL_DIRECTORY, else $XDG_RUNTIME_DIR/etherloom, else /run/etherloom as root and
+ * /tmp/etherloom-UID as anybody else.
+ */
+export function controlDirectory(): string {
+  const { ETHERLOOM_CONTROL_DIRECTORY: own, XDG_RUNTIME_DIR: runtime } = process.env
+  if (own !== undefined && own !== '') return own
+  if (runtime !== undefined && runtime !== '') return join(runtime, 'etherloom')
+  const user = process.getuid?.() ?? 0
+  return user === 0 ? '/run/etherloom' : `/tmp/etherloom-${user}`
+}
+
+/** The socket of an instance. @throws EtherloomError ERR_ETHERLOOM_CONTROL when its path is too long for a socket */
+export function controlSocket(name: string): string {
+  const path = join(controlDirectory(), name + ending)
+  if (Buffer.byteLength(path) <= longestPath) return path
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_CONTROL',
+    `the socket path ${path} is longer than ${longestPath} bytes`,
+    {
+      hint: 'use a shorter --name, or set ETHERLOOM_CONTROL_DIRECTORY to a shorter directory',
+    },
+  )
+}
+
+/** The names of all instances that have a socket, whether or not they still run. */
+export async function instanceNames(): Promise<string[]> {
+  const files = await readdir(controlDirectory()).catch(() => [])
+  return files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
+}
+
+/**
+ * Makes the directory (mode 0700) unless it is there, and insists that it is ours alone: in /tmp anybody could have
+ * made it first. @throws EtherloomError ERR_ETHERLOOM_CONTROL
+ */
+export async function makeControlDirectory(): Promise<void> {
+  const directory = controlDirectory()
+  try {
+    await mkdir(directory, { mode: 0o700, recursive: true })
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot make ${directory}`, {
+      cause,
+      hint: 'set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
+    })
+  }
+  const found = await lstat(directory)
+  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_CONTROL',
+    `${directory} is not a directory of this user with mode 0700`,
+    {
+      hint: 'remove it, or set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
+    },
+  )
+}

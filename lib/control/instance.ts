@@ -1,0 +1,96 @@
+/**
+ * A named, running topology that takes orders: a Network behind a control socket.
+ * Called by `etherloom up`.
+ */
+import { EtherloomError } from '../errors.js'
+import { suggestion } from '../options.js'
+import { Network } from '../topology/network.js'
+import { reports } from '../topology/report.js'
+import type { Topology } from '../topology/schema.js'
+import type { InstanceInfo } from './protocol.js'
+import { ControlServer, type Handlers } from './server.js'
+
+export class Instance {
+  readonly name: string
+  /** Absolute path of the topology file. */
+  readonly file: string
+  readonly network: Network
+  /** Resolves when the instance has ended, whoever ended it. */
+  readonly ended: Promise<void>
+  readonly #server: ControlServer
+  readonly #end: () => void
+
+  private constructor(name: string, file: string, network: Network, server: ControlServer) {
+    this.name = name
+    this.file = file
+    this.network = network
+    this.#server = server
+    let end = (): void => undefined
+    this.ended = new Promise((resolve) => (end = resolve))
+    this.#end = end
+  }
+
+  /**
+   * Takes the name first, then brings the topology up; orders that come in between wait.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_CONTROL when the name is taken, and what `Network.up` throws
+   */
+  static async start(name: string, file: string, topology: Topology): Promise<Instance> {
+    let announce: (starting: Promise<Instance>) => void = () => undefined
+    const server = await ControlServer.listen(
+      name,
+      handlersOf(new Promise((resolve) => (announce = resolve))),
+    )
+    const starting = Network.up(topology).then((network) => new Instance(name, file, network, server))
+    announce(starting)
+    try {
+      return await starting
+    } catch (error) {
+      await server.close()
+      throw error
+    }
+  }
+
+  info(): InstanceInfo {
+    const { name, file, network } = this
+    const { engine, plan } = network
+    return {
+      name,
+      file,
+      pid: process.pid,
+      seed: String(engine.seed),
+      workers: plan.engine.workers ?? 1,
+      io: engine.io,
+    }
+  }
+
+  /** Closes the network, then the socket. Idempotent. */
+  async close(): Promise<void> {
+    await this.network.close()
+    await this.#server.close()
+    this.#end()
+  }
+}
+
+function handlersOf(instance: Promise<Instance>): Handlers {
+  return {
+    info: async () => (await instance).info(),
+    show: async ({ what }) => {
+      const { network } = await instance
+      if (Object.hasOwn(reports, what)) return reports[what](network)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_OPTION',
+        `cannot show '${what}'${suggestion(what, Object.keys(reports))}`,
+      )
+    },
+    export: async () => (await instance).network.export(),
+    path: async ({ policy, ...ends }) => (await instance).network.setPath(ends, policy),
+    apply: async ({ topology }) => (await instance).network.apply(topology),
+    down: async () => {
+      const running = await instance
+      await running.network.close()
+      setImmediate(() => void running.close()) // after the answer
+      return null
+    },
+  }
+}

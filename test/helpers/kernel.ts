@@ -1,0 +1,118 @@
+/** What tests on real devices borrow from the machine: its permission, its programs, and patience with an end. */
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const tunDevice = '/dev/net/tun'
+
+/** A file of the tests, by its path below test/. */
+export const testFile = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+/** Why this process can make no network namespaces with TAPs in them; undefined when it can. */
+export function lacksNetwork(): string | undefined {
+  const capabilities = BigInt(`0x${/^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]}`)
+  const [netAdmin, sysAdmin] = [12n, 21n]
+  const needed = (1n << netAdmin) | (1n << sysAdmin)
+  if ((capabilities & needed) !== needed) return 'no CAP_NET_ADMIN and CAP_SYS_ADMIN'
+  return lacksTun()
+}
+
+/** Why this process cannot open the TUN/TAP driver; undefined when it can. */
+export function lacksTun(): string | undefined {
+  try {
+    accessSync(tunDevice, constants.R_OK | constants.W_OK)
+    return undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return `no ${tunDevice}`
+    return `${tunDevice} has the mode 0${(statSync(tunDevice).mode & 0o777).toString(8)}, and we are not its owner`
+  }
+}
+
+/** A describe block that is skipped, with the reason in its title, where something is lacking. */
+export function describeUnless(lacking: string | undefined, title: string, body: (this: Mocha.Suite) => void): void {
+  if (lacking === undefined) describe(title, body)
+  else describe.skip(`${title} (skipped: ${lacking})`, body)
+}
+
+/** Tests on real devices: skipped where no namespaces and TAPs can be made. */
+export const describeOnDevices = (title: string, body: (this: Mocha.Suite) => void): void =>
+  describeUnless(lacksNetwork(), title, body)
+
+/**
+ * Resolves with the first value that is neither false nor undefined. For what has no event to wait for; the end of the
+ * patience, 20 s, only guards against hangs.
+ */
+export async function until<Value>(
+  what: string,
+  look: () => Value | Promise<Value>,
+): Promise<Exclude<Value, false | undefined>> {
+  const end = Date.now() + 20_000
+  for (;;) {
+    const found = await look()
+    if (found !== false && found !== undefined) return found as Exclude<Value, false | undefined>
+    if (Date.now() > end) throw new Error(`still not: ${what}`)
+    await pause(2)
+  }
+}
+
+/** A program under test's orders, in a network namespace or here. The kernel ends it when this process ends. */
+export class Child {
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #lines: AsyncIterator<string>
+  readonly #closed: Promise<unknown>
+  #complaints = ''
+
+  constructor(command: readonly string[], namespace?: string) {
+    const place = namespace === undefined ? [] : ['nsenter', `--net=${namespace}`]
+    const [program, ...rest] = [...place, 'setpriv', '--pdeathsig', 'KILL', ...command] as [string, ...string[]]
+    this.#process = spawn(program, rest, { stdio: 'pipe' })
+    this.#closed = once(this.#process, 'close')
+    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]()
+    this.#process.stderr.on('data', (text: Buffer) => (this.#complaints += text.toString()))
+    this.#process.stdin.on('error', () => undefined) // it ended first, which its reader will notice
+  }
+
+  get pid(): number {
+    return this.#process.pid!
+  }
+
+  /** The next line that it prints; fails with its complaints when it ends without one. */
+  async line(): Promise<string> {
+    const { value, done } = await this.#lines.next()
+    if (done !== true) return value
+    throw new Error(`${this.#process.spawnargs.join(' ')} ended: ${this.#complaints.trim()}`)
+  }
+
+  /** Everything that it still prints, once it has ended by itself. Fails when it did not exit with 0. */
+  async rest(): Promise<string> {
+    const lines: string[] = []
+    for (let next = await this.#lines.next(); next.done !== true; next = await this.#lines.next()) lines.push(next.value)
+    await this.#closed
+    const { exitCode, signalCode, spawnargs } = this.#process
+    if (exitCode === 0) return lines.join('\n')
+    throw new Error(`${spawnargs.join(' ')}: ${exitCode ?? signalCode}: ${this.#complaints.trim() || lines.join('\n')}`)
+  }
+
+  /** Writes a line to its standard input. */
+  tell(line: string): void {
+    this.#process.stdin.write(`${line}\n`)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** Ends it at once, if it still runs, and waits until it is gone. */
+  async close(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.#closed
+  }
+}
+
+/** Runs a program to its end and returns what it printed. */
+export const run = (command: readonly string[], namespace?: string): Promise<string> =>
+  new Child(command, namespace).rest()

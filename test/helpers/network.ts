@@ -1,0 +1,190 @@
+/** Hosts for tests on real kernel stacks: network namespaces, the ports that stand in them, and what runs there. */
+import { expect } from 'chai'
+import { Namespace, TapPort, type Fabric, type TapPortOptions } from '../../lib/index.js'
+import { Child, run, testFile } from './kernel.js'
+
+/** What ping(8) counted. */
+export interface Pings {
+  sent: number
+  received: number
+  duplicates: number
+  /** Milliseconds; undefined without an answer. */
+  shortest: number | undefined
+}
+
+const withoutIPv6 = `
+  for each in all default; do
+    file=/proc/sys/net/ipv6/conf/$each/disable_ipv6
+    if [ -e $file ]; then echo 1 > $file; fi
+  done`
+
+/** A machine of its own: a namespace with its kernel stack. */
+export class Host {
+  readonly number: number
+  readonly namespace: Namespace
+  readonly #programs: Child[] = []
+
+  private constructor(number: number, namespace: Namespace) {
+    this.number = number
+    this.namespace = namespace
+  }
+
+  /** `number`, 1 to 9, makes its addresses. Without IPv6, the default, nothing is sent but what the test sends. */
+  static async create(number: number, { ipv6 = false } = {}): Promise<Host> {
+    const host = new Host(number, await Namespace.create())
+    if (!ipv6) await host.run('sh', '-c', withoutIPv6)
+    return host
+  }
+
+  get name(): string {
+    return `host${this.number}`
+  }
+
+  get address(): string {
+    return `10.0.0.${this.number}`
+  }
+
+  get mac(): string {
+    return `02:00:00:00:00:0${this.number}`
+  }
+
+  /** A port named after the host that is its interface `eth0`, with its addresses. */
+  tap(options: TapPortOptions = {}): TapPort {
+    const { name, namespace, address, mac } = this
+    return new TapPort({ as: name, name: 'eth0', namespace, mac, addresses: [`${address}/24`], ...options })
+  }
+
+  /** Runs a program here to its end and returns what it printed. */
+  run(...command: string[]): Promise<string> {
+    return run(command, this.namespace.path)
+  }
+
+  /** Starts a program here that ends with the host at the latest. */
+  start(...command: string[]): Child {
+    const program = new Child(command, this.namespace.path)
+    this.#programs.push(program)
+    return program
+  }
+
+  /** What `ip -json` prints, read. */
+  async ip<Answer = unknown>(...command: string[]): Promise<Answer> {
+    const text = await this.run('ip', '-json', '-details', '-statistics', ...command)
+    return (text === '' ? undefined : JSON.parse(text)) as Answer
+  }
+
+  /** One interface, as `ip -json` describes it; undefined when there is none of the name. */
+  async link(name = 'eth0'): Promise<Link | undefined> {
+    const links = await this.ip<Link[]>('address', 'show')
+    return links.find(({ ifname }) => ifname === name)
+  }
+
+  /** Pings with ping(8). The interval is in seconds; further options are the program's own. */
+  async ping(to: Host | string, count: number, interval: number, ...options: string[]): Promise<Pings> {
+    const address = typeof to === 'string' ? to : to.address
+    // Exits with 1 when an answer is missing, which the counts say better; 2 is a mistake.
+    const script = 'ping "$@" || test $? -eq 1'
+    const words = ['-q', '-n', '-W', '1', '-c', `${count}`, '-i', `${interval}`, ...options, address]
+    return readPings(await this.run('sh', '-c', script, 'sh', ...words))
+  }
+
+  /** The frames that pass the interface, seen and sent without etherloom, through a packet socket. */
+  async sniff(interfaceName = 'eth0'): Promise<Sniffer> {
+    const sniffer = new Sniffer(this.start('python3', testFile('ports/programs/sniff.py'), interfaceName))
+    await sniffer.ready()
+    return sniffer
+  }
+
+  /** Ends its programs and gives up the namespace. */
+  async close(): Promise<void> {
+    for (const program of this.#programs) await program.close()
+    this.namespace.close()
+  }
+}
+
+/** What the tests read of an interface in `ip -json -details -statistics address show`. */
+export interface Link {
+  ifname: string
+  address: string
+  mtu: number
+  flags: string[]
+  promiscuity: number
+  linkinfo?: { info_kind: string; info_data?: { user?: string; group?: string; persist?: boolean; type?: string } }
+  addr_info: { local: string; prefixlen: number; tentative?: boolean; dadfailed?: boolean }[]
+  stats64: { rx: { packets: number }; tx: { packets: number } }
+}
+
+export interface Sniffed {
+  /** Received by the interface, or sent by its host. */
+  direction: 'in' | 'out'
+  bytes: Buffer
+}
+
+/** A packet socket of another program: an independent witness, and a source of any frame. */
+export class Sniffer {
+  readonly #program: Child
+
+  constructor(program: Child) {
+    this.#program = program
+  }
+
+  async ready(): Promise<void> {
+    expect(await this.#program.line()).to.equal('ready')
+  }
+
+  /** Sends a frame as the interface's host. */
+  send(frame: Uint8Array): void {
+    this.#program.tell(Buffer.from(frame).toString('hex'))
+  }
+
+  /** The next frame of any direction. */
+  async next(): Promise<Sniffed> {
+    const [direction, hex] = (await this.#program.line()).split(' ') as ['in' | 'out', string]
+    return { direction, bytes: Buffer.from(hex, 'hex') }
+  }
+
+  /** All frames up to and with the first that equals `last`. */
+  async upTo(last: Uint8Array): Promise<Sniffed[]> {
+    const all: Sniffed[] = []
+    do all.push(await this.next())
+    while (!all.at(-1)!.bytes.equals(last))
+    return all
+  }
+}
+
+/** Hosts 1 to `count`, each with a TAP on the fabric. `close` is what `closing` gave. */
+export async function connect(
+  fabric: Fabric,
+  close: (host: Host) => Host,
+  count: number,
+  { ipv6 = false, ...options }: TapPortOptions & { ipv6?: boolean } = {},
+): Promise<Host[]> {
+  const hosts: Host[] = []
+  for (let number = 1; number <= count; number++) {
+    const host = close(await Host.create(number, { ipv6 }))
+    await fabric.attach(host.tap(options))
+    hosts.push(host)
+  }
+  return hosts
+}
+
+/** Sends pseudo-random bytes over TCP; resolves when both ends agree about count and checksum. */
+export async function transfer(from: Host, to: Host, bytes: number): Promise<void> {
+  const program = testFile('ports/programs/tcp.mjs')
+  const receiver = to.start(process.execPath, program, 'receive', to.address)
+  expect(await receiver.line()).to.equal('ready')
+  const sender = from.start(process.execPath, program, 'send', to.address, `${bytes}`)
+  const [sent, received] = await Promise.all([sender.rest(), receiver.rest()])
+  expect(JSON.parse(received)).to.deep.equal(JSON.parse(sent)).and.to.include({ bytes })
+}
+
+function readPings(text: string): Pings {
+  const counts = /(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?/.exec(text)
+  if (!counts) throw new Error(`ping says: ${text}`)
+  const shortest = /min\/avg\/max\/mdev = ([\d.]+)/.exec(text)?.[1]
+  return {
+    sent: Number(counts[1]),
+    received: Number(counts[2]),
+    duplicates: Number(counts[3] ?? 0),
+    shortest: shortest === undefined ? undefined : Number(shortest),
+  }
+}

@@ -1,0 +1,292 @@
+// The epoll Io: how frames are read into buffers, how writes end, and what ends a wait.
+#include "io/epoll_io.hpp"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cstddef>
+#include <thread>
+
+#include "port_fixtures.hpp"
+
+using namespace etherloom;
+
+namespace {
+
+/// A message socket stands for a frame device: one read is one frame.
+struct Device {
+  Fd ours, theirs;
+
+  Device() {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    ours = Fd(ends[0]);
+    theirs = Fd(ends[1]);
+  }
+  void send(const Bytes& bytes) const {
+    REQUIRE(::write(theirs.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+};
+
+struct Ended : Completions {
+  PortBench& bench;
+  std::vector<int> results;
+
+  explicit Ended(PortBench& owner) : bench(owner) {}
+  void completed(const Completion& completion) noexcept override {
+    results.push_back(completion.result);
+    bench.pool->release(completion.item.frame);
+  }
+};
+
+struct TakenFrame {
+  Bytes bytes;  // the prefix included
+  BufferClass bufferClass;
+};
+
+/// Everything that one take() hands over.
+std::pair<RxState, std::vector<TakenFrame>> take(PortBench& bench, Reader& reader, std::size_t prefix = 0) {
+  RxBurst burst(*bench.pool, bench.counters.dropped);
+  const RxState state = bench.io->take(reader, burst);
+  std::vector<TakenFrame> frames;
+  for (Frame* frame : burst.frames()) {
+    frames.push_back({Bytes(frame->data - prefix, frame->data + frame->length), frame->bufferClass});
+    bench.pool->release(frame);
+  }
+  return {state, std::move(frames)};
+}
+
+/// A frame in the pool with these bytes.
+TxItem itemOf(PortBench& bench, const Bytes& bytes, std::size_t prefix = 0) {
+  Frame* frame = bench.pool->acquire(BufferClass::Small);
+  REQUIRE(frame);
+  std::copy(bytes.begin(), bytes.end(), frame->data - prefix);
+  frame->length = static_cast<std::uint32_t>(bytes.size() - prefix);
+  return {frame, nullptr};
+}
+
+std::vector<Frame*> exhaust(FramePool& pool, BufferClass bufferClass) {
+  std::vector<Frame*> taken;
+  while (Frame* frame = pool.acquire(bufferClass)) taken.push_back(frame);
+  return taken;
+}
+
+/// Makes the kernel know no epoll_pwait2, for the calling thread alone.
+bool forgetEpollPwait2() {
+  sock_filter program[]{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog request{4, program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &request) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("epoll io: frames of every length come out whole, in a large buffer only where they need one") {
+  for (const std::uint16_t prefix : {std::uint16_t{0}, std::uint16_t{12}}) {
+    PortBench bench;
+    const Device device;
+    auto reader = bench.io->read({1, 1}, device.ours.get(), {.prefix = prefix, .limit = 9018});
+    REQUIRE(reader);
+    const std::vector<std::size_t> lengths{14, 1919, 1920, 1921, 9018, 60, 5000, 9018};
+    for (const std::size_t length : lengths) device.send(plainFrame(3, prefix + length));
+    const auto [state, frames] = take(bench, **reader, prefix);
+    CHECK(state == RxState::Drained);
+    REQUIRE(frames.size() == lengths.size());
+    for (std::size_t index = 0; index < frames.size(); ++index) {
+      CAPTURE(lengths[index]);
+      CHECK(frames[index].bytes == plainFrame(3, prefix + lengths[index]));
+      CHECK(frames[index].bufferClass == (lengths[index] <= 1920 ? BufferClass::Small : BufferClass::Large));
+    }
+    CHECK(bench.pool->outstanding() == 0);
+  }
+}
+
+TEST_CASE("epoll io: a frame over the limit shows by one byte too many") {
+  for (const std::uint32_t limit : {1514U, 1919U, 1920U, 1921U, 9014U}) {
+    CAPTURE(limit);
+    PortBench bench;
+    const Device device;
+    auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = limit});
+    REQUIRE(reader);
+    for (const std::uint32_t over : {0U, 1U, 100U}) device.send(plainFrame(3, limit + over));
+    const auto [state, frames] = take(bench, **reader);
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[0].bytes == plainFrame(3, limit));
+    CHECK(frames[1].bytes == plainFrame(3, limit + 1));
+    CHECK(frames[2].bytes == plainFrame(3, limit + 1));
+  }
+}
+
+TEST_CASE("epoll io: a limit that no buffer holds is refused") {
+  PortBench bench;
+  const Device device;
+  CHECK_FALSE(bench.io->read({1, 1}, device.ours.get(), {.limit = FramePool::largeCapacity}));
+  CHECK(bench.io->read({1, 1}, device.ours.get(), {.limit = FramePool::largeCapacity - 1}));
+}
+
+TEST_CASE("epoll io: a full burst says that there may be more") {
+  PortBench bench;
+  const Device device;
+  auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = 1514});
+  REQUIRE(reader);
+  for (unsigned index = 0; index < burstSize + 5; ++index)
+    device.send(plainFrame(static_cast<std::uint8_t>(index)));
+  const auto first = take(bench, **reader);
+  CHECK(first.first == RxState::More);
+  CHECK(first.second.size() == burstSize);
+  const auto second = take(bench, **reader);
+  CHECK(second.first == RxState::Drained);
+  REQUIRE(second.second.size() == 5);
+  CHECK(second.second[4].bytes == plainFrame(burstSize + 4));
+}
+
+TEST_CASE("epoll io: without buffers the device is drained all the same, and counted") {
+  PortBench bench(300 << 10);
+  const Device device;
+  auto reader = bench.io->read({1, 1}, device.ours.get(), {.prefix = 12, .limit = 9018});
+  REQUIRE(reader);
+  SUBCASE("no small one") {
+    const auto taken = exhaust(*bench.pool, BufferClass::Small);
+    for (unsigned index = 0; index < burstSize + 1; ++index) device.send(plainFrame(1, 12 + 60));
+    device.send(plainFrame(1, 12 + 9018));
+    CHECK(take(bench, **reader).first == RxState::More);  // one burst's worth, then the other ports' turn
+    CHECK(bench.portDropped(DropReason::NoBuffer) == burstSize);
+    CHECK(take(bench, **reader).first == RxState::Drained);
+    CHECK(bench.portDropped(DropReason::NoBuffer) == burstSize + 2);
+    for (Frame* frame : taken) bench.pool->release(frame);
+  }
+  SUBCASE("no large one: short frames still come") {
+    const auto taken = exhaust(*bench.pool, BufferClass::Large);
+    device.send(plainFrame(1, 12 + 9018));
+    device.send(plainFrame(2, 12 + 60));
+    const auto [state, frames] = take(bench, **reader, 12);
+    CHECK(state == RxState::Drained);
+    REQUIRE(frames.size() == 1);
+    CHECK(frames[0].bytes == plainFrame(2, 12 + 60));
+    CHECK(bench.portDropped(DropReason::NoBuffer) == 1);
+    for (Frame* frame : taken) bench.pool->release(frame);
+  }
+  CHECK(bench.pool->outstanding() == 0);
+}
+
+TEST_CASE("epoll io: the end of a device says why") {
+  PortBench bench;
+  Device device;
+  auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = 1514});
+  REQUIRE(reader);
+  device.send(plainFrame(1));
+  const Bytes unread = plainFrame(2);
+  REQUIRE(::write(device.ours.get(), unread.data(), unread.size()) == 60);
+  device.theirs.reset();  // with a message unread: a reset
+  for (;;) {
+    const auto [state, frames] = take(bench, **reader);
+    if (state == RxState::More) continue;
+    CHECK(state == RxState::Failed);
+    break;
+  }
+  CHECK((*reader)->error == ECONNRESET);
+  CHECK(bench.pool->outstanding() == 0);
+}
+
+TEST_CASE("epoll io: each write ends once, with its length or its error") {
+  PortBench bench;
+  const Device device;
+  Ended ended(bench);
+  Bytes received(100);
+  bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(1)), 0);
+  CHECK(ended.results == std::vector{60});
+  REQUIRE(::read(device.theirs.get(), received.data(), received.size()) == 60);
+  CHECK(std::equal(received.begin(), received.begin() + 60, plainFrame(1).begin()));
+
+  bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(2, 72), 12), 12);
+  CHECK(ended.results == std::vector{60, 72});
+  REQUIRE(::read(device.theirs.get(), received.data(), received.size()) == 72);
+  CHECK(std::equal(received.begin(), received.begin() + 72, plainFrame(2, 72).begin()));
+
+  for (int guard = 0; ended.results.back() >= 0 && guard < 100'000; ++guard) {
+    bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(3)), 0);
+  }
+  CHECK(ended.results.back() == -EAGAIN);
+  CHECK(bench.pool->outstanding() == 0);
+}
+
+TEST_CASE("epoll io: the doorbell ends a wait without end, and is no port") {
+  PortBench bench;
+  std::thread ringer([&bench] { bench.doorbell.ring(); });
+  bench.io->turn(bench.clock.now(), Instant::never(), bench);
+  ringer.join();
+  CHECK(bench.reported.empty());
+}
+
+TEST_CASE("epoll io: what is ready is reported by its key, until it is forgotten") {
+  PortBench bench;
+  const Device read, watched;
+  auto reader = bench.io->read({7, 3}, read.ours.get(), {.limit = 1514});
+  REQUIRE(reader);
+  REQUIRE(bench.io->watch({0xfffffffe, 0xffffffff}, watched.ours.get()));
+  bench.turn({0});
+  CHECK(bench.reported.empty());
+  read.send(plainFrame(1));
+  watched.send(plainFrame(1));
+  bench.turn(PortBench::patience);
+  CHECK(bench.reported == std::multiset<std::uint32_t>{7, 0xfffffffe});
+  bench.turn({-5});  // a deadline that has passed: only a look
+  CHECK(bench.reported == std::multiset<std::uint32_t>{7, 0xfffffffe});
+
+  bench.io->forget(watched.ours.get());
+  bench.turn(PortBench::patience);
+  CHECK(bench.reported == std::multiset<std::uint32_t>{7});
+  CHECK(take(bench, **reader).second.size() == 1);
+  bench.turn({0});
+  CHECK(bench.reported.empty());
+}
+
+TEST_CASE("epoll io: more ready ports than one turn reports are all reported soon") {
+  PortBench bench;
+  std::vector<Fd> always;
+  for (std::uint32_t index = 0; index < 600; ++index) {
+    const Fd& fd = always.emplace_back(eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
+    REQUIRE(bench.io->watch({index, 1}, fd.get()));
+  }
+  std::set<std::uint32_t> seen;
+  for (int turns = 0; turns < 3; ++turns) {
+    bench.turn({0});
+    seen.insert(bench.reported.begin(), bench.reported.end());
+  }
+  CHECK(seen.size() == 600);
+}
+
+TEST_CASE("epoll io: a wait for a deadline does not end before it") {
+  const auto neverEarly = [] {
+    PortBench bench;
+    bool early = false;
+    for (const std::int64_t wait : {1, 50'000, 999'999, 1'000'000, 1'000'001, 3'500'000}) {
+      const Instant deadline = bench.clock.now() + Duration{wait};
+      bench.io->turn(bench.clock.now(), deadline, bench);
+      early |= bench.clock.now() < deadline;
+    }
+    return !early;
+  };
+  SUBCASE("to the nanosecond") { CHECK(neverEarly()); }
+  SUBCASE("on a kernel without epoll_pwait2") {
+    bool forgot = false, kept = false;
+    std::thread([&] {
+      forgot = forgetEpollPwait2();
+      kept = forgot && neverEarly();
+    }).join();
+    if (!forgot) {
+      MESSAGE("skipped: seccomp is not available");
+      return;
+    }
+    CHECK(kept);
+  }
+}

@@ -1,0 +1,136 @@
+// What the tests of ports and of Io share: a worker's belongings without the worker, on the test's own
+// thread.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "frame_fixtures.hpp"
+#include "io/epoll_io.hpp"
+#include "os/doorbell.hpp"
+#include "ports/port.hpp"
+
+namespace etherloom {
+
+class PortBench : public ReadySink {
+ public:
+  static constexpr Duration patience{10'000'000'000};  // guards against a hang
+
+  Clock clock{Clock::Kind::Real};
+  std::unique_ptr<FramePool> pool;
+  Doorbell doorbell = *Doorbell::create();
+  std::unique_ptr<Io> io;
+  std::multiset<std::uint32_t> reported;  // indices of the ports that the last turn() found ready
+  PortCounters counters;
+  PathAccount account;
+
+  explicit PortBench(std::size_t poolBytes = 16 << 20) : pool(*FramePool::create(poolBytes)) {
+    auto made = EpollIo::create(doorbell.fd());
+    REQUIRE(made);
+    io = *std::move(made);
+    leaveTraces();
+  }
+
+  void ready(PortKey key) noexcept override { reported.insert(key.index); }
+
+  void open(Port& port, PortKey key = {1, 1}) {
+    port.enter(*pool, *this, counters);
+    REQUIRE(port.open(*io, key));
+  }
+  /// One turn that ends at once, or when something is ready.
+  void turn(Duration wait) {
+    reported.clear();
+    const Instant now = clock.now();
+    io->turn(now, now + wait, *this);
+  }
+
+  /// The frames of `wanted` that the port receives: waits for `expected` of them, then takes what else is
+  /// there.
+  std::vector<Bytes> receive(Port& port, std::size_t expected,
+                             const std::function<bool(const Bytes&)>& wanted = fromTest) {
+    std::vector<Bytes> frames;
+    for (;;) {
+      RxBurst burst(*pool, counters.dropped);
+      const RxState state = port.receive(burst);
+      for (Frame* frame : burst.frames()) {
+        CHECK(frame->offload.flags == 0);
+        CHECK(frame->offload.gsoType == 0);
+        CHECK(
+            std::all_of(frame->data - virtioHeaderLength, frame->data, [](auto byte) { return byte == 0; }));
+        Bytes bytes(frame->data, frame->data + frame->length);
+        if (wanted(bytes)) frames.push_back(std::move(bytes));
+        pool->release(frame);
+      }
+      if (state == RxState::More) continue;
+      if (state == RxState::Failed || frames.size() >= expected) return frames;
+      turn(patience);
+      if (reported.empty()) return frames;
+    }
+  }
+  static bool fromTest(const Bytes& frame) {
+    return frame.size() >= 14 && std::equal(testSource.begin(), testSource.end(), frame.begin() + 6);
+  }
+
+  /// Has the port transmit frames, as one call; they are paid from `account`.
+  void transmit(Port& port, const std::vector<Bytes>& frames) {
+    std::vector<TxItem> items;
+    for (const Bytes& bytes : frames) {
+      Frame* frame =
+          pool->acquire(bytes.size() <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large);
+      REQUIRE(frame);
+      std::copy(bytes.begin(), bytes.end(), frame->data);
+      frame->length = static_cast<std::uint32_t>(bytes.size());
+      items.push_back({frame, &account});
+    }
+    account.staged.add(items.size());
+    port.transmit(items);
+    port.flush();
+  }
+
+  [[nodiscard]] std::uint64_t delivered() const { return account.delivered.get(); }
+  [[nodiscard]] std::uint64_t dropped(DropReason reason) const {
+    return account.dropped.get(static_cast<std::size_t>(reason));
+  }
+  /// Of the port: what never became a frame, and what it transmitted in vain.
+  [[nodiscard]] std::uint64_t portDropped(DropReason reason) const {
+    return counters.dropped.get(static_cast<std::size_t>(reason));
+  }
+
+ private:
+  /// Leaves the buffers that are used next as a forerunner may have left them.
+  void leaveTraces() {
+    std::vector<Frame*> used;
+    for (unsigned count = 0; count < burstSize; ++count) {
+      Frame* frame = used.emplace_back(pool->acquire(BufferClass::Small));
+      std::fill(frame->data - FramePool::headroom, frame->data + FramePool::smallCapacity,
+                std::uint8_t{0xaa});
+      frame->offload.flags = frame->offload.gsoType = 0xff;
+    }
+    for (Frame* frame : used) pool->release(frame);
+  }
+};
+
+/// A frame of `length` bytes, of an EtherType for experiments, that `mark` tells from others.
+inline Bytes plainFrame(std::uint8_t mark, std::size_t length = 60) {
+  Bytes bytes(length);
+  bytes[0] = 0x02, bytes[5] = 0x99;
+  std::copy(testSource.begin(), testSource.end(), bytes.begin() + 6);
+  put16(bytes, 12, 0x88b5);
+  for (std::size_t at = 14; at < length; ++at)
+    bytes[at] = static_cast<std::uint8_t>(mark + at * 7 + at / 256);
+  return bytes;
+}
+
+inline std::vector<Bytes> plainFrames(std::size_t count) {
+  std::vector<Bytes> frames;
+  for (std::size_t index = 0; index < count; ++index)
+    frames.push_back(plainFrame(static_cast<std::uint8_t>(index)));
+  return frames;
+}
+
+}  // namespace etherloom
