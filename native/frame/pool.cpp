@@ -1,7 +1,5 @@
 #include "frame/pool.hpp"
 
-#include <sys/mman.h>
-
 #include <cstring>
 #include <new>
 
@@ -21,20 +19,15 @@ Result<std::unique_ptr<FramePool>> FramePool::create(std::size_t bytes) {
   if (large == 0) return Error{EINVAL, "", "the engine's memory must hold at least a few large frames"};
 
   std::unique_ptr<FramePool> pool(new FramePool);
-  pool->arenaSize_ = small * stride(BufferClass::Small) + (large + 1) * stride(BufferClass::Large);
-  void* memory = mmap(nullptr, pool->arenaSize_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return Error::last("mmap", "no address space for the engine's frames; give it less memory");
-  pool->arena_ = static_cast<std::byte*>(memory);
+  auto arena = Mapping::create(small * stride(BufferClass::Small) + (large + 1) * stride(BufferClass::Large));
+  if (!arena) return arena.error();
+  pool->arena_ = std::move(*arena);
 
-  std::byte* largeAt = pool->carve(BufferClass::Small, pool->arena_, small);
+  std::byte* largeAt = pool->carve(BufferClass::Small, pool->arena_.start(), small);
   pool->carve(BufferClass::Large, largeAt, large + 1);
   pool->scratch_ = pool->acquire(BufferClass::Large);
   pool->classOf(BufferClass::Large).size = large;
   return pool;
-}
-
-FramePool::~FramePool() {
-  if (arena_) munmap(arena_, arenaSize_);
 }
 
 std::byte* FramePool::carve(BufferClass bufferClass, std::byte* at, std::size_t count) {

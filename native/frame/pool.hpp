@@ -13,6 +13,7 @@
 
 #include "frame/frame.hpp"
 #include "os/error.hpp"
+#include "os/memory.hpp"
 
 namespace etherloom {
 
@@ -24,7 +25,6 @@ class FramePool {
 
   /// Divides `bytes` between the classes, three quarters to small frames. Address space only: pages come with use.
   [[nodiscard]] static Result<std::unique_ptr<FramePool>> create(std::size_t bytes);
-  ~FramePool();
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
 
@@ -67,8 +67,7 @@ class FramePool {
 
   Class classes_[2];
   Frame* scratch_ = nullptr;
-  std::byte* arena_ = nullptr;
-  std::size_t arenaSize_ = 0;
+  Mapping arena_;
 };
 
 }  // namespace etherloom

@@ -93,9 +93,7 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
   seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
   workers_[attached.worker]->addLoad(1);
   workers_[attached.worker]->enter(attached);
-  for (std::uint16_t index = 0; index < workers_.size(); ++index) {
-    order(index, [ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
-  }
+  orderAll([ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
   order(attached.worker, [&attached](Worker& owner) { owner.attach(attached); });
   next->members[static_cast<std::size_t>(attached.slot)] = &attached;
   publish(record, std::move(next));
@@ -202,9 +200,7 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
     }
     next->rows[static_cast<std::size_t>(from)] = std::move(row);
   }
-  for (std::uint16_t index = 0; index < workers_.size(); ++index) {
-    order(index, [paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
-  }
+  orderAll([paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
   applied.ticket = publish(record, std::move(next));
   if (flush) {
     for (Path* path : touched) order(path->to().worker, [path](Worker& worker) { worker.flush(*path); });
@@ -238,6 +234,10 @@ void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   if (isVirtual()) return order(*workers_[worker]);
   workers_[worker]->mailbox.post(std::move(order));
   workers_[worker]->nudge();
+}
+
+void Engine::orderAll(const Mailbox::Order& order) {
+  for (std::size_t index = 0; index < workers_.size(); ++index) this->order(static_cast<std::uint16_t>(index), order);
 }
 
 Ticket Engine::fence(std::function<void()> done) {

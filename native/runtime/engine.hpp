@@ -137,6 +137,7 @@ class Engine {
   }
   Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done = {});
+  void orderAll(const Mailbox::Order& order);
   /// Takes a ticket; `done` runs when it is settled.
   Ticket fence(std::function<void()> done);
   /// Within a `done`: as extend(), and not before the port's writes have ended.

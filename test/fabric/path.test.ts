@@ -35,11 +35,11 @@ describe('Path', () => {
     const toTwo = frame({ to: station(2), tag: 2 })
     const toThree = frame({ to: station(3), tag: 3 })
     const both: [string, FilterSource][] = [
-      ['expression', `ether dst ${station(2)}`],
-      ['match object', { destination: station(2) }],
+      ['an expression', `ether dst ${station(2)}`],
+      ['a match object', { destinationMac: station(2) }],
     ]
     for (const [form, filter] of both) {
-      it(`passes what an ${form} accepts, and counts the rest`, async () => {
+      it(`passes what ${form} accepts, and counts the rest`, async () => {
         const { engine, a, b, path } = await makePair({ filter })
         a.send([toThree, toTwo, toThree])
         engine.advance('0s')
@@ -50,17 +50,17 @@ describe('Path', () => {
     }
 
     it('judges each path by its own filter, shared or not', async () => {
-      const { engine, hub, a, b } = await makePair({ filter: { destination: station(2) } })
+      const { engine, hub, a, b } = await makePair({ filter: { destinationMac: station(2) } })
       const [c, d] = await join(hub, 'c', 'd')
-      await hub.path(a, c).allow({ filter: { destination: station(2) }, delay: '1ms' })
-      await hub.path(a, d).allow({ filter: { destination: station(3) } })
+      await hub.path(a, c).allow({ filter: { destinationMac: station(2) }, delay: '1ms' })
+      await hub.path(a, d).allow({ filter: { destinationMac: station(3) } })
       a.send([toTwo, toThree])
       engine.advance('1ms')
       expect([b, c, d].map(tags)).to.deep.equal([[2], [2], [3]])
     })
 
     it('comes before the line: what it refuses takes no time', async () => {
-      const { engine, a, b } = await makePair({ filter: { destination: station(2) }, rate: '480bit' })
+      const { engine, a, b } = await makePair({ filter: { destinationMac: station(2) }, rate: '480bit' })
       a.send([toThree, toTwo])
       engine.advance('1s')
       expect(take(b).map(({ at }) => at)).to.deep.equal([1_000_000_000n])
@@ -308,7 +308,7 @@ describe('Path', () => {
       const burst = new Array<Uint8Array>(400).fill(frame({ length: 61 }))
       for (let sent = 0; sent < count; sent += burst.length) {
         a.send(burst)
-        engine.advance('3ms')
+        engine.advance('3614us')
         collect()
       }
       engine.advance('1s')
