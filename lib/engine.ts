@@ -99,6 +99,7 @@ export class Engine {
     for (const fabric of [...this.#fabrics.values()]) fabric.ended()
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
+    for (const bridge of this.#bridges.values()) bridge.close()
     for (const { resolve } of this.#waiting.splice(0)) resolve()
     if (outstanding !== 0)
       throw new EtherloomError('ERR_ETHERLOOM_RESOURCE', `${outstanding} frames were still in use when the engine closed`)
@@ -186,11 +187,13 @@ export class Engine {
   }
 
   #wake(): void {
-    if (!this.#native) return
-    for (const happening of this.#native.poll()) this.#happened(happening)
-    const settled = this.#waiting.filter(({ ticket }) => this.#native?.settled(ticket) ?? true)
-    this.#waiting = this.#waiting.filter((each) => !settled.includes(each))
-    for (const { resolve } of settled) resolve()
+    for (const happening of this.#native?.poll() ?? []) this.#happened(happening)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const each of waiting) {
+      if (this.#native?.settled(each.ticket) ?? true) each.resolve()
+      else this.#waiting.push(each)
+    }
     for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
   }
 

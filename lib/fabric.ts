@@ -5,7 +5,7 @@ import { native, type PolicySpec } from './binding.js'
 import { Engine, type EngineOptions } from './engine.js'
 import { EtherloomError } from './errors.js'
 import type { FabricEvents } from './events.js'
-import { oneOf, suggestion, type Rule } from './options.js'
+import { oneOf, refuse, suggestion } from './options.js'
 import { Path, PathPair, type ChangeOptions } from './path.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, type Port } from './port.js'
@@ -43,6 +43,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #seats = new Map<number, Port>()
   readonly #policies = new Map<Port, Map<Port, Policy>>()
   readonly #portLimit: number
+  readonly #attaching = new Set<Promise<void>>()
+  #closing: Promise<void> | undefined
   #closed = false
   #referenced = true
 
@@ -85,11 +87,15 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     if (!taken && this.#ports.size >= this.#portLimit)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `wire '${this.name}' has both its ports; a hub joins more than two`)
     this.#ports.set(port.name, port)
+    const joining = port.join(this)
+    this.#attaching.add(joining)
     try {
-      await port.join(this)
+      await joining
     } catch (error) {
       if (!taken) this.#ports.delete(port.name)
       throw error
+    } finally {
+      this.#attaching.delete(joining)
     }
     this.#seats.set(port.id, port)
     this.engine.addPort(port)
@@ -104,17 +110,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    */
   async detach(port: Port | string): Promise<void> {
     this.#open()
-    const leaving = this.port(port)
-    const { id } = leaving
-    this.#ports.delete(leaving.name)
-    this.#seats.delete(id)
-    this.#policies.delete(leaving)
-    for (const row of this.#policies.values()) row.delete(leaving)
-    const ticket = native(() => this.engine.native.detach(id))
-    this.engine.removePort(id)
-    if (this.#referenced) this.engine.unhold()
-    await this.engine.settled(ticket)
-    leaving.left()
+    await this.#release(this.port(port))
   }
 
   /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
@@ -185,10 +181,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
-    if (this.#ownEngine) return this.engine.close()
-    await Promise.all([...this.#seats.values()].map((port) => this.detach(port)))
-    this.#closed = true
-    await this.engine.removeFabric(this.id)
+    this.#closing ??= this.#ownEngine ? this.engine.close() : this.#end()
+    await this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -240,8 +234,29 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     return this.#seats.get(id)
   }
 
+  async #release(port: Port): Promise<void> {
+    const id = port.leave()
+    this.#ports.delete(port.name)
+    this.#seats.delete(id)
+    this.#policies.delete(port)
+    for (const row of this.#policies.values()) row.delete(port)
+    const ticket = native(() => this.engine.native.detach(id))
+    this.engine.removePort(id)
+    if (this.#referenced) this.engine.unhold()
+    await this.engine.settled(ticket)
+    port.left()
+  }
+
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#attaching)
+    await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
+    if (this.#closed) return // with its engine, meanwhile
+    this.#closed = true
+    await this.engine.removeFabric(this.id)
+  }
+
   #open(): void {
-    if (this.#closed)
+    if (this.#closed || this.#closing)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.name}' is closed; make a new one`)
   }
 
@@ -262,9 +277,14 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 }
 
+function engineRule(value: unknown, subject: string): Engine | EngineOptions | undefined {
+  if (value === undefined || (typeof value === 'object' && value !== null)) return value
+  return refuse(subject, 'an Engine, or the options of one', value)
+}
+
 /** @internal The rules of the options that all fabrics have. */
 export const fabricRules = {
   name: nameRule(),
   forwarding: oneOf(['allow', 'deny'], 'allow'),
-  engine: ((value) => value) as Rule<Engine | EngineOptions | undefined>,
+  engine: engineRule,
 }

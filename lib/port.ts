@@ -8,8 +8,11 @@ import type { Namespace } from './namespace.js'
 import { refuse, text, type Rule } from './options.js'
 import { readPortStats, type PortStats } from './stats.js'
 
-/** `detached`: in no fabric. `up`: frames pass. `down`: its device is gone; what is sent to it is dropped. */
-export type PortState = 'detached' | 'attaching' | 'up' | 'down'
+/**
+ * `detached`: in no fabric. `up`: frames pass. `down`: its device is gone; what is sent to it is dropped.
+ * `attaching`, `detaching`: on the way to `up` and `detached`.
+ */
+export type PortState = 'detached' | 'attaching' | 'up' | 'down' | 'detaching'
 
 /** Where frames enter and leave a fabric. Built, attached, detached; may then be attached elsewhere. */
 export abstract class Port extends EventEmitter<PortEvents> {
@@ -56,12 +59,23 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#state = 'attaching'
     this.#fabric = fabric
     try {
-      this.#id = await this.open(fabric)
+      const id = await this.open(fabric)
+      if (this.#fabric !== fabric)
+        throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${fabric.name}' was closed before '${this.name}' was attached`)
+      this.#id = id
       this.#state = 'up'
     } catch (error) {
       this.left()
       throw error
     }
+  }
+
+  /** @internal The fabric begins to let go of it: its number, which this returns, is not its own any more. */
+  leave(): number {
+    const id = this.#id
+    this.#state = 'detaching'
+    this.#id = -1
+    return id
   }
 
   /** @internal The fabric has let go of it. */

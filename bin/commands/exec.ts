@@ -7,7 +7,8 @@ import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/errors.js'
 import { suggestion } from '../../lib/options.js'
 
-export async function exec(host: string, command: string[], { name }: { name?: string }): Promise<number> {
+export async function exec(host: string, words: string[], { name }: { name?: string }): Promise<number> {
+  const command = words[0] === '--' ? words.slice(1) : words
   const instance = await ControlClient.find(name)
   const hosts = await instance.show('hosts').finally(() => instance.close())
   const found = hosts.find((row) => row.host === host)

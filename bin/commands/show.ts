@@ -8,9 +8,10 @@ import { isTable, tables } from '../tables.js'
 export async function show(what: string, { name, json }: { name?: string; json?: boolean }): Promise<number> {
   const words = [...Object.keys(tables), 'info', 'topology']
   if (!words.includes(what))
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `cannot show '${what}'${suggestion(what, words)}`, {
-      hint: `it can be ${words.join(', ')}`,
-    })
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `cannot show '${what}'${suggestion(what, words) || `; it can be ${words.join(', ')}`}`,
+    )
   const instance = await ControlClient.find(name)
   try {
     if (isTable(what)) {

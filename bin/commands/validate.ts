@@ -1,6 +1,5 @@
 /** `etherloom validate`: checks a topology file. */
-import { readFile } from 'node:fs/promises'
-import { inspectTopology, loadTopology } from '../../lib/topology/load.js'
+import { inspectTopology, loadTopology, readTopologyFile } from '../../lib/topology/load.js'
 import { printJson, printLine } from '../output.js'
 
 export async function validate(file: string, { json }: { json?: boolean }): Promise<number> {
@@ -13,7 +12,7 @@ export async function validate(file: string, { json }: { json?: boolean }): Prom
     printLine(`${file}: ${count(fabrics, 'fabric')}, ${count(hosts, 'host')}: valid`)
     return 0
   }
-  const { problems } = await inspectTopology(await readFile(file, 'utf8'), file)
+  const { problems } = await inspectTopology(await readTopologyFile(file), file)
   printJson({ file, valid: problems.length === 0, problems })
   return problems.length === 0 ? 0 : 1
 }

@@ -34,6 +34,7 @@ export class MemoryBridge {
   #written = 0
   #freed = 0
   #read = 0
+  #closed = false
 
   constructor(native: NativeEngine, worker: number) {
     this.#native = native
@@ -76,8 +77,14 @@ export class MemoryBridge {
     this.#freed = this.#native.commit(this.#worker, this.#written)
   }
 
+  /** The engine has closed. */
+  close(): void {
+    this.#closed = true
+  }
+
   /** Hands out what the worker has published; more than one wake-up's worth waits for the event loop's next turn. */
   drain(limit = framesPerWake): void {
+    if (this.#closed) return
     do {
       const published = this.#native.published(this.#worker)
       if (this.#read !== published && this.#handOut(published, limit) >= limit) {

@@ -2,7 +2,7 @@
 import { native } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
-import { integer, readOptions } from '../options.js'
+import { integer, readOptions, refuse } from '../options.js'
 import { nameRule, Port } from '../port.js'
 import type { PortStats } from '../stats.js'
 import type { Batch } from './batch.js'
@@ -52,13 +52,15 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
    * is dropped and counted as `port-full`. Too short and too long frames are dropped at receive and counted there.
    *
    * @returns how many were taken.
-   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached
+   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached, ERR_ETHERLOOM_OPTION for what is not bytes
    */
   send(frames: Uint8Array | readonly Uint8Array[]): number {
     const bridge = this.#bridge
-    if (!bridge)
+    if (!bridge || this.id < 0)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is not attached; attach it to a fabric first`)
     const list = frames instanceof Uint8Array ? [frames] : frames
+    if (!Array.isArray(list) || !list.every((frame) => frame instanceof Uint8Array))
+      refuse('what a MemoryPort sends', 'a Uint8Array or a list of them', frames)
     let taken = 0
     for (const frame of list) {
       if (frame.length > 69632 || !bridge.write(this.#number, frame)) this.#refused++
@@ -71,7 +73,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   /** The next batch that has been delivered, or undefined; never waits. */
   read(): Batch | undefined {
     const batch = this.#batches.shift()
-    if (batch && this.fabric && this.id >= 0) this.fabric.engine.native.taken(this.id, batch.length)
+    if (batch && this.id >= 0) this.fabric?.engine.native.taken(this.id, batch.length)
     return batch
   }
 
@@ -107,6 +109,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     })
     this.#bridge = bridge
     this.#number = number
+    this.#batches = []
     this.#refused = 0n
     return Promise.resolve(id)
   }

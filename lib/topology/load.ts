@@ -26,17 +26,20 @@ export interface FileProblem {
  *   file cannot be read.
  */
 export async function loadTopology(file: string): Promise<Topology> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_TOPOLOGY',
-      `cannot read ${file} (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'})`,
-      {
-        cause,
-        hint: 'give the path of a topology file',
-      },
-    )
-  })
-  return parseTopology(text, file)
+  return parseTopology(await readTopologyFile(file), file)
+}
+
+/** The text of a topology file. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
+export async function readTopologyFile(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
+      cause,
+      hint: 'give the path of a topology file',
+    })
+  }
 }
 
 /** The same for text that is already read; `file` is what messages call it. */

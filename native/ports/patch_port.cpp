@@ -25,6 +25,8 @@ void PatchPort::transmit(std::span<const TxItem> items) noexcept {
   for (const TxItem& item : items) {
     if (item.frame->hops >= hopLimit) {
       dropped(item, DropReason::HopLimit);
+    } else if (item.frame->length > limit() && item.frame->offload.gsoType == 0) {
+      dropped(item, DropReason::Oversize);
     } else if (!peer_ || peer_->full()) {
       dropped(item, !peer_ || !peer_->open_ ? DropReason::PortDown : DropReason::PortFull);
     } else if (Frame* copy = pool().copy(*item.frame)) {

@@ -65,6 +65,11 @@ export async function receive(port: MemoryPort, count: number): Promise<Delivere
   return all
 }
 
+/** Returns when the condition holds; looks at it once per turn of the event loop. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** The reasons with a count above zero. */
 export function dropped(drops: Drops): Partial<Record<keyof Drops, number>> {
   return Object.fromEntries(

@@ -2,8 +2,6 @@
 // goes through.
 #include "ports/packet_port.hpp"
 
-#include <cstring>
-
 #include "os/rtnetlink.hpp"
 #include "os/tap.hpp"
 #include "os_fixtures.hpp"
@@ -12,14 +10,6 @@
 using namespace etherloom;
 
 namespace {
-
-/// What a sender with offloads hands to the kernel: the virtio-net header, the frame.
-Bytes behindHeader(const VirtioHeader& header, const Bytes& frame) {
-  Bytes bytes(sizeof header);
-  std::memcpy(bytes.data(), &header, sizeof header);
-  bytes.insert(bytes.end(), frame.begin(), frame.end());
-  return bytes;
-}
 
 /// Keeps the kernel's own frames (IPv6 neighbour discovery) away: accepts those whose source is testSource.
 const std::vector<sock_filter> fromTestOnly{

@@ -5,11 +5,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <set>
 #include <vector>
 
+#include "frame/virtio_header.hpp"
 #include "frame_fixtures.hpp"
 #include "io/epoll_io.hpp"
 #include "os/doorbell.hpp"
@@ -123,6 +125,14 @@ inline Bytes plainFrame(std::uint8_t mark, std::size_t length = 60) {
   put16(bytes, 12, 0x88b5);
   for (std::size_t at = 14; at < length; ++at)
     bytes[at] = static_cast<std::uint8_t>(mark + at * 7 + at / 256);
+  return bytes;
+}
+
+/// What a user of a device with a virtio-net header of 10 bytes writes: the header, the frame.
+inline Bytes behindHeader(const VirtioHeader& header, const Bytes& frame) {
+  Bytes bytes(sizeof header + frame.size());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::copy(frame.begin(), frame.end(), bytes.begin() + sizeof header);
   return bytes;
 }
 
