@@ -30,8 +30,8 @@ export class LiveView {
   /** Draws over what was drawn before. */
   draw(): void {
     const lines = this.#lines()
-    const { rows, columns } = process.stdout
-    const shown = lines.slice(0, rows - 1).map((line) => line.slice(0, columns))
+    const { rows, columns } = process.stdout // 0 where the terminal does not know
+    const shown = lines.slice(0, (rows || 24) - 1).map((line) => line.slice(0, columns || 80))
     process.stdout.write(`${this.#erase()}${shown.join('\n')}\n`)
     this.#drawn = shown.length
   }

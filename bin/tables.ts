@@ -2,6 +2,7 @@
  * The tables of `show` and of the live view: which columns, and how a row fills them.
  */
 import type { Reports } from '../lib/topology/report.js'
+import { parseDuration } from '../lib/units.js'
 import type { TopologyPolicy } from '../lib/topology/schema.js'
 import type { Cell } from './output.js'
 
@@ -53,7 +54,7 @@ export const tables: Tables = {
   },
   addresses: {
     columns: ['FABRIC', 'ADDRESS', 'VLAN', 'PORT', 'AGE'],
-    cells: ({ fabric, address, vlan, port, age }) => [fabric, address, vlan, port, age],
+    cells: ({ fabric, address, vlan, port, age }) => [fabric, address, vlan, port, seconds(age)],
   },
   drops: {
     columns: ['FABRIC', 'AT', 'REASON', 'FRAMES'],
@@ -63,6 +64,11 @@ export const tables: Tables = {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
   },
+}
+
+/** An age as a reader wants it: to a tenth of a second. */
+function seconds(age: string): string {
+  return `${(Number(parseDuration(age)) / 1e9).toFixed(1)}s`
 }
 
 export const isTable = (what: string): what is keyof Reports => Object.hasOwn(tables, what)
