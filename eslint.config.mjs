@@ -11,6 +11,8 @@ export default tseslint.config(
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
       eqeqeq: 'error',
+      // What is known to be there is said by an assertion with its type; `!` says it too quietly.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       // A number or a bigint in a message is what it looks like.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],

@@ -35,7 +35,7 @@ export async function probe(...command: string[]): Promise<string | undefined> {
     return undefined
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string }
-    return `${stderr?.trim() || message} (bench/README.md says what it needs)`
+    return `${stderr ? stderr.trim() : message} (bench/README.md says what it needs)`
   }
 }
 
@@ -53,7 +53,7 @@ export class Child {
     this.#name = command[0] ?? ''
     this.#process = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#ended = once(this.#process, 'close')
-    this.#ended.catch(() => {}) // reported by whoever waits for it
+    this.#ended.catch(() => undefined) // reported by whoever waits for it
     this.#process.stderr.on('data', (text: Buffer) => (this.#complaints += text.toString()))
     this.pid = this.#process.pid ?? 0
   }

@@ -14,7 +14,9 @@ export function parseMac(value: unknown, subject = 'value'): Uint8Array {
 export const interfaceMac = (): Rule<Uint8Array | undefined> =>
   optional((value, subject) => {
     const mac = parseMac(value, subject)
-    return ((mac[0] ?? 0) & 1) === 0 ? mac : refuse(subject, 'the address of one interface (an even first byte)', value)
+    return ((mac[0] ?? 0) & 1) === 0
+      ? mac
+      : refuse(subject, 'the address of one interface (an even first byte)', value)
   })
 
 /** @internal A MAC address and VLAN of the native table. */

@@ -52,7 +52,14 @@ export interface NativeEngine {
   addFabric(name: string, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number
   removeFabric(fabric: number): number
   attach(fabric: number, name: string, device: unknown): number
-  attachMemory(fabric: number, name: string, worker: number, port: number, limit: number, quota: number): number
+  attachMemory(
+    fabric: number,
+    name: string,
+    worker: number,
+    port: number,
+    limit: number,
+    quota: number,
+  ): number
   attachPatch(fabric: number, name: string, limit: number, peer: number): number
   detach(port: number): number
   revive(port: number, device: unknown): number

@@ -55,9 +55,12 @@ export class Engine {
     this.#virtual = given.clock === 'virtual'
     this.#native = native(
       () =>
-        new addon.Engine({ virtual: this.#virtual, workers: given.workers, seed: this.seed, memory: given.memory }, () => {
-          this.#wake()
-        }),
+        new addon.Engine(
+          { virtual: this.#virtual, workers: given.workers, seed: this.seed, memory: given.memory },
+          () => {
+            this.#wake()
+          },
+        ),
     )
     this.#native.unref()
   }
@@ -89,7 +92,10 @@ export class Engine {
    */
   advance(duration: Duration): void {
     if (!this.#virtual)
-      throw new EtherloomError('ERR_ETHERLOOM_STATE', "only a virtual clock can be advanced; use { clock: 'virtual' }")
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "only a virtual clock can be advanced; use { clock: 'virtual' }",
+      )
     this.native.advance(parseDuration(duration, 'the duration to advance by'))
     this.#wake()
   }
@@ -102,7 +108,10 @@ export class Engine {
     for (const bridge of this.#bridges.values()) bridge.close()
     for (const { resolve } of this.#waiting.splice(0)) resolve()
     if (outstanding !== 0)
-      throw new EtherloomError('ERR_ETHERLOOM_RESOURCE', `${outstanding} frames were still in use when the engine closed`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_RESOURCE',
+        `${outstanding} frames were still in use when the engine closed`,
+      )
     return Promise.resolve()
   }
 
@@ -215,5 +224,8 @@ export class Engine {
 function memoryRule(value: unknown, subject: string): number {
   const bytes = parseSize(value, subject)
   if (bytes >= 1 << 20 && bytes <= 64 * 1024 ** 3) return bytes
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} must be from 1MiB to 64GiB, not '${String(value)}'`)
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_OPTION',
+    `${subject} must be from 1MiB to 64GiB, not '${String(value)}'`,
+  )
 }

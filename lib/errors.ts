@@ -61,10 +61,6 @@ export interface NativeError {
   message: string
 }
 
-const waysOut =
-  'run as root, or grant it with setcap or systemd, or use an open descriptor, a persistent TAP of your own ' +
-  "or 'etherloom up --rootless'"
-
 const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
   EPERM: { code: 'ERR_ETHERLOOM_PRIVILEGE' },
   EACCES: { code: 'ERR_ETHERLOOM_PRIVILEGE' },
@@ -92,26 +88,15 @@ export function fromNative(error: NativeError): EtherloomError {
   const [name, description] = getSystemErrorMap().get(-errno) ?? []
   const known = name === undefined ? undefined : byErrno[name]
   const code = isErrorCode(error.code) ? error.code : (known?.code ?? 'ERR_ETHERLOOM_DEVICE')
-  const hint = code === 'ERR_ETHERLOOM_PRIVILEGE' ? privilegeHint(syscall) : known?.hint
-  const text = name === undefined ? message : `${message}: ${description} (${name})`
-  return new EtherloomError(code, text, {
+  // A message about privilege ends with the ways out already.
+  const reason = code === 'ERR_ETHERLOOM_PRIVILEGE' ? '' : `: ${description}`
+  return new EtherloomError(code, name === undefined ? message : `${message}${reason} (${name})`, {
     syscall: syscall === '' ? undefined : syscall,
     errno: errno === 0 ? undefined : errno,
-    hint,
+    hint: known?.hint,
   })
 }
 
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(errorCodes, code)
-}
-
-/** Which capability the failed call asks for, and the ways to get along. */
-function privilegeHint(syscall: string): string {
-  if (syscall.startsWith('open')) return `make the device readable and writable for this user, or ${waysOut}`
-  const capability = /^(setns|unshare|mount)/.test(syscall)
-    ? 'CAP_SYS_ADMIN'
-    : syscall.startsWith("socket")
-      ? 'CAP_NET_RAW'
-      : 'CAP_NET_ADMIN'
-  return `it needs ${capability}: ${waysOut}`
 }

@@ -50,7 +50,11 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   protected constructor(
     kind: 'hub' | 'switch' | 'wire',
-    given: { name: string | undefined; forwarding: 'allow' | 'deny'; engine: Engine | EngineOptions | undefined },
+    given: {
+      name: string | undefined
+      forwarding: 'allow' | 'deny'
+      engine: Engine | EngineOptions | undefined
+    },
     settings: object,
     portLimit = Infinity,
   ) {
@@ -59,7 +63,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.forwarding = given.forwarding
     this.#portLimit = portLimit
     this.#ownEngine = !(given.engine instanceof Engine)
-    this.engine = given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
+    this.engine =
+      given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
     this.id = this.engine.addFabric(this, kind, given.forwarding === 'allow', settings)
   }
 
@@ -83,9 +88,15 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.#open()
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
-      throw new EtherloomError('ERR_ETHERLOOM_NAME', `'${this.name}' has a port '${port.name}' already; choose another name`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `'${this.name}' has a port '${port.name}' already; choose another name`,
+      )
     if (!taken && this.#ports.size >= this.#portLimit)
-      throw new EtherloomError('ERR_ETHERLOOM_STATE', `wire '${this.name}' has both its ports; a hub joins more than two`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `wire '${this.name}' has both its ports; a hub joins more than two`,
+      )
     this.#ports.set(port.name, port)
     const joining = port.join(this)
     this.#attaching.add(joining)
@@ -119,7 +130,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const found = this.#ports.get(name)
     if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
     if (typeof port !== 'string')
-      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${name}' is not attached to '${this.name}'; attach it first`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${name}' is not attached to '${this.name}'; attach it first`,
+      )
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
       `'${this.name}' has no port '${name}'${suggestion(name, [...this.#ports.keys()])}`,
@@ -271,7 +285,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   #remember(from: Port, to: Port, policy: Policy | null): void {
     let row = this.#policies.get(from)
-    if (!row) this.#policies.set(from, (row = new Map()))
+    if (!row) this.#policies.set(from, (row = new Map<Port, Policy>()))
     if (policy) row.set(to, { ...policy })
     else row.delete(to)
   }

@@ -14,7 +14,14 @@ export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
 export { PacketPort, type PacketPortOptions } from './ports/packet.js'
 export { PatchPort, type PatchPortOptions } from './ports/patch.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
-export { dropReasons, type DropReason, type Drops, type FabricStats, type PathStats, type PortStats } from './stats.js'
+export {
+  dropReasons,
+  type DropReason,
+  type Drops,
+  type FabricStats,
+  type PathStats,
+  type PortStats,
+} from './stats.js'
 export { Switch, type LearnedAddress, type SwitchOptions } from './switch.js'
 export type { Duration, QueueLimit, Rate, Size } from './units.js'
 export { Wire } from './wire.js'

@@ -12,7 +12,8 @@ export interface ChangeOptions {
 
 /** What can be done to one path and to a pair of paths alike. */
 abstract class PathHandle {
-  protected constructor(
+  /** @internal */
+  constructor(
     protected readonly fabric: Fabric,
     /** The port that frames come from. */
     readonly from: Port,
@@ -41,11 +42,6 @@ abstract class PathHandle {
 
 /** A directed pair of ports. Made by `fabric.path(from, to)`. */
 export class Path extends PathHandle {
-  /** @internal */
-  constructor(fabric: Fabric, from: Port, to: Port) {
-    super(fabric, from, to)
-  }
-
   /** The policy in force: the path's own, or the fabric's default. */
   get policy(): Policy {
     return this.fabric.policyOf(this.from, this.to)
@@ -63,11 +59,6 @@ export class Path extends PathHandle {
 
 /** Both paths between two ports, changed in one transaction. Made by `fabric.between(a, b)`. */
 export class PathPair extends PathHandle {
-  /** @internal */
-  constructor(fabric: Fabric, from: Port, to: Port) {
-    super(fabric, from, to)
-  }
-
   set(policy: Policy | null, options?: ChangeOptions): Promise<Applied> {
     const { from, to } = this
     return this.fabric.apply(

@@ -66,7 +66,11 @@ export function readPolicy(policy: Policy): PolicySpec {
   const { queue, ...given } = readOptions('path policy', policy, rules)
   const options = given as typeof given & Record<string, unknown>
   if (given.rate === undefined && (queue !== undefined || policy.overhead !== undefined))
-    refuse("option 'rate' of path policy", "given with 'queue' or 'overhead', which say how it is kept", undefined)
+    refuse(
+      "option 'rate' of path policy",
+      "given with 'queue' or 'overhead', which say how it is kept",
+      undefined,
+    )
   if (given.delay === 0n && given.reorder > 0)
     refuse("option 'delay' of path policy", "above 0 with 'reorder', which lets frames skip it", policy.delay)
 
@@ -88,12 +92,19 @@ export function readPolicy(policy: Policy): PolicySpec {
     if (settings) spec[name] = Float64Array.from(settings)
   }
   spec.key = JSON.stringify(spec, (_, value: unknown) =>
-    typeof value === 'bigint' ? `${value}n` : ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value,
+    typeof value === 'bigint'
+      ? `${value}n`
+      : ArrayBuffer.isView(value)
+        ? Array.from(value as Uint8Array)
+        : value,
   )
   return spec
 }
 
-function queueOf(queue: ReturnType<typeof parseQueueLimit> | undefined): { queueUnit: number; queueAmount: bigint } {
+function queueOf(queue: ReturnType<typeof parseQueueLimit> | undefined): {
+  queueUnit: number
+  queueAmount: bigint
+} {
   if (queue === undefined) return { queueUnit: 0, queueAmount: 0n }
   if ('frames' in queue) return { queueUnit: 1, queueAmount: BigInt(queue.frames) }
   if ('bytes' in queue) return { queueUnit: 2, queueAmount: BigInt(queue.bytes) }

@@ -40,7 +40,10 @@ export abstract class Port extends EventEmitter<PortEvents> {
   stats(): PortStats {
     const fabric = this.#fabric
     if (!fabric || this.#id < 0)
-      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is not attached; attach it to a fabric first`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' is not attached; attach it to a fabric first`,
+      )
     return readPortStats(native(() => fabric.engine.native.portStats(this.#id)))
   }
 
@@ -61,7 +64,10 @@ export abstract class Port extends EventEmitter<PortEvents> {
     try {
       const id = await this.open(fabric)
       if (this.#fabric !== fabric)
-        throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${fabric.name}' was closed before '${this.name}' was attached`)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_STATE',
+          `'${fabric.name}' was closed before '${this.name}' was attached`,
+        )
       this.#id = id
       this.#state = 'up'
     } catch (error) {

@@ -62,6 +62,10 @@ class Demo {
     return this.#rows
   }
 
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
   get agrees(): boolean {
     return this.#rows.every((row) => row.agrees !== false)
   }
@@ -85,10 +89,10 @@ class Demo {
   }
 
   async #phase(doing: string, measure: () => Promise<void>): Promise<void> {
-    if (this.#stopped) return
+    if (this.stopped) return
     this.#screen.draw(this.#rows, `now: ${doing}`)
     await measure()
-    if (!this.#stopped) this.#screen.draw(this.#rows, `done: ${doing}`)
+    if (!this.stopped) this.#screen.draw(this.#rows, `done: ${doing}`)
   }
 
   #path(from: Host, to: Host): Path {
@@ -187,17 +191,15 @@ export async function runDemo({ json = false }: { json?: boolean }): Promise<num
   await using network = await Network.up(await loadTopology(fileURLToPath(file)))
   const demo = new Demo(network, screen)
 
-  let interrupted = false
   const interrupt = (): void => {
-    if (interrupted) process.exit(130)
-    interrupted = true
+    if (demo.stopped) process.exit(130)
     demo.stop()
   }
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
 
   if (!json) screen.start()
   do await demo.round()
-  while (screen.live && !json && !interrupted)
+  while (screen.live && !json && !demo.stopped)
 
   const agrees = demo.rows.length > 0 && demo.agrees
   if (json) {
@@ -208,5 +210,5 @@ export async function runDemo({ json = false }: { json?: boolean }): Promise<num
       "Now change examples/three-hosts.yaml, and run 'npx etherloom up examples/three-hosts.yaml'.",
     ])
   }
-  return interrupted || agrees ? 0 : 1
+  return demo.stopped || agrees ? 0 : 1
 }

@@ -112,6 +112,6 @@ export async function tcpTransfer(from: Host, to: Host, bytes: number): Promise<
     { checksum: string } | undefined,
     { bytes: number; rate: number; checksum: string } | undefined,
   ]
-  const same = received !== undefined && received.bytes === bytes && received.checksum === sent?.checksum
+  const same = received?.bytes === bytes && received.checksum === sent?.checksum
   return { bytes: received?.bytes ?? 0, rate: received?.rate ?? 0, same }
 }

@@ -89,7 +89,7 @@ const roles: Record<string, (...words: string[]) => Promise<void>> = {
   async 'tcp-send'(address, bytes) {
     const data = Buffer.alloc(Number(bytes))
     for (let at = 0; at < data.length; at += 4) data.writeUInt32LE((at * 2654435761) >>> 0, at)
-    const socket = connect(port, address as string)
+    const socket = connect(port, address)
     await once(socket, 'connect')
     socket.end(data)
     await once(socket, 'close')

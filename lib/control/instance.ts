@@ -37,10 +37,9 @@ export class Instance {
    */
   static async start(name: string, file: string, topology: Topology): Promise<Instance> {
     let announce: (starting: Promise<Instance>) => void = () => undefined
-    const server = await ControlServer.listen(
-      name,
-      handlersOf(new Promise((resolve) => (announce = resolve))),
-    )
+    const awaited = new Promise<Instance>((resolve) => (announce = resolve))
+    awaited.catch(() => undefined) // thrown below; orders that wait for the instance hear of it too
+    const server = await ControlServer.listen(name, handlersOf(awaited))
     const starting = Network.up(topology).then((network) => new Instance(name, file, network, server))
     announce(starting)
     try {

@@ -3,7 +3,7 @@
  * interface of that name in its namespace, opens it again, and is up with all its policies and counters.
  */
 import { addon, native, type Device } from '../binding.js'
-import type { EtherloomError } from '../errors.js'
+import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
 import { Namespace } from '../namespace.js'
 import { Port } from '../port.js'
@@ -37,6 +37,11 @@ export abstract class DevicePort extends Port {
   }
 
   protected override async open(fabric: Fabric): Promise<number> {
+    if (fabric.engine.clock === 'virtual')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
+      )
     if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
     const opened = await this.openDevice(this.#namespace())
     this.#device = opened
@@ -91,7 +96,10 @@ export abstract class DevicePort extends Port {
     try {
       if (!(await native(() => addon.interfaceExists(name, namespace)))) return
       const opened = await this.openDevice(namespace, name)
-      if (this.fabric !== fabric || this.state !== 'down') return addon.discardDevice(opened.device)
+      if (this.fabric !== fabric || this.state !== 'down') {
+        addon.discardDevice(opened.device)
+        return
+      }
       this.#device = opened
       await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
       this.cameUp()

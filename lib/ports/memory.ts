@@ -57,7 +57,10 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   send(frames: Uint8Array | readonly Uint8Array[]): number {
     const bridge = this.#bridge
     if (!bridge || this.id < 0)
-      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is not attached; attach it to a fabric first`)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' is not attached; attach it to a fabric first`,
+      )
     const list = frames instanceof Uint8Array ? [frames] : frames
     if (!Array.isArray(list) || !list.every((frame) => frame instanceof Uint8Array))
       refuse('what a MemoryPort sends', 'a Uint8Array or a list of them', frames)

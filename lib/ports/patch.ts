@@ -35,7 +35,10 @@ export class PatchPort extends Port {
     const { names, limit } = readOptions('PatchPort.pair', options, {
       names: (value, subject) => {
         const [first, second] = (value ?? ['patch0', 'patch1']) as [unknown, unknown]
-        return [nameRule('patch0')(first, `first of ${subject}`), nameRule('patch1')(second, `second of ${subject}`)]
+        return [
+          nameRule('patch0')(first, `first of ${subject}`),
+          nameRule('patch1')(second, `second of ${subject}`),
+        ]
       },
       limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })

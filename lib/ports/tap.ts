@@ -80,6 +80,9 @@ export class TapPort extends DevicePort {
     if (fd === undefined)
       return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
     if (again === undefined) return native(() => addon.adoptTap(fd))
-    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', 'a descriptor cannot be opened again; attach a new TapPort')
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_DEVICE',
+      'a descriptor cannot be opened again; attach a new TapPort',
+    )
   }
 }

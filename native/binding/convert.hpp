@@ -1,5 +1,5 @@
-// Between JavaScript values and ours. lib/ has checked every value before it comes here, so these only convert.
-// JavaScript thread only.
+// Between JavaScript values and ours. lib/ has checked every value before it comes here, so these only
+// convert. JavaScript thread only.
 #pragma once
 
 #include <napi.h>
@@ -70,7 +70,8 @@ inline std::vector<FilterInstruction> instructions(const Napi::Value& value) {
 
 /// A namespace that openNamespace() or createNamespace() handed out; nullptr for the process's own.
 inline const NetworkNamespace* networkNamespace(const Napi::Object& options) {
-  return given(options, "namespace") ? options.Get("namespace").As<Napi::External<NetworkNamespace>>().Data() : nullptr;
+  return given(options, "namespace") ? options.Get("namespace").As<Napi::External<NetworkNamespace>>().Data()
+                                     : nullptr;
 }
 
 /// Does `work` on a thread of libuv's pool and settles a promise with what `convert` makes of its result.

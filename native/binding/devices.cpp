@@ -1,6 +1,5 @@
 #include "binding/devices.hpp"
 
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -16,7 +15,8 @@
 namespace etherloom {
 namespace {
 
-std::vector<AddressPrefix> prefixes(const Napi::Object& options, const char* key, std::optional<Error>& error) {
+std::vector<AddressPrefix> prefixes(const Napi::Object& options, const char* key,
+                                    std::optional<Error>& error) {
   std::vector<AddressPrefix> parsed;
   if (!given(options, key)) return parsed;
   const auto texts = options.Get(key).As<Napi::Array>();
@@ -41,7 +41,8 @@ std::optional<MacAddress> macAddress(const Napi::Object& options) {
 
 std::string formatMac(const MacAddress& mac) {
   char text[18];
-  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                mac[5]);
   return text;
 }
 
@@ -71,7 +72,8 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap) {
   return deliver(env, std::move(port), tap.link);
 }
 
-/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, namespace?}) → Promise<{device, index, ...}>
+/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, namespace?}) → Promise<{device, index,
+/// ...}>
 Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   const auto asked = info[0].As<Napi::Object>();
   std::optional<Error> wrong;
@@ -124,7 +126,8 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
   return Task<PacketSocket>::run(
       info.Env(), info[0], [options] { return openPacketSocket(options); },
       [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
-        auto port = std::make_unique<PacketPort>(std::move(socket.fd), direction, frameLimit(socket.link.mtu));
+        auto port =
+            std::make_unique<PacketPort>(std::move(socket.fd), direction, frameLimit(socket.link.mtu));
         return deliver(env, std::move(port), socket.link);
       });
 }
@@ -139,13 +142,15 @@ Napi::Value handNamespace(Napi::Env env, NetworkNamespace&& opened) {
 }
 
 Napi::Value createNamespace(const Napi::CallbackInfo& info) {
-  return Task<NetworkNamespace>::run(info.Env(), info.Env().Undefined(), NetworkNamespace::create, handNamespace);
+  return Task<NetworkNamespace>::run(info.Env(), info.Env().Undefined(), NetworkNamespace::create,
+                                     handNamespace);
 }
 
 Napi::Value openNamespace(const Napi::CallbackInfo& info) {
   return Task<NetworkNamespace>::run(
       info.Env(), info.Env().Undefined(),
-      [name = info[0].As<Napi::String>().Utf8Value()] { return NetworkNamespace::open(name); }, handNamespace);
+      [name = info[0].As<Napi::String>().Utf8Value()] { return NetworkNamespace::open(name); },
+      handNamespace);
 }
 
 Napi::Value closeNamespace(const Napi::CallbackInfo& info) {
@@ -200,7 +205,8 @@ Napi::Value configureInterface(const Napi::CallbackInfo& info) {
             if (auto raised = netlink->setUp(link->index, true); !raised) return raised.error();
           }
           for (std::size_t index = 0; index < destinations.size(); ++index) {
-            if (auto added = netlink->addRoute(destinations[index], gateways[index]); !added) return added.error();
+            if (auto added = netlink->addRoute(destinations[index], gateways[index]); !added)
+              return added.error();
           }
           return true;
         });

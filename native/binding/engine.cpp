@@ -15,7 +15,9 @@ namespace etherloom {
 namespace {
 
 PortId portAt(const Napi::CallbackInfo& info, std::size_t index) { return PortId{uint32At(info, index)}; }
-Napi::Value give(Napi::Env env, std::uint64_t number) { return Napi::Number::New(env, static_cast<double>(number)); }
+Napi::Value give(Napi::Env env, std::uint64_t number) {
+  return Napi::Number::New(env, static_cast<double>(number));
+}
 
 std::unique_ptr<Fabric> makeFabric(const std::string& kind, const Napi::Object& options) {
   if (kind == "hub") return std::make_unique<Hub>();
@@ -102,9 +104,7 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
   napi_add_env_cleanup_hook(info.Env(), environmentEnds, this);
 }
 
-EngineObject::~EngineObject() {
-  shutDown();
-}
+EngineObject::~EngineObject() { shutDown(); }
 
 void EngineObject::environmentEnds(void* self) { static_cast<EngineObject*>(self)->shutDown(); }
 
@@ -123,9 +123,9 @@ std::size_t EngineObject::shutDown() {
 // addFabric(name, kind, forwarding, settings) → id
 Napi::Value EngineObject::addFabric(const Napi::CallbackInfo& info) {
   const std::string kind = info[1].As<Napi::String>().Utf8Value();
-  const FabricId id = engine_->addFabric(info[0].As<Napi::String>().Utf8Value(),
-                                         makeFabric(kind, info[3].As<Napi::Object>()),
-                                         info[2].As<Napi::Boolean>().Value());
+  const FabricId id =
+      engine_->addFabric(info[0].As<Napi::String>().Utf8Value(), makeFabric(kind, info[3].As<Napi::Object>()),
+                         info[2].As<Napi::Boolean>().Value());
   return give(info.Env(), static_cast<std::uint32_t>(id));
 }
 
@@ -145,10 +145,10 @@ Napi::Value EngineObject::attach(const Napi::CallbackInfo& info) {
 // attachMemory(fabric, name, worker, number, limit, quota) → port; the worker's bridge is in use already
 Napi::Value EngineObject::attachMemory(const Napi::CallbackInfo& info) {
   const auto worker = static_cast<std::uint16_t>(uint32At(info, 2));
-  auto memory = std::make_unique<MemoryPort>(*bridges_.at(worker).bridge, uint32At(info, 3), uint32At(info, 4),
-                                             uint32At(info, 5));
-  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(memory),
-                              worker);
+  auto memory = std::make_unique<MemoryPort>(*bridges_.at(worker).bridge, uint32At(info, 3),
+                                             uint32At(info, 4), uint32At(info, 5));
+  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
+                              std::move(memory), worker);
   if (!port) return raise(info.Env(), port.error());
   return give(info.Env(), static_cast<std::uint32_t>(*port));
 }
@@ -164,8 +164,8 @@ Napi::Value EngineObject::attachPatch(const Napi::CallbackInfo& info) {
     worker = engine_->workerOf(id);
     ends[1] = static_cast<PatchPort*>(&engine_->port(id));
   }
-  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(patch),
-                              worker);
+  auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
+                              std::move(patch), worker);
   if (!port) return raise(info.Env(), port.error());
   if (ends[1]) engine_->order(*worker, [ends](Worker&) { PatchPort::join(*ends[0], *ends[1]); });
   return give(info.Env(), static_cast<std::uint32_t>(*port));
@@ -237,7 +237,8 @@ Napi::Value EngineObject::apply(const Napi::CallbackInfo& info) {
     }
     changes.push_back(std::move(change));
   }
-  const Applied applied = engine_->apply(FabricId{uint32At(info, 0)}, changes, info[3].As<Napi::Boolean>().Value());
+  const Applied applied =
+      engine_->apply(FabricId{uint32At(info, 0)}, changes, info[3].As<Napi::Boolean>().Value());
   std::erase_if(policies_, [](const auto& entry) { return entry.second.expired(); });
 
   auto result = Napi::Array::New(info.Env(), 4);
@@ -249,10 +250,13 @@ Napi::Value EngineObject::apply(const Napi::CallbackInfo& info) {
 }
 
 // latest() → the ticket of everything ordered so far
-Napi::Value EngineObject::latest(const Napi::CallbackInfo& info) { return give(info.Env(), engine_->latest()); }
+Napi::Value EngineObject::latest(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->latest());
+}
 
 Napi::Value EngineObject::settled(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), engine_->settled(static_cast<Ticket>(info[0].As<Napi::Number>().Int64Value())));
+  return Napi::Boolean::New(info.Env(),
+                            engine_->settled(static_cast<Ticket>(info[0].As<Napi::Number>().Int64Value())));
 }
 
 // poll() → [{kind, ...}...]: what happened since the last call; carries tickets forward
@@ -300,13 +304,15 @@ Napi::Value EngineObject::now(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), engine_->now().nanoseconds);
 }
 
-// ---- memory ports --------------------------------------------------------------------------------------------------
+// ---- memory ports
+// --------------------------------------------------------------------------------------------------
 
 Napi::Value EngineObject::leastLoaded(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->leastLoaded());
 }
 
-// useBridge(worker, inbound, outbound, drain): ArrayBuffers, a power of two long; drain() reads all that is published
+// useBridge(worker, inbound, outbound, drain): ArrayBuffers, a power of two long; drain() reads all that is
+// published
 Napi::Value EngineObject::useBridge(const Napi::CallbackInfo& info) {
   const auto worker = static_cast<std::uint16_t>(uint32At(info, 0));
   auto inbound = info[1].As<Napi::ArrayBuffer>();
@@ -325,8 +331,8 @@ Napi::Value EngineObject::useBridge(const Napi::CallbackInfo& info) {
       entry.drain.Call({});
     };
   }
-  entry.bridge = std::make_unique<MemoryBridge>(bytes(inbound), bytes(outbound),
-                                                [wake = wake_] { wake.NonBlockingCall(); }, std::move(makeRoom));
+  entry.bridge = std::make_unique<MemoryBridge>(
+      bytes(inbound), bytes(outbound), [wake = wake_] { wake.NonBlockingCall(); }, std::move(makeRoom));
   engine_->useBridge(worker, *entry.bridge);
   return info.Env().Undefined();
 }
@@ -341,7 +347,8 @@ Napi::Value EngineObject::commit(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value EngineObject::published(const Napi::CallbackInfo& info) {
-  return give(info.Env(), bridges_.at(static_cast<std::uint16_t>(uint32At(info, 0))).bridge->outbound.published());
+  return give(info.Env(),
+              bridges_.at(static_cast<std::uint16_t>(uint32At(info, 0))).bridge->outbound.published());
 }
 
 Napi::Value EngineObject::consume(const Napi::CallbackInfo& info) {
@@ -361,9 +368,11 @@ Napi::Value EngineObject::taken(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// ---- what is going on ----------------------------------------------------------------------------------------------
+// ---- what is going on
+// ----------------------------------------------------------------------------------------------
 
-// portStats(port) → {receivedFrames, receivedBytes, transmittedFrames, transmittedBytes, dropped..., path words...}
+// portStats(port) → {receivedFrames, receivedBytes, transmittedFrames, transmittedBytes, dropped..., path
+// words...}
 Napi::Value EngineObject::portStats(const Napi::CallbackInfo& info) {
   const PortSnapshot snapshot = engine_->portSnapshot(portAt(info, 0));
   auto words = Napi::BigUint64Array::New(info.Env(), portWords);
@@ -376,7 +385,8 @@ Napi::Value EngineObject::portStats(const Napi::CallbackInfo& info) {
   return words;
 }
 
-// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...} | undefined
+// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...} |
+// undefined
 Napi::Value EngineObject::pathStats(const Napi::CallbackInfo& info) {
   const auto snapshot = engine_->pathSnapshot(portAt(info, 0), portAt(info, 1));
   if (!snapshot) return info.Env().Undefined();
@@ -414,7 +424,8 @@ Napi::Value EngineObject::watchLinks(const Napi::CallbackInfo& info) {
     if (!links) return raise(info.Env(), links.error());
     links_ = std::move(*links);
   }
-  auto watch = links_->add(info[0].IsUndefined() ? nullptr : info[0].As<Napi::External<NetworkNamespace>>().Data());
+  auto watch =
+      links_->add(info[0].IsUndefined() ? nullptr : info[0].As<Napi::External<NetworkNamespace>>().Data());
   if (!watch) return raise(info.Env(), watch.error());
   return give(info.Env(), *watch);
 }
@@ -439,8 +450,6 @@ Napi::Value EngineObject::unref(const Napi::CallbackInfo& info) {
 }
 
 // close() → frames that were still referenced, which is 0
-Napi::Value EngineObject::close(const Napi::CallbackInfo& info) {
-  return give(info.Env(), shutDown());
-}
+Napi::Value EngineObject::close(const Napi::CallbackInfo& info) { return give(info.Env(), shutDown()); }
 
 }  // namespace etherloom

@@ -1,7 +1,7 @@
 // The contract of a fabric: for each frame of a burst, where should it go?
 //
-// decide() is const and runs on the worker of the from-port, on any number of workers at once. What it learns goes
-// into a log; the fabric's home worker, its one writer, applies the log through learn() after the burst.
+// decide() is const and runs on the worker of the from-port, on any number of workers at once. What it learns
+// goes into a log; the fabric's home worker, its one writer, applies the log through learn() after the burst.
 #pragma once
 
 #include <array>
@@ -21,7 +21,9 @@ enum class Slot : std::uint32_t {};
 class Verdict {
  public:
   static constexpr Verdict flood() { return Verdict(~std::uint32_t{0}); }
-  static constexpr Verdict drop(DropReason reason) { return Verdict(dropBase + static_cast<std::uint32_t>(reason)); }
+  static constexpr Verdict drop(DropReason reason) {
+    return Verdict(dropBase + static_cast<std::uint32_t>(reason));
+  }
   static constexpr Verdict to(Slot slot) { return Verdict(static_cast<std::uint32_t>(slot)); }
 
   constexpr Verdict() = default;
@@ -40,7 +42,9 @@ class Verdict {
 /// An address to remember: MAC and VLAN, and the port it was seen on.
 struct AddressKey {
   std::uint64_t value = 0;  ///< VLAN identifier in the upper 16 bits, MAC address in the lower 48
-  static constexpr AddressKey of(std::uint64_t mac, std::uint16_t vlan) { return {std::uint64_t{vlan} << 48 | mac}; }
+  static constexpr AddressKey of(std::uint64_t mac, std::uint16_t vlan) {
+    return {std::uint64_t{vlan} << 48 | mac};
+  }
   bool operator==(const AddressKey&) const = default;
 };
 

@@ -16,7 +16,9 @@ inline constexpr unsigned burstSize = 64;
 /// Some of the frames of a burst: bit i stands for frame i.
 using FrameMask = std::uint64_t;
 
-constexpr FrameMask allFrames(unsigned count) { return count == burstSize ? ~FrameMask{0} : (FrameMask{1} << count) - 1; }
+constexpr FrameMask allFrames(unsigned count) {
+  return count == burstSize ? ~FrameMask{0} : (FrameMask{1} << count) - 1;
+}
 
 /// Frames a port hands over at once. The receiver of the burst owns one reference to each.
 class RxBurst {
@@ -24,8 +26,8 @@ class RxBurst {
   RxBurst(FramePool& framePool, Drops& portDrops) : pool(framePool), drops(portDrops) {}
 
   FramePool& pool;
-  Drops& drops;     ///< the port's, for what never became a frame
-  Instant at;       ///< set by the worker after receive(): the arrival of every frame of the burst
+  Drops& drops;  ///< the port's, for what never became a frame
+  Instant at;    ///< set by the worker after receive(): the arrival of every frame of the burst
 
   [[nodiscard]] unsigned count() const { return count_; }
   [[nodiscard]] unsigned room() const { return burstSize - count_; }
@@ -50,7 +52,8 @@ class RxBurst {
   unsigned count_ = 0;
 };
 
-/// A frame on its way out of a port, with the path that pays for it. Whoever holds the item owns one reference.
+/// A frame on its way out of a port, with the path that pays for it. Whoever holds the item owns one
+/// reference.
 struct TxItem {
   Frame* frame;
   PathAccount* account;

@@ -1,8 +1,9 @@
 // Counters that one worker writes and anybody reads, without either waiting for the other.
 //
-// Theory of operation. A block of counters has one writer. The writer brackets each group of changes with an Update,
-// which makes the block's sequence odd; a reader copies the block and starts again if the sequence was odd or moved.
-// Every word is a relaxed atomic, so a torn read is impossible and the writer pays plain loads and stores.
+// Theory of operation. A block of counters has one writer. The writer brackets each group of changes with an
+// Update, which makes the block's sequence odd; a reader copies the block and starts again if the sequence
+// was odd or moved. Every word is a relaxed atomic, so a torn read is impossible and the writer pays plain
+// loads and stores.
 #pragma once
 
 #include <array>
@@ -26,7 +27,9 @@ class Counter {
 
 class Drops {
  public:
-  void add(DropReason reason, std::uint64_t frames) noexcept { counters_[static_cast<std::size_t>(reason)].add(frames); }
+  void add(DropReason reason, std::uint64_t frames) noexcept {
+    counters_[static_cast<std::size_t>(reason)].add(frames);
+  }
   [[nodiscard]] std::uint64_t get(std::size_t reason) const noexcept { return counters_[reason].get(); }
 
  private:
@@ -84,7 +87,8 @@ struct PortCounters {
 /// What one path counts on the side of its from-port. Writer: that port's worker.
 struct PathOffer {
   Sequence sequence;
-  Counter offered, refused, lostOnTheWay, handedOver;  // refused by the filter; lost because the other worker's ring was full
+  Counter offered, refused, lostOnTheWay,
+      handedOver;  // refused by the filter; lost because the other worker's ring was full
 };
 
 /// What one path counts on the side of its to-port. Writer: that port's worker.

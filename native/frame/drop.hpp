@@ -32,8 +32,9 @@ enum class DropReason : std::uint8_t {
 inline constexpr std::size_t dropReasonCount = static_cast<std::size_t>(DropReason::Count);
 
 inline constexpr std::array<std::string_view, dropReasonCount> dropReasonNames{
-    "runt",  "oversize",    "no-buffer", "port-full", "port-down", "not-for-us", "bad-offload", "storm",
-    "unreachable", "reserved", "filter",   "loss",      "queue",      "aqm",         "flush", "hop-limit"};
+    "runt",        "oversize", "no-buffer",   "port-full", "port-down", "not-for-us",
+    "bad-offload", "storm",    "unreachable", "reserved",  "filter",    "loss",
+    "queue",       "aqm",      "flush",       "hop-limit"};
 static_assert(!dropReasonNames.back().empty(), "every drop reason has a name");
 
 }  // namespace etherloom

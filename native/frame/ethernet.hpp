@@ -8,12 +8,16 @@
 
 namespace etherloom {
 
-inline std::uint16_t readBig16(const std::uint8_t* at) { return static_cast<std::uint16_t>(at[0] << 8 | at[1]); }
+inline std::uint16_t readBig16(const std::uint8_t* at) {
+  return static_cast<std::uint16_t>(at[0] << 8 | at[1]);
+}
 inline void writeBig16(std::uint8_t* at, std::uint16_t value) {
   at[0] = static_cast<std::uint8_t>(value >> 8);
   at[1] = static_cast<std::uint8_t>(value);
 }
-inline std::uint32_t readBig32(const std::uint8_t* at) { return std::uint32_t{readBig16(at)} << 16 | readBig16(at + 2); }
+inline std::uint32_t readBig32(const std::uint8_t* at) {
+  return std::uint32_t{readBig16(at)} << 16 | readBig16(at + 2);
+}
 inline void writeBig32(std::uint8_t* at, std::uint32_t value) {
   writeBig16(at, static_cast<std::uint16_t>(value >> 16));
   writeBig16(at + 2, static_cast<std::uint16_t>(value));

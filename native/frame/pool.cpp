@@ -42,7 +42,8 @@ std::byte* FramePool::carve(BufferClass bufferClass, std::byte* at, std::size_t 
 Frame* FramePool::fresh(BufferClass bufferClass) noexcept {
   Class& of = classOf(bufferClass);
   if (of.fresh == of.end) return nullptr;
-  // SAFETY: the arena is page aligned and both strides are multiples of 64, so each Frame is aligned and disjoint.
+  // SAFETY: the arena is page aligned and both strides are multiples of 64, so each Frame is aligned and
+  // disjoint.
   auto* frame = new (of.fresh) Frame;
   frame->bufferClass = bufferClass;
   frame->pool = this;
@@ -78,7 +79,8 @@ void FramePool::release(Frame* frame) noexcept {
     return;
   }
   frame->next = of.returned.load(std::memory_order_relaxed);
-  while (!of.returned.compare_exchange_weak(frame->next, frame, std::memory_order_release, std::memory_order_relaxed)) {
+  while (!of.returned.compare_exchange_weak(frame->next, frame, std::memory_order_release,
+                                            std::memory_order_relaxed)) {
   }
 }
 

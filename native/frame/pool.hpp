@@ -1,10 +1,12 @@
 // Where frames come from: a fixed arena per worker, two buffer classes, no allocation after creation.
-// acquire() belongs to the owning worker; a reference may be released by any worker, through that worker's own pool.
+// acquire() belongs to the owning worker; a reference may be released by any worker, through that worker's
+// own pool.
 //
-// Theory of operation. Buffers never used before are taken by address, so that pages come with use; a free frame lies
-// on a stack of its class, so that the warmest is used next. A frame whose last reference is dropped by another
-// worker goes onto a lock-free stack that the owner empties whole when its own runs dry (pop-all has no ABA problem).
-// A holder that finds itself the only one (references == 1) needs no atomic read-modify-write to let go.
+// Theory of operation. Buffers never used before are taken by address, so that pages come with use; a free
+// frame lies on a stack of its class, so that the warmest is used next. A frame whose last reference is
+// dropped by another worker goes onto a lock-free stack that the owner empties whole when its own runs dry
+// (pop-all has no ABA problem). A holder that finds itself the only one (references == 1) needs no atomic
+// read-modify-write to let go.
 #pragma once
 
 #include <atomic>
@@ -23,19 +25,23 @@ class FramePool {
   static constexpr std::uint32_t smallCapacity = 2048 - sizeof(Frame) - headroom;  // 1,920
   static constexpr std::uint32_t largeCapacity = 68 * 1024;
 
-  /// Divides `bytes` between the classes, three quarters to small frames. Address space only: pages come with use.
+  /// Divides `bytes` between the classes, three quarters to small frames. Address space only: pages come with
+  /// use.
   [[nodiscard]] static Result<std::unique_ptr<FramePool>> create(std::size_t bytes);
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
 
-  /// A frame with one reference, length 0, no offload and a zero virtio-net header; nullptr when the class is used up. Owner only.
+  /// A frame with one reference, length 0, no offload and a zero virtio-net header; nullptr when the class is
+  /// used up. Owner only.
   [[nodiscard]] Frame* acquire(BufferClass bufferClass) noexcept;
   /// Drops one reference to a frame of any pool; `this` is the pool of the calling worker.
   void release(Frame* frame) noexcept;
-  /// A private copy of `frame` with its identity, in the smallest buffer that holds it; nullptr when used up. Owner only.
+  /// A private copy of `frame` with its identity, in the smallest buffer that holds it; nullptr when used up.
+  /// Owner only.
   [[nodiscard]] Frame* copy(const Frame& frame) noexcept;
 
-  /// Asks to keep a frame beyond this turn. Refused when waiting frames would take the last quarter of its pool.
+  /// Asks to keep a frame beyond this turn. Refused when waiting frames would take the last quarter of its
+  /// pool.
   [[nodiscard]] static bool hold(Frame& frame) noexcept;
   static void unhold(Frame& frame) noexcept;
 
@@ -61,7 +67,9 @@ class FramePool {
   };
 
   FramePool() = default;
-  [[nodiscard]] Class& classOf(BufferClass bufferClass) { return classes_[static_cast<std::size_t>(bufferClass)]; }
+  [[nodiscard]] Class& classOf(BufferClass bufferClass) {
+    return classes_[static_cast<std::size_t>(bufferClass)];
+  }
   std::byte* carve(BufferClass bufferClass, std::byte* at, std::size_t count);
   [[nodiscard]] Frame* fresh(BufferClass bufferClass) noexcept;
 

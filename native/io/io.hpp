@@ -1,11 +1,13 @@
 // How bytes enter and leave the process: the contract between a worker, its ports and the kernel.
 //
-// One Io per worker, made by the control thread before the worker starts, then used on that worker's thread only (a
-// ring that insists on its thread is enabled in its first turn).
+// One Io per worker, made by the control thread before the worker starts, then used on that worker's thread
+// only (a ring that insists on its thread is enabled in its first turn).
 //  1. Only turn() may block; everything else returns at once.
 //  2. read() arms a frame device (TAP, message socket): one read is one frame. Its frames come out of take().
-//  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they are ready.
-//  4. write() takes the item whatever happens. The end of every write reaches Completions::completed exactly once,
+//  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they
+//  are ready.
+//  4. write() takes the item whatever happens. The end of every write reaches Completions::completed exactly
+//  once,
 //     during write() itself or during a later turn(); until then the frame's bytes belong to the kernel.
 //  5. After forget() no readiness is reported for the descriptor; completions of its writes still arrive.
 //  6. A PortKey carries a generation: a late report finds nobody.
@@ -79,7 +81,8 @@ class Io {
   /// Writes the frame and the `prefix` bytes that stand before it.
   virtual void write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept = 0;
 
-  /// Submits what is staged, waits until something happens or `deadline`, reports ready ports and ended writes.
+  /// Submits what is staged, waits until something happens or `deadline`, reports ready ports and ended
+  /// writes.
   virtual void turn(Instant now, Instant deadline, ReadySink& sink) noexcept = 0;
 
   /// The name that `doctor` and `show` print.

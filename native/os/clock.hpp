@@ -1,4 +1,5 @@
-// Instants and durations, and the one clock of an engine. Nothing below the worker reads a clock: time is an argument.
+// Instants and durations, and the one clock of an engine. Nothing below the worker reads a clock: time is an
+// argument.
 #pragma once
 
 #include <compare>

@@ -13,9 +13,9 @@ namespace etherloom {
 
 /// A failed system call (or a refusal of our own with its errno), in the words that reach the user.
 struct Error {
-  int number = 0;           ///< errno; 0 when no system call was involved
-  std::string call;         ///< the call that failed ("ioctl TUNSETIFF"); empty for a refusal of our own
-  std::string message;      ///< what could not be done, in one clause, with the name of the thing
+  int number = 0;       ///< errno; 0 when no system call was involved
+  std::string call;     ///< the call that failed ("ioctl TUNSETIFF"); empty for a refusal of our own
+  std::string message;  ///< what could not be done, in one clause, with the name of the thing
 
   [[nodiscard]] static Error last(std::string call, std::string message) {
     return {errno, std::move(call), std::move(message)};

@@ -39,7 +39,8 @@ class Fd {
 /// A descriptor of our own for what another's refers to.
 [[nodiscard]] inline Result<Fd> duplicate(int number) {
   Fd own(::fcntl(number, F_DUPFD_CLOEXEC, 0));
-  if (!own) return Error::last("fcntl F_DUPFD_CLOEXEC", "descriptor " + std::to_string(number) + " cannot be used");
+  if (!own)
+    return Error::last("fcntl F_DUPFD_CLOEXEC", "descriptor " + std::to_string(number) + " cannot be used");
   return own;
 }
 

@@ -10,8 +10,8 @@
 
 namespace etherloom {
 
-/// `Node` offers `Instant due() const`, `bool before(const Node&) const` (a total order that starts with due) and a
-/// `std::size_t place` that belongs to the heap.
+/// `Node` offers `Instant due() const`, `bool before(const Node&) const` (a total order that starts with due)
+/// and a `std::size_t place` that belongs to the heap.
 template <typename Node>
 class Departures {
  public:

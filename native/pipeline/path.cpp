@@ -9,16 +9,19 @@
 namespace etherloom {
 namespace {
 
-/// For frames that find others on the line of a policy that is no more: they take no time and are never too many.
+/// For frames that find others on the line of a policy that is no more: they take no time and are never too
+/// many.
 constexpr LineSettings behind{0, 0, {Limit::Unit::Frames, std::numeric_limits<std::uint64_t>::max()}};
 
 }  // namespace
 
-std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::string_view from, std::string_view to) {
+std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::string_view from,
+                       std::string_view to) {
   return deriveSeed(engineSeed, fabric, from, to);
 }
 
-Path::Path(Attachment& from, Attachment& to, std::uint64_t seed) : from_(from), to_(to), stages_(seedStages(seed)) {}
+Path::Path(Attachment& from, Attachment& to, std::uint64_t seed)
+    : from_(from), to_(to), stages_(seedStages(seed)) {}
 
 void Path::reseed(std::uint64_t seed) { stages_ = seedStages(seed); }
 
@@ -50,14 +53,16 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
   countHeld();
 }
 
-// A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held stay.
+// A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held
+// stay.
 void Path::adopt(const Policy& policy) noexcept {
   policySerial_ = policy.serial;
   travelSettings_ = policy.travel;
   for (StageState& stage : stages_) stage.memory = 0;
 }
 
-// A frame that nothing holds back is staged at once. No path may hold more than what it leaves for all others, and all of them never the last quarter of the frames.
+// A frame that nothing holds back is staged at once. No path may hold more than what it leaves for all
+// others, and all of them never the last quarter of the frames.
 void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
   if (atOnce && due() == Instant::never()) {

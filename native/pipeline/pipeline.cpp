@@ -137,8 +137,9 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
     const auto place = static_cast<std::size_t>(slot);
     Attachment* to = place < version.members.size() ? version.members[place] : nullptr;
     if (!to) continue;
-    const auto entry = std::lower_bound(row.entries.begin(), row.entries.end(), slot,
-                                        [](const RowEntry& left, Slot right) { return left.to->slot < right; });
+    const auto entry =
+        std::lower_bound(row.entries.begin(), row.entries.end(), slot,
+                         [](const RowEntry& left, Slot right) { return left.to->slot < right; });
     if (entry != row.entries.end() && entry->to == to) {
       if (entry->policy->allowed) add(to, &*entry, mask);
     } else if (version.forwarding) {
@@ -148,7 +149,8 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
   return wanted & ~reached;
 }
 
-// Takes from each target the frames that its path's filter refuses. A program runs once per frame of the burst.
+// Takes from each target the frames that its path's filter refuses. A program runs once per frame of the
+// burst.
 void Pipeline::filter(const RxBurst& burst) noexcept {
   struct Judged {
     const FilterProgram* program;
@@ -187,7 +189,8 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
   }
 }
 
-// Sets each frame's references once, to the number of its copies, then hands the copies over target by target.
+// Sets each frame's references once, to the number of its copies, then hands the copies over target by
+// target.
 void Pipeline::fanOut(RxBurst& burst) noexcept {
   std::array<std::uint32_t, burstSize> copies{};
   FrameMask wanted = 0;

@@ -13,8 +13,8 @@ namespace etherloom {
 struct Crossing {
   Frame* frame;
   Attachment* to;
-  Path* path;             ///< nullptr for a pair without a policy
-  const Policy* policy;   ///< the one it was judged by; nullptr likewise
+  Path* path;            ///< nullptr for a pair without a policy
+  const Policy* policy;  ///< the one it was judged by; nullptr likewise
   PathAccount* account;
 };
 

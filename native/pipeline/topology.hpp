@@ -1,8 +1,9 @@
 // Who is joined to whom: the immutable picture that workers share, and the seats that ports take in it.
 //
-// The control thread builds a FabricVersion and publishes it with one store; a burst loads it once, and all copies of
-// its frames are judged by it. A version is destroyed after a grace period: when every worker has passed two turns
-// since it was replaced. Rows that a change does not touch are shared with the version before.
+// The control thread builds a FabricVersion and publishes it with one store; a burst loads it once, and all
+// copies of its frames are judged by it. A version is destroyed after a grace period: when every worker has
+// passed two turns since it was replaced. Rows that a change does not touch are shared with the version
+// before.
 #pragma once
 
 #include <array>

@@ -1,9 +1,10 @@
 // Frames between JavaScript and one worker: bytes in a ring that both sides see, positions in atomics.
 //
-// Theory of operation. The ring's memory is an ArrayBuffer. Records follow each other, each at a multiple of 16 bytes:
-// a 16-byte head {port, length, instant} and then the frame's bytes. A record never wraps: where it would not fit before
-// the end, a head with the port number `skip` fills the rest. Positions only grow; position modulo size is the place.
-// The producer writes records and then publishes its position; the consumer reads up to it and then gives the space back.
+// Theory of operation. The ring's memory is an ArrayBuffer. Records follow each other, each at a multiple of
+// 16 bytes: a 16-byte head {port, length, instant} and then the frame's bytes. A record never wraps: where it
+// would not fit before the end, a head with the port number `skip` fills the rest. Positions only grow;
+// position modulo size is the place. The producer writes records and then publishes its position; the
+// consumer reads up to it and then gives the space back.
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,9 @@ class ByteRing {
   /// `memory` is a power of two long, 16-byte aligned, and outlives the ring.
   explicit ByteRing(std::span<std::byte> memory) : memory_(memory) {}
 
-  [[nodiscard]] std::uint64_t published() const noexcept { return published_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t published() const noexcept {
+    return published_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] std::uint64_t consumed() const noexcept { return consumed_.load(std::memory_order_acquire); }
   void publish(std::uint64_t position) noexcept { published_.store(position, std::memory_order_release); }
   void consume(std::uint64_t position) noexcept { consumed_.store(position, std::memory_order_release); }
@@ -52,7 +55,9 @@ class ByteRing {
     position += need;
     return place;
   }
-  [[nodiscard]] std::byte* at(std::uint64_t position) noexcept { return memory_.data() + position % memory_.size(); }
+  [[nodiscard]] std::byte* at(std::uint64_t position) noexcept {
+    return memory_.data() + position % memory_.size();
+  }
 
  private:
   std::span<std::byte> memory_;

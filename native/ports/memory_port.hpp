@@ -1,8 +1,9 @@
-// MemoryPort: frames to and from JavaScript. All memory ports of a worker share one MemoryBridge, a pair of byte rings.
+// MemoryPort: frames to and from JavaScript. All memory ports of a worker share one MemoryBridge, a pair of
+// byte rings.
 //
-// MemoryBridge::poll and MemoryPort run on the worker; the rings' far ends and taken() belong to the JavaScript thread.
-// A port whose reader is slow uses up its own quota and nobody else's: the far side copies records out at once, and
-// reports with taken() what the reader has really read.
+// MemoryBridge::poll and MemoryPort run on the worker; the rings' far ends and taken() belong to the
+// JavaScript thread. A port whose reader is slow uses up its own quota and nobody else's: the far side copies
+// records out at once, and reports with taken() what the reader has really read.
 #pragma once
 
 #include <atomic>
@@ -20,11 +21,15 @@ class MemoryBridge {
  public:
   static constexpr unsigned pollLimit = 1024;  ///< records per poll, so that no port waits long for its turn
 
-  /// `wake` tells JavaScript that frames are there; called at most once until rearm(). `makeRoom` has JavaScript read
-  /// all of them now: on a virtual clock, where both sides are one thread, so that no ring ever decides what is lost.
-  MemoryBridge(std::span<std::byte> fromJavaScript, std::span<std::byte> toJavaScript, std::function<void()> wake,
-               std::function<void()> makeRoom = {})
-      : inbound(fromJavaScript), outbound(toJavaScript), wake_(std::move(wake)), makeRoom_(std::move(makeRoom)) {}
+  /// `wake` tells JavaScript that frames are there; called at most once until rearm(). `makeRoom` has
+  /// JavaScript read all of them now: on a virtual clock, where both sides are one thread, so that no ring
+  /// ever decides what is lost.
+  MemoryBridge(std::span<std::byte> fromJavaScript, std::span<std::byte> toJavaScript,
+               std::function<void()> wake, std::function<void()> makeRoom = {})
+      : inbound(fromJavaScript),
+        outbound(toJavaScript),
+        wake_(std::move(wake)),
+        makeRoom_(std::move(makeRoom)) {}
 
   ByteRing inbound;   ///< written by JavaScript
   ByteRing outbound;  ///< read by JavaScript

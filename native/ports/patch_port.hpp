@@ -1,5 +1,6 @@
-// PatchPort: one end of a cable between two fabrics of one engine. Both ends belong to the same worker, so that what
-// one transmits lies in the other's inbox for the next turn, at the same instant of a virtual clock.
+// PatchPort: one end of a cable between two fabrics of one engine. Both ends belong to the same worker, so
+// that what one transmits lies in the other's inbox for the next turn, at the same instant of a virtual
+// clock.
 #pragma once
 
 #include "ports/port.hpp"
@@ -9,7 +10,7 @@ namespace etherloom {
 class PatchPort final : public Port {
  public:
   static constexpr unsigned inboxSize = 1024;  ///< frames
-  static constexpr unsigned hopLimit = 16;     ///< patch ports a frame may cross, so that loops of fabrics end
+  static constexpr unsigned hopLimit = 16;  ///< patch ports a frame may cross, so that loops of fabrics end
 
   explicit PatchPort(std::uint32_t limit) : Port(limit) {}
   /// Joins two ends. Control thread, before the second is attached.

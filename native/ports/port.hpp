@@ -1,12 +1,15 @@
 // The contract of a port kind: where frames enter and leave a fabric.
 //
-// Life: constructed and configured on the control thread with its device already open; from open() to the end of
-// close() every method runs on the one worker that owns the port. Rules:
-//  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival, from and number.
+// Life: constructed and configured on the control thread with its device already open; from open() to the end
+// of close() every method runs on the one worker that owns the port. Rules:
+//  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival,
+//  from and number.
 //  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in completed().
 //  3. No method blocks, allocates, locks, logs or reads a clock.
-//  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as port-down.
-//  5. close() gives up the device; the port is destroyed when drained() says that no write is in flight any more.
+//  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as
+//  port-down.
+//  5. close() gives up the device; the port is destroyed when drained() says that no write is in flight any
+//  more.
 #pragma once
 
 #include <atomic>
@@ -43,8 +46,8 @@ class Port : public Completions {
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
 
-  /// The worker that owns the port, as its pool and its list of ports to receive from, and where the port counts.
-  /// Once, before open().
+  /// The worker that owns the port, as its pool and its list of ports to receive from, and where the port
+  /// counts. Once, before open().
   void enter(FramePool& pool, ReadySink& sink, PortCounters& counters) {
     pool_ = &pool;
     sink_ = &sink;

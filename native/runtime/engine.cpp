@@ -37,7 +37,8 @@ Engine::Engine(const EngineOptions& options, std::function<void()> wake)
 
 Engine::~Engine() { close(); }
 
-// ---- fabrics and ports ---------------------------------------------------------------------------------------------
+// ---- fabrics and ports
+// ---------------------------------------------------------------------------------------------
 
 FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding) {
   auto record = std::make_unique<FabricRecord>();
@@ -121,7 +122,8 @@ Ticket Engine::detach(PortId id) {
   }
   workers_[leaving.worker]->addLoad(-1);
 
-  // First no worker names the port any more, then its device and what its paths hold go, then the seat itself.
+  // First no worker names the port any more, then its device and what its paths hold go, then the seat
+  // itself.
   return publish(record, std::move(next), [this, &leaving, &record] {
     FabricSeat& fabric = record.seat;
     order(fabric.home, [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
@@ -146,12 +148,11 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
   auto fresh = std::make_shared<std::unique_ptr<Port>>(std::move(device));
   auto old = std::make_shared<std::unique_ptr<Port>>();
   order(seat.worker, [&seat, fresh, old](Worker& worker) { worker.revive(seat, std::move(*fresh), *old); });
-  return fence([this, old] {
-    whenGone(**old, [old] {});
-  });
+  return fence([this, old] { whenGone(**old, [old] {}); });
 }
 
-// ---- policies ------------------------------------------------------------------------------------------------------
+// ---- policies
+// ------------------------------------------------------------------------------------------------------
 
 Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
   struct Cell {
@@ -208,7 +209,8 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
   return applied;
 }
 
-Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed) {
+Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to,
+                     std::optional<std::uint64_t> seed) {
   auto [place, fresh] = paths_.try_emplace(pairKey(from.id, to.id));
   if (fresh) {
     place->second = std::make_unique<Path>(
@@ -219,7 +221,8 @@ Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std
   return *place->second;
 }
 
-Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done) {
+Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
+                       std::function<void()> done) {
   std::shared_ptr<const FabricVersion> old = std::exchange(fabric.version, std::move(next));
   fabric.seat.version.store(fabric.version.get(), std::memory_order_release);
   return fence([old = std::move(old), done = std::move(done)]() mutable {
@@ -228,7 +231,8 @@ Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion
   });
 }
 
-// ---- grace periods -------------------------------------------------------------------------------------------------
+// ---- grace periods
+// -------------------------------------------------------------------------------------------------
 
 void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   if (isVirtual()) return order(*workers_[worker]);
@@ -237,7 +241,8 @@ void Engine::order(std::uint16_t worker, Mailbox::Order order) {
 }
 
 void Engine::orderAll(const Mailbox::Order& order) {
-  for (std::size_t index = 0; index < workers_.size(); ++index) this->order(static_cast<std::uint16_t>(index), order);
+  for (std::size_t index = 0; index < workers_.size(); ++index)
+    this->order(static_cast<std::uint16_t>(index), order);
 }
 
 Ticket Engine::fence(std::function<void()> done) {
@@ -312,12 +317,13 @@ void Engine::advance(Duration duration) {
   clock_.moveTo(target);
 }
 
-// ---- what is going on ----------------------------------------------------------------------------------------------
+// ---- what is going on
+// ----------------------------------------------------------------------------------------------
 
 std::uint16_t Engine::leastLoaded() const {
-  const auto least = std::min_element(workers_.begin(), workers_.end(), [](const auto& left, const auto& right) {
-    return left->load() < right->load();
-  });
+  const auto least =
+      std::min_element(workers_.begin(), workers_.end(),
+                       [](const auto& left, const auto& right) { return left->load() < right->load(); });
   return static_cast<std::uint16_t>(least - workers_.begin());
 }
 
@@ -335,7 +341,8 @@ void readDrops(const Drops& drops, std::array<std::uint64_t, dropReasonCount>& i
   for (std::size_t reason = 0; reason < dropReasonCount; ++reason) into[reason] = drops.get(reason);
 }
 
-// The to-side is read first: what it has admitted was handed over before, so the difference is never negative.
+// The to-side is read first: what it has admitted was handed over before, so the difference is never
+// negative.
 PathSnapshot snapshotOf(const PathAccount& account) {
   PathSnapshot snapshot;
   std::uint64_t admitted = 0, held = 0, handedOver = 0, refused = 0, lost = 0;
@@ -368,7 +375,8 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
   sum.deliveredBytes += part.deliveredBytes;
   sum.waiting += part.waiting;
   sum.inFlight += part.inFlight;
-  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) sum.dropped[reason] += part.dropped[reason];
+  for (std::size_t reason = 0; reason < dropReasonCount; ++reason)
+    sum.dropped[reason] += part.dropped[reason];
 }
 
 }  // namespace

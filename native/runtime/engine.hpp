@@ -1,13 +1,14 @@
 // A set of workers with one clock, and the control thread's picture of what they work on.
 //
-// Every method belongs to one thread, the control thread (in Node: the environment that made the engine), except that
-// workers call the `wake` given at creation, which should lead to a poll().
+// Every method belongs to one thread, the control thread (in Node: the environment that made the engine),
+// except that workers call the `wake` given at creation, which should lead to a poll().
 //
-// Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new immutable
-// FabricVersion, publishes it with one store and takes a Ticket. A ticket is settled when every worker has passed a
-// turn that began after the store and then, since copies may have been under way between workers, another one; only
-// then can no frame meet the old version, and what it alone referred to is destroyed. On a virtual clock the control
-// thread runs the workers itself, so a ticket is settled as soon as it is taken.
+// Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new
+// immutable FabricVersion, publishes it with one store and takes a Ticket. A ticket is settled when every
+// worker has passed a turn that began after the store and then, since copies may have been under way between
+// workers, another one; only then can no frame meet the old version, and what it alone referred to is
+// destroyed. On a virtual clock the control thread runs the workers itself, so a ticket is settled as soon as
+// it is taken.
 #pragma once
 
 #include <deque>
@@ -63,14 +64,16 @@ struct PortSnapshot {
 
 class Engine {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const EngineOptions& options, std::function<void()> wake);
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> create(const EngineOptions& options,
+                                                              std::function<void()> wake);
   ~Engine();
 
   FabricId addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding);
   /// The fabric must have no ports.
   Ticket removeFabric(FabricId fabric);
 
-  /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded one.
+  /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
+  /// one.
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
                                       std::optional<std::uint16_t> worker = {});
   /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
@@ -88,7 +91,8 @@ class Engine {
   /// Carries tickets forward, destroys what no worker can meet any more, and hands out events.
   void poll(const std::function<void(const Event&)>& each);
 
-  /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own instant.
+  /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
+  /// instant.
   void advance(Duration duration);
   [[nodiscard]] Instant now() const { return clock_.now(); }
   [[nodiscard]] bool isVirtual() const { return clock_.isVirtual(); }
@@ -131,12 +135,15 @@ class Engine {
 
   [[nodiscard]] Attachment& seat(PortId id) const { return *seats_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] FabricRecord& record(FabricId id) { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
-  [[nodiscard]] const FabricRecord& record(FabricId id) const { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
+  [[nodiscard]] const FabricRecord& record(FabricId id) const {
+    return *fabrics_.at(static_cast<std::uint32_t>(id));
+  }
   [[nodiscard]] static std::uint64_t pairKey(PortId from, PortId to) {
     return std::uint64_t{static_cast<std::uint32_t>(from)} << 32 | static_cast<std::uint32_t>(to);
   }
   Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed);
-  Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next, std::function<void()> done = {});
+  Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
+                 std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);
   /// Takes a ticket; `done` runs when it is settled.
   Ticket fence(std::function<void()> done);

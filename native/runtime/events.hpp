@@ -1,5 +1,5 @@
-// What a worker tells the control thread. One table for both halves: lib/events.ts holds the same names in the same
-// order; test/contracts/tables.test.ts compares them.
+// What a worker tells the control thread. One table for both halves: lib/events.ts holds the same names in
+// the same order; test/contracts/tables.test.ts compares them.
 #pragma once
 
 #include <array>
@@ -17,8 +17,8 @@ enum class EventKind : std::uint8_t {
   Count
 };
 
-inline constexpr std::array<std::string_view, static_cast<std::size_t>(EventKind::Count)> eventNames{"port:down",
-                                                                                                     "address:moved"};
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(EventKind::Count)> eventNames{
+    "port:down", "address:moved"};
 static_assert(!eventNames.back().empty(), "every event has a name");
 
 struct Event {

@@ -10,7 +10,8 @@ Result<std::unique_ptr<LinkWatch>> LinkWatch::create(Report report) {
   auto doorbell = Doorbell::create();
   if (!doorbell) return doorbell.error();
   if (auto added = readiness->add(doorbell->fd(), 0); !added) return added.error();
-  return std::unique_ptr<LinkWatch>(new LinkWatch(std::move(*readiness), std::move(*doorbell), std::move(report)));
+  return std::unique_ptr<LinkWatch>(
+      new LinkWatch(std::move(*readiness), std::move(*doorbell), std::move(report)));
 }
 
 LinkWatch::LinkWatch(Readiness readiness, Doorbell doorbell, Report report)

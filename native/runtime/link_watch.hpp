@@ -1,5 +1,5 @@
-// One thread that waits for news of interfaces, in any number of network namespaces, for as long as an engine needs it.
-// Made, told and ended by the control thread; `report` is called from the watching thread.
+// One thread that waits for news of interfaces, in any number of network namespaces, for as long as an engine
+// needs it. Made, told and ended by the control thread; `report` is called from the watching thread.
 #pragma once
 
 #include <atomic>

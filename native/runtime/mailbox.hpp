@@ -1,5 +1,5 @@
-// Orders from the control thread to one worker: any number, in the order given, carried out between two bursts.
-// Posting allocates; draining an empty mailbox is one load.
+// Orders from the control thread to one worker: any number, in the order given, carried out between two
+// bursts. Posting allocates; draining an empty mailbox is one load.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,8 @@ class Mailbox {
   /// Any thread.
   void post(Order order) {
     auto* letter = new Letter{std::move(order), letters_.load(std::memory_order_relaxed)};
-    while (!letters_.compare_exchange_weak(letter->next, letter, std::memory_order_release, std::memory_order_relaxed)) {
+    while (!letters_.compare_exchange_weak(letter->next, letter, std::memory_order_release,
+                                           std::memory_order_relaxed)) {
     }
   }
   [[nodiscard]] bool empty() const noexcept { return letters_.load(std::memory_order_acquire) == nullptr; }

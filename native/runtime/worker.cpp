@@ -28,11 +28,14 @@ Worker::Worker(Setup setup)
       tellControl_(std::move(setup.tellControl)),
       held_(pool_->size()),
       tools_{*pool_, held_,
-             [](void* worker, Attachment& to, TxItem item) noexcept { static_cast<Worker*>(worker)->stage(to, item); },
+             [](void* worker, Attachment& to, TxItem item) noexcept {
+               static_cast<Worker*>(worker)->stage(to, item);
+             },
              this},
       pipeline_(*this) {}
 
-// ---- the frame path ------------------------------------------------------------------------------------------------
+// ---- the frame path
+// ------------------------------------------------------------------------------------------------
 
 void Worker::turn() {
   const std::uint64_t requested = requested_.load(std::memory_order_acquire);
@@ -113,8 +116,8 @@ void Worker::receive(Attachment& port) noexcept {
   if (departures_.next() <= burst.at) releaseDue(burst.at);
 }
 
-// Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait for the
-// second phase, where they are sorted, so that the number of workers makes no difference.
+// Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait
+// for the second phase, where they are sorted, so that the number of workers makes no difference.
 void Worker::handOver(std::span<const Crossing> crossings) noexcept {
   const std::uint16_t to = crossings.front().to->worker;
   PathOffer& offer = crossings.front().account->offer;
@@ -200,7 +203,8 @@ void Worker::ready(PortKey key) noexcept {
   lastReady_ = port;
 }
 
-// ---- learning and events -------------------------------------------------------------------------------------------
+// ---- learning and events
+// -------------------------------------------------------------------------------------------
 
 void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept {
   Worker& home = *workers_[fabric.home];
@@ -257,13 +261,15 @@ void Worker::reapClosed() noexcept {
   });
 }
 
-// ---- orders --------------------------------------------------------------------------------------------------------
+// ---- orders
+// --------------------------------------------------------------------------------------------------------
 
 void Worker::attach(Attachment& port) {
   if (port.key.index >= seats_.size()) seats_.resize(port.key.index + 1);
   seats_[port.key.index] = &port;
   port.up = true;
-  if (const Result<void> opened = port.port->open(*io_, port.key); !opened) takeDown(port, opened.error().number);
+  if (const Result<void> opened = port.port->open(*io_, port.key); !opened)
+    takeDown(port, opened.error().number);
 }
 
 void Worker::detach(Attachment& port) {
@@ -291,7 +297,8 @@ void Worker::revive(Attachment& port, std::unique_ptr<Port> device, std::unique_
   port.key.generation++;
   enter(port);
   port.up = true;
-  if (const Result<void> opened = port.port->open(*io_, port.key); !opened) takeDown(port, opened.error().number);
+  if (const Result<void> opened = port.port->open(*io_, port.key); !opened)
+    takeDown(port, opened.error().number);
 }
 
 void Worker::flush(Path& path) {
@@ -299,7 +306,8 @@ void Worker::flush(Path& path) {
   departures_.update(path);
 }
 
-// ---- the thread ----------------------------------------------------------------------------------------------------
+// ---- the thread
+// ----------------------------------------------------------------------------------------------------
 
 bool Worker::idle() const noexcept {
   if (stopping_ || firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;

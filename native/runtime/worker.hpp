@@ -1,7 +1,7 @@
 // One native thread that owns ports, and all that moves for them. turn() is the whole data plane.
 //
-// Construction, start(), join() and the mailbox belong to the control thread; everything else runs on the worker's own
-// thread, or, on a virtual clock, on the thread that advances it.
+// Construction, start(), join() and the mailbox belong to the control thread; everything else runs on the
+// worker's own thread, or, on a virtual clock, on the thread that advances it.
 #pragma once
 
 #include <atomic>
@@ -119,7 +119,8 @@ class Worker final : private ReadySink, private PipelineSink {
   std::vector<Event> unsent_;
   std::vector<Port*> closing_;  // closed, with writes still in flight
 
-  // What other workers send here: one ring per sender; on a virtual clock, where one thread runs all, one list.
+  // What other workers send here: one ring per sender; on a virtual clock, where one thread runs all, one
+  // list.
   std::vector<std::unique_ptr<Ring<Crossing>>> crossings_;
   std::vector<std::unique_ptr<Ring<Lesson>>> lessons_;
   std::vector<Crossing> arrivals_;

@@ -85,7 +85,11 @@ export function describePort(
       await until(() => port.stats().transmitted.frames === 1n)
 
       await here.detach(port)
-      expect([port.state, port.fabric, here.ports.has('subject')]).to.deep.equal(['detached', undefined, false])
+      expect([port.state, port.fabric, here.ports.has('subject')]).to.deep.equal([
+        'detached',
+        undefined,
+        false,
+      ])
       await there.attach(port)
       expect([port.state, port.fabric]).to.deep.equal(['up', there])
       expect(port.stats().transmitted.frames).to.equal(0n)
@@ -142,7 +146,8 @@ export function describePort(
         () => hub.path(port, peer),
         () => hub.detach(port),
       ]
-      for (const use of uses) expect((await refusal(use)).code, 'while it leaves').to.equal('ERR_ETHERLOOM_STATE')
+      for (const use of uses)
+        expect((await refusal(use)).code, 'while it leaves').to.equal('ERR_ETHERLOOM_STATE')
       await leaving
       for (const use of uses) expect((await refusal(use)).code, 'afterwards').to.equal('ERR_ETHERLOOM_STATE')
     })

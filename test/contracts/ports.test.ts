@@ -9,7 +9,7 @@ import { describePort } from './port-contract.js'
 describePort('MemoryPort', (_engine, name) => ({ port: new MemoryPort({ name }) }))
 
 describePort('PatchPort', async (engine, name) => {
-  const [port, other] = PatchPort.pair({ names: [name, 'far'] , limit: 9000 })
+  const [port, other] = PatchPort.pair({ names: [name, 'far'], limit: 9000 })
   const far = new Hub({ engine })
   await far.attach(other)
   return { port }
@@ -161,7 +161,11 @@ describe('PatchPort', () => {
     engine.advance('0s')
     expect(tags(b)).to.deep.equal([0, 1, 2])
     const [back] = await receive(a, 1)
-    expect(back).to.deep.equal({ tag: 9, at: 1_000_000_000n, bytes: frame({ tag: 9, length: 1518, vlan: 5 }) })
+    expect(back).to.deep.equal({
+      tag: 9,
+      at: 1_000_000_000n,
+      bytes: frame({ tag: 9, length: 1518, vlan: 5 }),
+    })
     expect([up.stats().transmitted.frames, down.stats().received.frames]).to.deep.equal([3n, 3n])
   })
 

@@ -162,6 +162,7 @@ describe('Changes', () => {
       const [a, b] = await join(hub, 'a', 'b')
       await hub.path(a, b).allow({ rate: '1Mbit' })
       a.send(numbered(3, { length: 125 }))
+      engine.advance('0s')
       await hub.path(a, b).allow({ rate: '10Mbit' })
       engine.advance('500us')
       a.send(frame({ length: 125, tag: 9 }))

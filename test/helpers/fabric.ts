@@ -82,5 +82,7 @@ export const sum = (counts: Iterable<bigint>): bigint => [...counts].reduce((tot
 /** offered + duplicated = delivered + dropped + waiting + in flight. */
 export function expectBalance(path: PathStats, what: string): void {
   const { offered, duplicated, delivered, waiting, inFlight } = path
-  expect(delivered + sum(Object.values(path.dropped)) + waiting + inFlight, what).to.equal(offered + duplicated)
+  expect(delivered + sum(Object.values(path.dropped)) + waiting + inFlight, what).to.equal(
+    offered + duplicated,
+  )
 }

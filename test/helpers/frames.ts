@@ -3,8 +3,7 @@
 export const broadcast = 'ff:ff:ff:ff:ff:ff'
 
 /** The address of test station `number`, 0 to 65535. */
-export const station = (number: number): string =>
-  `02:01:00:00:${hex(number >> 8)}:${hex(number & 0xff)}`
+export const station = (number: number): string => `02:01:00:00:${hex(number >> 8)}:${hex(number & 0xff)}`
 
 export interface FrameWords {
   /** Destination, default broadcast. */
@@ -20,7 +19,13 @@ export interface FrameWords {
 }
 
 /** A frame of the ethertype for local experiments (IEEE 802, 0x88b5), zero but for its tag. */
-export function frame({ to = broadcast, from = station(0), tag = 0, length = 60, vlan }: FrameWords = {}): Uint8Array {
+export function frame({
+  to = broadcast,
+  from = station(0),
+  tag = 0,
+  length = 60,
+  vlan,
+}: FrameWords = {}): Uint8Array {
   const bytes = new Uint8Array(length)
   const view = new DataView(bytes.buffer)
   bytes.set(bytesOf(to), 0)

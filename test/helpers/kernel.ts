@@ -33,7 +33,11 @@ export function lacksTun(): string | undefined {
 }
 
 /** A describe block that is skipped, with the reason in its title, where something is lacking. */
-export function describeUnless(lacking: string | undefined, title: string, body: (this: Mocha.Suite) => void): void {
+export function describeUnless(
+  lacking: string | undefined,
+  title: string,
+  body: (this: Mocha.Suite) => void,
+): void {
   if (lacking === undefined) describe(title, body)
   else describe.skip(`${title} (skipped: ${lacking})`, body)
 }
@@ -68,7 +72,10 @@ export class Child {
 
   constructor(command: readonly string[], namespace?: string) {
     const place = namespace === undefined ? [] : ['nsenter', `--net=${namespace}`]
-    const [program, ...rest] = [...place, 'setpriv', '--pdeathsig', 'KILL', ...command] as [string, ...string[]]
+    const [program, ...rest] = [...place, 'setpriv', '--pdeathsig', 'KILL', ...command] as [
+      string,
+      ...string[],
+    ]
     this.#process = spawn(program, rest, { stdio: 'pipe' })
     this.#closed = once(this.#process, 'close')
     this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]()
@@ -90,11 +97,14 @@ export class Child {
   /** Everything that it still prints, once it has ended by itself. Fails when it did not exit with 0. */
   async rest(): Promise<string> {
     const lines: string[] = []
-    for (let next = await this.#lines.next(); next.done !== true; next = await this.#lines.next()) lines.push(next.value)
+    for (let next = await this.#lines.next(); next.done !== true; next = await this.#lines.next())
+      lines.push(next.value)
     await this.#closed
     const { exitCode, signalCode, spawnargs } = this.#process
     if (exitCode === 0) return lines.join('\n')
-    throw new Error(`${spawnargs.join(' ')}: ${exitCode ?? signalCode}: ${this.#complaints.trim() || lines.join('\n')}`)
+    throw new Error(
+      `${spawnargs.join(' ')}: ${exitCode ?? signalCode}: ${this.#complaints.trim() || lines.join('\n')}`,
+    )
   }
 
   /** Writes a line to its standard input. */

@@ -108,7 +108,10 @@ export interface Link {
   mtu: number
   flags: string[]
   promiscuity: number
-  linkinfo?: { info_kind: string; info_data?: { user?: string; group?: string; persist?: boolean; type?: string } }
+  linkinfo?: {
+    info_kind: string
+    info_data?: { user?: string; group?: string; persist?: boolean; type?: string }
+  }
   addr_info: { local: string; prefixlen: number; tentative?: boolean; dadfailed?: boolean }[]
   stats64: { rx: { packets: number }; tx: { packets: number } }
 }

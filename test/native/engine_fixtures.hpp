@@ -129,7 +129,8 @@ class EngineBench {
     station.number = nextNumber_++;
     station.worker = engine->leastLoaded();
     auto port = std::make_unique<MemoryPort>(ends[station.worker]->bridge(), station.number, 1518, quota);
-    auto id = engine->attach(fabric, "port" + std::to_string(station.number), std::move(port), station.worker);
+    auto id =
+        engine->attach(fabric, "port" + std::to_string(station.number), std::move(port), station.worker);
     REQUIRE(id);
     station.id = *id;
     return stations.emplace(station.number, std::move(station)).first->second;

@@ -1,5 +1,5 @@
-// The engine with its threads, on the real clock, without Node: frames over any number of workers, every change under
-// traffic, and the end with frames under way. What ThreadSanitizer is to see happens here.
+// The engine with its threads, on the real clock, without Node: frames over any number of workers, every
+// change under traffic, and the end with frames under way. What ThreadSanitizer is to see happens here.
 #include "runtime/engine.hpp"
 
 #include <sys/eventfd.h>
@@ -101,7 +101,8 @@ TEST_CASE("frames reach every other port in order, on any number of workers") {
       // No more under way than the rings between workers hold, so that nothing is lost there.
       bench.commit();
       bench.lookUntil([&] {
-        return std::all_of(others.begin(), others.end(), [&](auto* other) { return other->frames == tag + 1; });
+        return std::all_of(others.begin(), others.end(),
+                           [&](auto* other) { return other->frames == tag + 1; });
       });
     }
     for (const auto* other : others) CHECK(other->tags == upTo(frames));
@@ -171,7 +172,8 @@ TEST_CASE("in steady state no frame costs an allocation") {
       }
       bench.commit();
       ++rounds;
-      // Three hub ports hear each hub port, the impaired path carries two copies; the switch ports hear each other.
+      // Three hub ports hear each hub port, the impaired path carries two copies; the switch ports hear each
+      // other.
       bench.lookUntil([&] {
         std::uint64_t frames = 0;
         for (const auto* port : ports) frames += port->frames;
@@ -236,7 +238,8 @@ TEST_CASE("everything changes under traffic, and the numbers add up all the time
         for (const std::uint32_t from : places) {
           for (const std::uint32_t to : places) {
             if (from == to || hubOf.at(from) != hub || hubOf.at(to) != hub || random.hit(0.5)) continue;
-            changes.push_back({bench.stations.at(from).id, bench.stations.at(to).id,
+            changes.push_back({bench.stations.at(from).id,
+                               bench.stations.at(to).id,
                                policies[random.below(policies.size())],
                                {}});
           }
@@ -310,8 +313,9 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
     };
     REQUIRE(bench.send(inside, 1));
     bench.commit();
-    bench.settle(bench.engine->apply(hub, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
-                     .ticket);
+    bench.settle(
+        bench.engine->apply(hub, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
+            .ticket);
     CHECK(downAfter(1)());
 
     bench.settle(bench.engine->revive(*outside, std::make_unique<Outside>(next.get())));

@@ -35,9 +35,13 @@ describeOnDevices('kernel stacks on TAPs', function () {
   it('pass VLAN-tagged frames unchanged', async () => {
     const [left, right] = (await connect(close(new Hub()), close, 2)) as [Host, Host]
     const [sender, receiver] = [await left.sniff(), await right.sniff()]
-    const frames = [1, 100, 4094].map((vlan) => Buffer.from(frame({ to: broadcast, vlan, tag: vlan, length: 200 })))
+    const frames = [1, 100, 4094].map((vlan) =>
+      Buffer.from(frame({ to: broadcast, vlan, tag: vlan, length: 200 })),
+    )
     for (const each of frames) sender.send(each)
-    expect(await receiver.upTo(frames.at(-1)!)).to.deep.equal(frames.map((bytes) => ({ direction: 'in', bytes })))
+    expect(await receiver.upTo(frames.at(-1)!)).to.deep.equal(
+      frames.map((bytes) => ({ direction: 'in', bytes })),
+    )
   })
 
   describe('with IPv6', () => {
@@ -58,14 +62,13 @@ describeOnDevices('kernel stacks on TAPs', function () {
       await until('the second one was refused it', async () => (await addressOf(right))?.dadfailed)
       expect(await addressOf(left)).not.to.have.property('dadfailed')
 
-      for (const [sniffer, host] of [
-        [leftSniffer, left],
-        [rightSniffer, right],
+      for (const [host, sniffer, other, otherSniffer] of [
+        [left, leftSniffer, right, rightSniffer],
+        [right, rightSniffer, left, leftSniffer],
       ] as const) {
-        const last = Buffer.from(frame({ from: host.mac, to: broadcast, tag: 1 }))
-        sniffer.send(last)
-        const seen = await sniffer.upTo(last)
-        const own = seen.filter(({ bytes }) => bytes.toString('hex', 6, 12) === host.mac.replaceAll(':', ''))
+        const last = Buffer.from(frame({ from: other.mac }))
+        otherSniffer.send(last) // behind all that could have come back
+        const own = (await sniffer.upTo(last)).filter(({ bytes }) => sourceOf(bytes) === host.mac)
         expect(own.filter(isNeighbourSolicitation), 'were sent').not.to.be.empty
         expect(own.filter(({ direction }) => direction === 'in'), 'came back').to.be.empty
       }
@@ -82,6 +85,8 @@ async function settledAddress(host: Host): Promise<boolean> {
   const address = await addressOf(host)
   return address !== undefined && address.tentative !== true && address.dadfailed !== true
 }
+
+const sourceOf = (bytes: Buffer): string => bytes.toString('hex', 6, 12).replace(/\B(?=(..)+$)/g, ':')
 
 function isNeighbourSolicitation({ bytes }: { bytes: Buffer }): boolean {
   const [ipv6, icmpv6, solicitation] = [0x86dd, 58, 135]
