@@ -1,4 +1,5 @@
-/** MAC addresses between text and bytes, for ports, switches and filters. */
+/** Addresses as users write them: of Ethernet stations, and of interfaces. For ports, switches, filters and files. */
+import { isIPv4, isIPv6 } from 'node:net'
 import { optional, refuse, type Rule } from './options.js'
 
 const pattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
@@ -17,6 +18,16 @@ export const interfaceMac = (): Rule<Uint8Array | undefined> =>
     return ((mac[0] ?? 0) & 1) === 0
       ? mac
       : refuse(subject, 'the address of one interface (an even first byte)', value)
+  })
+
+/** A rule for an IP address of an interface, as `10.0.0.1/24` or `fd00::1/64`. */
+export const interfaceAddress = (): Rule<string | undefined> =>
+  optional((value, subject) => {
+    const [text, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
+    const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
+    return text !== undefined && Number(bits) <= most
+      ? text
+      : refuse(subject, "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'", value)
   })
 
 /** @internal A MAC address and VLAN of the native table. */

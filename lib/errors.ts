@@ -74,7 +74,7 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
   ENOBUFS: { code: 'ERR_ETHERLOOM_RESOURCE' },
   ENOSPC: { code: 'ERR_ETHERLOOM_RESOURCE' },
   ENOSYS: { code: 'ERR_ETHERLOOM_UNSUPPORTED', hint: "see what this machine offers with 'etherloom doctor'" },
-  EOPNOTSUPP: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
+  ENOTSUP: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
   EAFNOSUPPORT: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
   EPROTONOSUPPORT: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
 }

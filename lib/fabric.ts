@@ -5,10 +5,10 @@ import { native, type PolicySpec } from './binding.js'
 import { Engine, type EngineOptions } from './engine.js'
 import { EtherloomError } from './errors.js'
 import type { FabricEvents } from './events.js'
-import { oneOf, refuse, suggestion } from './options.js'
+import { flag, oneOf, readOptions, refuse, suggestion } from './options.js'
 import { Path, PathPair, type ChangeOptions } from './path.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
-import { nameRule, type Port } from './port.js'
+import { nameRule, Port } from './port.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
 
 export interface FabricOptions {
@@ -86,6 +86,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    */
   async attach<P extends Port>(port: P): Promise<P> {
     this.#open()
+    if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
       throw new EtherloomError(
@@ -126,6 +127,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
   port(port: Port | string): Port {
+    if (typeof port !== 'string' && !(port instanceof Port)) refuse('a port', 'a Port or its name', port)
     const name = typeof port === 'string' ? port : port.name
     const found = this.#ports.get(name)
     if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
@@ -154,8 +156,9 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    * Changes any number of paths in one transaction: no frame meets a mixture of old and new, and a mistake in one
    * changes nothing. Resolves when no frame can meet an old policy any more. What already holds is no change.
    */
-  async apply(changes: Iterable<PathChange>, { flush = false }: ChangeOptions = {}): Promise<Applied> {
+  async apply(changes: Iterable<PathChange>, options: ChangeOptions = {}): Promise<Applied> {
     this.#open()
+    const { flush } = readOptions('a change', options, { flush: flag(false) })
     const list = [...changes]
     const specs: PolicySpec[] = []
     const places = new Map<Policy, number>()
@@ -189,7 +192,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         ...this.pathStats(from, to),
       })),
     )
-    return { ports: Object.fromEntries([...this.#ports].map(([name, port]) => [name, port.stats()])), paths }
+    return { ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])), paths }
   }
 
   /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */
@@ -292,7 +295,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 }
 
 function engineRule(value: unknown, subject: string): Engine | EngineOptions | undefined {
-  if (value === undefined || (typeof value === 'object' && value !== null)) return value
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)))
+    return value
   return refuse(subject, 'an Engine, or the options of one', value)
 }
 

@@ -1,7 +1,11 @@
 /** Network namespaces, named by where they are or made for as long as they are needed. */
+import { interfaceAddress } from './addresses.js'
 import { addon, native, type NamespaceHandle } from './binding.js'
-import { EtherloomError } from './errors.js'
-import { list, readOptions, required, text, flag } from './options.js'
+import { EtherloomError, type NativeError } from './errors.js'
+import { flag, list, readOptions, required, text, type Rule } from './options.js'
+
+const routeRule: Rule<{ to: string; via: string }> = (value, subject) =>
+  readOptions(subject, value, { to: required(interfaceAddress()), via: required(text()) })
 
 /**
  * A network namespace, held by a descriptor of this process.
@@ -35,7 +39,8 @@ export class Namespace {
    * @throws EtherloomError ERR_ETHERLOOM_NAMESPACE
    */
   static async open(pathOrName: string): Promise<Namespace> {
-    return new Namespace(await native(() => addon.openNamespace(pathOrName)))
+    const given = required(text({ max: 4095 }))(pathOrName, 'the path or name of a namespace')
+    return new Namespace(await native(() => addon.openNamespace(given)))
   }
 
   /** Where other programs find it while it is open: `nsenter --net=PATH`. */
@@ -56,8 +61,8 @@ export class Namespace {
     const given = readOptions('Namespace.configure', options, {
       interface: required(text({ max: 15 })),
       up: flag(true),
-      addresses: list(text()),
-      routes: (value) => (value ?? []) as { to: string; via: string }[],
+      addresses: list(interfaceAddress()),
+      routes: list(routeRule),
     })
     await native(() =>
       addon.configureInterface({

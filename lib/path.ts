@@ -1,5 +1,6 @@
 /** Paths: directed pairs of ports of one fabric, and pairs of paths. Handles only; the state is the fabric's. */
 import type { Fabric } from './fabric.js'
+import { refuse } from './options.js'
 import type { Applied, Policy, PolicyOptions } from './policy.js'
 import type { Port } from './port.js'
 import type { PathStats } from './stats.js'
@@ -31,6 +32,7 @@ abstract class PathHandle {
 
   /** Lets frames pass, with these impairments and no others. */
   async allow(policy: PolicyOptions = {}, options?: ChangeOptions): Promise<Applied> {
+    if (typeof policy !== 'object' || Array.isArray(policy)) refuse('options of path policy', 'an object', policy)
     return this.set({ ...policy, allowed: true }, options)
   }
 

@@ -2,7 +2,7 @@
 import { native } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
-import { integer, readOptions } from '../options.js'
+import { integer, list, optional, readOptions, refuse } from '../options.js'
 import { nameRule, Port } from '../port.js'
 
 export interface PatchPortOptions {
@@ -33,16 +33,10 @@ export class PatchPort extends Port {
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
     const { names, limit } = readOptions('PatchPort.pair', options, {
-      names: (value, subject) => {
-        const [first, second] = (value ?? ['patch0', 'patch1']) as [unknown, unknown]
-        return [
-          nameRule('patch0')(first, `first of ${subject}`),
-          nameRule('patch1')(second, `second of ${subject}`),
-        ]
-      },
+      names: optional(twoNames, ['patch0', 'patch1']),
       limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })
-    const [first, second] = names as [string, string]
+    const [first, second] = names
     const ends: [PatchPort, PatchPort] = [new PatchPort(first, limit), new PatchPort(second, limit)]
     ends[0].#peer = ends[1]
     ends[1].#peer = ends[0]
@@ -64,4 +58,11 @@ export class PatchPort extends Port {
     const id = native(() => fabric.engine.native.attachPatch(fabric.id, this.name, this.#limit, peer.id))
     return Promise.resolve(id)
   }
+}
+
+function twoNames(value: unknown, subject: string): [string, string] {
+  const [first, second, ...more] = list(nameRule())(value, subject)
+  if (first === undefined || second === undefined || more.length > 0)
+    return refuse(subject, 'a list of two names', value)
+  return [first, second]
 }

@@ -1,9 +1,9 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
-import { interfaceMac } from '../addresses.js'
+import { interfaceAddress, interfaceMac } from '../addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Namespace } from '../namespace.js'
-import { flag, integer, list, readOptions, text } from '../options.js'
+import { flag, integer, list, readOptions, refuse } from '../options.js'
 import { interfaceRule, nameRule, namespaceRule } from '../port.js'
 import { DevicePort } from './device.js'
 
@@ -52,7 +52,7 @@ export class TapPort extends DevicePort {
       as: nameRule(),
       mtu: integer(68, 65521, { unit: 'bytes' }),
       mac: interfaceMac(),
-      addresses: list(text()),
+      addresses: list(interfaceAddress()),
       up: flag(true),
       owner: integer(0, 0xfffffffe),
       group: integer(0, 0xfffffffe),
@@ -60,6 +60,9 @@ export class TapPort extends DevicePort {
       namespace: namespaceRule,
       fd: integer(0, 0x7fffffff),
     })
+    const [beside] = Object.keys(options).filter((key) => key !== 'fd' && key !== 'as')
+    if (given.fd !== undefined && beside !== undefined)
+      refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, given.fd)
     const interfaceName = given.name ?? 'tap%d'
     super(given.as ?? interfaceName, given.namespace)
     this.#fd = given.fd

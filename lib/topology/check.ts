@@ -82,7 +82,8 @@ function expectation(issue: Issue): string {
   if (issue.code === 'invalid_type' && ['object', 'record'].includes(issue.expected))
     return 'must be a mapping'
   if (issue.code === 'invalid_union' && issue.message === seeBranches) return 'must be a mapping'
-  if (issue.code === 'too_small') return `must have at least ${issue.minimum} entries`
+  if (issue.code === 'too_small')
+    return `must have at least ${issue.minimum} entr${issue.minimum === 1 ? 'y' : 'ies'}`
   return issue.message
 }
 

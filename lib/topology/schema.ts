@@ -5,8 +5,8 @@
  * Every leaf's message is a sentence without its subject ("must be ..."); check.ts puts the key before it.
  * What a single value cannot show, such as names that must exist, is checked in plan.ts.
  */
-import { isIPv4, isIPv6 } from 'node:net'
 import { z } from 'zod'
+import { interfaceAddress } from '../addresses.js'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
@@ -91,12 +91,7 @@ const interfaceName = (description: string): z.ZodType<string> =>
 
 const address = leaf<string>(
   'string',
-  (value, subject) => {
-    const [, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
-    const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
-    if (bits === undefined || Number(bits) > most)
-      refuse(subject, "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'", value)
-  },
+  interfaceAddress(),
   { description: 'An IPv4 or IPv6 address with its prefix length.', examples: ['10.0.0.1/24', 'fd00::1/64'] },
 )
 const addresses = z.array(address).meta({ description: "The interface's addresses." })

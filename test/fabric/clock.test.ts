@@ -4,6 +4,7 @@ import {
   Engine,
   Hub,
   MemoryPort,
+  PacketPort,
   PatchPort,
   Switch,
   TapPort,

@@ -116,9 +116,10 @@ export class Child {
     this.#process.kill(signal)
   }
 
-  /** Ends it at once, if it still runs, and waits until it is gone. */
+  /** Ends it at once, if it still runs, and waits until it is gone. What it started may still hold its output. */
   async close(): Promise<void> {
     this.#process.kill('SIGKILL')
+    for (const stream of [this.#process.stdout, this.#process.stderr]) stream.destroy()
     await this.#closed
   }
 }

@@ -1,6 +1,6 @@
 /** Hosts for tests on real kernel stacks: network namespaces, the ports that stand in them, and what runs there. */
 import { expect } from 'chai'
-import { Namespace, TapPort, type Fabric, type TapPortOptions } from '../../lib/index.js'
+import { Namespace, TapPort, type Fabric, type PacketPortOptions, type TapPortOptions } from '../../lib/index.js'
 import { Child, run, testFile } from './kernel.js'
 
 /** What ping(8) counted. */
@@ -168,6 +168,24 @@ export async function connect(
     hosts.push(host)
   }
   return hosts
+}
+
+/** What programs/hub.ts says when it stands, or cannot. */
+export interface HubAnswer {
+  namespace?: string
+  code?: string
+  message?: string
+  program: Child
+}
+
+/** A hub in a process of its own, in a host's namespace, behind the words of `before`. */
+export async function startHub(
+  ports: readonly ({ tap: TapPortOptions } | { packet: PacketPortOptions })[],
+  { before = [], host }: { before?: string[]; host: Host },
+): Promise<HubAnswer> {
+  const command = [process.execPath, '--import=tsx', testFile('ports/programs/hub.ts'), JSON.stringify(ports)]
+  const program = host.start(...before, ...command)
+  return { ...(JSON.parse(await program.line()) as HubAnswer), program }
 }
 
 /** Sends pseudo-random bytes over TCP; resolves when both ends agree about count and checksum. */

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { Hub, Switch, Wire } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
-import { broadcast, frame } from '../helpers/frames.js'
+import { frame } from '../helpers/frames.js'
 import { describeOnDevices, until } from '../helpers/kernel.js'
 import { connect, transfer, type Host } from '../helpers/network.js'
 
@@ -36,7 +36,7 @@ describeOnDevices('kernel stacks on TAPs', function () {
     const [left, right] = (await connect(close(new Hub()), close, 2)) as [Host, Host]
     const [sender, receiver] = [await left.sniff(), await right.sniff()]
     const frames = [1, 100, 4094].map((vlan) =>
-      Buffer.from(frame({ to: broadcast, vlan, tag: vlan, length: 200 })),
+      Buffer.from(frame({ vlan, tag: vlan, length: 200 })),
     )
     for (const each of frames) sender.send(each)
     expect(await receiver.upTo(frames.at(-1)!)).to.deep.equal(

@@ -113,7 +113,7 @@ describe('units', () => {
     it('rates, sizes and counts', () => {
       expect(formatRate(2_500_000n)).to.equal('2.5Mbit')
       expect(formatSize(65_536)).to.equal('64KiB')
-      expect(formatSize(1_500)).to.equal('1.5kB')
+      expect(formatSize(1_572_864)).to.equal('1.5MiB')
       expect(formatCount(1_234_567n)).to.equal('1,234,567')
       expect(formatCount(999)).to.equal('999')
     })

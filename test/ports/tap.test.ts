@@ -1,0 +1,215 @@
+/** TapPort: every option as the kernel shows it, every way to get hold of a TAP, every refusal, and its interface's end. */
+import { expect } from 'chai'
+import { once } from 'node:events'
+import { openSync, closeSync } from 'node:fs'
+import { EtherloomError, Hub, TapPort, type TapPortOptions } from '../../lib/index.js'
+import { refusal } from '../helpers/errors.js'
+import { closing } from '../helpers/fabric.js'
+import { describeOnDevices, run, testFile, until } from '../helpers/kernel.js'
+import { connect, Host, startHub } from '../helpers/network.js'
+
+describeOnDevices('TapPort', function () {
+  this.timeout(20_000)
+  const close = closing()
+  let host: Host
+  let hub: Hub
+
+  beforeEach(async () => {
+    host = close(await Host.create(1, { ipv6: true }))
+    hub = close(new Hub())
+  })
+
+  /** Attaches a port with just these options in the host's namespace. */
+  const attach = (options: TapPortOptions) => hub.attach(new TapPort({ namespace: host.namespace, ...options }))
+
+  /** A TAP that stays, made by ip(8). */
+  const makeTap = (name: string, ...options: string[]) => host.ip('tuntap', 'add', name, 'mode', 'tap', ...options)
+
+  describe('makes an interface', () => {
+    it('with MTU, MAC address and addresses, set up', async () => {
+      const mac = '02:00:00:00:0a:01'
+      const addresses = ['10.1.0.1/16', '10.1.0.2/32', 'fd00:1::1/64']
+      const port = await attach({ name: 'eth0', mtu: 4000, mac, addresses })
+
+      const link = (await host.link())!
+      expect(link).to.include({ mtu: 4000, address: mac })
+      expect(link.flags).to.include.members(['UP', 'LOWER_UP'])
+      expect(link.addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`)).to.include.members(addresses)
+      expect(port).to.include({ name: 'eth0', interface: 'eth0', mtu: 4000, mac, state: 'up' })
+    })
+
+    it('with an MTU of 1500 and a MAC address of its own by default', async () => {
+      const ports = [await attach({ name: 'eth0' }), await attach({ name: 'eth1' })]
+      for (const port of ports) {
+        expect(port.mtu).to.equal(1500)
+        expect(await host.link(port.interface)).to.include({ mtu: 1500, address: port.mac })
+      }
+      expect(ports[0]!.mac).not.to.equal(ports[1]!.mac)
+    })
+
+    it('that stays down where asked to', async () => {
+      await attach({ name: 'eth0', up: false, addresses: ['10.1.0.1/24'] })
+      expect((await host.link())?.flags).not.to.include('UP')
+    })
+
+    it('that the kernel numbers', async () => {
+      const names = []
+      for (const options of [{ name: 'left%d' }, { name: 'left%d' }, {}])
+        names.push((await attach({ ...options, as: `port${names.length}` })).interface)
+      expect(names).to.deep.equal(['left0', 'left1', 'tap0'])
+      for (const name of names) expect(await host.link(name)).to.exist
+    })
+
+    it('for an owner and a group', async () => {
+      const [owner, group] = [0, 0]
+      await attach({ name: 'eth0', owner, group })
+      const { info_data: of } = (await host.link())!.linkinfo!
+      expect(of).to.deep.include({ type: 'tap', user: 'root', group: 'root', persist: false })
+    })
+
+    it('that goes when the port is detached', async () => {
+      const port = await attach({ name: 'eth0' })
+      await hub.detach(port)
+      expect(await host.link()).to.be.undefined
+      expect(port).to.include({ state: 'detached', interface: undefined })
+    })
+
+    it('that goes when the fabric is closed', async () => {
+      await attach({ name: 'eth0' })
+      await hub.close()
+      expect(await host.link()).to.be.undefined
+    })
+
+    it('that persists, and can be joined and removed', async () => {
+      const port = await attach({ name: 'eth0', persist: true, mtu: 1400 })
+      const { mac } = port
+      await hub.detach(port)
+      expect((await host.link())?.linkinfo?.info_data).to.include({ persist: true })
+
+      expect(await attach({ name: 'eth0' })).to.include({ mac, mtu: 1400 })
+      await hub.detach('eth0')
+      await host.ip('link', 'delete', 'eth0')
+      expect(await host.link()).to.be.undefined
+    })
+  })
+
+  it('joins a TAP that exists, leaves it as it is, and leaves it', async () => {
+    await makeTap('eth0')
+    await host.ip('link', 'set', 'eth0', 'mtu', '1300', 'address', '02:00:00:00:0b:01')
+    await host.ip('address', 'add', '10.1.0.1/24', 'dev', 'eth0')
+    const port = await attach({ name: 'eth0', addresses: ['10.1.0.1/24', '10.1.0.2/24'] })
+
+    expect(port).to.include({ mtu: 1300, mac: '02:00:00:00:0b:01' })
+    const { addr_info: addresses, flags } = (await host.link())!
+    expect(addresses.map(({ local }) => local)).to.include.members(['10.1.0.1', '10.1.0.2'])
+    expect(flags).to.include('UP')
+    await hub.detach(port)
+    expect(await host.link()).to.exist
+  })
+
+  it('takes a descriptor that somebody else opened', async () => {
+    const other = close(await Host.create(2))
+    const ports = [{ tap: { fd: 9, as: 'given' } }, { tap: { name: 'eth0', namespace: other.namespace.path } }]
+    const answer = await startHub(ports, { before: ['python3', testFile('ports/programs/tap.py'), 'eth0'], host })
+    expect(answer).not.to.have.property('message')
+    await host.ip('address', 'add', `${host.address}/24`, 'dev', 'eth0')
+    await host.ip('link', 'set', 'eth0', 'up')
+    await other.ip('address', 'add', `${other.address}/24`, 'dev', 'eth0')
+    expect(await host.ping(other, 10, 0.002)).to.include({ received: 10, duplicates: 0 })
+  })
+
+  describe('stands in a network namespace', () => {
+    it('given by path', async () => {
+      await hub.attach(new TapPort({ name: 'eth0', namespace: host.namespace.path }))
+      expect(await host.link()).to.exist
+    })
+
+    it("given by the name that 'ip netns' knows it by", async () => {
+      const name = `etherloom-${process.pid}`
+      await run(['ip', 'netns', 'add', name])
+      try {
+        await hub.attach(new TapPort({ name: 'eth0', namespace: name }))
+        expect(await run(['ip', '-netns', name, 'link', 'show', 'eth0'])).to.include('eth0')
+      } finally {
+        await run(['ip', 'netns', 'delete', name])
+      }
+    })
+
+    it('which must exist', async () => {
+      const error = await refusal(hub.attach(new TapPort({ name: 'eth0', namespace: 'no-such-namespace' })))
+      expect(error.code).to.equal('ERR_ETHERLOOM_NAMESPACE')
+      expect(error.message).to.include('no-such-namespace')
+    })
+  })
+
+  describe('refuses', () => {
+    it('a TAP that another process uses', async () => {
+      const holder = host.start('python3', testFile('ports/programs/tap.py'), 'eth0', 'sh', '-c', 'echo ready; exec sleep infinity')
+      expect(await holder.line()).to.equal('ready')
+      const error = await refusal(attach({ name: 'eth0' }))
+      expect(error).to.include({ code: 'ERR_ETHERLOOM_DEVICE', syscall: 'ioctl TUNSETIFF' })
+      expect(error.message).to.match(/eth0.*in use/)
+    })
+
+    it('the name of an interface of another kind', async () => {
+      await host.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth1')
+      const error = await refusal(attach({ name: 'eth0' }))
+      expect(error.code).to.equal('ERR_ETHERLOOM_DEVICE')
+      expect(error.message).to.match(/eth0.*not a TAP.*veth/)
+    })
+
+    it('a name of more than 15 characters', async () => {
+      const error = await refusal(() => new TapPort({ name: 'a-name-too-long0' }))
+      expect(error.code).to.equal('ERR_ETHERLOOM_OPTION')
+      expect(error.message).to.match(/'name'.*15 characters/)
+      expect((await attach({ name: 'a-name-of-15-ch' })).interface).to.equal('a-name-of-15-ch')
+    })
+
+    it('a descriptor that is not of a TAP', async () => {
+      const fd = openSync('/dev/null', 'r+')
+      try {
+        expect(await refusal(attach({ fd }))).to.include({ code: 'ERR_ETHERLOOM_DEVICE' })
+      } finally {
+        closeSync(fd)
+      }
+    })
+
+    it('an address that is none, and leaves no interface behind', async () => {
+      await refusal(attach({ name: 'eth0', addresses: ['10.1.0.1/24', '10.1.0.300/24'] }))
+      expect(await host.link()).to.be.undefined
+      expect([...hub.ports.keys()]).to.be.empty
+    })
+
+    it('without CAP_NET_ADMIN, and names it and the ways out', async () => {
+      const answer = await startHub([{ tap: { name: 'eth0' } }], {
+        before: ['setpriv', '--bounding-set=-net_admin', '--inh-caps=-net_admin'],
+        host,
+      })
+      expect(answer.code).to.equal('ERR_ETHERLOOM_PRIVILEGE')
+      expect(answer.message).to.match(/CAP_NET_ADMIN.*root.*descriptor.*persistent TAP/)
+    })
+  })
+
+  it('goes down with its interface under traffic, disturbs nobody, and returns with its policies', async () => {
+    const [left, right, third] = (await connect(hub, close, 3)) as [Host, Host, Host]
+    await hub.between('host1', 'host3').deny()
+    const pings = left.ping(right, 500, 0.002, '-b')
+    const down = once(hub, 'port:down')
+    await third.ip('link', 'delete', 'eth0')
+
+    const [event] = (await down) as [{ port: TapPort; error: EtherloomError }]
+    expect(event.port).to.include({ name: 'host3', state: 'down' })
+    expect(event.error.code).to.equal('ERR_ETHERLOOM_DEVICE')
+
+    const up = once(hub, 'port:up')
+    await third.ip('tuntap', 'add', 'eth0', 'mode', 'tap')
+    await up
+    expect(event.port.state).to.equal('up')
+    expect(await pings).to.include({ received: 500, duplicates: 0 })
+
+    expect(await third.link()).to.include({ address: third.mac }, 'its options hold again')
+    expect(await right.ping(third, 5, 0.002)).to.include({ received: 5 })
+    expect(await left.ping(third, 2, 0.002)).to.include({ received: 0 }, 'its policies hold again')
+    await until('nothing is under way', () => hub.stats().paths.every(({ inFlight }) => inFlight === 0n))
+  })
+})

@@ -1,0 +1,272 @@
+/** Topology files: what is read, and where and how each mistake is reported. */
+import { readdirSync } from 'node:fs'
+import { expect } from 'chai'
+import { inspectTopology, loadTopology, parseTopology } from '../../lib/topology/load.js'
+
+/** The mistakes in a text, as `line:column message`. */
+async function mistakes(text: string): Promise<string[]> {
+  const { problems } = await inspectTopology(text, 'lab.yaml')
+  for (const { file } of problems) expect(file).to.equal('lab.yaml')
+  return problems.map(({ line, column, message }) => `${line}:${column} ${message}`)
+}
+
+/** A hub with two TAPs and one line of your own, on line 7. */
+const withPath = (path: string): string => `fabrics:
+  wifi:
+    kind: hub
+    ports:
+      red: { tap: t-red }
+      green: { tap: t-green }
+    paths: [${path}]
+`
+/** The same with a port of your own, on line 5. */
+const withPort = (port: string): string => `fabrics:
+  wifi:
+    kind: hub
+    ports:
+      red: ${port}
+`
+
+describe('topology files', () => {
+  it('say the same in YAML and JSON', async () => {
+    const yaml = withPath('{ between: [red, green], delay: 5ms, loss: 2% }')
+    const json = JSON.stringify({
+      fabrics: {
+        wifi: {
+          kind: 'hub',
+          ports: { red: { tap: 't-red' }, green: { tap: 't-green' } },
+          paths: [{ between: ['red', 'green'], delay: '5ms', loss: 0.02 }],
+        },
+      },
+    })
+    expect(await parseTopology(yaml)).to.deep.equal(await parseTopology(json))
+  })
+
+  it('may use anchors and aliases', async () => {
+    const topology = await parseTopology(
+      withPath('{ from: red, to: green, delay: &far 5ms }, { from: green, to: red, delay: *far }'),
+    )
+    expect(topology.fabrics['wifi']?.paths?.[1]).to.include({ delay: '5ms' })
+  })
+
+  for (const file of readdirSync('examples').filter((name) => /\.(yaml|json)$/.test(name)))
+    it(`examples/${file} is valid`, async () => {
+      expect((await loadTopology(`examples/${file}`)).fabrics).to.not.equal(undefined)
+    })
+
+  it('throw all mistakes at once, each with its place', async () => {
+    const text = withPath('{ between: [red, green], delay: 5 mz }, { from: red }')
+    const error = await parseTopology(text, 'lab.yaml').then(
+      () => undefined,
+      (error: unknown) => error as Error,
+    )
+    expect(error).to.have.property('code', 'ERR_ETHERLOOM_TOPOLOGY')
+    expect(error?.message.split('\n')).to.deep.equal([
+      "lab.yaml:7:45: 'delay' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not '5 mz'; did you mean '5ms'?",
+      "lab.yaml:7:53: entry 2 of 'paths' needs 'to'",
+    ])
+  })
+
+  it('that cannot be read say so', async () => {
+    const error = await loadTopology('no/such/file.yaml').catch((error: unknown) => error as Error)
+    expect(error).to.include({ code: 'ERR_ETHERLOOM_TOPOLOGY' })
+    expect((error as Error).message).to.contain('no/such/file.yaml (ENOENT)')
+  })
+
+  describe('mistakes of YAML', () => {
+    const broken: [string, string, RegExp][] = [
+      ['nothing', '', /^1:1 the topology must be a mapping$/],
+      ['a list', '- a', /^1:1 the topology must be a mapping$/],
+      ['a list without end', 'fabrics: [1\nname: x', /^2:1 /],
+      ['a key twice', 'name: a\nname: b\nfabrics: {}', /^2:1 Map keys must be unique$/],
+      ['an alias without anchor', 'name: *x\nfabrics: {}', /^1:7 no anchor 'x' before this alias$/],
+      ['two documents', 'fabrics: {}\n---\nfabrics: {}', /^2:1 Source contains multiple documents$/],
+      ['an unknown tag', 'fabrics: !foo {}', /^1:10 Unresolved tag: !foo$/],
+      ['JSON without end', '{"fabrics": {', /^1:14 /],
+    ]
+    for (const [what, text, message] of broken)
+      it(what, async () => {
+        expect((await mistakes(text))[0]).to.match(message)
+      })
+  })
+
+  describe('mistakes of shape', () => {
+    const wrong: [string, string][] = [
+      // Keys: unknown, misspelt, missing, or out of place.
+      ['{}', "1:1 the topology needs 'fabrics'"],
+      ['nam: x\nfabrics: {}', "1:1 unknown key 'nam'; did you mean 'name'?"],
+      [
+        'colour: red\nfabrics: {}',
+        "1:1 unknown key 'colour'; known here: name, seed, workers, memory, hosts, fabrics",
+      ],
+      [
+        'hosts:\n  red: { adresses: [] }\nfabrics: {}',
+        "2:10 unknown key 'adresses'; did you mean 'addresses'?",
+      ],
+      [
+        'fabrics:\n  a: { kind: hub, forwardng: deny, ports: {} }',
+        "2:19 unknown key 'forwardng'; did you mean 'forwarding'?",
+      ],
+      ['fabrics:\n  a: { ports: {} }', "2:3 'a' needs 'kind'"],
+      ['fabrics:\n  a: { kind: hub }', "2:3 'a' needs 'ports'"],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, ageing: 3s }',
+        "2:30 'ageing' does not go with the other keys here",
+      ],
+      [withPort('{ hots: red }'), "5:14 unknown key 'hots'; did you mean 'host'?"],
+      [withPort('{ tap: t, direction: in }'), "5:22 'direction' does not go with the other keys here"],
+      [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
+      [withPort('{ mtu: 1500 }'), "5:12 'red' must have 'host' or 'tap' or 'packet' or 'patch'"],
+      [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
+      [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],
+      [withPath('{ between: [red, green], to: red }'), "7:38 'to' does not go with the other keys here"],
+      [withPath('{ between: [red, green], delai: 5ms }'), "7:38 unknown key 'delai'; did you mean 'delay'?"],
+      // Containers of the wrong kind.
+      ['fabrics: []', "1:10 'fabrics' must be a mapping"],
+      ['fabrics:\n  a: hub', "2:6 'a' must be a mapping"],
+      [withPort('t0'), "5:12 'red' must be a mapping"],
+      [withPort('{ tap: t, addresses: 10.0.0.1/24 }'), "5:33 'addresses' must be a list"],
+      [withPath('red'), "7:13 entry 1 of 'paths' must be a mapping"],
+      [withPath('{ between: [red] }'), "7:24 'between' must have at least 2 entries"],
+      // Values.
+      ['name: a b\nfabrics: {}', "1:7 'name' must be 1 to 63 letters, digits, '-' or '_', not 'a b'"],
+      ['seed: -1\nfabrics: {}', "1:7 'seed' must be a whole number from 0 to 9007199254740991, not -1"],
+      ['workers: 65\nfabrics: {}', "1:10 'workers' must be a whole number from 1 to 64 workers, not 65"],
+      [
+        'memory: 64MB/s\nfabrics: {}',
+        "1:9 'memory' must be a size from 0B to 1024GiB in B, kB, KiB, MB, MiB or GiB, not '64MB/s'; did you mean '64MB'?",
+      ],
+      [
+        'fabrics:\n  a: { kind: swich, ports: {} }',
+        "2:14 'kind' must be 'hub' or 'switch' or 'wire', not 'swich'; did you mean 'switch'?",
+      ],
+      ['fabrics:\n  a: { kind: 3, ports: {} }', "2:14 'kind' must be 'hub' or 'switch' or 'wire', not '3'"],
+      [
+        'fabrics:\n  a: { kind: hub, forwarding: dny, ports: {} }',
+        "2:31 'forwarding' must be one of 'allow', 'deny', not 'dny'; did you mean 'deny'?",
+      ],
+      [
+        'fabrics:\n  a b: { kind: hub, ports: {} }',
+        "2:3 name 'a b' must be 1 to 63 letters, digits, '-' or '_', not 'a b'",
+      ],
+      [withPort('{ tap: t, mtu: 67 }'), "5:27 'mtu' must be a whole number from 68 to 65521 bytes, not 67"],
+      [
+        withPort("{ tap: t, mtu: '1500' }"),
+        "5:27 'mtu' must be a whole number from 68 to 65521 bytes, not '1500'",
+      ],
+      [
+        withPort('{ tap: sixteen-letters-x }'),
+        "5:19 'tap' must be 1 to 15 characters without spaces, '/' or ':', not 'sixteen-letters-x'",
+      ],
+      [
+        withPort('{ tap: t, mac: 01:00:00:00:00:01 }'),
+        "5:27 'mac' must be a unicast MAC address such as '02:00:00:00:00:01', not '01:00:00:00:00:01'",
+      ],
+      [
+        withPort('{ tap: t, addresses: [10.0.0.1] }'),
+        "5:34 entry 1 of 'addresses' must be an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24', not '10.0.0.1'",
+      ],
+      [
+        withPort('{ tap: t, addresses: [fd00::1/129] }'),
+        "5:34 entry 1 of 'addresses' must be an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24', not 'fd00::1/129'",
+      ],
+      [withPort('{ tap: t, persist: 1 }'), "5:31 'persist' must be true or false, not 1"],
+      [
+        withPort('{ packet: p, direction: bth }'),
+        "5:36 'direction' must be one of 'in', 'out', 'both', not 'bth'; did you mean 'both'?",
+      ],
+      [
+        withPort('{ patch: core }'),
+        "5:21 'patch' must be a port of another fabric as 'fabric.port', not 'core'",
+      ],
+      [
+        withPath('{ between: [red, green], delay: 5 }'),
+        "7:45 'delay' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not 5",
+      ],
+      [
+        withPath('{ between: [red, green], delay: 5mss }'),
+        "7:45 'delay' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not '5mss'; did you mean '5ms'?",
+      ],
+      [
+        withPath('{ between: [red, green], rate: 10mbit }'),
+        "7:44 'rate' must be a rate per second from 1bit to 1Tbit in bit, kbit, Mbit, Gbit or Tbit, not '10mbit'; did you mean '10Mbit'?",
+      ],
+      [
+        withPath('{ between: [red, green], loss: 2 }'),
+        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2",
+      ],
+      [
+        withPath('{ between: [red, green], loss: 101% }'),
+        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not '101%'",
+      ],
+      [
+        withPath('{ between: [red, green], rate: 1Mbit, overhead: 1001 }'),
+        "7:61 'overhead' must be a whole number from 0 to 1000 bytes, not 1001",
+      ],
+      [
+        withPath('{ between: [red, green], rate: 1Mbit, queue: 50 }'),
+        "7:58 'queue' must be a queue limit such as '200ms', '64KiB' or '50frames', not 50",
+      ],
+      [withPath('{ between: [red, green], allowed: no }'), "7:47 'allowed' must be true or false, not 'no'"],
+      [
+        withPath('{ between: [red, green], filter: [] }'),
+        "7:46 'filter' must be a pcap-filter expression or a match object",
+      ],
+      [withPath('{ from: [], to: red }'), "7:21 'from' must have at least 1 entry"],
+    ]
+    for (const [text, message] of wrong)
+      it(message, async () => {
+        expect(await mistakes(text)).to.deep.equal([message])
+      })
+  })
+
+  describe('mistakes of meaning', () => {
+    const base = 'hosts: { red: {}, green: { addresses: [10.0.0.2/24] } }\n'
+    const wrong: [string, string][] = [
+      ['hosts: { red: {} }\n' + withPort('{ host: rd }'), "6:20 no host 'rd'; did you mean 'red'?"],
+      [
+        base + withPort('{ host: red }'),
+        "1:28 host 'green' has 0 ports, so its addresses must stand at the ports",
+      ],
+      [
+        base + withPort('{ host: green, addresses: [10.0.0.3/24] }'),
+        "1:28 host 'green' has addresses here and at its port; state them in one place",
+      ],
+      [withPort('{ tap: t }\n      green: { tap: t }'), "6:21 interface 't' is already another port's"],
+      [
+        'hosts: { red: }\n' + withPort('{ host: red, interface: e }\n      b: { host: red, interface: e }'),
+        "7:34 interface 'e' is already another port's",
+      ],
+      [withPort('{ patch: core.x }'), "5:21 no fabric 'core'"],
+      [withPort('{ patch: wif.red }'), "5:21 no fabric 'wif'; did you mean 'wifi'?"],
+      [withPort('{ patch: wifi.rd }'), "5:21 fabric 'wifi' has no port 'rd'; did you mean 'red'?"],
+      [withPort('{ patch: wifi.red }'), '5:21 a patch must join two different fabrics'],
+      [
+        withPort('{ patch: b.x }\n  b: { kind: hub, ports: { x: { tap: t } } }'),
+        "5:21 port 'x' of fabric 'b' must say 'patch: wifi.red' in return",
+      ],
+      [
+        'fabrics:\n  w: { kind: wire, ports: { a: { tap: t } } }',
+        "2:20 wire 'w' must have exactly 2 ports, not 1",
+      ],
+      [withPath('{ between: [red, gren] }'), "7:24 no port 'gren' in this fabric; did you mean 'green'?"],
+      [withPath('{ from: red, to: red }'), '7:13 a path needs two different ports'],
+    ]
+    for (const [text, message] of wrong)
+      it(message, async () => {
+        expect(await mistakes(text)).to.deep.equal([message])
+      })
+
+    it('a policy that contradicts itself', async () => {
+      const [problem] = await mistakes(withPath('{ between: [red, green], queue: 50frames }'))
+      expect(problem).to.match(/^7:13 option 'rate' of path policy/)
+    })
+
+    it('a filter that does not compile', async () => {
+      const [inPath] = await mistakes(withPath('{ between: [red, green], filter: { etherTyp: ip } }'))
+      expect(inPath).to.match(/^7:13 .*did you mean 'etherType'\?$/)
+      const [inPort] = await mistakes(withPort('{ packet: p, filter: { vlan: 5000 } }'))
+      expect(inPort).to.match(/^5:33 .*vlan/)
+    })
+  })
+})

@@ -1,0 +1,215 @@
+/** From one topology to another: what stays, what changes, in which order. */
+import { expect } from 'chai'
+import { diff, type Change } from '../../lib/topology/diff.js'
+import { checkTopology } from '../../lib/topology/check.js'
+import { emptyPlan, topologyOf, type Plan } from '../../lib/topology/plan.js'
+
+function planned(topology: object): Plan {
+  const checked = checkTopology(topology)
+  if ('plan' in checked) return checked.plan
+  throw new Error(JSON.stringify(checked.problems))
+}
+
+/** Changes in short: `attach a.x`, `set a: x>y=5ms z>x=default`. */
+function brief(changes: Change[]): string[] {
+  return changes.map((change) => {
+    switch (change.do) {
+      case 'set': {
+        const paths = change.paths.map(({ from, to, policy }) => {
+          if (policy === null) return `${from}>${to}=default`
+          return `${from}>${to}=${policy.allowed ? (policy.delay ?? 'allowed') : 'denied'}`
+        })
+        return `set ${change.fabric}: ${paths.join(' ')}`
+      }
+      case 'patch':
+      case 'unpatch':
+        return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join('+')}`
+      case 'attach':
+      case 'detach':
+        return `${change.do} ${change.fabric}.${change.port}`
+      case 'open':
+      case 'close':
+        return `${change.do} ${change.fabric}`
+      default:
+        return `${change.do} ${change.host}`
+    }
+  })
+}
+
+const steps = (before: object, after: object): string[] => brief(diff(planned(before), planned(after)))
+
+const hub = (ports: object, paths: object[] = [], more: object = {}): object => ({
+  fabrics: { a: { kind: 'hub', ports, paths, ...more } },
+})
+const three = { x: { tap: 'tx' }, y: { tap: 'ty' }, z: { tap: 'tz' } }
+
+describe('the differ', () => {
+  it('finds nothing between a topology and itself, in whatever form it is written', () => {
+    const one = hub(three, [{ between: ['x', 'y'], delay: '5ms', loss: '2%' }])
+    const other = hub(three, [
+      { from: 'y', to: 'x', loss: 0.02, delay: '5ms' },
+      { from: 'x', to: ['y'], delay: '5ms', loss: 0.02 },
+    ])
+    expect(steps(one, one)).to.deep.equal([])
+    expect(steps(one, other)).to.deep.equal([])
+  })
+
+  it('builds from nothing in the order in which things need each other', () => {
+    const topology = {
+      hosts: { red: null },
+      fabrics: {
+        a: {
+          kind: 'hub',
+          ports: { x: { host: 'red' }, p: { patch: 'b.q' } },
+          paths: [{ between: ['x', 'p'] }],
+        },
+        b: { kind: 'switch', ports: { q: { patch: 'a.p' } } },
+      },
+    }
+    const built = brief(diff(emptyPlan({}), planned(topology)))
+    expect(built).to.deep.equal([
+      'create red',
+      'open a',
+      'open b',
+      'attach a.x',
+      'patch a.p+b.q',
+      'set a: x>p=allowed p>x=allowed',
+    ])
+    expect(brief(diff(planned(topology), emptyPlan({})))).to.deep.equal([
+      'detach a.x',
+      'unpatch a.p+b.q',
+      'close a',
+      'close b',
+      'remove red',
+    ])
+  })
+
+  it('sets only the paths that differ, and returns to the default what is no longer named', () => {
+    const before = hub(three, [
+      { between: ['x', 'y'], delay: '5ms' },
+      { from: 'x', to: 'z', delay: '1ms' },
+    ])
+    const after = hub(three, [
+      { from: 'x', to: 'y', delay: '6ms' },
+      { from: 'y', to: 'x', delay: '5ms' },
+      { from: 'z', to: 'y', allowed: false },
+    ])
+    expect(steps(before, after)).to.deep.equal(['set a: x>y=6ms z>y=denied x>z=default'])
+  })
+
+  it('replaces a port that differs, and sets all its paths again', () => {
+    const paths = [{ between: ['x', 'y'] }, { between: ['y', 'z'] }]
+    const after = hub({ ...three, z: { tap: 'tz', mtu: 9000 } }, paths)
+    expect(steps(hub(three, paths), after)).to.deep.equal([
+      'detach a.z',
+      'attach a.z',
+      'set a: y>z=allowed z>y=allowed',
+    ])
+  })
+
+  it('forgets the paths of a port that leaves without setting them', () => {
+    const { z: _, ...two } = three
+    expect(steps(hub(three, [{ between: ['x', 'z'] }]), hub(two))).to.deep.equal(['detach a.z'])
+  })
+
+  it('replaces a fabric whose kind or options differ, with its ports and paths', () => {
+    const before = hub(three, [{ between: ['x', 'y'] }])
+    const after = hub(three, [{ between: ['x', 'y'] }], { forwarding: 'deny' })
+    expect(steps(before, after)).to.deep.equal([
+      'detach a.x',
+      'detach a.y',
+      'detach a.z',
+      'close a',
+      'open a',
+      'attach a.x',
+      'attach a.y',
+      'attach a.z',
+      'set a: x>y=allowed y>x=allowed',
+    ])
+  })
+
+  it('replaces both ends of a patch when one fabric is replaced', () => {
+    const patched = (kind: string): object => ({
+      fabrics: {
+        a: { kind, ports: { p: { patch: 'b.q' } } },
+        b: {
+          kind: 'hub',
+          ports: { q: { patch: 'a.p' }, x: { tap: 'tx' } },
+          paths: [{ between: ['q', 'x'] }],
+        },
+      },
+    })
+    expect(steps(patched('hub'), patched('switch'))).to.deep.equal([
+      'unpatch a.p+b.q',
+      'close a',
+      'open a',
+      'patch a.p+b.q',
+      'set b: q>x=allowed x>q=allowed',
+    ])
+  })
+
+  it('moves an interface between hosts through detach and attach', () => {
+    const on = (host: string): object => ({ hosts: { red: {}, blue: {} }, ...hub({ x: { host } }) })
+    expect(steps(on('red'), on('blue'))).to.deep.equal(['detach a.x', 'attach a.x'])
+  })
+})
+
+describe('a plan', () => {
+  it('numbers the interfaces of a host around those that are named', () => {
+    const plan = planned({
+      hosts: { red: {} },
+      ...hub({ x: { host: 'red' }, y: { host: 'red', interface: 'eth0' }, z: { host: 'red' } }),
+    })
+    const names = [...plan.fabrics.get('a')!.ports.values()].map(
+      (port) => port.kind === 'tap' && port.interface,
+    )
+    expect(names).to.deep.equal(['eth1', 'eth0', 'eth2'])
+  })
+
+  it('lets the last entry that names a pair hold', () => {
+    const plan = planned(
+      hub(three, [
+        { from: '*', to: '*', delay: '1ms' },
+        { from: 'x', to: ['y', 'z'], allowed: false },
+      ]),
+    )
+    const paths = [...plan.fabrics.get('a')!.paths.values()]
+    expect(paths).to.have.length(6)
+    expect(paths.filter(({ policy }) => !policy.allowed).map(({ from, to }) => from + to)).to.deep.equal([
+      'xy',
+      'xz',
+    ])
+  })
+
+  it('written as a topology comes to the same plan', () => {
+    const topology = {
+      name: 'lab',
+      seed: 7,
+      hosts: { red: { addresses: ['10.0.0.1/24'] } },
+      fabrics: {
+        a: {
+          kind: 'switch',
+          ageing: '60s',
+          ports: {
+            x: { host: 'red', mtu: 9000 },
+            n: { packet: 'veth0', direction: 'both' },
+            p: { patch: 'b.q' },
+          },
+          paths: [
+            { between: ['x', 'n'], delay: '5ms', loss: '2%', filter: { etherType: 'arp' } },
+            { from: 'x', to: 'p', allowed: false },
+          ],
+        },
+        b: {
+          kind: 'hub',
+          forwarding: 'deny',
+          ports: { q: { patch: 'a.p' }, t: { tap: 't0', persist: true } },
+        },
+      },
+    }
+    const plan = planned(topology)
+    const written = topologyOf(plan)
+    expect(planned(JSON.parse(JSON.stringify(written)) as object)).to.deep.equal(plan)
+    expect(written.fabrics['a']?.paths).to.have.length(2)
+  })
+})

@@ -1,0 +1,120 @@
+/** Networks of patch ports, which need no privilege: going over to another topology, and back when that fails. */
+import { expect } from 'chai'
+import { Network } from '../../lib/topology/network.js'
+import { reports } from '../../lib/topology/report.js'
+import type { Topology } from '../../lib/topology/schema.js'
+import { refusal } from '../helpers/errors.js'
+import { closing } from '../helpers/fabric.js'
+
+/** Two hubs with two patches between them. */
+const patched = (paths: object[], more: object = {}): Topology =>
+  ({
+    seed: 7,
+    fabrics: {
+      a: { kind: 'hub', ports: { one: { patch: 'b.one' }, two: { patch: 'b.two' } }, paths },
+      b: { kind: 'hub', ports: { one: { patch: 'a.one' }, two: { patch: 'a.two' } }, ...more },
+    },
+  }) as Topology
+
+/** A port that no machine can open. */
+const impossible = { packet: 'no-such-device' }
+
+describe('a network', () => {
+  const keep = closing()
+  const up = async (topology: Topology): Promise<Network> => keep(await Network.up(topology))
+
+  it('is what the topology says', async () => {
+    const network = await up(patched([{ between: ['one', 'two'], delay: '5ms' }]))
+    const a = network.fabrics.get('a')!
+    expect([...a.ports.keys()]).to.deep.equal(['one', 'two'])
+    expect(a.path('one', 'two').policy).to.include({ allowed: true, delay: '5ms' })
+    expect(network.engine.seed).to.equal(7n)
+    expect(reports.ports(network).map(({ fabric, port, leadsTo }) => [fabric, port, leadsTo])).to.deep.equal([
+      ['a', 'one', 'b.one'],
+      ['a', 'two', 'b.two'],
+      ['b', 'one', 'a.one'],
+      ['b', 'two', 'a.two'],
+    ])
+  })
+
+  it('changes by the difference, and says what changed', async () => {
+    const network = await up(patched([{ between: ['one', 'two'], delay: '5ms' }]))
+    const port = network.fabrics.get('a')!.port('one')
+    const same = await network.apply(patched([{ between: ['two', 'one'], delay: '5ms' }]))
+    expect(same).to.deep.equal({ up: 0, down: 0, changed: 0, steps: [] })
+    const denied = await network.apply(
+      patched([
+        { from: 'one', to: 'two', allowed: false },
+        { from: 'two', to: 'one', delay: '6ms' },
+      ]),
+    )
+    expect(denied).to.deep.equal({ up: 0, down: 1, changed: 1, steps: ['set 2 paths of a'] })
+    expect(network.fabrics.get('a')!.port('one')).to.equal(port)
+  })
+
+  it('replaces a fabric and both ends of its patches', async () => {
+    const network = await up(patched([{ between: ['one', 'two'], delay: '5ms' }]))
+    const { steps } = await network.apply(
+      patched([{ between: ['one', 'two'], delay: '5ms' }], { forwarding: 'deny' }),
+    )
+    expect(steps).to.include('close hub b').and.include('patch a.one and b.one')
+    expect(network.fabrics.get('b')!.forwarding).to.equal('deny')
+    expect(network.fabrics.get('a')!.path('one', 'two').policy).to.include({ delay: '5ms' })
+  })
+
+  it('is left as it was when the new topology cannot be reached', async () => {
+    const before = patched([{ between: ['one', 'two'], delay: '5ms' }])
+    const network = await up(before)
+    const exported = network.export()
+    const after = patched([{ from: 'one', to: 'two', delay: '9ms' }], {
+      kind: 'switch',
+      ports: { one: { patch: 'a.one' }, two: { patch: 'a.two' }, broken: impossible },
+    })
+    const error = await refusal(network.apply(after))
+    expect(error.message).to.match(/^port b\.broken: /)
+    expect(network.export()).to.deep.equal(exported)
+    const a = network.fabrics.get('a')!
+    expect(a.path('one', 'two').policy).to.include({ delay: '5ms' })
+    expect(a.path('two', 'one').policy).to.include({ delay: '5ms' })
+    expect(network.fabrics.get('b')!.port('one').state).to.equal('up')
+    expect(await network.apply(before)).to.include({ up: 0, down: 0, changed: 0 })
+  })
+
+  it('leaves nothing when it cannot come up', async () => {
+    const topology = { fabrics: { a: { kind: 'hub', ports: { x: impossible } } } } as Topology
+    expect((await refusal(Network.up(topology))).message).to.match(/^port a\.x: /)
+  })
+
+  it('refuses a topology that has mistakes, with their places', async () => {
+    const topology = { fabrics: { a: { kind: 'hbu', ports: {} } } } as unknown as Topology
+    const error = await refusal(Network.up(topology))
+    expect(error.code).to.equal('ERR_ETHERLOOM_TOPOLOGY')
+    expect(error.message).to.match(/^fabrics\.a\.kind: 'kind' must be .* did you mean 'hub'\?$/)
+  })
+
+  it('refuses to change the settings of its engine', async () => {
+    const network = await up(patched([]))
+    const error = await refusal(network.apply({ ...patched([]), seed: 8 }))
+    expect(error).to.include({ code: 'ERR_ETHERLOOM_STATE' })
+  })
+
+  it('sets paths by the names of ports, when these say which fabric is meant', async () => {
+    const network = await up(patched([]))
+    const policy = { allowed: true, delay: '1ms' } as const
+    const ambiguous = await refusal(network.setPath({ from: 'one', to: 'two' }, policy))
+    expect(ambiguous.message).to.equal("'one' and 'two' are on several fabrics; say which: a, b")
+    const unknown = await refusal(network.setPath({ from: 'oen', to: 'two' }, policy))
+    expect(unknown.message).to.match(/^no port 'oen'/)
+    const set = await network.setPath({ from: 'one', to: 'two', both: true, fabric: 'b' }, policy)
+    expect(set).to.deep.equal({ up: 0, down: 0, changed: 2 })
+    expect(network.export().fabrics['b']?.paths).to.deep.equal([{ between: ['one', 'two'], delay: '1ms' }])
+  })
+
+  it('does one order after another', async () => {
+    const network = await up(patched([]))
+    const delays = ['1ms', '2ms', '3ms'] as const
+    await Promise.all(delays.map((delay) => network.apply(patched([{ from: 'one', to: 'two', delay }]))))
+    expect(network.fabrics.get('a')!.path('one', 'two').policy).to.include({ delay: '3ms' })
+    await Promise.all([network.close(), network.close()])
+  })
+})

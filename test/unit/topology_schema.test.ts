@@ -1,0 +1,78 @@
+/** The published JSON Schema: it is one, editors can use it, and it agrees with the checks. */
+import { expect } from 'chai'
+import { topologyJsonSchema, topologySchema } from '../../lib/topology/schema.js'
+
+interface Node {
+  type?: string
+  description?: string
+  properties?: Record<string, Node>
+  additionalProperties?: Node | false
+  items?: Node
+  anyOf?: Node[]
+  oneOf?: Node[]
+  pattern?: string
+  enum?: string[]
+  minimum?: number
+  maximum?: number
+}
+
+/** Every key that the schema knows, with the path that leads to it. */
+function* keys(node: Node, path = ''): Generator<[string, Node]> {
+  for (const branch of node.anyOf ?? node.oneOf ?? []) yield* keys(branch, path)
+  for (const [key, value] of Object.entries(node.properties ?? {})) {
+    yield [`${path}/${key}`, value]
+    yield* keys(value, `${path}/${key}`)
+  }
+  if (node.additionalProperties) yield* keys(node.additionalProperties, `${path}/*`)
+  if (node.items) yield* keys(node.items, `${path}/-`)
+}
+
+const schema = topologyJsonSchema() as Node & { $schema: string }
+
+describe('the JSON Schema of topology files', () => {
+  it('says what it is', () => {
+    expect(schema.$schema).to.equal('https://json-schema.org/draft/2020-12/schema')
+    expect(JSON.parse(JSON.stringify(schema))).to.deep.equal(schema)
+  })
+
+  it('describes every key', () => {
+    const all = [...keys(schema)]
+    expect(all.map(([path]) => path)).to.include.members([
+      '/name',
+      '/hosts/*/addresses',
+      '/fabrics/*/ports/*/packet',
+      '/fabrics/*/paths/-/delay',
+      '/fabrics/*/ageing',
+    ])
+    for (const [path, { description }] of all) expect(description, path).to.match(/^[A-Z].*\.$/)
+  })
+
+  it('refuses unknown keys wherever keys are fixed', () => {
+    const objects = function* (node: Node): Generator<Node> {
+      if (node.properties) yield node
+      for (const branch of node.anyOf ?? node.oneOf ?? []) yield* objects(branch)
+      for (const value of Object.values(node.properties ?? {})) yield* objects(value)
+      if (node.additionalProperties) yield* objects(node.additionalProperties)
+      if (node.items) yield* objects(node.items)
+    }
+    for (const { additionalProperties } of objects(schema)) expect(additionalProperties).to.equal(false)
+  })
+
+  it('states the ranges and patterns that the checks have', () => {
+    const valid = (port: object): boolean =>
+      topologySchema.safeParse({ fabrics: { a: { kind: 'hub', ports: { p: port } } } }).success
+    const [, mtu] = [...keys(schema)].find(([path]) => path.endsWith('/mtu'))!
+    for (const [value, right] of [
+      [mtu.minimum! - 1, false],
+      [mtu.minimum, true],
+      [mtu.maximum, true],
+      [mtu.maximum! + 1, false],
+    ] as const)
+      expect(valid({ tap: 't', mtu: value }), `mtu ${value}`).to.equal(right)
+    const [, tap] = [...keys(schema)].find(([path]) => path.endsWith('/tap'))!
+    for (const name of ['tap0', 'a'.repeat(15), 'a'.repeat(16), '', '..', 'a b', 'a/b', 'eth0.5'])
+      expect(valid({ tap: name }), name).to.equal(new RegExp(tap.pattern!).test(name))
+    const [, direction] = [...keys(schema)].find(([path]) => path.endsWith('/direction'))!
+    expect(direction.enum).to.deep.equal(['in', 'out', 'both'])
+  })
+})
