@@ -45,7 +45,8 @@ export function fail(error: unknown, { json }: { json?: boolean }): number {
 
 /** Commander's complaint in the form of ours. */
 export function usageError(text: string): string {
-  const [, problem = text, , guess] = /^(?:error: )?(.*?)(\s+\(Did you mean (.*)\?\))?\s*$/s.exec(text) ?? []
+  const [, problem = text, , guess] =
+    /^(?:error: )?(.*?)\.?(\s+\(Did you mean (.*)\?\))?\s*$/s.exec(text) ?? []
   const help = "see 'etherloom --help'"
   return `etherloom: ${problem}; ${guess === undefined ? help : `did you mean '${guess}'?`}\n`
 }

@@ -4,7 +4,7 @@ import { addon, native, type Happening, type NativeEngine } from './binding.js'
 import { EtherloomError, fromNative } from './errors.js'
 import { engineEvents } from './events.js'
 import type { Fabric } from './fabric.js'
-import { integer, oneOf, optional, readOptions, seed } from './options.js'
+import { integer, oneOf, optional, readOptions, refuse, seed } from './options.js'
 import type { Port } from './port.js'
 import { nameRule } from './port.js'
 import { MemoryBridge } from './ports/memory-bridge.js'
@@ -19,7 +19,7 @@ export interface EngineOptions {
   workers?: number
   /** Where all random streams start, 0 to 2^64 - 1. Default: random; read it from `engine.seed` to repeat a run. */
   seed?: bigint | number
-  /** For frames, waiting ones included. 1MiB to 64GiB, default 64MiB. Pages are taken with use. */
+  /** For frames, waiting ones included. 1MiB per worker to 64GiB, default 64MiB. Pages are taken with use. */
   memory?: Size
 }
 
@@ -50,6 +50,12 @@ export class Engine {
       seed: seed(),
       memory: optional(memoryRule, 64 << 20),
     })
+    if (given.clock === 'real' && given.memory < given.workers << 20)
+      refuse(
+        "option 'memory' of Engine",
+        `at least 1MiB for each of ${given.workers} workers`,
+        options.memory,
+      )
     this.name = given.name
     this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
     this.#virtual = given.clock === 'virtual'

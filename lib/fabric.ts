@@ -192,7 +192,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         ...this.pathStats(from, to),
       })),
     )
-    return { ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])), paths }
+    return {
+      ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])),
+      paths,
+    }
   }
 
   /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */

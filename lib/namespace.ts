@@ -40,7 +40,10 @@ export class Namespace {
    */
   static async open(pathOrName: string): Promise<Namespace> {
     const given = required(text({ max: 4095 }))(pathOrName, 'the path or name of a namespace')
-    return new Namespace(await native(() => addon.openNamespace(given)))
+    const opening = addon.openNamespace(given).catch((error: unknown) => {
+      throw Object.assign(error as NativeError, { code: 'ERR_ETHERLOOM_NAMESPACE' })
+    })
+    return new Namespace(await native(() => opening))
   }
 
   /** Where other programs find it while it is open: `nsenter --net=PATH`. */

@@ -24,9 +24,7 @@ export function readOptions<Rules extends Record<string, Rule<unknown>>>(
   given: unknown,
   rules: Rules,
 ): Values<Rules> {
-  if (given !== undefined && (typeof given !== 'object' || given === null || Array.isArray(given)))
-    refuse(`options of ${owner}`, 'an object', given)
-  const options = (given ?? {}) as Record<string, unknown>
+  const options = asOptions(owner, given)
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(rules, key)) continue
     throw new EtherloomError(
@@ -39,6 +37,14 @@ export function readOptions<Rules extends Record<string, Rule<unknown>>>(
     rule(options[key], `option '${key}' of ${owner}`),
   ])
   return Object.fromEntries(values) as Values<Rules>
+}
+
+/** The options as they were given, not looked into; none are an empty object. */
+export function asOptions(owner: string, given: unknown): Record<string, unknown> {
+  if (given === undefined) return {}
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return refuse(`options of ${owner}`, 'an object', given)
+  return given as Record<string, unknown>
 }
 
 /** Makes a rule of a check that never sees undefined: an absent value becomes `fallback`. */

@@ -1,6 +1,6 @@
 /** Paths: directed pairs of ports of one fabric, and pairs of paths. Handles only; the state is the fabric's. */
 import type { Fabric } from './fabric.js'
-import { refuse } from './options.js'
+import { asOptions } from './options.js'
 import type { Applied, Policy, PolicyOptions } from './policy.js'
 import type { Port } from './port.js'
 import type { PathStats } from './stats.js'
@@ -31,9 +31,8 @@ abstract class PathHandle {
   abstract set(policy: Policy | null, options?: ChangeOptions): Promise<Applied>
 
   /** Lets frames pass, with these impairments and no others. */
-  async allow(policy: PolicyOptions = {}, options?: ChangeOptions): Promise<Applied> {
-    if (typeof policy !== 'object' || Array.isArray(policy)) refuse('options of path policy', 'an object', policy)
-    return this.set({ ...policy, allowed: true }, options)
+  async allow(policy?: PolicyOptions, options?: ChangeOptions): Promise<Applied> {
+    return this.set({ ...asOptions('path policy', policy), allowed: true }, options)
   }
 
   /** Lets no frame pass. */

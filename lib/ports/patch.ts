@@ -33,7 +33,7 @@ export class PatchPort extends Port {
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
     const { names, limit } = readOptions('PatchPort.pair', options, {
-      names: optional(twoNames, ['patch0', 'patch1']),
+      names: optional<[string, string], [string, string]>(twoNames, ['patch0', 'patch1']),
       limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })
     const [first, second] = names

@@ -210,9 +210,9 @@ function planPaths(
 ): Map<string, PathPlan> {
   const paths = new Map<string, PathPlan>()
   entries.forEach((entry, index) => {
-    const { from, to, policy } = readEntry(entry, ports, (key, name) =>
+    const { from, to, policy } = readEntry(entry, ports, (at, name) =>
       complain(
-        [...place, index, key],
+        [...place, index, ...at],
         `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
       ),
     )
@@ -226,15 +226,18 @@ function planPaths(
   return paths
 }
 
+/** The ports that an entry names; `unknown` takes each name that is none, and where in the entry it stands. */
 function readEntry(
   entry: TopologyPath,
   ports: ReadonlyMap<string, PortPlan>,
-  unknown: (key: string, name: string) => void,
+  unknown: (at: Place, name: string) => void,
 ): { from: string[]; to: string[]; policy: PathPlan['policy'] } {
   const resolve = (key: string, names: string | string[]): string[] => {
     if (names === '*') return [...ports.keys()]
     const list = typeof names === 'string' ? [names] : names
-    for (const name of list) if (!ports.has(name)) unknown(key, name)
+    list.forEach((name, index) => {
+      if (!ports.has(name)) unknown(list === names ? [key, index] : [key], name)
+    })
     return list
   }
   if ('between' in entry) {

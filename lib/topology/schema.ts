@@ -89,11 +89,10 @@ const interfaceName = (description: string): z.ZodType<string> =>
     },
   )
 
-const address = leaf<string>(
-  'string',
-  interfaceAddress(),
-  { description: 'An IPv4 or IPv6 address with its prefix length.', examples: ['10.0.0.1/24', 'fd00::1/64'] },
-)
+const address = leaf<string>('string', interfaceAddress(), {
+  description: 'An IPv4 or IPv6 address with its prefix length.',
+  examples: ['10.0.0.1/24', 'fd00::1/64'],
+})
 const addresses = z.array(address).meta({ description: "The interface's addresses." })
 
 const macPattern = /^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$/

@@ -304,8 +304,7 @@ Napi::Value EngineObject::now(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), engine_->now().nanoseconds);
 }
 
-// ---- memory ports
-// --------------------------------------------------------------------------------------------------
+// ---- memory ports ----
 
 Napi::Value EngineObject::leastLoaded(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->leastLoaded());
@@ -368,8 +367,7 @@ Napi::Value EngineObject::taken(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// ---- what is going on
-// ----------------------------------------------------------------------------------------------
+// ---- what is going on ----
 
 // portStats(port) → {receivedFrames, receivedBytes, transmittedFrames, transmittedBytes, dropped..., path
 // words...}

@@ -23,7 +23,7 @@ static_assert(FilterProgram::maximumSize == BPF_MAXINSNS);
 
 using Instructions = std::span<const FilterInstruction>;
 
-// ---- verifier ---------------------------------------------------------------------------------------------
+// ---- verifier ----
 
 /// What is wrong with one instruction, or nullptr. `following` is the number of instructions after it.
 const char* problem(const FilterInstruction& instruction, std::size_t following) {
@@ -130,7 +130,7 @@ Error refusal(std::size_t at, const char* what) {
   return {0, "", "the filter program is refused: instruction " + std::to_string(at) + ' ' + what};
 }
 
-// ---- what a program reads ---------------------------------------------------------------------------------
+// ---- what a program reads ----
 //
 // Theory of operation. The segments of a super-frame repeat its headers, except for the IPv4 total length,
 // identification and checksum, the IPv6 payload length, and what stands behind the ports. Where those fields
@@ -283,7 +283,7 @@ bool mayReadBeyondHeaders(Instructions instructions) {
   return false;
 }
 
-// ---- interpreter ------------------------------------------------------------------------------------------
+// ---- interpreter ----
 
 /// Loads Size bytes in network order into `value`; false if they are not all inside the frame.
 template <std::uint32_t Size>
@@ -378,7 +378,7 @@ bool FilterProgram::accepts(const std::uint8_t* data, std::uint32_t length) cons
   }
 }
 
-// ---- construction -----------------------------------------------------------------------------------------
+// ---- construction ----
 
 Result<FilterProgram> FilterProgram::verify(Instructions instructions) {
   const std::size_t size = instructions.size();

@@ -72,7 +72,7 @@ void PacketPort::close(Io& io) noexcept {
   socket_.reset();
 }
 
-// ---- receiving -------------------------------------------------------------------------------------------
+// ---- receiving ----
 
 RxState PacketPort::receive(RxBurst& burst) noexcept {
   if (segmenter_.done() && unpacked_ == received_) {
@@ -147,7 +147,7 @@ void PacketPort::cut(RxBurst& burst) noexcept {
   }
 }
 
-// ---- transmitting ----------------------------------------------------------------------------------------
+// ---- transmitting ----
 
 void PacketPort::transmit(std::span<const TxItem> items) noexcept {
   std::size_t count = 0;

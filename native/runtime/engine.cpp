@@ -37,8 +37,7 @@ Engine::Engine(const EngineOptions& options, std::function<void()> wake)
 
 Engine::~Engine() { close(); }
 
-// ---- fabrics and ports
-// ---------------------------------------------------------------------------------------------
+// ---- fabrics and ports ----
 
 FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding) {
   auto record = std::make_unique<FabricRecord>();
@@ -151,8 +150,7 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
   return fence([this, old] { whenGone(**old, [old] {}); });
 }
 
-// ---- policies
-// ------------------------------------------------------------------------------------------------------
+// ---- policies ----
 
 Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
   struct Cell {
@@ -231,8 +229,7 @@ Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion
   });
 }
 
-// ---- grace periods
-// -------------------------------------------------------------------------------------------------
+// ---- grace periods ----
 
 void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   if (isVirtual()) return order(*workers_[worker]);
@@ -317,8 +314,7 @@ void Engine::advance(Duration duration) {
   clock_.moveTo(target);
 }
 
-// ---- what is going on
-// ----------------------------------------------------------------------------------------------
+// ---- what is going on ----
 
 std::uint16_t Engine::leastLoaded() const {
   const auto least =

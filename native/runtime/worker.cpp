@@ -34,8 +34,7 @@ Worker::Worker(Setup setup)
              this},
       pipeline_(*this) {}
 
-// ---- the frame path
-// ------------------------------------------------------------------------------------------------
+// ---- the frame path ----
 
 void Worker::turn() {
   const std::uint64_t requested = requested_.load(std::memory_order_acquire);
@@ -203,8 +202,7 @@ void Worker::ready(PortKey key) noexcept {
   lastReady_ = port;
 }
 
-// ---- learning and events
-// -------------------------------------------------------------------------------------------
+// ---- learning and events ----
 
 void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept {
   Worker& home = *workers_[fabric.home];
@@ -261,8 +259,7 @@ void Worker::reapClosed() noexcept {
   });
 }
 
-// ---- orders
-// --------------------------------------------------------------------------------------------------------
+// ---- orders ----
 
 void Worker::attach(Attachment& port) {
   if (port.key.index >= seats_.size()) seats_.resize(port.key.index + 1);
@@ -306,8 +303,7 @@ void Worker::flush(Path& path) {
   departures_.update(path);
 }
 
-// ---- the thread
-// ----------------------------------------------------------------------------------------------------
+// ---- the thread ----
 
 bool Worker::idle() const noexcept {
   if (stopping_ || firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;

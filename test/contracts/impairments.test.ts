@@ -9,7 +9,10 @@ import { frame, numbered } from '../helpers/frames.js'
 type Name = keyof typeof impairments
 
 /** The tags of the frames that an impairment has touched, seen from outside; and what it counts for each. */
-const effects: Record<Name, { touched: (frames: Delivered[]) => number[]; counted: (path: PathStats) => bigint }> = {
+const effects: Record<
+  Name,
+  { touched: (frames: Delivered[]) => number[]; counted: (path: PathStats) => bigint }
+> = {
   duplicate: {
     touched: (frames) => frames.flatMap(({ tag }, at) => (frames[at + 1]?.tag === tag ? [tag] : [])),
     counted: (path) => path.duplicated,
@@ -24,7 +27,9 @@ const effects: Record<Name, { touched: (frames: Delivered[]) => number[]; counte
   corrupt: {
     // The tag may be what was hit: frames come in order, so their place tells them.
     touched: (frames) =>
-      frames.flatMap(({ bytes }, place) => (Buffer.compare(bytes, frame({ tag: place })) === 0 ? [] : [place])),
+      frames.flatMap(({ bytes }, place) =>
+        Buffer.compare(bytes, frame({ tag: place })) === 0 ? [] : [place],
+      ),
     counted: () => 0n,
   },
 }
@@ -70,7 +75,13 @@ for (const name of Object.keys(impairments) as Name[]) {
 
     it('has a stream of its own: jitter, reordering and a rate beside it change nothing', async () => {
       const { touched } = await run({ [name]: 0.3 })
-      const beside = await run({ [name]: 0.3, delay: '1ms', jitter: '1ms', rate: '1Gbit', queue: '10000frames' })
+      const beside = await run({
+        [name]: 0.3,
+        delay: '1ms',
+        jitter: '1ms',
+        rate: '1Gbit',
+        queue: '10000frames',
+      })
       expect(beside.touched).to.deep.equal(touched)
     })
 

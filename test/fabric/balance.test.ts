@@ -4,7 +4,16 @@
  * is in flight, and the ports have transmitted what the paths have delivered.
  */
 import { expect } from 'chai'
-import { Engine, Hub, MemoryPort, PatchPort, Switch, type Fabric, type FilterSource, type Policy } from '../../lib/index.js'
+import {
+  Engine,
+  Hub,
+  MemoryPort,
+  PatchPort,
+  Switch,
+  type Fabric,
+  type FilterSource,
+  type Policy,
+} from '../../lib/index.js'
 import { closing, expectBalance, join, sum, take, until } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
 import { Draw } from '../helpers/draw.js'
@@ -12,7 +21,11 @@ import { Draw } from '../helpers/draw.js'
 describe('The numbers add up', () => {
   const closes = closing()
 
-  const filters: FilterSource[] = [{ destinationMac: 'broadcast' }, { length: { max: 500 } }, 'ether[6] & 1 = 0']
+  const filters: FilterSource[] = [
+    { destinationMac: 'broadcast' },
+    { length: { max: 500 } },
+    'ether[6] & 1 = 0',
+  ]
   const policyOf = (draw: Draw): Policy | null =>
     draw.once(6)
       ? null
@@ -22,8 +35,12 @@ describe('The numbers add up', () => {
           ...(draw.once(2) ? { loss: draw.of([0, 0.1, 1]) } : {}),
           ...(draw.once(2) ? { duplicate: draw.of([0.2, 1]) } : {}),
           ...(draw.once(4) ? { corrupt: 0.5 } : {}),
-          ...(draw.once(2) ? { delay: draw.of(['1us', '300us', '2ms']), jitter: '200us', reorder: draw.of([0, 0.5]) } : {}),
-          ...(draw.once(2) ? { rate: draw.of(['1Mbit', '100Mbit']), queue: draw.of(['0frames', '10frames', '4KiB', '1ms']) } : {}),
+          ...(draw.once(2)
+            ? { delay: draw.of(['1us', '300us', '2ms']), jitter: '200us', reorder: draw.of([0, 0.5]) }
+            : {}),
+          ...(draw.once(2)
+            ? { rate: draw.of(['1Mbit', '100Mbit']), queue: draw.of(['0frames', '10frames', '4KiB', '1ms']) }
+            : {}),
         }
 
   /** A random network, and what can be done to it. */
@@ -31,11 +48,17 @@ describe('The numbers add up', () => {
     const fabrics: Fabric[] = Array.from({ length: 3 }, (_, index) => {
       const forwarding = draw.of(['allow', 'deny'] as const)
       const name = `f${index}`
-      return draw.once(2) ? new Hub({ engine, name, forwarding }) : new Switch({ engine, name, forwarding, addresses: 8 })
+      return draw.once(2)
+        ? new Hub({ engine, name, forwarding })
+        : new Switch({ engine, name, forwarding, addresses: 8 })
     })
     let named = 0
     const arrive = async () => {
-      const port = new MemoryPort({ name: `p${named++}`, limit: draw.of([20, 1000]), frameLimit: draw.of([200, 1518]) })
+      const port = new MemoryPort({
+        name: `p${named++}`,
+        limit: draw.of([20, 1000]),
+        frameLimit: draw.of([200, 1518]),
+      })
       await draw.of(fabrics).attach(port)
     }
     for (let index = 0; index < 8; index++) await arrive()
@@ -50,8 +73,14 @@ describe('The numbers add up', () => {
       send: () => {
         for (const port of memoryPorts()) {
           const length = draw.of([10, 18, 60, 150, 900, 1600])
-          const words = { to: draw.once(3) ? undefined : station(draw.below(10)), from: station(draw.below(10)) }
-          const bytes = length < 18 ? new Uint8Array(length) : frame({ ...(words.to ? { ...words, to: words.to } : { from: words.from }), length })
+          const words = {
+            to: draw.once(3) ? undefined : station(draw.below(10)),
+            from: station(draw.below(10)),
+          }
+          const bytes =
+            length < 18
+              ? new Uint8Array(length)
+              : frame({ ...(words.to ? { ...words, to: words.to } : { from: words.from }), length })
           port.send(new Array<Uint8Array>(draw.below(12)).fill(bytes))
         }
       },
@@ -68,7 +97,9 @@ describe('The numbers add up', () => {
         }
         const names = [...fabric.ports.keys()]
         const changes = names.flatMap((from) =>
-          names.filter((to) => to !== from && draw.once(4)).map((to) => ({ from, to, policy: policyOf(draw) })),
+          names
+            .filter((to) => to !== from && draw.once(4))
+            .map((to) => ({ from, to, policy: policyOf(draw) })),
         )
         await fabric.apply(changes, { flush: draw.once(3) })
       },
@@ -79,7 +110,8 @@ describe('The numbers add up', () => {
     for (const fabric of fabrics) {
       const { ports, paths } = fabric.stats()
       for (const path of paths) expectBalance(path, `${what}: ${fabric.name} ${path.from} > ${path.to}`)
-      for (const [name, port] of Object.entries(ports)) expectBalance(port.defaults, `${what}: ${fabric.name} ${name}`)
+      for (const [name, port] of Object.entries(ports))
+        expectBalance(port.defaults, `${what}: ${fabric.name} ${name}`)
     }
   }
 
@@ -145,12 +177,18 @@ describe('The numbers add up', () => {
       sum(ports.filter((from) => from !== to).map((from) => hub.path(from, to).stats().delivered))
     const deliveredBefore = ports.map(delivered)
     await hub.apply(
-      names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to, policy: { allowed: true, duplicate: 0.5 } }))),
+      names.flatMap((from) =>
+        names
+          .filter((to) => to !== from)
+          .map((to) => ({ from, to, policy: { allowed: true, duplicate: 0.5 } })),
+      ),
     )
     for (const port of ports) port.send(new Array<Uint8Array>(100).fill(frame()))
     engine.advance('1s')
     for (const [index, port] of ports.entries())
-      expect(port.stats().transmitted.frames - before[index]!).to.equal(delivered(port) - deliveredBefore[index]!)
+      expect(port.stats().transmitted.frames - before[index]!).to.equal(
+        delivered(port) - deliveredBefore[index]!,
+      )
   })
 
   for (const workers of [1, 2]) {
@@ -167,7 +205,9 @@ describe('The numbers add up', () => {
           read()
         }
         await until(() =>
-          [...pathsOf(fabrics), ...defaultsOf(fabrics)].every(({ waiting, inFlight }) => waiting + inFlight === 0n),
+          [...pathsOf(fabrics), ...defaultsOf(fabrics)].every(
+            ({ waiting, inFlight }) => waiting + inFlight === 0n,
+          ),
         )
         expectBalances(fabrics, `seed ${seed}, quiet`)
         await engine.close()

@@ -42,7 +42,8 @@ describe('Many fabrics', () => {
     expect(threads()).to.equal(before.threads)
 
     for (let from = 0; from < wires.length; from += 1000) {
-      for (const [index, { left }] of wires.slice(from, from + 1000).entries()) left.send(frame({ tag: from + index }))
+      for (const [index, { left }] of wires.slice(from, from + 1000).entries())
+        left.send(frame({ tag: from + index }))
       engine.advance('1ms')
     }
     const wrong = wires.filter(({ right }, index) => {

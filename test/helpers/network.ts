@@ -1,6 +1,12 @@
 /** Hosts for tests on real kernel stacks: network namespaces, the ports that stand in them, and what runs there. */
 import { expect } from 'chai'
-import { Namespace, TapPort, type Fabric, type PacketPortOptions, type TapPortOptions } from '../../lib/index.js'
+import {
+  Namespace,
+  TapPort,
+  type Fabric,
+  type PacketPortOptions,
+  type TapPortOptions,
+} from '../../lib/index.js'
 import { Child, run, testFile } from './kernel.js'
 
 /** What ping(8) counted. */
@@ -11,6 +17,9 @@ export interface Pings {
   /** Milliseconds; undefined without an answer. */
   shortest: number | undefined
 }
+
+/** For `ping`, where no answer is expected: does not wait for a late one. */
+export const soon = ['-W', '0.5']
 
 const withoutIPv6 = `
   for each in all default; do
@@ -83,7 +92,7 @@ export class Host {
     const address = typeof to === 'string' ? to : to.address
     // Exits with 1 when an answer is missing, which the counts say better; 2 is a mistake.
     const script = 'ping "$@" || test $? -eq 1'
-    const words = ['-q', '-n', '-W', '1', '-c', `${count}`, '-i', `${interval}`, ...options, address]
+    const words = ['-q', '-n', '-W', '10', '-c', `${count}`, '-i', `${interval}`, ...options, address]
     return readPings(await this.run('sh', '-c', script, 'sh', ...words))
   }
 
@@ -139,6 +148,11 @@ export class Sniffer {
     this.#program.tell(Buffer.from(frame).toString('hex'))
   }
 
+  /** Stops or ends the program. */
+  signal(signal: NodeJS.Signals): void {
+    this.#program.signal(signal)
+  }
+
   /** The next frame of any direction. */
   async next(): Promise<Sniffed> {
     const [direction, hex] = (await this.#program.line()).split(' ') as ['in' | 'out', string]
@@ -168,6 +182,15 @@ export async function connect(
     hosts.push(host)
   }
   return hosts
+}
+
+/** A cable between two hosts: a pair of veth interfaces, both up. The first host's end has its addresses. */
+export async function cable(host: Host, other: Host, otherEnd: string): Promise<void> {
+  await host.ip('link', 'add', 'eth0', 'address', host.mac, 'type', 'veth', 'peer', 'name', otherEnd)
+  await host.ip('link', 'set', otherEnd, 'netns', other.namespace.path)
+  await host.ip('address', 'add', `${host.address}/24`, 'dev', 'eth0')
+  await host.ip('link', 'set', 'eth0', 'up')
+  await other.ip('link', 'set', otherEnd, 'up')
 }
 
 /** What programs/hub.ts says when it stands, or cannot. */

@@ -46,7 +46,7 @@ describe('topology files', () => {
     const topology = await parseTopology(
       withPath('{ from: red, to: green, delay: &far 5ms }, { from: green, to: red, delay: *far }'),
     )
-    expect(topology.fabrics['wifi']?.paths?.[1]).to.include({ delay: '5ms' })
+    expect(topology.fabrics.wifi?.paths?.[1]).to.include({ delay: '5ms' })
   })
 
   for (const file of readdirSync('examples').filter((name) => /\.(yaml|json)$/.test(name)))
@@ -249,7 +249,7 @@ describe('topology files', () => {
         'fabrics:\n  w: { kind: wire, ports: { a: { tap: t } } }',
         "2:20 wire 'w' must have exactly 2 ports, not 1",
       ],
-      [withPath('{ between: [red, gren] }'), "7:24 no port 'gren' in this fabric; did you mean 'green'?"],
+      [withPath('{ between: [red, gren] }'), "7:30 no port 'gren' in this fabric; did you mean 'green'?"],
       [withPath('{ from: red, to: red }'), '7:13 a path needs two different ports'],
     ]
     for (const [text, message] of wrong)

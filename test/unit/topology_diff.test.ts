@@ -210,6 +210,6 @@ describe('a plan', () => {
     const plan = planned(topology)
     const written = topologyOf(plan)
     expect(planned(JSON.parse(JSON.stringify(written)) as object)).to.deep.equal(plan)
-    expect(written.fabrics['a']?.paths).to.have.length(2)
+    expect(written.fabrics.a?.paths).to.have.length(2)
   })
 })

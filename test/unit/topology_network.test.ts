@@ -86,7 +86,7 @@ describe('a network', () => {
   })
 
   it('refuses a topology that has mistakes, with their places', async () => {
-    const topology = { fabrics: { a: { kind: 'hbu', ports: {} } } } as unknown as Topology
+    const topology = { fabrics: { a: { kind: 'hubb', ports: {} } } } as unknown as Topology
     const error = await refusal(Network.up(topology))
     expect(error.code).to.equal('ERR_ETHERLOOM_TOPOLOGY')
     expect(error.message).to.match(/^fabrics\.a\.kind: 'kind' must be .* did you mean 'hub'\?$/)
@@ -107,7 +107,7 @@ describe('a network', () => {
     expect(unknown.message).to.match(/^no port 'oen'/)
     const set = await network.setPath({ from: 'one', to: 'two', both: true, fabric: 'b' }, policy)
     expect(set).to.deep.equal({ up: 0, down: 0, changed: 2 })
-    expect(network.export().fabrics['b']?.paths).to.deep.equal([{ between: ['one', 'two'], delay: '1ms' }])
+    expect(network.export().fabrics.b?.paths).to.deep.equal([{ between: ['one', 'two'], delay: '1ms' }])
   })
 
   it('does one order after another', async () => {

@@ -1,0 +1,194 @@
+/** PacketPort on veth interfaces: what it takes, what it leaves, what it repairs, every refusal, and its interface's end. */
+import { expect } from 'chai'
+import { once } from 'node:events'
+import {
+  Hub,
+  MemoryPort,
+  PacketPort,
+  type EtherloomError,
+  type FilterSource,
+  type PacketPortOptions,
+} from '../../lib/index.js'
+import { refusal } from '../helpers/errors.js'
+import { closing, receive } from '../helpers/fabric.js'
+import { frame, station } from '../helpers/frames.js'
+import { describeOnDevices } from '../helpers/kernel.js'
+import { cable, Host, soon, startHub, transfer } from '../helpers/network.js'
+
+describeOnDevices('PacketPort', function () {
+  this.timeout(20_000)
+  const close = closing()
+  /** At the far end of the cable that ends as `left` in the namespace of `middle`. */
+  let far: Host
+  let middle: Host
+  let hub: Hub
+
+  beforeEach(async () => {
+    far = close(await Host.create(1))
+    middle = close(await Host.create(9))
+    await cable(far, middle, 'left')
+    hub = close(new Hub())
+  })
+
+  const attach = (options: Omit<PacketPortOptions, 'interface'> & { interface?: string } = {}) =>
+    hub.attach(new PacketPort({ interface: 'left', namespace: middle.namespace, ...options }))
+
+  /** Joins the interface and a reader; what the interface brings is read there. */
+  async function listen(options: Omit<PacketPortOptions, 'interface'> = {}): Promise<MemoryPort> {
+    await attach(options)
+    return hub.attach(new MemoryPort({ name: 'reader' }))
+  }
+
+  describe('takes', () => {
+    const [fromFar, fromHere] = [frame({ from: station(1), tag: 1 }), frame({ from: station(2), tag: 2 })]
+
+    for (const { direction, first, second, taken } of [
+      { direction: 'in', first: fromHere, second: fromFar, taken: [1] },
+      { direction: 'out', first: fromFar, second: fromHere, taken: [2] },
+      { direction: 'both', first: fromHere, second: fromFar, taken: [2, 1] },
+    ] as const) {
+      it(`${direction === 'both' ? 'both' : `what goes ${direction}`} with the direction '${direction}'`, async () => {
+        const reader = await listen({ direction })
+        const ends = {
+          [frameKey(fromFar)]: await far.sniff(),
+          [frameKey(fromHere)]: await middle.sniff('left'),
+        }
+        const [one, other] = [ends[frameKey(first)]!, ends[frameKey(second)]!]
+        one.send(first)
+        await other.upTo(first) // so the port has met it too
+        other.send(second)
+        expect((await receive(reader, taken.length)).map(({ tag }) => tag)).to.deep.equal(taken)
+      })
+    }
+
+    for (const [form, filter] of [
+      ['expression', `ether src ${station(2)}`],
+      ['match object', { sourceMac: station(2) }],
+    ] satisfies [string, FilterSource][]) {
+      it(`what its receive filter lets pass, given as ${form}`, async () => {
+        const reader = await listen({ filter })
+        const sender = await far.sniff()
+        for (const tag of [1, 2, 1, 2]) sender.send(frame({ from: station(tag), tag }))
+        expect((await receive(reader, 2)).map(({ tag }) => tag)).to.deep.equal([2, 2])
+        const { received } = hub.port('left').stats()
+        expect(received.frames, 'the kernel kept the others').to.equal(2n)
+      })
+    }
+
+    it('what is addressed to others, unless told not to ask for it', async () => {
+      for (const promiscuous of [true, false]) {
+        const port = await attach({ promiscuous })
+        expect((await middle.link('left'))?.promiscuity).to.equal(promiscuous ? 1 : 0)
+        await hub.detach(port)
+        expect((await middle.link('left'))?.promiscuity).to.equal(0)
+      }
+    })
+  })
+
+  it('keeps VLAN tags, either way', async () => {
+    const reader = await listen()
+    const sniffer = await far.sniff()
+    const coming = [
+      frame({ vlan: 5, tag: 1 }),
+      frame({ vlan: 4094, tag: 2, length: 1518 }),
+      frame({ tag: 3 }),
+    ]
+    for (const each of coming) sniffer.send(each)
+    expect((await receive(reader, 3)).map(({ bytes }) => Buffer.from(bytes))).to.deep.equal(
+      coming.map(Buffer.from),
+    )
+
+    const going = coming.map((bytes) => Buffer.from(bytes)).map((bytes) => bytes.fill(6, 40))
+    expect(reader.send(going)).to.equal(3)
+    expect(await sniffer.upTo(going.at(-1)!)).to.deep.equal(
+      going.map((bytes) => ({ direction: 'in', bytes })),
+    )
+  })
+
+  it('never takes what it sent itself', async () => {
+    const reader = await listen({ direction: 'both' })
+    const sniffer = await far.sniff()
+    const own = Buffer.from(frame({ from: station(7), tag: 7 }))
+    reader.send(own)
+    expect(await sniffer.upTo(own)).to.have.length(1)
+    sniffer.send(frame({ from: station(1), tag: 1 }))
+    expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([1])
+  })
+
+  describe('joins kernel stacks', () => {
+    let right: Host
+
+    beforeEach(async () => {
+      right = close(await Host.create(2))
+    })
+
+    it('whose interfaces leave checksums and segments undone: 100 MB of TCP, unchanged', async () => {
+      await cable(right, middle, 'right')
+      await attach()
+      await attach({ interface: 'right' })
+      await transfer(far, right, 100_000_000)
+      const { dropped } = hub.port('left').stats()
+      expect(dropped).to.include({ 'bad-offload': 0n, oversize: 0n })
+    })
+
+    it('with those on TAPs, both ways', async () => {
+      await attach()
+      await hub.attach(right.tap())
+      await transfer(far, right, 20_000_000)
+      await transfer(right, far, 20_000_000)
+      expect(await far.ping(right, 100, 0.002)).to.include({ received: 100, duplicates: 0 })
+    })
+
+    it('also after its interface was down for a while', async () => {
+      const port = await attach()
+      await hub.attach(right.tap())
+      await middle.ip('link', 'set', 'left', 'down')
+      expect(await far.ping(right, 1, 1, ...soon)).to.include({ received: 0 })
+      await middle.ip('link', 'set', 'left', 'up')
+      expect(await far.ping(right, 20, 0.002)).to.include({ received: 20 })
+      expect(port.state).to.equal('up')
+    })
+
+    it('and goes down with its interface, disturbs nobody, and returns with its policies', async () => {
+      const third = close(await Host.create(3))
+      const port = await attach()
+      await hub.attach(right.tap())
+      await hub.attach(third.tap())
+      await hub.between('left', 'host3').deny()
+      const pings = right.ping(third, 500, 0.002)
+
+      const down = once(hub, 'port:down')
+      await middle.ip('link', 'delete', 'left')
+      const [event] = (await down) as [{ port: PacketPort; error: EtherloomError }]
+      expect(event.port).to.equal(port)
+      expect(event.error.code).to.equal('ERR_ETHERLOOM_DEVICE')
+      expect(port.state).to.equal('down')
+
+      const up = once(hub, 'port:up')
+      await cable(far, middle, 'left')
+      await up
+      expect(await pings).to.include({ received: 500, duplicates: 0 })
+      expect(await far.ping(right, 5, 0.002)).to.include({ received: 5 })
+      expect(await far.ping(third, 2, 0.002, ...soon)).to.include({ received: 0 })
+    })
+  })
+
+  describe('refuses', () => {
+    it('an interface that does not exist, and names the nearest', async () => {
+      const error = await refusal(attach({ interface: 'lefd' }))
+      expect(error.code).to.equal('ERR_ETHERLOOM_DEVICE')
+      expect(error.message).to.match(/no interface lefd.*nearest.* left/)
+    })
+
+    it('without CAP_NET_RAW, and names it', async () => {
+      const answer = await startHub([{ packet: { interface: 'left' } }], {
+        before: ['setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw'],
+        host: middle,
+      })
+      expect(answer.code).to.equal('ERR_ETHERLOOM_PRIVILEGE')
+      expect(answer.message).to.match(/CAP_NET_RAW.*as root.*setcap.*--rootless/)
+    })
+  })
+})
+
+const frameKey = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -1,0 +1,253 @@
+/** The command line as its users meet it: what it prints where, and its exit codes. No command here needs privilege. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
+import { expect } from 'chai'
+
+const command = ['--import=tsx', 'bin/etherloom.ts']
+
+const patched = (paths: string): string => `name: lab
+fabrics:
+  a:
+    kind: hub
+    forwarding: deny
+    ports: { one: { patch: b.one }, two: { patch: b.two } }
+    paths: [${paths}]
+  b: { kind: switch, ports: { one: { patch: a.one }, two: { patch: a.two } } }
+`
+
+describe('the command line', function () {
+  this.timeout(30_000) // each command is a process of its own
+  let directory: string
+  let environment: NodeJS.ProcessEnv
+  let file: string
+  const running: ChildProcess[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'etherloom-cli-'))
+    environment = { ...process.env, ETHERLOOM_CONTROL_DIRECTORY: join(directory, 'run') }
+    file = join(directory, 'lab.yaml')
+    writeFileSync(file, patched('{ between: [one, two], delay: 5ms }'))
+  })
+  afterEach(async () => {
+    for (const child of running.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    rmSync(directory, { recursive: true })
+  })
+
+  interface Outcome {
+    status: number | null
+    stdout: string
+    stderr: string
+  }
+
+  const etherloom = (...words: string[]): Outcome =>
+    spawnSync(process.execPath, [...command, ...words], {
+      env: environment,
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+
+  /** Starts `up` and waits for its first line. */
+  async function up(...words: string[]): Promise<{ child: ChildProcess; first: string; lines: Interface }> {
+    const child = spawn(process.execPath, [...command, 'up', ...words], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    running.push(child)
+    const lines = createInterface(child.stdout)
+    const [first] = (await once(lines, 'line')) as [string]
+    return { child, first, lines }
+  }
+
+  describe('misuse ends with 2 and one sentence', () => {
+    const misused: [string[], string][] = [
+      [['upp'], "etherloom: unknown command 'upp'; did you mean 'up'?\n"],
+      [['show', '--jsn'], "etherloom: unknown option '--jsn'; did you mean '--json'?\n"],
+      [['show', 'prots'], "etherloom: cannot show 'prots'; did you mean 'ports'?\n"],
+      [['up'], "etherloom: missing required argument 'file'; see 'etherloom --help'\n"],
+      [['path', 'red'], "etherloom: missing required argument 'to'; see 'etherloom --help'\n"],
+      [
+        ['deny', 'a', 'b', 'c'],
+        "etherloom: too many arguments for 'deny'. Expected 2 arguments but got 3; see 'etherloom --help'\n",
+      ],
+      [['path', 'a', 'b', 'delai=5ms'], "etherloom: unknown key 'delai'; did you mean 'delay'?\n"],
+      [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
+      [
+        ['path', 'a', 'b', 'loss=2'],
+        "etherloom: 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2\n",
+      ],
+    ]
+    for (const [words, stderr] of misused)
+      it(`etherloom ${words.join(' ')}`, () => {
+        expect(etherloom(...words)).to.deep.include({ status: 2, stdout: '', stderr })
+      })
+
+    it('etherloom', () => {
+      const { status, stderr } = etherloom()
+      expect(status).to.equal(2)
+      expect(stderr).to.match(/^Usage: etherloom/)
+    })
+  })
+
+  it('helps and says its version', () => {
+    const help = etherloom('--help')
+    expect(help.status).to.equal(0)
+    for (const word of ['up', 'validate', 'show', 'path', 'deny', 'exec', 'down', 'doctor', 'demo'])
+      expect(help.stdout).to.match(new RegExp(`^  ${word}\\b`, 'm'))
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    expect(etherloom('--version')).to.deep.include({ status: 0, stdout: `${version}\n` })
+  })
+
+  it('says that nothing runs', () => {
+    for (const words of [
+      ['show'],
+      ['path', 'a', 'b'],
+      ['deny', 'a', 'b'],
+      ['exec', 'red', 'true'],
+      ['down'],
+    ]) {
+      const { status, stderr } = etherloom(...words)
+      expect(status, words[0]).to.equal(1)
+      expect(stderr).to.match(/^etherloom: no instance is running .* start one with 'etherloom up FILE'\n$/)
+    }
+    const { status, stderr } = etherloom('show', '--json')
+    expect(status).to.equal(1)
+    expect(JSON.parse(stderr)).to.have.nested.property('error.code', 'ERR_ETHERLOOM_CONTROL')
+  })
+
+  describe('validate', () => {
+    it('accepts what is right', () => {
+      const { status, stdout } = etherloom('validate', 'examples/three-hosts.yaml')
+      expect([status, stdout]).to.deep.equal([0, 'examples/three-hosts.yaml: 1 fabric, 3 hosts: valid\n'])
+    })
+
+    it('lists mistakes with line and column, on stderr or as JSON', () => {
+      writeFileSync(file, patched('{ between: [one, tow] }'))
+      const mistake = { file, line: 7, column: 30, message: "no port 'tow' in this fabric" }
+      const text = etherloom('validate', file)
+      expect(text).to.deep.include({ status: 1, stdout: '', stderr: `${file}:7:30: ${mistake.message}\n` })
+      const json = etherloom('validate', '--json', file)
+      expect(json.status).to.equal(1)
+      expect(JSON.parse(json.stdout)).to.deep.equal({ file, valid: false, problems: [mistake] })
+    })
+
+    it('says that a file is not there', () => {
+      for (const words of [[], ['--json']]) {
+        const { status, stderr } = etherloom('validate', ...words, 'nowhere.yaml')
+        expect(status).to.equal(1)
+        expect(stderr).to.contain('cannot read nowhere.yaml (ENOENT)')
+      }
+    })
+  })
+
+  it('doctor names what this machine has, one JSON object per line', () => {
+    const { stdout } = etherloom('doctor', '--json')
+    const checks = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { name: string; ok: boolean; advice: string })
+    expect(checks.map(({ name }) => name)).to.include.members([
+      'kernel',
+      'addon',
+      'libpcap',
+      '/dev/net/tun',
+      'CAP_NET_ADMIN',
+    ])
+    for (const { name, ok, advice } of checks)
+      if (!ok && name !== 'io_uring') expect(advice, name).to.not.equal('')
+  })
+
+  describe('up', () => {
+    it('runs until it is told to end, and takes orders', async () => {
+      const { child, first } = await up(file)
+      expect(first).to.equal('lab: up with 4 ports; Ctrl-C ends it')
+
+      const ports = etherloom('show', '--json').stdout.trim().split('\n')
+      expect(ports.map((line) => (JSON.parse(line) as { leadsTo: string }).leadsTo)).to.deep.equal([
+        'b.one',
+        'b.two',
+        'a.one',
+        'a.two',
+      ])
+      const set = etherloom('path', 'one', 'two', 'loss=2%', 'rate=10Mbit', '--fabric', 'a')
+      expect([set.status, set.stdout]).to.deep.equal([0, '0 up, 0 down, 1 changed\n'])
+      expect(etherloom('show', 'paths').stdout).to.match(/^a +one +two +loss=0.02 rate=10Mbit /m)
+      const denied = etherloom('deny', 'one', 'two', '--both', '--fabric', 'a', '--json')
+      expect(JSON.parse(denied.stdout)).to.deep.equal({ up: 0, down: 2, changed: 0 })
+      expect(etherloom('deny', 'one', 'two').stderr).to.match(/are on several fabrics; say which: a, b\n$/)
+
+      const ended = once(child, 'exit')
+      expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
+      expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('again applies the difference', async () => {
+      await up(file)
+      expect(etherloom('up', file).stdout).to.equal('lab: 0 up, 0 down, 0 changed\n')
+      writeFileSync(file, patched('{ from: one, to: two, delay: 6ms }'))
+      expect(etherloom('up', file).stdout).to.equal('set 2 paths of a\nlab: 0 up, 1 down, 1 changed\n')
+      writeFileSync(file, patched('{ from: one, to: two, delay: 6mss }'))
+      expect(etherloom('up', file).status).to.equal(1)
+      const topology = JSON.parse(etherloom('show', 'topology', '--json').stdout) as {
+        fabrics: { a: { paths: object[] } }
+      }
+      expect(topology.fabrics.a.paths).to.deep.equal([{ from: 'one', to: 'two', delay: '6ms' }])
+    })
+
+    it('of another file under the same name is refused', async () => {
+      await up(file)
+      const other = join(directory, 'other.yaml')
+      writeFileSync(other, patched(''))
+      const { status, stderr } = etherloom('up', other)
+      expect(status).to.equal(1)
+      expect(stderr).to.match(
+        /^etherloom: an instance named 'lab' is already running .*lab\.yaml; choose another --name/,
+      )
+      const { first } = await up(other, '--name', 'second')
+      expect(first).to.equal('second: up with 4 ports; Ctrl-C ends it')
+    })
+
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      it(`ends in order on ${signal}`, async () => {
+        const { child, lines } = await up(file)
+        const [last, exit] = [once(lines, 'line'), once(child, 'exit')]
+        child.kill(signal)
+        expect(await last).to.deep.equal(['lab: down'])
+        expect(await exit).to.deep.equal([0, null])
+        expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+      })
+
+    it('starts again after kill -9', async () => {
+      const { child } = await up(file)
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+      expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(true)
+      expect((await up(file)).first).to.equal('lab: up with 4 ports; Ctrl-C ends it')
+    })
+
+    it('prints one JSON object per line with --json', async () => {
+      const { child, first, lines } = await up('--json', file)
+      expect(JSON.parse(first)).to.include({ event: 'up', name: 'lab', pid: child.pid, workers: 1 })
+      const [stats] = (await once(lines, 'line')) as [string]
+      expect(JSON.parse(stats)).to.have.property('event', 'stats')
+    })
+
+    it('that cannot open a port leaves nothing behind', () => {
+      writeFileSync(
+        file,
+        'name: lab\nfabrics: { a: { kind: hub, ports: { x: { packet: no-such-device } } } }\n',
+      )
+      const { status, stderr } = etherloom('up', file)
+      expect(status).to.equal(1)
+      expect(stderr).to.match(/^etherloom: port a\.x: .*\n$/)
+      expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+    })
+  })
+})

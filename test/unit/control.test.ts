@@ -1,0 +1,203 @@
+/** The control socket: who gets a name, what crosses it, and who may speak. */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ControlClient } from '../../lib/control/client.js'
+import { controlDirectory, controlSocket } from '../../lib/control/directory.js'
+import { Instance } from '../../lib/control/instance.js'
+import type { Topology } from '../../lib/topology/schema.js'
+import { refusal } from '../helpers/errors.js'
+import { closing } from '../helpers/fabric.js'
+
+const topology = {
+  seed: 2 ** 40,
+  fabrics: {
+    a: { kind: 'hub', forwarding: 'deny', ports: { one: { patch: 'b.one' }, two: { patch: 'b.two' } } },
+    b: { kind: 'switch', ports: { one: { patch: 'a.one' }, two: { patch: 'a.two' } } },
+  },
+} as Topology
+
+describe('the control socket', () => {
+  const keep = closing()
+  let directory: string
+
+  before(() => {
+    directory = join(mkdtempSync(join(tmpdir(), 'etherloom-control-')), 'run')
+    process.env.ETHERLOOM_CONTROL_DIRECTORY = directory
+  })
+  after(() => {
+    delete process.env.ETHERLOOM_CONTROL_DIRECTORY
+    rmSync(join(directory, '..'), { recursive: true })
+  })
+
+  const start = async (name: string): Promise<Instance> =>
+    keep(await Instance.start(name, '/lab.yaml', topology))
+  const client = async (name: string): Promise<ControlClient> => keep(await ControlClient.find(name))
+
+  it('is for its user alone', async () => {
+    await start('alone')
+    expect(statSync(directory).mode & 0o777).to.equal(0o700)
+    expect(statSync(controlSocket('alone')).mode & 0o777).to.equal(0o600)
+  })
+
+  it('goes with its instance', async () => {
+    const instance = await start('gone')
+    await instance.close()
+    expect(existsSync(controlSocket('gone'))).to.equal(false)
+    expect(await ControlClient.connect('gone')).to.equal(undefined)
+  })
+
+  it('answers every question', async () => {
+    const instance = await start('answers')
+    const control = await client('answers')
+    expect(await control.call('info', {})).to.deep.equal({
+      name: 'answers',
+      file: '/lab.yaml',
+      pid: process.pid,
+      seed: String(2 ** 40),
+      workers: 1,
+      io: instance.network.engine.io,
+    })
+    expect((await control.show('ports')).map(({ port }) => port)).to.deep.equal(['one', 'two', 'one', 'two'])
+    expect(await control.show('hosts')).to.deep.equal([])
+    expect(await control.show('addresses')).to.deep.equal([])
+    expect(await control.show('drops')).to.deep.equal([])
+    expect(await control.call('export', {})).to.deep.equal(topology)
+  })
+
+  it('takes orders, and they hold', async () => {
+    const instance = await start('orders')
+    const control = await client('orders')
+    const policy = { allowed: true, delay: '5ms' } as const
+    const applied = await control.call('path', { from: 'one', to: 'two', both: true, fabric: 'a', policy })
+    expect(applied).to.deep.equal({ up: 2, down: 0, changed: 0 })
+    expect(instance.network.fabrics.get('a')!.path('two', 'one').policy).to.include({ delay: '5ms' })
+    expect(await control.show('paths')).to.have.length(2)
+    const back = await control.call('apply', { topology })
+    expect(back).to.deep.equal({ up: 0, down: 2, changed: 0, steps: ['set 2 paths of a'] })
+  })
+
+  it('carries errors with their codes', async () => {
+    await start('errors')
+    const control = await client('errors')
+    const policy = { allowed: true, delay: 'soon' } as never
+    const bad = await refusal(
+      control.call('path', { from: 'one', to: 'two', both: false, fabric: 'a', policy }),
+    )
+    expect(bad).to.include({ code: 'ERR_ETHERLOOM_OPTION' })
+    expect(bad.message).to.match(/'delay' of path policy must be a duration/)
+    const unknown = await refusal(control.call('show', { what: 'prots' as never }))
+    expect(unknown.message).to.match(/did you mean 'ports'\?/)
+    const missing = await refusal(control.call('fly' as never, {} as never))
+    expect(missing).to.include({ code: 'ERR_ETHERLOOM_CONTROL' })
+  })
+
+  it('ends the instance on request, when everything is closed', async () => {
+    const instance = await start('down')
+    const control = await client('down')
+    await control.call('down', {})
+    expect(instance.network.engine.closed).to.equal(true)
+    await control.ended
+    await instance.ended
+    expect(existsSync(controlSocket('down'))).to.equal(false)
+  })
+
+  it('keeps a name for whoever has it', async () => {
+    await start('taken')
+    const error = await refusal(start('taken'))
+    expect(error).to.include({ code: 'ERR_ETHERLOOM_CONTROL' })
+    expect(error.message).to.match(/^an instance named 'taken' is already running/)
+    expect(await (await client('taken')).call('info', {})).to.include({ name: 'taken' })
+  })
+
+  it('replaces the socket of an instance that was killed', async () => {
+    const dieListening = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
+    spawnSync(process.execPath, ['-e', dieListening, controlSocket('stale')])
+    expect(existsSync(controlSocket('stale'))).to.equal(true)
+    await start('stale')
+    expect(await (await client('stale')).call('info', {})).to.include({ name: 'stale' })
+  })
+
+  it('gives the name back when the topology cannot come up', async () => {
+    const broken = { fabrics: { a: { kind: 'hub', ports: { x: { packet: 'no-such-device' } } } } } as Topology
+    await refusal(Instance.start('broken', '/lab.yaml', broken))
+    expect(existsSync(controlSocket('broken'))).to.equal(false)
+  })
+
+  it('survives peers that speak nonsense or leave early', async () => {
+    await start('nonsense')
+    const rude = connect(controlSocket('nonsense'))
+    await once(rude, 'connect')
+    rude.write('hello\n{"jsonrpc":"2.0","id":1,"method":"info"}\n')
+    let answers = ''
+    rude.setEncoding('utf8')
+    while (answers.split('\n').length < 3) answers += String((await once(rude, 'data'))[0])
+    const parsed = answers
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { error?: { code: number }; result?: object })
+    expect(parsed.map(({ error }) => error?.code)).to.include(-32700)
+    expect(parsed.some(({ result }) => result !== undefined)).to.equal(true)
+    rude.write('{"jsonrpc":"2.0","id":2,"method":"export"')
+    rude.destroy()
+    await once(rude, 'close')
+    expect(await (await client('nonsense')).call('info', {})).to.include({ name: 'nonsense' })
+  })
+
+  describe('is found', () => {
+    it('without a name when it is the only one', async () => {
+      const none = await refusal(ControlClient.find(undefined))
+      expect(none.message).to.contain(`no instance is running (looked in ${directory})`)
+      await start('only')
+      const found = keep(await ControlClient.find(undefined))
+      expect(await found.call('info', {})).to.include({ name: 'only' })
+      await start('other')
+      const error = await refusal(ControlClient.find(undefined))
+      expect(error.message).to.match(
+        /^several instances are running; choose one with --name: (only, other|other, only)$/,
+      )
+    })
+
+    it('by a name that exists, and suggests the nearest', async () => {
+      await start('office')
+      expect((await refusal(ControlClient.find('ofice'))).message).to.equal(
+        "no instance named 'ofice' is running; did you mean 'office'?",
+      )
+    })
+  })
+
+  describe('has a directory', () => {
+    afterEach(() => (process.env.ETHERLOOM_CONTROL_DIRECTORY = directory))
+
+    it('that is chosen by the environment', () => {
+      const runtime = process.env.XDG_RUNTIME_DIR
+      try {
+        delete process.env.ETHERLOOM_CONTROL_DIRECTORY
+        process.env.XDG_RUNTIME_DIR = '/run/user/1000'
+        expect(controlDirectory()).to.equal('/run/user/1000/etherloom')
+        delete process.env.XDG_RUNTIME_DIR
+        const user = process.getuid!()
+        expect(controlDirectory()).to.equal(user === 0 ? '/run/etherloom' : `/tmp/etherloom-${user}`)
+      } finally {
+        if (runtime !== undefined) process.env.XDG_RUNTIME_DIR = runtime
+      }
+    })
+
+    it('that nobody else may enter', async () => {
+      const open = join(directory, '..', 'open')
+      mkdirSync(open)
+      chmodSync(open, 0o755)
+      process.env.ETHERLOOM_CONTROL_DIRECTORY = open
+      expect((await refusal(start('x'))).message).to.contain('is not a directory of this user with mode 0700')
+    })
+
+    it('whose name is not too long for a socket', async () => {
+      process.env.ETHERLOOM_CONTROL_DIRECTORY = join(directory, 'd'.repeat(100))
+      expect((await refusal(ControlClient.connect('x'))).message).to.contain('longer than 107 bytes')
+    })
+  })
+})
