@@ -43,7 +43,9 @@
       'target_name': 'etherloom',
       'dependencies': ['core'],
       'sources': ['<!@(find native/binding/ -name "*.cpp" | sort)'],
-      'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      # A wake-up can reach an environment that is ending (a worker thread's), where nothing can be thrown any more.
+      'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
+                  'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags_cc': ['-isystem', '<(node_addon_api)'],
     },
   ],

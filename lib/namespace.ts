@@ -41,7 +41,7 @@ export class Namespace {
   static async open(pathOrName: string): Promise<Namespace> {
     const given = required(text({ max: 4095 }))(pathOrName, 'the path or name of a namespace')
     const opening = addon.openNamespace(given).catch((error: unknown) => {
-      throw Object.assign(error as NativeError, { code: 'ERR_ETHERLOOM_NAMESPACE' })
+      throw Object.assign(error as Error & NativeError, { code: 'ERR_ETHERLOOM_NAMESPACE' })
     })
     return new Namespace(await native(() => opening))
   }

@@ -63,7 +63,7 @@ const rules = {
 
 /** @internal Checks a policy and puts it into the native half's form. */
 export function readPolicy(policy: Policy): PolicySpec {
-  const { queue, ...given } = readOptions('path policy', policy ?? null, rules)
+  const { queue, ...given } = readOptions('path policy', (policy as Policy | undefined) ?? null, rules)
   const options = given as typeof given & Record<string, unknown>
   if (given.rate === undefined && (queue !== undefined || policy.overhead !== undefined))
     refuse(

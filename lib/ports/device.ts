@@ -2,11 +2,15 @@
  * Ports of interfaces. An interface can vanish under its port and return: the port goes down, waits for news of an
  * interface of that name in its namespace, opens it again, and is up with all its policies and counters.
  */
+import { constants } from 'node:os'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
 import { Namespace } from '../namespace.js'
 import { Port } from '../port.js'
+
+/** How often to look whether an interface that has returned is still in use by somebody else, in milliseconds. */
+const busyInterval = 100
 
 export abstract class DevicePort extends Port {
   #space: string | Namespace | undefined
@@ -15,6 +19,7 @@ export abstract class DevicePort extends Port {
   #unwatch: (() => void) | undefined
   #reopening = false
   #news = false
+  #lookAgain: NodeJS.Timeout | undefined
 
   protected constructor(name: string, namespace: string | Namespace | undefined) {
     super(name)
@@ -61,6 +66,7 @@ export abstract class DevicePort extends Port {
   protected override closed(_fabric: Fabric): void {
     this.#unwatch?.()
     this.#unwatch = undefined
+    clearTimeout(this.#lookAgain)
     this.#opened?.close()
     this.#opened = undefined
     this.#device = undefined
@@ -92,8 +98,8 @@ export abstract class DevicePort extends Port {
 
   async #tryToReopen(fabric: Fabric): Promise<void> {
     const name = this.#device?.name as string
-    const namespace = this.#namespace()
     try {
+      const namespace = this.#namespace()
       if (!(await native(() => addon.interfaceExists(name, namespace)))) return
       const opened = await this.openDevice(namespace, name)
       if (this.fabric !== fabric || this.state !== 'down') {
@@ -103,8 +109,11 @@ export abstract class DevicePort extends Port {
       this.#device = opened
       await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
       this.cameUp()
-    } catch {
-      // Not ready, or somebody else's by now: the next news of it tries again.
+    } catch (error) {
+      // Not ready: the next news of it tries again. But there is no news of somebody who lets go of it.
+      if ((error as EtherloomError).errno !== constants.errno.EBUSY || this.fabric !== fabric) return
+      clearTimeout(this.#lookAgain)
+      this.#lookAgain = setTimeout(() => void this.#reopen(fabric), busyInterval).unref()
     }
   }
 }

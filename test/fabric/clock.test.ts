@@ -4,7 +4,6 @@ import {
   Engine,
   Hub,
   MemoryPort,
-  PacketPort,
   PatchPort,
   Switch,
   TapPort,

@@ -50,7 +50,7 @@ export const describeOnDevices = (title: string, body: (this: Mocha.Suite) => vo
  * Resolves with the first value that is neither false nor undefined. For what has no event to wait for; the end of the
  * patience, 20 s, only guards against hangs.
  */
-export async function until<Value>(
+export async function eventually<Value>(
   what: string,
   look: () => Value | Promise<Value>,
 ): Promise<Exclude<Value, false | undefined>> {
@@ -89,8 +89,8 @@ export class Child {
 
   /** The next line that it prints; fails with its complaints when it ends without one. */
   async line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done !== true) return value
+    const next = (await this.#lines.next()) as IteratorResult<string, undefined>
+    if (next.done !== true) return next.value
     throw new Error(`${this.#process.spawnargs.join(' ')} ended: ${this.#complaints.trim()}`)
   }
 

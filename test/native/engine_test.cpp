@@ -325,6 +325,15 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
   }
 }
 
+TEST_CASE("a virtual clock refuses ports of the outside world") {
+  EngineOptions options = with(1);
+  options.clock = Clock::Kind::Virtual;
+  EngineBench bench(options);
+  const auto refused = bench.engine->attach(bench.hub(), "outside", std::make_unique<Outside>(-1));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("virtual clock") != std::string::npos);
+}
+
 TEST_CASE("fabrics patched in a loop carry a frame sixteen times around and drop it then") {
   EngineBench bench(with(2));
   std::vector<FabricId> hubs;

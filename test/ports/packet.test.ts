@@ -95,7 +95,7 @@ describeOnDevices('PacketPort', function () {
     ]
     for (const each of coming) sniffer.send(each)
     expect((await receive(reader, 3)).map(({ bytes }) => Buffer.from(bytes))).to.deep.equal(
-      coming.map(Buffer.from),
+      coming.map((bytes) => Buffer.from(bytes)),
     )
 
     const going = coming.map((bytes) => Buffer.from(bytes)).map((bytes) => bytes.fill(6, 40))

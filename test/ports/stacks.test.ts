@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { Hub, Switch, Wire } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
-import { describeOnDevices, until } from '../helpers/kernel.js'
+import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { connect, soon, transfer, type Host } from '../helpers/network.js'
 
 describeOnDevices('kernel stacks on TAPs', function () {
@@ -49,7 +49,7 @@ describeOnDevices('kernel stacks on TAPs', function () {
       const [left, right] = (await connect(close(new Hub()), close, 2, { ipv6: true })) as [Host, Host]
       await left.ip('address', 'add', 'fd00::1/64', 'dev', 'eth0')
       await right.ip('address', 'add', 'fd00::2/64', 'dev', 'eth0')
-      for (const host of [left, right]) await until('every address is unique', () => settledAddress(host))
+      for (const host of [left, right]) await eventually('every address is unique', () => settledAddress(host))
       expect(await left.ping('fd00::2', 10, 0.002)).to.include({ received: 10, duplicates: 0 })
     })
 
@@ -57,9 +57,9 @@ describeOnDevices('kernel stacks on TAPs', function () {
       const [left, right] = (await connect(close(new Hub()), close, 2, { ipv6: true })) as [Host, Host]
       const [leftSniffer, rightSniffer] = [await left.sniff(), await right.sniff()]
       await left.ip('address', 'add', 'fd00::1/64', 'dev', 'eth0')
-      await until('the first one has the address', () => settledAddress(left))
+      await eventually('the first one has the address', () => settledAddress(left))
       await right.ip('address', 'add', 'fd00::1/64', 'dev', 'eth0')
-      await until('the second one was refused it', async () => (await addressOf(right))?.dadfailed)
+      await eventually('the second one was refused it', async () => (await addressOf(right))?.dadfailed)
       expect(await addressOf(left)).not.to.have.property('dadfailed')
 
       for (const [host, sniffer, other, otherSniffer] of [

@@ -2,10 +2,11 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { openSync, closeSync } from 'node:fs'
-import { EtherloomError, Hub, TapPort, type TapPortOptions } from '../../lib/index.js'
+import type { EtherloomError} from '../../lib/index.js';
+import { Hub, TapPort, type TapPortOptions } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
-import { closing } from '../helpers/fabric.js'
-import { describeOnDevices, run, testFile, until } from '../helpers/kernel.js'
+import { closing, until } from '../helpers/fabric.js'
+import { describeOnDevices, run, testFile } from '../helpers/kernel.js'
 import { connect, Host, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('TapPort', function () {
@@ -230,6 +231,6 @@ describeOnDevices('TapPort', function () {
     expect(await third.link()).to.include({ address: third.mac }, 'its options hold again')
     expect(await right.ping(third, 5, 0.002)).to.include({ received: 5 })
     expect(await left.ping(third, 2, 0.002, ...soon)).to.include({ received: 0 }, 'its policies hold again')
-    await until('nothing is under way', () => hub.stats().paths.every(({ inFlight }) => inFlight === 0n))
+    await until(() => hub.stats().paths.every(({ inFlight }) => inFlight === 0n))
   })
 })

@@ -1,0 +1,109 @@
+// Patch ports: what goes out of one end lies in the inbox of the other, counted and bounded.
+#include "ports/patch_port.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "pipeline_fixtures.hpp"
+
+using namespace etherloom;
+
+namespace {
+
+/// Never asked for anything.
+class NoIo final : public Io {
+  Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
+  Result<void> watch(PortKey, int) override { return Error{}; }
+  void forget(int) noexcept override {}
+  RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
+  void write(Completions&, int, TxItem, std::uint16_t) noexcept override {}
+  void turn(Instant, Instant, ReadySink&) noexcept override {}
+  const char* name() const noexcept override { return "none"; }
+};
+
+/// A cable with both ends open.
+struct PatchBench : SeatBench {
+  PatchBench() {
+    PatchPort::join(left, right);
+    for (Attachment* each : {&leftSeat, &rightSeat}) REQUIRE(each->port->open(io, each->key));
+  }
+  ~PatchBench() {
+    left.close(io);
+    right.close(io);
+  }
+  static PatchPort& portOf(Attachment& seat) { return static_cast<PatchPort&>(*seat.port); }
+
+  void transmit(PatchPort& port, Frame* made) {
+    account.staged.add(1);
+    const TxItem item{made, &account};
+    port.transmit({&item, 1});
+  }
+  std::vector<std::uint32_t> receive(PatchPort& port) {
+    std::vector<std::uint32_t> hops;
+    RxState state = RxState::More;
+    while (state == RxState::More) {
+      RxBurst burst(*pool, port.counters().dropped);
+      state = port.receive(burst);
+      for (Frame* frame : burst.frames()) {
+        hops.push_back(frame->hops);
+        pool->release(frame);
+      }
+    }
+    return hops;
+  }
+  std::uint64_t dropped(Attachment& seat, DropReason reason) { return countOf(seat.counters.dropped, reason); }
+
+  NoIo io;
+  PathAccount account;
+  Attachment& leftSeat = seat(std::make_unique<PatchPort>(1000u));
+  Attachment& rightSeat = seat(std::make_unique<PatchPort>(1000u));
+  PatchPort& left = portOf(leftSeat);
+  PatchPort& right = portOf(rightSeat);
+};
+
+}  // namespace
+
+TEST_CASE("patch port: the other end gets a frame of its own, one hop further, and asks to be received from") {
+  PatchBench bench;
+  Frame* sent = bench.frame();
+  std::memset(sent->data, 0x5a, 60);
+  sent->references = 2;  // somebody else has it, too
+  bench.transmit(bench.left, sent);
+  CHECK(bench.reported == std::vector<PortKey>{bench.rightSeat.key});
+  RxBurst burst(*bench.pool, bench.rightSeat.counters.dropped);
+  CHECK(bench.right.receive(burst) == RxState::Drained);
+  REQUIRE(burst.count() == 1);
+  CHECK(burst[0] != sent);
+  CHECK(burst[0]->hops == 1);
+  CHECK(sent->hops == 0);
+  CHECK(std::memcmp(burst[0]->data, sent->data, 60) == 0);
+  bench.pool->release(burst[0]);
+  bench.pool->release(sent);
+  CHECK(bench.account.delivered.get() == 1);
+  CHECK(bench.leftSeat.counters.transmittedFrames.get() == 1);
+}
+
+TEST_CASE("patch port: drops at the hop limit, over its length limit, and when the inbox is full") {
+  PatchBench bench;
+  Frame* travelled = bench.frame();
+  travelled->hops = PatchPort::hopLimit;
+  bench.transmit(bench.left, travelled);
+  CHECK(bench.dropped(bench.leftSeat, DropReason::HopLimit) == 1);
+  bench.transmit(bench.left, bench.frame(0, 0, 1001));
+  CHECK(bench.dropped(bench.leftSeat, DropReason::Oversize) == 1);
+  for (unsigned count = 0; count < PatchPort::inboxSize + 7; ++count) bench.transmit(bench.left, bench.frame());
+  CHECK(bench.dropped(bench.leftSeat, DropReason::PortFull) == 7);
+  CHECK(bench.receive(bench.right).size() == PatchPort::inboxSize);
+  CHECK(totalOf(bench.account.dropped) == 9);
+  CHECK(bench.account.staged.get() == 0);
+}
+
+TEST_CASE("patch port: without a peer it drops as port-down, and forgets what the peer had in its inbox") {
+  PatchBench bench;
+  bench.transmit(bench.left, bench.frame());
+  bench.right.close(bench.io);
+  CHECK(bench.pool->outstanding() == 0);
+  bench.transmit(bench.left, bench.frame());
+  CHECK(bench.dropped(bench.leftSeat, DropReason::PortDown) == 1);
+}

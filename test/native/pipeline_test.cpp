@@ -1,0 +1,249 @@
+// The pipeline by itself: screening, verdicts, rows, filters, and the references of what it hands over.
+#include "pipeline/pipeline.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "fabrics/hub.hpp"
+#include "pipeline_fixtures.hpp"
+
+using namespace etherloom;
+
+namespace {
+
+/// A fabric that gives each frame the verdict written in its first byte.
+class Obedient final : public Fabric {
+ public:
+  static constexpr std::uint8_t flood = 0xff, reserved = 0xfe;
+
+  void decide(Slot, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
+              LearnLog& log) const noexcept override {
+    for (std::size_t index = 0; index < frames.size(); ++index) {
+      const std::uint8_t wish = frames[index]->data[0];
+      verdicts[index] = wish == flood      ? Verdict::flood()
+                        : wish == reserved ? Verdict::drop(DropReason::Reserved)
+                                           : Verdict::to(Slot{wish});
+      log.add({AddressKey{wish}, Slot{0}, now});
+    }
+  }
+};
+
+struct PipelineBench : SeatBench, PipelineSink {
+  PipelineBench() { version.fabric = &fabric; }
+
+  /// Adds a seat to the fabric.
+  Attachment& join(std::uint32_t limit = 1518) {
+    Attachment& joined = seat(std::make_unique<KeepingPort>(limit));
+    joined.fabric = &fabricSeat;
+    version.members.push_back(&joined);
+    version.rows.push_back(nullptr);
+    pipeline.reserve(version.members.size());
+    return joined;
+  }
+  std::shared_ptr<Policy> allow(Attachment& from, Attachment& to, bool allowed = true) {
+    auto policy = std::make_shared<Policy>();
+    policy->allowed = allowed;
+    paths.push_back(std::make_unique<Path>(from, to, 1));
+    auto& slot = version.rows[static_cast<std::size_t>(from.slot)];
+    auto row = slot ? std::make_shared<Row>(*slot) : std::make_shared<Row>();
+    row->entries.push_back({&to, paths.back().get(), policy.get()});
+    row->policies.push_back(policy);
+    slot = row;
+    return policy;
+  }
+  /// Passes one frame for each wish, with numbers from 0.
+  void pass(Attachment& from, std::initializer_list<std::uint8_t> wishes, std::uint32_t length = 60) {
+    fabricSeat.version.store(&version);
+    RxBurst burst(*pool, from.counters.dropped);
+    for (const std::uint8_t wish : wishes) {
+      Frame* made = frame(0, 0, length);
+      std::memset(made->data, 0, 14);
+      made->data[0] = wish;
+      burst.add(made);
+    }
+    burst.at = {77};
+    pipeline.pass(from, burst);
+  }
+
+  void handOver(std::span<const Crossing> crossings) noexcept override {
+    for (const Crossing& crossing : crossings) {
+      CHECK(crossing.frame->arrival == Instant{77});
+      got[crossing.to->id].push_back(crossing.frame->number);
+      pool->release(crossing.frame);
+    }
+  }
+  void learned(FabricSeat&, std::span<const Learned> entries) noexcept override { lessons += entries.size(); }
+
+  std::vector<std::uint32_t> at(const Attachment& to) { return got[to.id]; }
+  std::uint64_t dropped(const Attachment& from, DropReason reason) { return countOf(from.counters.dropped, reason); }
+
+  Obedient fabric;
+  FabricVersion version;
+  FabricSeat fabricSeat;
+  Pipeline pipeline{*this};
+  std::vector<std::unique_ptr<Path>> paths;
+  std::map<PortId, std::vector<std::uint32_t>> got;
+  std::size_t lessons = 0;
+};
+
+using Numbers = std::vector<std::uint32_t>;
+constexpr std::uint8_t flood = Obedient::flood;
+
+}  // namespace
+
+TEST_CASE("pipeline: floods go to all others, verdicts to their port, in the order of the burst") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  Attachment& c = bench.join();
+  bench.pass(a, {flood, 1, 2, flood, 1});
+  CHECK(bench.at(a) == Numbers{});
+  CHECK(bench.at(b).size() == 4);
+  std::vector<std::uint32_t> sorted = bench.at(b);
+  std::sort(sorted.begin(), sorted.end());
+  CHECK(sorted == Numbers{0, 1, 3, 4});
+  sorted = bench.at(c);
+  std::sort(sorted.begin(), sorted.end());
+  CHECK(sorted == Numbers{0, 2, 3});
+  CHECK(a.defaults[0].offer.offered.get() == 7);
+  CHECK(bench.lessons == 5);
+}
+
+TEST_CASE("pipeline: frames are numbered on their port and stamped with the burst's arrival") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  bench.pass(a, {flood, flood});
+  bench.pass(a, {flood});
+  CHECK(bench.at(b) == Numbers{0, 1, 2});
+  CHECK(a.counters.receivedFrames.get() == 3);
+  CHECK(a.counters.receivedBytes.get() == 180);
+}
+
+TEST_CASE("pipeline: runts and oversize end at receive, and take a number all the same") {
+  PipelineBench bench;
+  Attachment& a = bench.join(100);
+  Attachment& b = bench.join(100);
+  bench.pass(a, {flood}, 13);
+  bench.pass(a, {flood}, 14);
+  bench.pass(a, {flood}, 100);
+  bench.pass(a, {flood}, 101);
+  CHECK(bench.at(b) == Numbers{1, 2});
+  CHECK(bench.dropped(a, DropReason::Runt) == 1);
+  CHECK(bench.dropped(a, DropReason::Oversize) == 1);
+  CHECK(a.counters.receivedFrames.get() == 2);
+}
+
+TEST_CASE("pipeline: a fabric's drops are counted by their reason, and not as unreachable") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  bench.join();
+  bench.pass(a, {Obedient::reserved, Obedient::reserved});
+  CHECK(bench.dropped(a, DropReason::Reserved) == 2);
+  CHECK(bench.dropped(a, DropReason::Unreachable) == 0);
+}
+
+TEST_CASE("pipeline: a denying fabric asks its rows, an allowing one all but its rows") {
+  for (const bool forwarding : {false, true}) {
+    PipelineBench bench;
+    bench.version.forwarding = forwarding;
+    Attachment& a = bench.join();
+    Attachment& b = bench.join();
+    Attachment& c = bench.join();
+    Attachment& d = bench.join();
+    bench.allow(a, b);
+    bench.allow(a, c, false);
+    bench.pass(a, {flood, 1, 2, 3});
+    CHECK(bench.at(b) == Numbers{0, 1});
+    CHECK(bench.at(c) == Numbers{});
+    CHECK(bench.at(d) == (forwarding ? Numbers{0, 3} : Numbers{}));
+    CHECK(bench.dropped(a, DropReason::Unreachable) == (forwarding ? 1 : 2));
+    CHECK(bench.paths[0]->account.offer.offered.get() == 2);
+    CHECK(bench.paths[1]->account.offer.offered.get() == 0);
+  }
+}
+
+TEST_CASE("pipeline: a verdict for a slot that nobody sits in any more is unreachable") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  bench.join();
+  bench.version.members[1] = nullptr;
+  bench.pass(a, {1, 9, flood});
+  CHECK(bench.dropped(a, DropReason::Unreachable) == 3);
+}
+
+TEST_CASE("pipeline: a port that the version does not know any more reaches nobody") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  bench.version.members[0] = nullptr;
+  bench.pass(a, {flood});
+  CHECK(bench.at(b) == Numbers{});
+  CHECK(bench.dropped(a, DropReason::Unreachable) == 1);
+}
+
+TEST_CASE("pipeline: what a filter refuses is counted on its path only") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  Attachment& c = bench.join();
+  const FilterInstruction oddNumbers[] = {
+      {0x30, 0, 0, 13},  // ldb [13]
+      {0x54, 0, 0, 1},   // and #1
+      {0x16, 0, 0, 0},   // ret a
+  };
+  auto program = FilterProgram::verify(oddNumbers);
+  REQUIRE(program);
+  bench.allow(a, b)->filter = std::make_shared<const FilterProgram>(std::move(*program));
+  bench.allow(a, c);
+  bench.fabricSeat.version.store(&bench.version);
+  RxBurst burst(*bench.pool, a.counters.dropped);
+  for (std::uint8_t number = 0; number < 64; ++number) {
+    Frame* frame = bench.frame();
+    std::memset(frame->data, 0, 14);
+    frame->data[0] = flood;
+    frame->data[13] = number;
+    burst.add(frame);
+  }
+  burst.at = {77};
+  bench.pipeline.pass(a, burst);
+  CHECK(bench.at(b).size() == 32);
+  CHECK(std::all_of(bench.at(b).begin(), bench.at(b).end(), [](auto number) { return number % 2 == 1; }));
+  CHECK(bench.at(c).size() == 64);
+  CHECK(bench.paths[0]->account.offer.offered.get() == 64);
+  CHECK(bench.paths[0]->account.offer.refused.get() == 32);
+  CHECK(bench.paths[1]->account.offer.refused.get() == 0);
+}
+
+TEST_CASE("pipeline: more different filters than it remembers are still judged right") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  std::vector<Attachment*> others;
+  for (std::uint8_t index = 0; index < 20; ++index) {
+    others.push_back(&bench.join());
+    const FilterInstruction onlyThis[] = {
+        {0x30, 0, 0, 13},                         // ldb [13]
+        {0x15, 0, 1, std::uint32_t{index} % 12},  // jeq
+        {0x06, 0, 0, 0xffffffff},                 // ret everything
+        {0x06, 0, 0, 0},                          // ret nothing
+    };
+    auto program = FilterProgram::verify(onlyThis);
+    REQUIRE(program);
+    bench.allow(a, *others.back())->filter = std::make_shared<const FilterProgram>(std::move(*program));
+  }
+  bench.fabricSeat.version.store(&bench.version);
+  RxBurst burst(*bench.pool, a.counters.dropped);
+  for (std::uint8_t number = 0; number < 12; ++number) {
+    Frame* frame = bench.frame();
+    std::memset(frame->data, 0, 14);
+    frame->data[0] = flood;
+    frame->data[13] = number;
+    burst.add(frame);
+  }
+  burst.at = {77};
+  bench.pipeline.pass(a, burst);
+  for (std::uint32_t index = 0; index < 20; ++index) CHECK(bench.at(*others[index]) == Numbers{index % 12});
+}

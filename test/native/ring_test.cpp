@@ -1,0 +1,60 @@
+// The ring between two threads: order, bounds, and every item exactly once.
+#include "runtime/ring.hpp"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+#include <vector>
+
+using namespace etherloom;
+
+TEST_CASE("ring: gives back what was put in, in order, and says no when full") {
+  Ring<int> ring(5);  // rounded up to 8
+  CHECK(ring.empty());
+  for (int round = 0; round < 3; ++round) {
+    for (int item = 0; item < 8; ++item) CHECK(ring.push(item));
+    CHECK_FALSE(ring.push(99));
+    CHECK_FALSE(ring.empty());
+    std::vector<int> items;
+    ring.drain([&](int item) { items.push_back(item); });
+    CHECK(items == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7});
+    CHECK(ring.empty());
+  }
+}
+
+TEST_CASE("ring: what is pushed while it is drained waits for the next time") {
+  Ring<int> ring(8);
+  CHECK(ring.push(1));
+  int seen = 0;
+  ring.drain([&](int) {
+    ++seen;
+    CHECK(ring.push(2));
+  });
+  CHECK(seen == 1);
+  ring.drain([&](int item) { CHECK(item == 2); });
+  CHECK(ring.empty());
+}
+
+TEST_CASE("ring: carries every item once and in order from one thread to another") {
+  struct Item {
+    std::uint64_t number, square;
+  };
+  constexpr std::uint64_t count = 200'000;
+  Ring<Item> ring(64);
+  std::thread producer([&] {
+    for (std::uint64_t number = 0; number < count; ++number) {
+      while (!ring.push({number, number * number})) std::this_thread::yield();
+    }
+  });
+  std::uint64_t next = 0, wrong = 0;
+  while (next < count) {
+    ring.drain([&](const Item& item) {
+      if (item.number != next || item.square != next * next) ++wrong;
+      ++next;
+    });
+    std::this_thread::yield();
+  }
+  producer.join();
+  CHECK(wrong == 0);
+  CHECK(ring.empty());
+}
