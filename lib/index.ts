@@ -23,5 +23,8 @@ export {
   type PortStats,
 } from './stats.js'
 export { Switch, type LearnedAddress, type SwitchOptions } from './switch.js'
+export { loadTopology, parseTopology } from './topology/load.js'
+export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
+export type { Topology } from './topology/schema.js'
 export type { Duration, QueueLimit, Rate, Size } from './units.js'
 export { Wire } from './wire.js'

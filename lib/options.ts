@@ -159,9 +159,7 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
   let best: Word | undefined
   let fewest = slips + 1
   for (const candidate of candidates) {
-    // A wrong letter case is half a slip, so that it never beats the same word.
-    const other = candidate.toLowerCase()
-    const found = distance(lower, other) + (lower === other && word !== candidate ? 0.5 : 0)
+    const found = distance(lower, candidate.toLowerCase())
     if (found < fewest) [best, fewest] = [candidate, found]
   }
   return best
