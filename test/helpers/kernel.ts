@@ -94,14 +94,14 @@ export class Child {
     throw new Error(`${this.#process.spawnargs.join(' ')} ended: ${this.#complaints.trim()}`)
   }
 
-  /** Everything that it still prints, once it has ended by itself. Fails when it did not exit with 0. */
-  async rest(): Promise<string> {
+  /** Everything that it still prints, once it has ended by itself. Fails when it did not exit with 0 or these codes. */
+  async rest(...exitCodes: number[]): Promise<string> {
     const lines: string[] = []
     for (let next = await this.#lines.next(); next.done !== true; next = await this.#lines.next())
       lines.push(next.value)
     await this.#closed
     const { exitCode, signalCode, spawnargs } = this.#process
-    if (exitCode === 0) return lines.join('\n')
+    if ([0, ...exitCodes].includes(exitCode ?? NaN)) return lines.join('\n')
     throw new Error(
       `${spawnargs.join(' ')}: ${exitCode ?? signalCode}: ${this.#complaints.trim() || lines.join('\n')}`,
     )

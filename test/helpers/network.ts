@@ -7,7 +7,7 @@ import {
   type PacketPortOptions,
   type TapPortOptions,
 } from '../../lib/index.js'
-import { Child, run, testFile } from './kernel.js'
+import { Child, testFile } from './kernel.js'
 
 /** What ping(8) counted. */
 export interface Pings {
@@ -65,7 +65,7 @@ export class Host {
 
   /** Runs a program here to its end and returns what it printed. */
   run(...command: string[]): Promise<string> {
-    return run(command, this.namespace.path)
+    return this.start(...command).rest()
   }
 
   /** Starts a program here that ends with the host at the latest. */
@@ -90,10 +90,9 @@ export class Host {
   /** Pings with ping(8). The interval is in seconds; further options are the program's own. */
   async ping(to: Host | string, count: number, interval: number, ...options: string[]): Promise<Pings> {
     const address = typeof to === 'string' ? to : to.address
-    // Exits with 1 when an answer is missing, which the counts say better; 2 is a mistake.
-    const script = 'ping "$@" || test $? -eq 1'
     const words = ['-q', '-n', '-W', '10', '-c', `${count}`, '-i', `${interval}`, ...options, address]
-    return readPings(await this.run('sh', '-c', script, 'sh', ...words))
+    const answersMissing = 1
+    return readPings(await this.start('ping', ...words).rest(answersMissing))
   }
 
   /** The frames that pass the interface, seen and sent without etherloom, through a packet socket. */

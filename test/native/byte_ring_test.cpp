@@ -18,7 +18,8 @@ struct alignas(16) Memory {
 };
 
 /// Writes a record whose bytes all are `fill`. False when the ring is full.
-bool write(ByteRing& ring, std::uint64_t& position, std::uint32_t port, std::uint32_t length, std::uint8_t fill) {
+bool write(ByteRing& ring, std::uint64_t& position, std::uint32_t port, std::uint32_t length,
+           std::uint8_t fill) {
   std::byte* place = ring.claim(position, length);
   if (!place) return false;
   const RecordHead head{port, length, fill};

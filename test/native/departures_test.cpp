@@ -49,7 +49,8 @@ TEST_CASE("departures: the top is always the node that is due first, whatever ch
   departures.reserve(nodes.size());
   for (int step = 0; step < 50'000; ++step) {
     Node& node = nodes[random.below(nodes.size())];
-    node.time = random.hit(0.3) ? Instant::never().nanoseconds : static_cast<std::int64_t>(random.below(1000));
+    node.time =
+        random.hit(0.3) ? Instant::never().nanoseconds : static_cast<std::int64_t>(random.below(1000));
     departures.update(node);
     Node* first = firstOf(nodes);
     REQUIRE(departures.top() == first);

@@ -1,4 +1,5 @@
-// Memory ports and their bridge, with the far end on the same thread: delivery, quotas, full rings, who is woken when.
+// Memory ports and their bridge, with the far end on the same thread: delivery, quotas, full rings, who is
+// woken when.
 #include "ports/memory_port.hpp"
 
 #include <doctest/doctest.h>
@@ -11,17 +12,6 @@
 using namespace etherloom;
 
 namespace {
-
-/// Never asked for anything.
-class NoIo final : public Io {
-  Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
-  Result<void> watch(PortKey, int) override { return Error{}; }
-  void forget(int) noexcept override {}
-  RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
-  void write(Completions&, int, TxItem, std::uint16_t) noexcept override {}
-  void turn(Instant, Instant, ReadySink&) noexcept override {}
-  const char* name() const noexcept override { return "none"; }
-};
 
 /// One bridge with two ports on it, numbers 0 and 1.
 struct MemoryBench : SeatBench {
@@ -90,7 +80,8 @@ TEST_CASE("memory port: what was committed lies in the inbox of its port, which 
   CHECK_FALSE(bench.end.bridge().poll());
   CHECK_FALSE(bench.end.bridge().pending());
   CHECK(bench.reported.size() == 3);
-  CHECK(bench.receive(*bench.ports[0]) == std::vector<std::pair<std::uint8_t, std::uint32_t>>{{7, 60}, {9, 100}});
+  CHECK(bench.receive(*bench.ports[0]) ==
+        std::vector<std::pair<std::uint8_t, std::uint32_t>>{{7, 60}, {9, 100}});
   CHECK(bench.receive(*bench.ports[1]) == std::vector<std::pair<std::uint8_t, std::uint32_t>>{{8, 1518}});
 }
 
@@ -177,10 +168,12 @@ TEST_CASE("memory port: on a virtual clock a full ring is read at once, and lose
   } in, out;
   std::uint64_t read = 0;
   MemoryBridge* self = nullptr;
-  MemoryBridge bridge(in.bytes, out.bytes, [] {}, [&] {
-    read += (self->outbound.published() - self->outbound.consumed()) / ByteRing::recordSize(60);
-    self->outbound.consume(self->outbound.published());
-  });
+  MemoryBridge bridge(
+      in.bytes, out.bytes, [] {},
+      [&] {
+        read += (self->outbound.published() - self->outbound.consumed()) / ByteRing::recordSize(60);
+        self->outbound.consume(self->outbound.published());
+      });
   self = &bridge;
   SeatBench bench;
   Frame* frame = bench.frame();

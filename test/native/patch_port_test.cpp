@@ -11,17 +11,6 @@ using namespace etherloom;
 
 namespace {
 
-/// Never asked for anything.
-class NoIo final : public Io {
-  Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
-  Result<void> watch(PortKey, int) override { return Error{}; }
-  void forget(int) noexcept override {}
-  RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
-  void write(Completions&, int, TxItem, std::uint16_t) noexcept override {}
-  void turn(Instant, Instant, ReadySink&) noexcept override {}
-  const char* name() const noexcept override { return "none"; }
-};
-
 /// A cable with both ends open.
 struct PatchBench : SeatBench {
   PatchBench() {
@@ -52,7 +41,9 @@ struct PatchBench : SeatBench {
     }
     return hops;
   }
-  std::uint64_t dropped(Attachment& seat, DropReason reason) { return countOf(seat.counters.dropped, reason); }
+  std::uint64_t dropped(Attachment& seat, DropReason reason) {
+    return countOf(seat.counters.dropped, reason);
+  }
 
   NoIo io;
   PathAccount account;
@@ -64,7 +55,8 @@ struct PatchBench : SeatBench {
 
 }  // namespace
 
-TEST_CASE("patch port: the other end gets a frame of its own, one hop further, and asks to be received from") {
+TEST_CASE(
+    "patch port: the other end gets a frame of its own, one hop further, and asks to be received from") {
   PatchBench bench;
   Frame* sent = bench.frame();
   std::memset(sent->data, 0x5a, 60);
@@ -92,7 +84,8 @@ TEST_CASE("patch port: drops at the hop limit, over its length limit, and when t
   CHECK(bench.dropped(bench.leftSeat, DropReason::HopLimit) == 1);
   bench.transmit(bench.left, bench.frame(0, 0, 1001));
   CHECK(bench.dropped(bench.leftSeat, DropReason::Oversize) == 1);
-  for (unsigned count = 0; count < PatchPort::inboxSize + 7; ++count) bench.transmit(bench.left, bench.frame());
+  for (unsigned count = 0; count < PatchPort::inboxSize + 7; ++count)
+    bench.transmit(bench.left, bench.frame());
   CHECK(bench.dropped(bench.leftSeat, DropReason::PortFull) == 7);
   CHECK(bench.receive(bench.right).size() == PatchPort::inboxSize);
   CHECK(totalOf(bench.account.dropped) == 9);

@@ -1,4 +1,5 @@
-// A path by itself: the order of its parts, its one next event, what it keeps through changes, and its accounts.
+// A path by itself: the order of its parts, its one next event, what it keeps through changes, and its
+// accounts.
 #include "pipeline/path.hpp"
 
 #include <doctest/doctest.h>
@@ -42,7 +43,8 @@ struct PathBench : SeatBench {
   }
 
   /// Frames arrive with these numbers, at this instant.
-  void admit(const Policy& by, std::int64_t at, std::initializer_list<std::uint32_t> numbers, std::uint32_t length = 60) {
+  void admit(const Policy& by, std::int64_t at, std::initializer_list<std::uint32_t> numbers,
+             std::uint32_t length = 60) {
     run(at);
     for (const std::uint32_t number : numbers) {
       now = at;
@@ -62,8 +64,8 @@ struct PathBench : SeatBench {
   void check() const {
     const PathAccount& account = path.account;
     CHECK(account.admitted.get() + account.duplicated.get() ==
-          account.delivered.get() + totalOf(account.dropped) + account.waiting.get() + account.travelling.get() +
-              account.staged.get());
+          account.delivered.get() + totalOf(account.dropped) + account.waiting.get() +
+              account.travelling.get() + account.staged.get());
   }
   static void stage(void* self, Attachment& to, TxItem item) noexcept {
     auto& bench = *static_cast<PathBench*>(self);
@@ -162,7 +164,8 @@ TEST_CASE("path: a flush drops what waits, what is on the line and what travels"
   CHECK(bench.held.outstanding() == 0);
 }
 
-TEST_CASE("path: without memory for what is held, frames are dropped and counted, and the rest is untouched") {
+TEST_CASE(
+    "path: without memory for what is held, frames are dropped and counted, and the rest is untouched") {
   PathBench bench(1u << 20);
   const auto policy = PathBench::delayed(1000);
   for (std::uint32_t number = 0; number < 300; ++number) bench.admit(*policy, 0, {number});

@@ -1,4 +1,5 @@
-// What the tests of paths, pipelines and ports of this process share: seats, frames and a stage without a worker.
+// What the tests of paths, pipelines and ports of this process share: seats, frames and a stage without a
+// worker.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -21,6 +22,17 @@ class KeepingPort final : public Port {
     for (const TxItem& item : items) sent(item);
   }
   void close(Io&) noexcept override {}
+};
+
+/// The Io of ports of this process: never asked for anything.
+class NoIo final : public Io {
+  Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
+  Result<void> watch(PortKey, int) override { return Error{}; }
+  void forget(int) noexcept override {}
+  RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
+  void write(Completions&, int, TxItem, std::uint16_t) noexcept override {}
+  void turn(Instant, Instant, ReadySink&) noexcept override {}
+  const char* name() const noexcept override { return "none"; }
 };
 
 /// One worker's pool and seats, on the test's thread. Every frame must be back in the end.

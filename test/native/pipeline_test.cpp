@@ -77,8 +77,10 @@ struct PipelineBench : SeatBench, PipelineSink {
   }
   void learned(FabricSeat&, std::span<const Learned> entries) noexcept override { lessons += entries.size(); }
 
-  std::vector<std::uint32_t> at(const Attachment& to) { return got[to.id]; }
-  std::uint64_t dropped(const Attachment& from, DropReason reason) { return countOf(from.counters.dropped, reason); }
+  const std::vector<std::uint32_t>& at(const Attachment& to) { return got[to.id]; }
+  std::uint64_t dropped(const Attachment& from, DropReason reason) {
+    return countOf(from.counters.dropped, reason);
+  }
 
   Obedient fabric;
   FabricVersion version;

@@ -1,4 +1,5 @@
-// The frame pool: what acquire promises, references, copies, the share that may be held, and release by other threads.
+// The frame pool: what acquire promises, references, copies, the share that may be held, and release by other
+// threads.
 #include "frame/pool.hpp"
 
 #include <doctest/doctest.h>

@@ -61,9 +61,7 @@ describeOnDevices('policies between kernel stacks', function () {
       expect(await pings).to.include({ received: 500, duplicates: 0 })
     }
 
-    await until(() =>
-      hub.stats().paths.every(({ waiting, inFlight }) => waiting + inFlight === 0n),
-    )
+    await until(() => hub.stats().paths.every(({ waiting, inFlight }) => waiting + inFlight === 0n))
     for (const path of hub.stats().paths) {
       expectBalance(path, `${path.from} to ${path.to}`)
       expect(path.delivered).to.equal(path.offered)

@@ -49,7 +49,8 @@ describeOnDevices('kernel stacks on TAPs', function () {
       const [left, right] = (await connect(close(new Hub()), close, 2, { ipv6: true })) as [Host, Host]
       await left.ip('address', 'add', 'fd00::1/64', 'dev', 'eth0')
       await right.ip('address', 'add', 'fd00::2/64', 'dev', 'eth0')
-      for (const host of [left, right]) await eventually('every address is unique', () => settledAddress(host))
+      for (const host of [left, right])
+        await eventually('every address is unique', () => settledAddress(host))
       expect(await left.ping('fd00::2', 10, 0.002)).to.include({ received: 10, duplicates: 0 })
     })
 

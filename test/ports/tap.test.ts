@@ -2,11 +2,10 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { openSync, closeSync } from 'node:fs'
-import type { EtherloomError} from '../../lib/index.js';
-import { Hub, TapPort, type TapPortOptions } from '../../lib/index.js'
+import { Hub, Namespace, TapPort, type EtherloomError, type TapPortOptions } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, until } from '../helpers/fabric.js'
-import { describeOnDevices, run, testFile } from '../helpers/kernel.js'
+import { describeOnDevices, run, testFile, type Child } from '../helpers/kernel.js'
 import { connect, Host, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('TapPort', function () {
@@ -155,15 +154,7 @@ describeOnDevices('TapPort', function () {
 
   describe('refuses', () => {
     it('a TAP that another process uses', async () => {
-      const holder = host.start(
-        'python3',
-        testFile('ports/programs/tap.py'),
-        'eth0',
-        'sh',
-        '-c',
-        'echo ready; exec sleep infinity',
-      )
-      expect(await holder.line()).to.equal('ready')
+      await hold(host, 'eth0')
       const error = await refusal(attach({ name: 'eth0' }))
       expect(error).to.include({ code: 'ERR_ETHERLOOM_DEVICE', syscall: 'ioctl TUNSETIFF' })
       expect(error.message).to.match(/eth0.*in use/)
@@ -233,4 +224,51 @@ describeOnDevices('TapPort', function () {
     expect(await left.ping(third, 2, 0.002, ...soon)).to.include({ received: 0 }, 'its policies hold again')
     await until(() => hub.stats().paths.every(({ inFlight }) => inFlight === 0n))
   })
+
+  it('returns with its interface when whoever else took that lets go of it', async () => {
+    const [left, right] = (await connect(hub, close, 2)) as [Host, Host]
+    await right.ip('tuntap', 'add', 'eth1', 'mode', 'tap')
+    const holder = await hold(right, 'eth1')
+    const down = once(hub, 'port:down')
+    await right.ip('link', 'delete', 'eth0')
+    const [{ port }] = (await down) as [{ port: TapPort }]
+
+    const up = once(hub, 'port:up')
+    await right.ip('link', 'set', 'eth1', 'name', 'eth0')
+    expect(await left.ping(right, 1, 1, ...soon)).to.include({ received: 0 })
+    expect(port.state).to.equal('down')
+    await holder.close()
+    await up
+    expect(await left.ping(right, 5, 0.002)).to.include({ received: 5 })
+  })
+
+  it('stays down, without harm, when the Namespace that it would return in is closed', async () => {
+    const rejected: unknown[] = []
+    const note = (reason: unknown) => rejected.push(reason)
+    process.on('unhandledRejection', note)
+    close({ close: () => void process.off('unhandledRejection', note) })
+    const namespace = await Namespace.open(host.namespace.path)
+    const port = await hub.attach(new TapPort({ name: 'eth0', namespace }))
+    namespace.close()
+    const down = once(hub, 'port:down')
+    await host.ip('link', 'delete', 'eth0')
+    await down
+    await makeTap('eth0')
+    expect(port.state).to.equal('down')
+    expect(rejected).to.deep.equal([])
+  })
 })
+
+/** A process that uses the TAP of this name. */
+async function hold(host: Host, name: string): Promise<Child> {
+  const holder = host.start(
+    'python3',
+    testFile('ports/programs/tap.py'),
+    name,
+    'sh',
+    '-c',
+    'echo ready; exec cat',
+  )
+  expect(await holder.line()).to.equal('ready')
+  return holder
+}

@@ -36,7 +36,12 @@ describeUnless(lacksNetwork() ?? missing, 'witnesses', function () {
 
 /** Watches the echo requests at a host's interface. */
 async function watch(host: Host): Promise<Child> {
-  const program = host.start(process.execPath, testFile('witness/watch.mjs'), 'eth0', 'icmp[icmptype] == icmp-echo')
+  const program = host.start(
+    process.execPath,
+    testFile('witness/watch.mjs'),
+    'eth0',
+    'icmp[icmptype] == icmp-echo',
+  )
   expect(await program.line()).to.equal('ready')
   return program
 }

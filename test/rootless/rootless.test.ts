@@ -17,7 +17,10 @@ const asUser = (script: string, ...args: string[]): string[] => [
 
 /** Why that cannot be; undefined when it can. */
 function lacking(): string | undefined {
-  const [program, ...rest] = asUser('mount -t tmpfs none /run && : <>/dev/net/tun && : <"$1"', testFile('rootless'))
+  const [program, ...rest] = asUser(
+    'mount -t tmpfs none /run && : <>/dev/net/tun && : <"$1"',
+    testFile('rootless'),
+  )
   const { status, stderr } = spawnSync(program!, rest, { encoding: 'utf8' })
   return status === 0 ? undefined : stderr.trim()
 }

@@ -62,6 +62,19 @@ describe('a network', () => {
     expect(network.fabrics.get('a')!.path('one', 'two').policy).to.include({ delay: '5ms' })
   })
 
+  it('forgets the paths of a port that leaves', async () => {
+    const network = await up(patched([{ between: ['one', 'two'], delay: '5ms' }]))
+    const smaller = {
+      seed: 7,
+      fabrics: {
+        a: { kind: 'hub', ports: { one: { patch: 'b.one' } } },
+        b: { kind: 'hub', ports: { one: { patch: 'a.one' } } },
+      },
+    } as Topology
+    await network.apply(smaller)
+    expect(network.export()).to.deep.equal(smaller)
+  })
+
   it('is left as it was when the new topology cannot be reached', async () => {
     const before = patched([{ between: ['one', 'two'], delay: '5ms' }])
     const network = await up(before)
@@ -112,9 +125,10 @@ describe('a network', () => {
 
   it('does one order after another', async () => {
     const network = await up(patched([]))
-    const delays = ['1ms', '2ms', '3ms'] as const
-    await Promise.all(delays.map((delay) => network.apply(patched([{ from: 'one', to: 'two', delay }]))))
-    expect(network.fabrics.get('a')!.path('one', 'two').policy).to.include({ delay: '3ms' })
+    const kinds = ['switch', 'hub', 'switch'] as const
+    await Promise.all(kinds.map((kind) => network.apply(patched([], { kind }))))
+    expect(network.export().fabrics.b?.kind).to.equal('switch')
+    expect(reports.ports(network).map(({ state }) => state)).to.deep.equal(['up', 'up', 'up', 'up'])
     await Promise.all([network.close(), network.close()])
   })
 })

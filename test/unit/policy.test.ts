@@ -1,0 +1,74 @@
+/** Policies in the form in which they cross to the native half. */
+import { expect } from 'chai'
+import { readPolicy, type Policy } from '../../lib/policy.js'
+
+describe('readPolicy', () => {
+  it('fills in what does nothing', () => {
+    const { key, ...spec } = readPolicy({ allowed: true })
+    expect(key).to.be.a('string')
+    expect(spec).to.deep.equal({
+      allowed: true,
+      filter: undefined,
+      delay: 0n,
+      jitter: 0n,
+      reorder: 0,
+      rate: undefined,
+      overhead: 0,
+      queueUnit: 0,
+      queueAmount: 0n,
+      seed: undefined,
+    })
+  })
+
+  it('gives times in nanoseconds, rates in bits per second, limits with their unit', () => {
+    const read = (policy: object) => readPolicy({ allowed: true, ...policy })
+    expect(read({ delay: '1.5ms', jitter: '10us' })).to.include({ delay: 1_500_000n, jitter: 10_000n })
+    expect(read({ rate: '54Mbit', overhead: 24 })).to.include({ rate: 54_000_000n, overhead: 24 })
+    expect(read({ rate: '1bit', queue: '7frames' })).to.include({ queueUnit: 1, queueAmount: 7n })
+    expect(read({ rate: '1bit', queue: '64KiB' })).to.include({ queueUnit: 2, queueAmount: 65_536n })
+    expect(read({ rate: '1bit', queue: '2ms' })).to.include({ queueUnit: 3, queueAmount: 2_000_000n })
+    expect(read({ seed: 5 })).to.include({ seed: 5n })
+  })
+
+  it('names impairments that do something, with their settings, and no others', () => {
+    const spec = readPolicy({ allowed: true, loss: 0.25, duplicate: 0 })
+    expect(spec.loss).to.deep.equal(Float64Array.of(0.25))
+    expect(spec).to.not.have.any.keys('duplicate', 'corrupt')
+  })
+
+  it('has the same key for policies that mean the same, and only for those', () => {
+    const key = (policy: Omit<Policy, 'allowed'>, allowed = true) => readPolicy({ ...policy, allowed }).key
+    const same: [Omit<Policy, 'allowed'>, Omit<Policy, 'allowed'>][] = [
+      [{ delay: '1ms' }, { delay: '1000us' }],
+      [{ loss: 0 }, {}],
+      [
+        { delay: '1ms', loss: 0.5 },
+        { loss: 0.5, delay: '1ms' },
+      ],
+      [{ seed: 5 }, { seed: 5n }],
+      [{ filter: { vlan: 5 } }, { filter: { all: [{ vlan: 5 }] } }],
+    ]
+    for (const [one, other] of same) expect(key(one)).to.equal(key(other))
+    const different: Omit<Policy, 'allowed'>[] = [
+      {},
+      { delay: '1ms' },
+      { delay: '2ms' },
+      { jitter: '1ms' },
+      { loss: 0.1 },
+      { loss: 0.1 + Number.EPSILON },
+      { duplicate: 0.1 },
+      { corrupt: 0.1 },
+      { delay: '1ms', reorder: 0.1 },
+      { rate: '1Mbit' },
+      { rate: '1Mbit', overhead: 24 },
+      { rate: '1Mbit', queue: '10frames' },
+      { rate: '1Mbit', queue: '10B' },
+      { rate: '1Mbit', queue: '10ns' },
+      { seed: 0 },
+      { filter: { vlan: 5 } },
+      { filter: { vlan: 6 } },
+    ]
+    const keys = [...different.map((policy) => key(policy)), key({}, false)]
+    expect(new Set(keys).size).to.equal(keys.length)
+  })
+})
