@@ -1,7 +1,7 @@
 /** Many fabrics on one engine: they share its threads, and nothing is left when they are gone. */
 import { expect } from 'chai'
 import { readdirSync } from 'node:fs'
-import type { MemoryPort} from '../../lib/index.js';
+import type { MemoryPort } from '../../lib/index.js'
 import { Engine, Hub, Wire } from '../../lib/index.js'
 import { closing, join, take, tags, until } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
