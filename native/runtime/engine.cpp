@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/epoll_io.hpp"
+#include "io/virtual_io.hpp"
 
 namespace etherloom {
 
@@ -16,7 +17,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std
     if (!pool) return pool.error();
     auto doorbell = Doorbell::create();
     if (!doorbell) return doorbell.error();
-    std::unique_ptr<Io> io;
+    std::unique_ptr<Io> io = std::make_unique<VirtualIo>();
     if (!isVirtual) {
       auto opened = EpollIo::create(doorbell->fd());
       if (!opened) return opened.error();
@@ -411,7 +412,7 @@ std::optional<PortId> Engine::portAt(FabricId fabric, Slot slot) const {
   return members[at]->id;
 }
 
-const char* Engine::ioName() const { return isVirtual() ? "virtual" : workers_.front()->io()->name(); }
+const char* Engine::ioName() const { return workers_.front()->io()->name(); }
 
 std::size_t Engine::close() {
   if (std::exchange(closed_, true)) return 0;

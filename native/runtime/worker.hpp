@@ -35,7 +35,7 @@ class Worker final : private ReadySink, private PipelineSink {
     std::uint16_t index;
     const Clock& clock;
     std::unique_ptr<FramePool> pool;
-    std::unique_ptr<Io> io;  ///< nullptr on a virtual clock
+    std::unique_ptr<Io> io;
     Doorbell doorbell;
     std::function<void()> tellControl;  ///< wakes the control thread; called from the worker's thread
   };
