@@ -1,128 +1,117 @@
-/**
- * What the demo measures, from outside etherloom: real programs in the hosts, on the hosts' own kernel stacks.
- * Built and closed by runDemo, used by the phases.
- */
+/** What the demo measures, from outside etherloom: real programs in the hosts, on the hosts' own kernel stacks. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { EtherloomError } from '../../lib/errors.js'
-import type { Fabric } from '../../lib/fabric.js'
-import { loadTopology } from '../../lib/topology/load.js'
-import { Network } from '../../lib/topology/network.js'
-import type { Passed } from './peer.js'
-import { Programs } from './programs.js'
-import { addresses, type Host, type Relation } from './scene.js'
+import type { Namespace } from '../../lib/namespace.js'
 
-/** Both ends of a TCP transfer. */
-export interface Transfer {
-  sent: Passed
-  received: Passed
+/** A host and the address it answers to. */
+export interface Host {
+  name: string
+  namespace: Namespace
+  address: string
 }
 
-type Ends = Pick<Relation, 'from' | 'to'>
+export interface Pings {
+  sent: number
+  /** Round trips of the answered ones, in milliseconds. */
+  roundTrips: number[]
+}
 
-const topologyFile = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts')
-      ? '../../examples/three-hosts.yaml'
-      : '../../../examples/three-hosts.yaml',
-    import.meta.url,
-  ),
+const running = new Set<ChildProcess>()
+
+/** Ends, by their ids, the programs that still run. */
+export function endAll(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
+
+function run(host: Host, program: string, ...words: string[]): ChildProcess {
+  const child = spawn('nsenter', [`--net=${host.namespace.path}`, '--', program, ...words], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  running.add(child)
+  child.once('close', () => running.delete(child))
+  return child
+}
+
+async function linesOf(child: ChildProcess, each: (line: string) => void): Promise<void> {
+  if (!child.stdout) return
+  const closed = once(child, 'close')
+  for await (const line of createInterface(child.stdout)) each(line)
+  await closed
+}
+
+/** Pings with ping(8); `interval` in seconds. */
+export async function ping(from: Host, to: Host, count: number, interval: number): Promise<Pings> {
+  const roundTrips: number[] = []
+  const child = run(from, 'ping', '-n', '-c', String(count), '-i', String(interval), '-W', '1', to.address)
+  await linesOf(child, (line) => {
+    const time = / time=([\d.]+) ms/.exec(line)?.[1]
+    if (time !== undefined) roundTrips.push(Number(time))
+  })
+  return { sent: count, roundTrips }
+}
+
+/** Pings until one is answered, so that both sides know each other's address before anything is measured. */
+export async function meet(from: Host, to: Host): Promise<boolean> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    if ((await ping(from, to, 1, 1)).roundTrips.length > 0) return true
+  }
+  return false
+}
+
+const peerProgram = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './peer.ts' : './peer.js', import.meta.url),
 )
 
-/** Fixed, so that whoever runs the demo again meets the same losses. */
-const seed = 1
+const startPeer = (host: Host, ...words: string[]): ChildProcess =>
+  run(host, process.execPath, ...process.execArgv, peerProgram, ...words)
 
-/** The running topology, and the programs in its hosts. */
-export class Lab {
-  readonly #network: Network
-  readonly #programs = new Programs()
-
-  private constructor(network: Network) {
-    this.#network = network
-  }
-
-  /** @throws EtherloomError what loading and building the topology can throw */
-  static async build(): Promise<Lab> {
-    return new Lab(await Network.up({ ...(await loadTopology(topologyFile)), seed }))
-  }
-
-  get fabric(): Fabric {
-    const [fabric] = this.#network.fabrics.values()
-    if (fabric) return fabric
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `${topologyFile} has no fabric`)
-  }
-
-  /** Ends the measurement under way: it throws. So does every later one. */
-  interrupt(): void {
-    this.#programs.interrupt()
-  }
-
-  /** Ends what runs in the hosts, then the hosts. */
-  async close(): Promise<void> {
-    await this.#programs.close()
-    await this.#network.close()
-  }
-
-  /**
-   * Frames so far, by the fabric's own counters: those that it heard from the two hosts, and those that it passed on
-   * over paths without a policy, which between hosts that are denied is every frame from one to the other.
-   */
-  frames({ from, to }: Ends): { heard: number; passed: number } {
-    const stats = [from, to].map((host) => this.fabric.port(host).stats())
-    return {
-      heard: sum(stats.map(({ received }) => received.frames)),
-      passed: sum(stats.map(({ defaults }) => defaults.delivered)),
-    }
-  }
-
-  /** Waits until one host answers the other, so that both know their addresses; gives up after 5 s. */
-  async meet({ from, to }: Ends): Promise<void> {
-    await this.#programs.ping(this.#at(from), ['-c', '1', '-i', '0.2', '-w', '5', addresses[to]])
-  }
-
-  /** Pings every `interval` seconds; the round trips of those that were answered, in milliseconds. */
-  async ping(
-    { from, to }: Ends,
-    pings: number,
-    interval: number,
-    progress?: (answers: number) => void,
-  ): Promise<number[]> {
-    const args = ['-c', String(pings), '-i', String(interval), '-W', '0.5', addresses[to]]
-    return this.#programs.ping(this.#at(from), args, progress)
-  }
-
-  /** Sends UDP at so many Mbit/s, Ethernet headers included. What arrived, or undefined where it broke off. */
-  async udp(
-    { from, to }: Ends,
-    rate: number,
-    seconds: number,
-    progress: (soFar: Passed) => void,
-  ): Promise<Passed | undefined> {
-    const sink = this.#programs.startPeer(this.#at(to), ['udp-sink'], progress)
-    const args = ['udp-source', addresses[to], await sink.port(), rate, seconds]
-    await this.#programs.startPeer(this.#at(from), args).result()
-    sink.finish()
-    return sink.result()
-  }
-
-  /** Transfers random bytes over TCP for so long; undefined where one end broke off. */
-  async tcp(
-    { from, to }: Ends,
-    seconds: number,
-    progress: (soFar: Passed) => void,
-  ): Promise<Transfer | undefined> {
-    const sink = this.#programs.startPeer(this.#at(to), ['tcp-sink'], progress)
-    const args = ['tcp-source', addresses[to], await sink.port(), seconds]
-    const sent = await this.#programs.startPeer(this.#at(from), args).result()
-    if (!sent) sink.kill()
-    const received = await sink.result()
-    return sent && received && { sent, received }
-  }
-
-  #at(host: Host): string {
-    const namespace = this.#network.hosts.get(host)
-    if (namespace) return namespace.path
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `${topologyFile} has no host '${host}'`)
-  }
+async function resultOf(peer: ChildProcess, ready?: () => void): Promise<unknown> {
+  let last: unknown
+  await linesOf(peer, (line) => {
+    last = JSON.parse(line)
+    if (last === 'ready') ready?.()
+  })
+  return last
 }
 
-const sum = (counts: bigint[]): number => Number(counts.reduce((total, count) => total + count, 0n))
+async function exchange(
+  from: Host,
+  to: Host,
+  kind: 'udp' | 'tcp',
+  ...words: string[]
+): Promise<[unknown, unknown]> {
+  const receiver = startPeer(to, `${kind}-receive`)
+  let received: Promise<unknown> | undefined
+  await new Promise<void>((ready) => {
+    received = resultOf(receiver, ready)
+    void received.finally(ready)
+  })
+  const sent = await resultOf(startPeer(from, `${kind}-send`, to.address, ...words))
+  return [sent, await received]
+}
+
+/** Offers UDP at a rate for some seconds; what arrived, in bits per second of whole frames. */
+export async function udpRate(from: Host, to: Host, offered: number, seconds: number): Promise<number> {
+  const [, received] = await exchange(from, to, 'udp', String(offered), String(seconds))
+  return (received as { rate: number } | undefined)?.rate ?? 0
+}
+
+export interface Transfer {
+  bytes: number
+  /** Bits of payload per second, at the receiver. */
+  rate: number
+  /** Whether the checksums at both ends agree. */
+  same: boolean
+}
+
+/** One TCP transfer. */
+export async function tcpTransfer(from: Host, to: Host, bytes: number): Promise<Transfer> {
+  const [sent, received] = (await exchange(from, to, 'tcp', String(bytes))) as [
+    { checksum: string } | undefined,
+    { bytes: number; rate: number; checksum: string } | undefined,
+  ]
+  const same = received?.bytes === bytes && received.checksum === sent?.checksum
+  return { bytes: received?.bytes ?? 0, rate: received?.rate ?? 0, same }
+}

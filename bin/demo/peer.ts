@@ -1,131 +1,101 @@
 /**
- * One end of a UDP stream or a TCP transfer: a program of its own, which the Lab starts inside a host.
- *
- *   peer.js udp-sink                                  peer.js tcp-sink
- *   peer.js udp-source ADDRESS PORT MBIT SECONDS      peer.js tcp-source ADDRESS PORT SECONDS
- *
- * It talks with the Lab by messages (`PeerMessage`) and ends when the Lab lets go of the channel, however that
- * happens. A sink says where it is ready; udp-sink reports once the Lab has said 'finish' and all is quiet.
+ * A program that the demo runs inside a host, on that host's own kernel stack:
+ * `peer ROLE [ADDRESS] [NUMBER...]`. A receiver prints `ready` when it listens, and its result as JSON at the end.
  */
-import { createHash, randomFillSync } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
+import { connect, createServer, type Socket } from 'node:net'
 
-/** What passed at one end: bytes after the first arrival, and the time from it to the last. */
-export interface Passed {
-  bytes: number
-  seconds: number
-  /** Of a TCP transfer. */
-  sha256?: string
+const port = 7000
+/** Bytes before the payload of a UDP datagram: Ethernet, IPv4 and UDP headers. */
+const headers = 14 + 20 + 8
+const payload = 1400
+
+const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
+
+const roles: Record<string, (...words: string[]) => Promise<void>> = {
+  /** Counts what arrives until nothing has for half a second; rate in bits per second from first to last frame. */
+  async 'udp-receive'() {
+    const socket = createSocket('udp4')
+    let frames = 0
+    let bytes = 0
+    let first = 0n
+    let last = 0n
+    let quiet: NodeJS.Timeout | undefined
+    const ended = new Promise<void>((resolve) => {
+      socket.on('message', (message) => {
+        last = process.hrtime.bigint()
+        // The first frame only starts the clock: its time on the line lies before it.
+        if (frames++ === 0) first = last
+        else bytes += message.length + headers
+        if (quiet) quiet.refresh()
+        else quiet = setTimeout(resolve, 500)
+      })
+    })
+    socket.bind(port)
+    await once(socket, 'listening')
+    socket.setRecvBufferSize(4 << 20)
+    print('ready')
+    await ended
+    socket.close()
+    print({ frames, rate: (bytes * 8e9) / Number(last - first) })
+  },
+
+  /** Offers frames at a rate in bits per second, headers included, for some seconds. */
+  async 'udp-send'(address, rate, seconds) {
+    const socket = createSocket('udp4')
+    const datagram = Buffer.alloc(payload)
+    const perSecond = Number(rate) / 8 / (payload + headers)
+    const start = process.hrtime.bigint()
+    let sent = 0
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        const elapsed = Number(process.hrtime.bigint() - start) / 1e9
+        const due = Math.floor(Math.min(elapsed, Number(seconds)) * perSecond)
+        for (; sent < due; sent++) socket.send(datagram, port, address)
+        if (elapsed < Number(seconds)) return
+        clearInterval(timer)
+        resolve()
+      }, 1)
+    })
+    socket.close()
+    print({ sent })
+  },
+
+  /** Takes one transfer; its checksum, and its rate in bits of payload per second. */
+  async 'tcp-receive'() {
+    const server = createServer()
+    server.listen(port)
+    await once(server, 'listening')
+    print('ready')
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    server.close()
+    const hash = createHash('sha256')
+    const start = process.hrtime.bigint()
+    let bytes = 0
+    for await (const chunk of socket) {
+      hash.update(chunk as Buffer)
+      bytes += (chunk as Buffer).length
+    }
+    print({
+      bytes,
+      rate: (bytes * 8e9) / Number(process.hrtime.bigint() - start),
+      checksum: hash.digest('hex'),
+    })
+  },
+
+  /** Sends so many bytes and says what their checksum is. */
+  async 'tcp-send'(address, bytes) {
+    const data = Buffer.alloc(Number(bytes))
+    for (let at = 0; at < data.length; at += 4) data.writeUInt32LE((at * 2654435761) >>> 0, at)
+    const socket = connect(port, address)
+    await once(socket, 'connect')
+    socket.end(data)
+    await once(socket, 'close')
+    print({ checksum: createHash('sha256').update(data).digest('hex') })
+  },
 }
 
-export type PeerMessage =
-  { kind: 'ready'; port: number } | ({ kind: 'progress' } & Passed) | ({ kind: 'done' } & Passed)
-
-const ethernetHeader = 14
-const headers = ethernetHeader + 20 + 8 // and those of IPv4 and UDP
-const payload = Buffer.alloc(1514 - headers)
-const quietSeconds = 0.3
-const progressSeconds = 0.2
-const silenceLimit = 10_000 // milliseconds after which a transfer counts as cut off
-
-const tell = (message: PeerMessage): void => void process.send?.(message)
-const now = (): number => performance.now() / 1000
-
-/** Adds up what arrives, and tells now and then. The first arrival starts the clock and counts for nothing else. */
-class Arrivals {
-  #bytes = 0
-  #first = 0
-  #last = 0
-  #toldAt = 0
-
-  /** When something last arrived, in seconds; 0 before. */
-  get last(): number {
-    return this.#last
-  }
-
-  get passed(): Passed {
-    return { bytes: this.#bytes, seconds: this.#last - this.#first }
-  }
-
-  add(bytes: number): void {
-    this.#last = now()
-    if (this.#first === 0) this.#first = this.#toldAt = this.#last
-    else this.#bytes += bytes
-    if (this.#last - this.#toldAt < progressSeconds) return
-    this.#toldAt = this.#last
-    tell({ kind: 'progress', ...this.passed })
-  }
-}
-
-async function udpSink(): Promise<void> {
-  const arrivals = new Arrivals()
-  // The larger the buffer, the longer this process may be kept waiting on a busy machine without a loss.
-  const socket = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 })
-  socket.on('message', (message) => arrivals.add(message.length + headers))
-  socket.bind(0)
-  await once(socket, 'listening')
-  tell({ kind: 'ready', port: socket.address().port })
-  await once(process, 'message')
-  const finish = now()
-  while (now() - Math.max(finish, arrivals.last) < quietSeconds) await pause(50)
-  tell({ kind: 'done', ...arrivals.passed })
-}
-
-async function udpSource(address: string, port: number, megabits: number, seconds: number): Promise<void> {
-  const socket = createSocket('udp4')
-  socket.connect(port, address)
-  await once(socket, 'connect')
-  const framesPerSecond = (megabits * 1e6) / 8 / (payload.length + headers)
-  const started = now()
-  let sent = 0
-  for (let elapsed = 0; elapsed < seconds; elapsed = now() - started) {
-    for (; sent < elapsed * framesPerSecond; sent++) socket.send(payload)
-    await pause(1)
-  }
-  tell({ kind: 'done', bytes: sent * (payload.length + headers), seconds })
-}
-
-async function tcpSink(): Promise<void> {
-  const server = createServer()
-  server.listen(0)
-  await once(server, 'listening')
-  tell({ kind: 'ready', port: (server.address() as AddressInfo).port })
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  const arrivals = new Arrivals()
-  const hash = createHash('sha256')
-  for await (const chunk of socket as AsyncIterable<Buffer>) {
-    arrivals.add(chunk.length)
-    hash.update(chunk)
-  }
-  tell({ kind: 'done', ...arrivals.passed, sha256: hash.digest('hex') })
-}
-
-async function tcpSource(address: string, port: number, seconds: number): Promise<void> {
-  const socket = connect(port, address)
-  socket.setTimeout(silenceLimit, () => socket.destroy(new Error('nothing moves')))
-  await once(socket, 'connect')
-  const hash = createHash('sha256')
-  const started = now()
-  let bytes = 0
-  while (now() - started < seconds) {
-    const chunk = randomFillSync(Buffer.allocUnsafe(1 << 16))
-    hash.update(chunk)
-    bytes += chunk.length
-    if (!socket.write(chunk)) await once(socket, 'drain')
-  }
-  socket.resume().end()
-  await once(socket, 'close')
-  tell({ kind: 'done', bytes, seconds: now() - started, sha256: hash.digest('hex') })
-}
-
-process.once('disconnect', () => process.exit())
-
-const [role, address = '', ...numbers] = process.argv.slice(2)
-const [port = 0, first = 0, second = 0] = numbers.map(Number)
-if (role === 'udp-sink') await udpSink()
-else if (role === 'udp-source') await udpSource(address, port, first, second)
-else if (role === 'tcp-sink') await tcpSink()
-else if (role === 'tcp-source') await tcpSource(address, port, first)
+const [role = '', ...words] = process.argv.slice(2)
+await roles[role]?.(...words)
