@@ -122,20 +122,28 @@ Ticket Engine::detach(PortId id) {
   }
   workers_[leaving.worker]->addLoad(-1);
 
+  // Paths join ports that were members together: the first of a pair to leave takes both along.
+  std::vector<std::uint64_t> pairs;
+  for (const Attachment* member : next->members) {
+    if (!member) continue;
+    pairs.push_back(pairKey(leaving.id, member->id));
+    pairs.push_back(pairKey(member->id, leaving.id));
+  }
+
   // First no worker names the port any more, then its device and what its paths hold go, then the seat
   // itself.
-  return publish(record, std::move(next), [this, &leaving, &record] {
+  return publish(record, std::move(next), [this, &leaving, &record, pairs = std::move(pairs)] {
     FabricSeat& fabric = record.seat;
     order(fabric.home, [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
-    std::vector<std::uint64_t> gone;
-    for (const auto& [key, path] : paths_) {
-      if (&path->from() != &leaving && &path->to() != &leaving) continue;
-      gone.push_back(key);
-      order(path->to().worker, [moving = path.get()](Worker& worker) { worker.flush(*moving); });
+    for (const std::uint64_t key : pairs) {
+      const auto path = paths_.find(key);
+      if (path == paths_.end()) continue;
+      order(path->second->to().worker,
+            [moving = path->second.get()](Worker& worker) { worker.flush(*moving); });
     }
     order(leaving.worker, [&leaving](Worker& worker) { worker.detach(leaving); });
-    whenGone(*leaving.port, [this, &leaving, &record, gone = std::move(gone)] {
-      for (const std::uint64_t key : gone) paths_.erase(key);
+    whenGone(*leaving.port, [this, &leaving, &record, pairs] {
+      for (const std::uint64_t key : pairs) paths_.erase(key);
       record.freeSlots.push_back(leaving.slot);
       freePorts_.push_back(leaving.id);
       seats_[static_cast<std::size_t>(leaving.id)].reset();
