@@ -47,9 +47,9 @@ describe('The end of a process', function () {
     ['process.exit ends it with its code', 'process.exit', 7, ''],
     ['process.exit ends it while a port is being attached', 'process.exit before attached', 7, ''],
     ['the end of a block with `await using` closes', 'end of block', 0, ''],
-    ['a worker thread that closes ends', 'worker ends', 0, 'worker 0, threads 0'],
-    ['a worker thread that exits without closing ends', 'worker exits', 0, 'worker 7, threads 0'],
-    ['a worker thread that is terminated ends', 'worker is terminated', 0, 'worker 1, threads 0'],
+    ['a worker thread that closes ends', 'worker ends', 0, 'worker 0, no thread left'],
+    ['a worker thread that exits without closing ends', 'worker exits', 0, 'worker 7, no thread left'],
+    ['a worker thread that is terminated ends', 'worker is terminated', 0, 'worker 1, no thread left'],
   ]
   for (const [what, name, ended, output] of endings) {
     it(what, async () => {
@@ -68,7 +68,7 @@ describe('The end of a process', function () {
   it('a throw in a worker thread ends the worker only', async () => {
     const { ended, output } = await run('worker throws')
     expect(ended).to.equal(0)
-    expect(output).to.contain('worker failed: on purpose').and.contain('worker 1, threads 0')
+    expect(output).to.contain('worker failed: on purpose').and.contain('worker 1, no thread left')
   })
 
   it('SIGTERM ends it', async () => {

@@ -1,5 +1,6 @@
 /** Fabrics of memory ports: built in one line, closed whatever happens, read without waiting. */
 import { expect } from 'chai'
+import { readdirSync, readFileSync } from 'node:fs'
 import { MemoryPort, type Batch, type Drops, type Fabric, type PathStats } from '../../lib/index.js'
 import { tagOf } from './frames.js'
 
@@ -78,6 +79,18 @@ export function dropped(drops: Drops): Partial<Record<keyof Drops, number>> {
 }
 
 export const sum = (counts: Iterable<bigint>): bigint => [...counts].reduce((total, each) => total + each, 0n)
+
+/** How many threads of engines run in this process. One that was joined can still be there for a moment. */
+export function workerThreads(): number {
+  const nameOf = (thread: string) => {
+    try {
+      return readFileSync(`/proc/self/task/${thread}/comm`, 'utf8')
+    } catch {
+      return '' // gone since it was listed
+    }
+  }
+  return readdirSync('/proc/self/task').filter((thread) => nameOf(thread).startsWith('etherloom-')).length
+}
 
 /** offered + duplicated = delivered + dropped + waiting + in flight. */
 export function expectBalance(path: PathStats, what: string): void {

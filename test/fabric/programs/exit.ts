@@ -2,9 +2,9 @@
  * Ways to end with an open fabric, one per run: `exit.ts CASE`. Started by exit.test.ts.
  * Prints `ready` when frames are under way, and `still here` when nothing else has ended it for a while.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { isMainThread, Worker } from 'node:worker_threads'
 import { Engine, Hub, MemoryPort } from '../../../lib/index.js'
+import { until, workerThreads } from '../../helpers/fabric.js'
 import { numbered } from '../../helpers/frames.js'
 
 /** A hub on two threads, with frames on their way for an hour and more waiting to be read. */
@@ -25,12 +25,6 @@ const stillHere = () =>
     process.exit()
   }, 200).unref()
 
-/** The engine's threads in this process. */
-const threads = () =>
-  readdirSync('/proc/self/task')
-    .map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8'))
-    .filter((name) => name.startsWith('etherloom-')).length
-
 /** Runs another case in a worker thread until it ends, or terminates it, and tells what is left of it. */
 async function inWorker(name: string, terminate = false): Promise<void> {
   const start = `import('${import.meta.resolve('tsx/esm/api')}').then((tsx) => {
@@ -43,7 +37,8 @@ async function inWorker(name: string, terminate = false): Promise<void> {
   if (terminate) worker.stdout.once('data', () => void worker.terminate())
   const code = await exit
   console.log('ready')
-  console.log(`worker ${code}, threads ${threads()}`)
+  await until(() => workerThreads() === 0)
+  console.log(`worker ${code}, no thread left`)
 }
 
 const cases: Record<string, () => Promise<unknown>> = {
