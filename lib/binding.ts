@@ -94,7 +94,15 @@ export interface NativeEngine {
 
 interface Addon {
   Engine: new (
-    options: { virtual: boolean; workers: number; seed: bigint; memory: number },
+    options: {
+      virtual: boolean
+      workers: number
+      seed: bigint
+      memory: number
+      io: 'auto' | 'io_uring' | 'epoll'
+      /** Nanoseconds before a departure; -1: always. */
+      spin: bigint
+    },
     wake: () => void,
   ) => NativeEngine
   openTap(options: {

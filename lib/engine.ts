@@ -4,7 +4,7 @@ import { addon, native, type Happening, type NativeEngine } from './binding.js'
 import { EtherloomError, fromNative } from './errors.js'
 import { engineEvents } from './events.js'
 import type { Fabric } from './fabric.js'
-import { integer, oneOf, optional, readOptions, refuse, seed } from './options.js'
+import { integer, oneOf, optional, readOptions, refuse, required, seed } from './options.js'
 import type { Port } from './port.js'
 import { nameRule } from './port.js'
 import { MemoryBridge } from './ports/memory-bridge.js'
@@ -21,6 +21,16 @@ export interface EngineOptions {
   seed?: bigint | number
   /** For frames, waiting ones included. 1MiB per worker to 64GiB, default 64MiB. Pages are taken with use. */
   memory?: Size
+  /**
+   * How the workers read and write: `io_uring` (Linux 6.1 or later, and no container that forbids it), `epoll`, or the
+   * better of the two that works here. Default `auto`; `engine.io` says which it is.
+   */
+  io?: 'auto' | 'io_uring' | 'epoll'
+  /**
+   * Looks for frames all the time instead of being woken: shorter delays for a whole core per worker. `spinLast` sleeps,
+   * and looks only for so long before a frame is due to leave a path. Default false.
+   */
+  busyPoll?: boolean | { spinLast: Duration }
 }
 
 /**
@@ -49,6 +59,8 @@ export class Engine {
       workers: integer(1, 64, { default: 1 }),
       seed: seed(),
       memory: optional(memoryRule, 64 << 20),
+      io: oneOf(['auto', 'io_uring', 'epoll'], 'auto'),
+      busyPoll: optional(busyPollRule, 0n),
     })
     if (given.clock === 'real' && given.memory < given.workers << 20)
       refuse(
@@ -62,7 +74,14 @@ export class Engine {
     this.#native = native(
       () =>
         new addon.Engine(
-          { virtual: this.#virtual, workers: given.workers, seed: this.seed, memory: given.memory },
+          {
+            virtual: this.#virtual,
+            workers: given.workers,
+            seed: this.seed,
+            memory: given.memory,
+            io: given.io,
+            spin: given.busyPoll,
+          },
           () => {
             this.#wake()
           },
@@ -80,7 +99,7 @@ export class Engine {
     return this.#virtual ? 'virtual' : 'real'
   }
 
-  /** What the workers speak to the kernel with: `epoll`; `virtual` on a virtual clock. */
+  /** What the workers speak to the kernel with: `io_uring` or `epoll`; `virtual` on a virtual clock. */
   get io(): string {
     return this.native.ioName()
   }
@@ -225,6 +244,13 @@ export class Engine {
       this.#fabrics.get(happening.fabric)?.addressMoved(happening.address, happening.from, happening.to)
     }
   }
+}
+
+/** How long before a departure to stop sleeping, in nanoseconds; all the time is -1. */
+function busyPollRule(value: unknown, subject: string): bigint {
+  if (typeof value === 'boolean') return value ? -1n : 0n
+  if (typeof value !== 'object') refuse(subject, "true, false or { spinLast: '50us' }", value)
+  return readOptions(subject, value as { spinLast: Duration }, { spinLast: required(parseDuration) }).spinLast
 }
 
 function memoryRule(value: unknown, subject: string): number {

@@ -107,7 +107,7 @@ export function flag<D extends boolean | undefined = undefined>(fallback?: D): R
 }
 
 /** One of `words`. */
-export function oneOf<Word extends string, D extends Word | undefined = undefined>(
+export function oneOf<const Word extends string, D extends Word | undefined = undefined>(
   words: readonly Word[],
   fallback?: D,
 ): Rule<Word | D> {

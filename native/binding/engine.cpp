@@ -83,7 +83,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                      });
 }
 
-// new Engine({virtual, workers, seed, memory}, wake)
+// new Engine({virtual, workers, seed, memory, io, spin}, wake)
 EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
   const auto options = info[0].As<Napi::Object>();
   EngineOptions asked;
@@ -91,6 +91,11 @@ EngineObject::EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<En
   asked.workers = number(options, "workers");
   asked.seed = unsigned64(options.Get("seed"));
   asked.memory = static_cast<std::size_t>(real(options, "memory"));
+  const std::string io = text(options, "io");
+  asked.io = io == "io_uring" ? IoKind::Uring : io == "epoll" ? IoKind::Epoll : IoKind::Best;
+  bool whole = true;
+  const std::int64_t spin = options.Get("spin").As<Napi::BigInt>().Int64Value(&whole);
+  asked.spin = spin < 0 ? forever : Duration{spin};
 
   // One call may wait in the queue: a second wake-up before the first is served would say nothing new.
   wake_ = Napi::ThreadSafeFunction::New(info.Env(), info[1].As<Napi::Function>(), "etherloom", 1, 1);

@@ -4,13 +4,15 @@
 // only (a ring that insists on its thread is enabled in its first turn).
 //  1. Only turn() may block; everything else returns at once.
 //  2. read() arms a frame device (TAP, message socket): one read is one frame. Its frames come out of take().
+//     Where the pool has no buffer, the frames wait in the device (io_uring) or are read and counted (epoll).
 //  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they
 //  are ready.
 //  4. write() takes the item whatever happens. The end of every write reaches Completions::completed exactly
 //  once,
 //     during write() itself or during a later turn(); until then the frame's bytes belong to the kernel.
 //  5. After forget() no readiness is reported for the descriptor; completions of its writes still arrive.
-//  6. A PortKey carries a generation: a late report finds nobody.
+//  6. Ready is said once for what has arrived: whoever hears it receives until it is drained.
+//  7. A PortKey carries a generation: a late report finds nobody.
 #pragma once
 
 #include <cstdint>

@@ -19,6 +19,9 @@ struct Duration {
   friend constexpr Duration operator-(Duration a) { return {-a.nanoseconds}; }
 };
 
+/// Longer than any wait.
+inline constexpr Duration forever{std::numeric_limits<std::int64_t>::max()};
+
 /// A point on an engine's clock, in nanoseconds since that clock's origin.
 struct Instant {
   std::int64_t nanoseconds = 0;

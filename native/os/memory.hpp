@@ -1,4 +1,4 @@
-// Anonymous memory straight from the kernel: address space now, pages with use.
+// Memory straight from the kernel: anonymous (address space now, pages with use), or shared with a driver.
 #pragma once
 
 #include <sys/mman.h>
@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "os/error.hpp"
+#include "os/fd.hpp"
 
 namespace etherloom {
 
@@ -25,18 +26,27 @@ class Mapping {
   }
 
   [[nodiscard]] static Result<Mapping> create(std::size_t size) {
+    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+               "no address space; give the engine less memory");
+  }
+  /// What the driver behind the descriptor shares from `offset` on.
+  [[nodiscard]] static Result<Mapping> ofFile(const Fd& fd, off_t offset, std::size_t size) {
+    return map(size, MAP_SHARED | MAP_POPULATE, fd.get(), offset, "the kernel shares no memory with us");
+  }
+  /// Page aligned; anonymous memory is zero.
+  [[nodiscard]] std::byte* start() const { return start_; }
+
+ private:
+  [[nodiscard]] static Result<Mapping> map(std::size_t size, int flags, int fd, off_t offset,
+                                           const char* failure) {
+    void* start = mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, fd, offset);
+    if (start == MAP_FAILED) return Error::last("mmap", failure);
     Mapping mapping;
-    void* start =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) return Error::last("mmap", "no address space; give the engine less memory");
     mapping.start_ = static_cast<std::byte*>(start);
     mapping.size_ = size;
     return mapping;
   }
-  /// Page aligned and zero.
-  [[nodiscard]] std::byte* start() const { return start_; }
 
- private:
   std::byte* start_ = nullptr;
   std::size_t size_ = 0;
 };

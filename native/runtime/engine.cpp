@@ -3,9 +3,19 @@
 #include <algorithm>
 
 #include "io/epoll_io.hpp"
+#include "io/uring_io.hpp"
 #include "io/virtual_io.hpp"
 
 namespace etherloom {
+namespace {
+
+Result<std::unique_ptr<Io>> openIo(IoKind kind, int doorbellFd, FramePool& pool) {
+  if (kind == IoKind::Epoll) return EpollIo::create(doorbellFd);
+  auto uring = UringIo::create(doorbellFd, pool);
+  return uring || kind == IoKind::Uring ? std::move(uring) : EpollIo::create(doorbellFd);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
   std::unique_ptr<Engine> engine(new Engine(options, std::move(wake)));
@@ -19,12 +29,13 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std
     if (!doorbell) return doorbell.error();
     std::unique_ptr<Io> io = std::make_unique<VirtualIo>();
     if (!isVirtual) {
-      auto opened = EpollIo::create(doorbell->fd());
+      auto opened = openIo(options.io, doorbell->fd(), **pool);
       if (!opened) return opened.error();
       io = std::move(*opened);
     }
-    engine->workers_.push_back(std::make_unique<Worker>(Worker::Setup{
-        index, engine->clock_, std::move(*pool), std::move(io), std::move(*doorbell), engine->wake_}));
+    engine->workers_.push_back(
+        std::make_unique<Worker>(Worker::Setup{index, engine->clock_, std::move(*pool), std::move(io),
+                                               std::move(*doorbell), engine->wake_, options.spin}));
   }
   for (const auto& worker : engine->workers_) worker->meet(engine->workers_);
   if (!isVirtual) {
@@ -424,18 +435,21 @@ const char* Engine::ioName() const { return workers_.front()->io()->name(); }
 
 std::size_t Engine::close() {
   if (std::exchange(closed_, true)) return 0;
+  for (const auto& seat : seats_) {
+    if (seat) order(seat->worker, [&seat](Worker& worker) { worker.detach(*seat); });
+  }
   if (!isVirtual()) {
     for (const auto& worker : workers_) worker->join();
   }
-  // From here on the control thread is alone: devices first, then what is still under way.
-  for (const auto& seat : seats_) {
-    if (seat) workers_[seat->worker]->detach(*seat);
-  }
+  // From here on the control thread is alone with what is still under way.
   for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
   for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
   graces_.clear();
   std::size_t outstanding = 0;
-  for (const auto& worker : workers_) outstanding += worker->pool().outstanding();
+  for (const auto& worker : workers_) {
+    worker->closeIo();
+    outstanding += worker->pool().outstanding();
+  }
   paths_.clear();
   seats_.clear();
   fabrics_.clear();

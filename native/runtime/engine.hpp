@@ -28,11 +28,16 @@ namespace etherloom {
 using Ticket = std::uint64_t;
 enum class FabricId : std::uint32_t {};
 
+/// How a worker reads and writes. Best is io_uring where the kernel and the container allow it, else epoll.
+enum class IoKind : std::uint8_t { Best, Uring, Epoll };
+
 struct EngineOptions {
   Clock::Kind clock = Clock::Kind::Real;
   unsigned workers = 1;
   std::uint64_t seed = 0;
   std::size_t memory = 64u << 20;  ///< bytes of frames, shared out among the workers
+  IoKind io = IoKind::Best;
+  Duration spin;  ///< how long before a departure a worker stops sleeping; forever: it never sleeps
 };
 
 /// What the policy of one directed pair shall be from now on; no policy means the fabric's default.

@@ -26,6 +26,7 @@ Worker::Worker(Setup setup)
       io_(std::move(setup.io)),
       doorbell_(std::move(setup.doorbell)),
       tellControl_(std::move(setup.tellControl)),
+      spin_(setup.spin),
       held_(pool_->size()),
       tools_{*pool_, held_,
              [](void* worker, Attachment& to, TxItem item) noexcept {
@@ -41,7 +42,7 @@ void Worker::turn() {
   mailbox.drain(*this);
 
   const Instant before = clock_.now();
-  Instant deadline = idle() ? departures_.next() : before;
+  Instant deadline = wakeAt(before);
   const bool mayBeRung = deadline > before;
   if (mayBeRung) {
     asleep_.store(true, std::memory_order_seq_cst);
@@ -306,11 +307,19 @@ void Worker::flush(Path& path) {
 // ---- the thread ----
 
 bool Worker::idle() const noexcept {
-  if (stopping_ || firstReady_ || !mailbox.empty() || (bridge_ && bridge_->pending())) return false;
+  if (stopping_ || firstReady_ || !closing_.empty() || !mailbox.empty() || (bridge_ && bridge_->pending()))
+    return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };
   return std::all_of(crossings_.begin(), crossings_.end(), empty) &&
          std::all_of(lessons_.begin(), lessons_.end(), empty);
+}
+
+/// Until when there is nothing to do.
+Instant Worker::wakeAt(Instant now) const noexcept {
+  if (!idle() || spin_ == forever) return now;
+  const Instant next = departures_.next();
+  return next == Instant::never() ? next : next - spin_;
 }
 
 void Worker::nudge() noexcept {
@@ -337,7 +346,7 @@ void Worker::start() {
 
 void Worker::run() {
   prepareWorkerThread(index_);
-  while (!stopping_) turn();
+  while (!stopping_ || !closing_.empty()) turn();
 }
 
 void Worker::join() {

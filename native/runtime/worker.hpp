@@ -38,6 +38,7 @@ class Worker final : private ReadySink, private PipelineSink {
     std::unique_ptr<Io> io;
     Doorbell doorbell;
     std::function<void()> tellControl;  ///< wakes the control thread; called from the worker's thread
+    Duration spin;                      ///< how long before a departure to stop sleeping
   };
   explicit Worker(Setup setup);
 
@@ -46,6 +47,8 @@ class Worker final : private ReadySink, private PipelineSink {
   void meet(std::span<const std::unique_ptr<Worker>> workers);
   void start();
   void join();
+  /// Takes back the frames that the Io has lent to the kernel. After join().
+  void closeIo() { io_.reset(); }
   Mailbox mailbox;
   /// Ends a wait in turn(), if there is one. Any thread.
   void nudge() noexcept;
@@ -86,6 +89,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
 
   [[nodiscard]] bool idle() const noexcept;
+  [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   void receive(Attachment& port) noexcept;
   void admit(const Crossing& crossing) noexcept;
   void releaseDue(Instant now) noexcept;
@@ -104,6 +108,7 @@ class Worker final : private ReadySink, private PipelineSink {
   std::unique_ptr<Io> io_;
   Doorbell doorbell_;
   std::function<void()> tellControl_;
+  const Duration spin_;
   HeldPool held_;
   PathTools tools_;
   Pipeline pipeline_;

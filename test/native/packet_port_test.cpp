@@ -101,7 +101,7 @@ TEST_CASE("packet port: what comes in is received, what is transmitted goes out,
   CHECK(Scene::framesOn(observer, 150) == plainFrames(150));
   CHECK(bench.delivered() == 150);
   CHECK(bench.account.staged.get() == 0);
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
 TEST_CASE("packet port: a receive hands over no more than a burst") {
@@ -111,7 +111,7 @@ TEST_CASE("packet port: a receive hands over no more than a burst") {
   RxBurst burst(*scene->bench.pool, scene->bench.counters.dropped);
   while (burst.room() != 0) CHECK(scene->port->receive(burst) == RxState::More);
   burst.remove(allFrames(burst.count()));
-  CHECK(scene->bench.pool->outstanding() == 0);
+  CHECK(scene->bench.leaked() == 0);
 }
 
 TEST_CASE("packet port: each direction alone, and both, but never its own frames") {
@@ -227,7 +227,7 @@ TEST_CASE("packet port: super-frames come out as the wire frames that the kernel
     CHECK(received == Scene::framesOn(witness->queues[0], segments));
     for (const Bytes& frame : received) CHECK(shape.valid(frame));
   }
-  CHECK(scene->bench.pool->outstanding() == 0);
+  CHECK(scene->bench.leaked() == 0);
 }
 
 TEST_CASE("packet port: a burst of super-frames loses nothing, and their order neither") {
@@ -286,7 +286,7 @@ TEST_CASE("packet port: closing in the middle of a super-frame keeps no buffer")
   scene->port->close(*scene->bench.io);
   burst.remove(allFrames(burst.count()));
   scene->port.reset();
-  CHECK(scene->bench.pool->outstanding() == 0);
+  CHECK(scene->bench.leaked() == 0);
 }
 
 TEST_CASE(
@@ -356,7 +356,7 @@ TEST_CASE("packet port: an interface that is gone ends the port, whichever direc
   scene->port->close(*bench.io);
   bench.turn({0});
   CHECK(bench.reported.empty());
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
 TEST_CASE("packet port: an interface that was down when it vanished is missed by the next frame to it") {

@@ -14,10 +14,21 @@
 #include "frame/virtio_header.hpp"
 #include "frame_fixtures.hpp"
 #include "io/epoll_io.hpp"
+#include "io/uring_io.hpp"
 #include "os/doorbell.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
+
+enum class BenchIo { Epoll, Uring };
+
+/// A test case that calls this runs once with each. It belongs on the test's own thread.
+inline BenchIo eachIo() {
+  BenchIo kind = BenchIo::Epoll;
+  SUBCASE("epoll") { kind = BenchIo::Epoll; }
+  SUBCASE("io_uring") { kind = BenchIo::Uring; }
+  return kind;
+}
 
 class PortBench : public ReadySink {
  public:
@@ -31,8 +42,14 @@ class PortBench : public ReadySink {
   PortCounters counters;
   PathAccount account;
 
-  explicit PortBench(std::size_t poolBytes = 16 << 20) : pool(*FramePool::create(poolBytes)) {
-    auto made = EpollIo::create(doorbell.fd());
+  explicit PortBench(std::size_t poolBytes = 16 << 20, BenchIo kind = eachIo())
+      : pool(*FramePool::create(poolBytes)) {
+    auto made =
+        kind == BenchIo::Epoll ? EpollIo::create(doorbell.fd()) : UringIo::create(doorbell.fd(), *pool);
+    if (!made && kind == BenchIo::Uring) {
+      MESSAGE("on epoll again: ", made.error().message);
+      made = EpollIo::create(doorbell.fd());
+    }
     REQUIRE(made);
     io = *std::move(made);
     leaveTraces();
@@ -92,6 +109,14 @@ class PortBench : public ReadySink {
     account.staged.add(items.size());
     port.transmit(items);
     port.flush();
+    if (!port.drained()) settle();
+  }
+  /// Lets the kernel have what was written, and look for what there is to read.
+  void settle() { io->turn(clock.now(), clock.now(), *this); }
+  /// Frames that somebody still has, when the Io is gone too.
+  [[nodiscard]] std::size_t leaked() {
+    io.reset();
+    return pool->outstanding();
   }
 
   [[nodiscard]] std::uint64_t delivered() const { return account.delivered.get(); }

@@ -92,7 +92,7 @@ TEST_CASE("tap port: what the kernel sends is received, what is transmitted arri
   CHECK(bench.counters.transmittedBytes.get() == 64 * 60);
   CHECK(bench.account.staged.get() == 0);
   CHECK(scene->port->drained());
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
 TEST_CASE("tap port: a frame over the limit is not transmitted, its neighbours are") {
@@ -143,7 +143,7 @@ TEST_CASE("tap port: an interface that is gone ends the port, whichever directio
   scene->port->close(*bench.io);
   bench.turn({0});
   CHECK(bench.reported.empty());
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
 TEST_CASE("tap port: closing takes the TAP away") {
@@ -211,5 +211,5 @@ TEST_CASE("tap port: a super-frame, which offloads that are off cannot make, is 
   scene->sendFromKernel(behindHeader({}, plainFrame(2)));
   CHECK(scene->bench.receive(*scene->port, 1) == std::vector<Bytes>{plainFrame(2)});
   CHECK(scene->bench.portDropped(DropReason::BadOffload) == 1);
-  CHECK(scene->bench.pool->outstanding() == 0);
+  CHECK(scene->bench.leaked() == 0);
 }

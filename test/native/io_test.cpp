@@ -1,4 +1,4 @@
-// The epoll Io: how frames are read into buffers, how writes end, and what ends a wait.
+// Both Ios: how frames are read into buffers, how writes end, and what ends a wait.
 #include "io/epoll_io.hpp"
 
 #include <linux/filter.h>
@@ -50,6 +50,7 @@ struct TakenFrame {
 
 /// Everything that one take() hands over.
 std::pair<RxState, std::vector<TakenFrame>> take(PortBench& bench, Reader& reader, std::size_t prefix = 0) {
+  bench.settle();
   RxBurst burst(*bench.pool, bench.counters.dropped);
   const RxState state = bench.io->take(reader, burst);
   std::vector<TakenFrame> frames;
@@ -58,6 +59,19 @@ std::pair<RxState, std::vector<TakenFrame>> take(PortBench& bench, Reader& reade
     bench.pool->release(frame);
   }
   return {state, std::move(frames)};
+}
+
+/// The next frames of a reader that `count` were sent to, in as many bursts as it takes.
+std::vector<TakenFrame> takeAll(PortBench& bench, Reader& reader, std::size_t count, std::size_t prefix = 0) {
+  std::vector<TakenFrame> all;
+  while (all.size() < count) {
+    auto [state, frames] = take(bench, reader, prefix);
+    REQUIRE(state != RxState::Failed);
+    CHECK(frames.size() <= burstSize);
+    std::move(frames.begin(), frames.end(), std::back_inserter(all));
+  }
+  CHECK(take(bench, reader, prefix).second.empty());
+  return all;
 }
 
 /// A frame in the pool with these bytes.
@@ -90,67 +104,82 @@ bool forgetEpollPwait2() {
 
 }  // namespace
 
-TEST_CASE("epoll io: frames of every length come out whole, in a large buffer only where they need one") {
+TEST_CASE("io: frames of every length come out whole") {
+  const BenchIo kind = eachIo();
   for (const std::uint16_t prefix : {std::uint16_t{0}, std::uint16_t{12}}) {
-    PortBench bench;
+    PortBench bench(16 << 20, kind);
     const Device device;
     auto reader = bench.io->read({1, 1}, device.ours.get(), {.prefix = prefix, .limit = 9018});
     REQUIRE(reader);
     const std::vector<std::size_t> lengths{14, 1919, 1920, 1921, 9018, 60, 5000, 9018};
     for (const std::size_t length : lengths) device.send(plainFrame(3, prefix + length));
-    const auto [state, frames] = take(bench, **reader, prefix);
-    CHECK(state == RxState::Drained);
-    REQUIRE(frames.size() == lengths.size());
+    const auto frames = takeAll(bench, **reader, lengths.size(), prefix);
     for (std::size_t index = 0; index < frames.size(); ++index) {
       CAPTURE(lengths[index]);
       CHECK(frames[index].bytes == plainFrame(3, prefix + lengths[index]));
-      CHECK(frames[index].bufferClass == (lengths[index] <= 1920 ? BufferClass::Small : BufferClass::Large));
+      if (kind == BenchIo::Epoll) {
+        CHECK(frames[index].bufferClass ==
+              (lengths[index] <= 1920 ? BufferClass::Small : BufferClass::Large));
+      }
     }
-    CHECK(bench.pool->outstanding() == 0);
+    CHECK(bench.leaked() == 0);
   }
 }
 
-TEST_CASE("epoll io: a frame over the limit shows by one byte too many") {
+TEST_CASE("io: a frame over the limit shows by its length") {
+  const BenchIo kind = eachIo();
   for (const std::uint32_t limit : {1514U, 1919U, 1920U, 1921U, 9014U}) {
     CAPTURE(limit);
-    PortBench bench;
+    PortBench bench(16 << 20, kind);
     const Device device;
     auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = limit});
     REQUIRE(reader);
     for (const std::uint32_t over : {0U, 1U, 100U}) device.send(plainFrame(3, limit + over));
-    const auto [state, frames] = take(bench, **reader);
-    REQUIRE(frames.size() == 3);
+    const auto frames = takeAll(bench, **reader, 3);
     CHECK(frames[0].bytes == plainFrame(3, limit));
     CHECK(frames[1].bytes == plainFrame(3, limit + 1));
-    CHECK(frames[2].bytes == plainFrame(3, limit + 1));
+    CHECK(frames[2].bytes.size() > limit);
   }
 }
 
-TEST_CASE("epoll io: a limit that no buffer holds is refused") {
+TEST_CASE("io: a limit that no buffer holds is refused") {
   PortBench bench;
   const Device device;
   CHECK_FALSE(bench.io->read({1, 1}, device.ours.get(), {.limit = FramePool::largeCapacity}));
   CHECK(bench.io->read({1, 1}, device.ours.get(), {.limit = FramePool::largeCapacity - 1}));
 }
 
-TEST_CASE("epoll io: a full burst says that there may be more") {
+TEST_CASE("io: many frames come in order, at most a burst at once") {
   PortBench bench;
   const Device device;
   auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = 1514});
   REQUIRE(reader);
   for (unsigned index = 0; index < burstSize + 5; ++index)
     device.send(plainFrame(static_cast<std::uint8_t>(index)));
-  const auto first = take(bench, **reader);
-  CHECK(first.first == RxState::More);
-  CHECK(first.second.size() == burstSize);
-  const auto second = take(bench, **reader);
-  CHECK(second.first == RxState::Drained);
-  REQUIRE(second.second.size() == 5);
-  CHECK(second.second[4].bytes == plainFrame(burstSize + 4));
+  const auto all = takeAll(bench, **reader, burstSize + 5);
+  for (unsigned index = 0; index < all.size(); ++index)
+    CHECK(all[index].bytes == plainFrame(static_cast<std::uint8_t>(index)));
 }
 
-TEST_CASE("epoll io: without buffers the device is drained all the same, and counted") {
-  PortBench bench(300 << 10);
+TEST_CASE("io: without buffers frames wait in their device, on io_uring") {
+  PortBench bench(300 << 10, BenchIo::Uring);
+  if (bench.io->name() != std::string_view("io_uring")) return;
+  const auto taken = exhaust(*bench.pool, BufferClass::Small);
+  const Device device;
+  auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = 1514});
+  REQUIRE(reader);
+  for (unsigned index = 0; index < burstSize; ++index) device.send(plainFrame(1));
+  CHECK(take(bench, **reader).second.empty());
+  for (Frame* frame : taken) bench.pool->release(frame);
+  std::size_t came = 0;
+  while (came < burstSize) came += take(bench, **reader).second.size();
+  CHECK(bench.portDropped(DropReason::NoBuffer) == 0);
+  bench.io->forget(device.ours.get());
+  CHECK(bench.leaked() == 0);
+}
+
+TEST_CASE("io: without buffers the device is drained all the same, and counted, on epoll") {
+  PortBench bench(300 << 10, BenchIo::Epoll);
   const Device device;
   auto reader = bench.io->read({1, 1}, device.ours.get(), {.prefix = 12, .limit = 9018});
   REQUIRE(reader);
@@ -175,10 +204,10 @@ TEST_CASE("epoll io: without buffers the device is drained all the same, and cou
     CHECK(bench.portDropped(DropReason::NoBuffer) == 1);
     for (Frame* frame : taken) bench.pool->release(frame);
   }
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
-TEST_CASE("epoll io: the end of a device says why") {
+TEST_CASE("io: the end of a device says why") {
   PortBench bench;
   Device device;
   auto reader = bench.io->read({1, 1}, device.ours.get(), {.limit = 1514});
@@ -194,32 +223,35 @@ TEST_CASE("epoll io: the end of a device says why") {
     break;
   }
   CHECK((*reader)->error == ECONNRESET);
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
-TEST_CASE("epoll io: each write ends once, with its length or its error") {
+TEST_CASE("io: each write ends once, with its length or its error") {
   PortBench bench;
   const Device device;
   Ended ended(bench);
   Bytes received(100);
   bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(1)), 0);
+  bench.settle();
   CHECK(ended.results == std::vector{60});
   REQUIRE(::read(device.theirs.get(), received.data(), received.size()) == 60);
   CHECK(std::equal(received.begin(), received.begin() + 60, plainFrame(1).begin()));
 
   bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(2, 72), 12), 12);
+  bench.settle();
   CHECK(ended.results == std::vector{60, 72});
   REQUIRE(::read(device.theirs.get(), received.data(), received.size()) == 72);
   CHECK(std::equal(received.begin(), received.begin() + 72, plainFrame(2, 72).begin()));
 
   for (int guard = 0; ended.results.back() >= 0 && guard < 100'000; ++guard) {
     bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(3)), 0);
+    bench.settle();
   }
   CHECK(ended.results.back() == -EAGAIN);
-  CHECK(bench.pool->outstanding() == 0);
+  CHECK(bench.leaked() == 0);
 }
 
-TEST_CASE("epoll io: the doorbell ends a wait without end, and is no port") {
+TEST_CASE("io: the doorbell ends a wait without end, and is no port") {
   PortBench bench;
   std::thread ringer([&bench] { bench.doorbell.ring(); });
   bench.io->turn(bench.clock.now(), Instant::never(), bench);
@@ -227,7 +259,7 @@ TEST_CASE("epoll io: the doorbell ends a wait without end, and is no port") {
   CHECK(bench.reported.empty());
 }
 
-TEST_CASE("epoll io: what is ready is reported by its key, until it is forgotten") {
+TEST_CASE("io: what is ready is reported by its key, until it is forgotten") {
   PortBench bench;
   const Device read, watched;
   auto reader = bench.io->read({7, 3}, read.ours.get(), {.limit = 1514});
@@ -237,20 +269,25 @@ TEST_CASE("epoll io: what is ready is reported by its key, until it is forgotten
   CHECK(bench.reported.empty());
   read.send(plainFrame(1));
   watched.send(plainFrame(1));
-  bench.turn(PortBench::patience);
-  CHECK(bench.reported == std::multiset<std::uint32_t>{7, 0xfffffffe});
-  bench.turn({-5});  // a deadline that has passed: only a look
-  CHECK(bench.reported == std::multiset<std::uint32_t>{7, 0xfffffffe});
+  std::set<std::uint32_t> seen;
+  while (seen.size() < 2) {
+    bench.turn(PortBench::patience);
+    seen.insert(bench.reported.begin(), bench.reported.end());
+  }
+  CHECK(seen == std::set<std::uint32_t>{7, 0xfffffffe});
+  takeAll(bench, **reader, 1);
 
   bench.io->forget(watched.ours.get());
+  watched.send(plainFrame(2));
+  read.send(plainFrame(2));
   bench.turn(PortBench::patience);
   CHECK(bench.reported == std::multiset<std::uint32_t>{7});
-  CHECK(take(bench, **reader).second.size() == 1);
-  bench.turn({0});
+  takeAll(bench, **reader, 1);
+  bench.turn({-5});  // a deadline that has passed: only a look
   CHECK(bench.reported.empty());
 }
 
-TEST_CASE("epoll io: more ready ports than one turn reports are all reported soon") {
+TEST_CASE("io: more ready ports than one turn reports are all reported soon") {
   PortBench bench;
   std::vector<Fd> always;
   for (std::uint32_t index = 0; index < 600; ++index) {
@@ -258,16 +295,16 @@ TEST_CASE("epoll io: more ready ports than one turn reports are all reported soo
     REQUIRE(bench.io->watch({index, 1}, fd.get()));
   }
   std::set<std::uint32_t> seen;
-  for (int turns = 0; turns < 3; ++turns) {
+  for (int turns = 0; turns < 100 && seen.size() < 600; ++turns) {
     bench.turn({0});
     seen.insert(bench.reported.begin(), bench.reported.end());
   }
   CHECK(seen.size() == 600);
 }
 
-TEST_CASE("epoll io: a wait for a deadline does not end before it") {
-  const auto neverEarly = [] {
-    PortBench bench;
+TEST_CASE("io: a wait for a deadline does not end before it") {
+  const auto neverEarly = [](BenchIo kind) {
+    PortBench bench(16 << 20, kind);
     bool early = false;
     for (const std::int64_t wait : {1, 50'000, 999'999, 1'000'000, 1'000'001, 3'500'000}) {
       const Instant deadline = bench.clock.now() + Duration{wait};
@@ -276,12 +313,17 @@ TEST_CASE("epoll io: a wait for a deadline does not end before it") {
     }
     return !early;
   };
-  SUBCASE("to the nanosecond") { CHECK(neverEarly()); }
+  SUBCASE("to the nanosecond") {
+    // On a thread of its own: the end of another test's ring may interrupt a wait of this one.
+    bool kept = false;
+    std::thread([&, kind = eachIo()] { kept = neverEarly(kind); }).join();
+    CHECK(kept);
+  }
   SUBCASE("on a kernel without epoll_pwait2") {
     bool forgot = false, kept = false;
     std::thread([&] {
       forgot = forgetEpollPwait2();
-      kept = forgot && neverEarly();
+      kept = forgot && neverEarly(BenchIo::Epoll);
     }).join();
     if (!forgot) {
       MESSAGE("skipped: seccomp is not available");

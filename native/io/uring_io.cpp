@@ -1,0 +1,288 @@
+#include "io/uring_io.hpp"
+
+#include <poll.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+namespace etherloom {
+namespace {
+
+/// How soon a device that found no buffer is read again.
+constexpr Duration hunger{1'000'000};
+
+/// What a result is about: in the low bits of what the request carried, above them a pointer or a number.
+enum class About : std::uint64_t { Read, Write, Source, Doorbell, Nothing };
+constexpr std::uint64_t aboutMask = 7;
+constexpr unsigned aboutBits = 3;
+
+std::uint64_t mark(About about, std::uint64_t value = 0) { return value | static_cast<std::uint64_t>(about); }
+
+/// Descriptors below this number have a place in the ring's own table, where the limits allow it.
+unsigned filesToKeep() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return static_cast<unsigned>(std::min<rlim_t>(limit.rlim_cur, 4096));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Io>> UringIo::create(int doorbellFd, FramePool& pool) {
+  auto ring = Uring::create(requests, 4 * requests);
+  if (!ring) return ring.error();
+  std::unique_ptr<UringIo> io(new UringIo(std::move(*ring), pool, doorbellFd));
+  if (const unsigned files = filesToKeep(); io->ring_.reserveFiles(files)) io->kept_.resize(files);
+  return std::unique_ptr<Io>(std::move(io));
+}
+
+UringIo::UringIo(Uring ring, FramePool& pool, int doorbellFd)
+    : ring_(std::move(ring)), pool_(pool), doorbellFd_(doorbellFd) {}
+
+// ---- descriptors ----
+
+UringIo::Source& UringIo::add(PortKey key, int fd) {
+  const auto place = static_cast<std::size_t>(fd);
+  if (place < kept_.size()) kept_[place] = ring_.keepFile(fd);
+  Source& source = sources_[fd];
+  source.key = key;
+  source.fd = fd;
+  for (auto* list : {&cold_, &hot_, &ready_}) list->reserve(sources_.size());
+  cold_.push_back(&source);
+  return source;
+}
+
+Result<Reader*> UringIo::read(PortKey key, int fd, ReadShape shape) {
+  if (shape.limit >= FramePool::largeCapacity || shape.prefix > FramePool::headroom) {
+    return Error{EINVAL, "", "no buffer holds a frame of " + std::to_string(shape.limit) + " bytes"};
+  }
+  Source& source = add(key, fd);
+  source.reads = true;
+  source.shape = shape;
+  source.bufferClass = shape.limit < FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large;
+  return &source;
+}
+
+Result<void> UringIo::watch(PortKey key, int fd) {
+  add(key, fd);
+  return {};
+}
+
+// A device goes when the last that refers to it is closed: so here the kernel has to let go of it.
+void UringIo::forget(int fd) noexcept {
+  const auto place = sources_.find(fd);
+  if (place == sources_.end()) return;
+  Source& source = place->second;
+  source.forgotten = true;
+  if (source.polled) {
+    io_uring_sqe& cancel = request();
+    cancel.opcode = IORING_OP_ASYNC_CANCEL;
+    cancel.addr = mark(About::Source, reinterpret_cast<std::uintptr_t>(&source));
+    cancel.user_data = mark(About::Nothing);
+    while (source.polled) call(forever);
+  }
+  for (auto* list : {&cold_, &hot_, &ready_}) std::erase(*list, &source);
+  while (source.first) pool_.release(std::exchange(source.first, source.first->next));
+  if (const auto kept = static_cast<std::size_t>(fd); kept < kept_.size() && kept_[kept]) {
+    ring_.dropFile(fd);
+    kept_[kept] = false;
+  }
+  sources_.erase(place);
+}
+
+// ---- requests ----
+
+/// There is always room: a full ring goes to the kernel first.
+io_uring_sqe& UringIo::request() noexcept {
+  io_uring_sqe* request = ring_.request();
+  while (!request) {
+    call({});
+    request = ring_.request();
+  }
+  return *request;
+}
+
+void UringIo::address(io_uring_sqe& request, int fd) noexcept {
+  request.fd = fd;
+  const auto place = static_cast<std::size_t>(fd);
+  if (place < kept_.size() && kept_[place]) request.flags |= IOSQE_FIXED_FILE;
+}
+
+void UringIo::poll(int fd, bool repeatedly, std::uint64_t about) noexcept {
+  io_uring_sqe& polling = request();
+  address(polling, fd);
+  polling.opcode = IORING_OP_POLL_ADD;
+  polling.len = repeatedly ? IORING_POLL_ADD_MULTI : 0;
+  polling.poll32_events = POLLIN;
+  polling.user_data = about;
+}
+
+void UringIo::pollCold() noexcept {
+  while (!cold_.empty() && !ring_.full()) {
+    Source& source = *cold_.back();
+    cold_.pop_back();
+    // SAFETY: sources are aligned to more than the bits that say what this is.
+    static_assert(alignof(Source) > aboutMask);
+    poll(source.fd, !source.reads, mark(About::Source, reinterpret_cast<std::uintptr_t>(&source)));
+    source.polled = true;
+  }
+}
+
+/// False when some could not be asked for anything: those come first in the next turn.
+bool UringIo::readHot() noexcept {
+  for (Source* source : hot_) ask(*source);
+  const auto fed = [](const Source* source) { return source->asked != 0; };
+  if (std::all_of(hot_.begin(), hot_.end(), fed)) return true;
+  std::partition(hot_.begin(), hot_.end(), [fed](const Source* source) { return !fed(source); });
+  return false;
+}
+
+void UringIo::ask(Source& source) noexcept {
+  source.asked = source.got = 0;
+  if (source.first) return;  // its port is not done with the last burst
+  while (source.asked < source.wish && readCount_ < readsPerTurn && !ring_.full()) {
+    Frame* frame = pool_.acquire(source.bufferClass);
+    if (!frame) return;
+    io_uring_sqe& reading = request();
+    address(reading, source.fd);
+    reading.opcode = IORING_OP_READ;
+    reading.rw_flags = RWF_NOWAIT;
+    reading.addr = reinterpret_cast<std::uintptr_t>(frame->data - source.shape.prefix);
+    reading.len =
+        source.shape.prefix + std::min(FramePool::capacity(source.bufferClass), source.shape.limit + 1);
+    reading.user_data = mark(About::Read, std::uint64_t{readCount_} << aboutBits);
+    reads_[readCount_++] = {&source, frame};
+    ++source.asked;
+  }
+}
+
+void UringIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept {
+  io_uring_sqe& writing = request();
+  const std::uint32_t length = prefix + item.frame->length;
+  address(writing, fd);
+  writing.opcode = IORING_OP_WRITE;
+  writing.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  writing.rw_flags = RWF_NOWAIT;
+  writing.addr = reinterpret_cast<std::uintptr_t>(item.frame->data - prefix);
+  writing.len = length;
+  writing.user_data = mark(About::Write, std::uint64_t{writeCount_} << aboutBits);
+  writes_[writeCount_++] = {&port, item, static_cast<int>(length)};
+}
+
+// ---- results ----
+
+void UringIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
+  if (!std::exchange(enabled_, true)) {
+    ring_.enable();
+    poll(doorbellFd_, true, mark(About::Doorbell));
+  }
+  Duration wait = deadline == Instant::never() ? forever : deadline - now;
+  bool fed;
+  do {
+    pollCold();
+    fed = readHot();
+    if (!fed) wait = std::min(wait, hunger);
+    if (readCount_ != 0 || writeCount_ != 0 || !ready_.empty() || !cold_.empty()) wait = {};
+    if (wait > Duration{} || ring_.requested() || ring_.workPending()) call(wait);
+    sortHot();
+    wait = {};
+  } while (ready_.empty() && !hot_.empty() && fed);  // what has become hot is read at once
+
+  for (Source* source : ready_) {
+    source->ready = false;
+    sink.ready(source->key);
+  }
+  ready_.clear();
+}
+
+/// Who gave less than asked for has nothing more.
+void UringIo::sortHot() noexcept {
+  std::erase_if(hot_, [this](Source* source) {
+    if (source->asked == 0) return false;
+    source->wish = std::clamp(2 * source->got, 1U, burstSize);
+    const bool drained = source->got < source->asked;
+    if (drained && source->error == 0) cold_.push_back(source);
+    return drained;
+  });
+}
+
+void UringIo::call(Duration wait) noexcept {
+  ring_.submitAndWait(wait);
+  harvest();
+  if (ring_.requested()) return;  // interrupted: the rest goes with the next call
+  readCount_ = 0;
+  endWrites();
+}
+
+void UringIo::harvest() noexcept {
+  ring_.results([this](const io_uring_cqe& result) {
+    const std::uint64_t value = result.user_data & ~aboutMask;
+    switch (static_cast<About>(result.user_data & aboutMask)) {
+      case About::Read:
+        return arrive(reads_[value >> aboutBits], result.res);
+      case About::Write: {
+        Write& write = writes_[value >> aboutBits];
+        return std::exchange(write.port, nullptr)->completed({write.item, result.res});
+      }
+      case About::Source:
+        // SAFETY: a source stays until its last result.
+        return hear(*reinterpret_cast<Source*>(value), result);
+      case About::Doorbell:
+        if (!(result.flags & IORING_CQE_F_MORE)) poll(doorbellFd_, true, mark(About::Doorbell));
+        return;
+      case About::Nothing:
+        return;
+    }
+  });
+}
+
+void UringIo::arrive(const Read& read, int result) noexcept {
+  Source& source = *read.source;
+  if (result < 0) {
+    pool_.release(read.frame);
+    if (result == -EAGAIN || result == -EINTR) return;
+    source.error = -result;
+    return list(source);
+  }
+  read.frame->length = static_cast<std::uint32_t>(std::max(result - int{source.shape.prefix}, 0));
+  read.frame->next = nullptr;
+  (source.first ? source.last->next : source.first) = read.frame;
+  source.last = read.frame;
+  ++source.got;
+  list(source);
+}
+
+/// A descriptor that is polled has news, or is not polled any more.
+void UringIo::hear(Source& source, const io_uring_cqe& result) noexcept {
+  source.polled = (result.flags & IORING_CQE_F_MORE) != 0;
+  if (source.forgotten) return;
+  if (!source.reads) {
+    list(source);
+    if (!source.polled) cold_.push_back(&source);
+  } else {
+    source.asked = 0;
+    hot_.push_back(&source);
+  }
+}
+
+/// Writes without a result went well.
+void UringIo::endWrites() noexcept {
+  for (const Write& write : std::span(writes_).first(std::exchange(writeCount_, 0))) {
+    if (write.port) write.port->completed({write.item, write.length});
+  }
+}
+
+void UringIo::list(Source& source) noexcept {
+  if (std::exchange(source.ready, true)) return;
+  ready_.push_back(&source);
+}
+
+RxState UringIo::take(Reader& reader, RxBurst& burst) noexcept {
+  auto& source = static_cast<Source&>(reader);
+  while (source.first && burst.room() != 0) burst.add(std::exchange(source.first, source.first->next));
+  if (source.first) return RxState::More;
+  return source.error != 0 ? RxState::Failed : RxState::Drained;
+}
+
+}  // namespace etherloom
