@@ -92,12 +92,12 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   releaseDue(now);
   for (auto& crossings : crossings_) {
     crossings->drain([&](const Crossing& crossing) {
-      admit(crossing);
+      admit({&crossing, 1});
       moved = true;
     });
   }
   std::sort(arrivals_.begin(), arrivals_.end(), comesBefore);
-  for (const Crossing& crossing : arrivals_) admit(crossing);
+  for (const Crossing& crossing : arrivals_) admit({&crossing, 1});
   arrivals_.clear();
   releaseDue(now);
   flushStages();
@@ -139,24 +139,25 @@ void Worker::handOver(std::span<const Crossing> crossings) noexcept {
     offer.handedOver.add(handed - lost);
     offer.lostOnTheWay.add(lost);
   }
-  if (!clock_.isVirtual() && to == index_) {
-    for (const Crossing& crossing : crossings) admit(crossing);
-  }
+  if (!clock_.isVirtual() && to == index_) admit(crossings);
 }
 
-void Worker::admit(const Crossing& crossing) noexcept {
-  if (crossing.path && (crossing.policy->shapes() || crossing.path->due() != Instant::never())) {
-    crossing.path->admit(crossing.frame, *crossing.policy, tools_);
-    departures_.update(*crossing.path);
+// Takes crossings that differ in nothing but the frame.
+void Worker::admit(std::span<const Crossing> crossings) noexcept {
+  const Crossing& first = crossings.front();
+  if (first.path && (first.policy->shapes() || first.path->due() != Instant::never())) {
+    for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
+    departures_.update(*first.path);
     return;
   }
-  const std::uint32_t segments = crossing.frame->offload.segments;
+  std::uint64_t segments = 0;
+  for (const Crossing& crossing : crossings) segments += crossing.frame->offload.segments;
   {
-    Sequence::Update update(crossing.account->sequence);
-    crossing.account->admitted.add(segments);
-    crossing.account->staged.add(segments);
+    Sequence::Update update(first.account->sequence);
+    first.account->admitted.add(segments);
+    first.account->staged.add(segments);
   }
-  stage(*crossing.to, {crossing.frame, crossing.account});
+  for (const Crossing& crossing : crossings) stage(*first.to, {crossing.frame, first.account});
 }
 
 void Worker::releaseDue(Instant now) noexcept {
