@@ -91,13 +91,13 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   bool moved = !arrivals_.empty() || departures_.next() <= now;
   releaseDue(now);
   for (auto& crossings : crossings_) {
-    crossings->drain([&](const Crossing& crossing) {
-      admit({&crossing, 1});
+    crossings->drainRuns([&](std::span<const Crossing> run) {
+      admitRuns(run);
       moved = true;
     });
   }
   std::sort(arrivals_.begin(), arrivals_.end(), comesBefore);
-  for (const Crossing& crossing : arrivals_) admit({&crossing, 1});
+  admitRuns(arrivals_);
   arrivals_.clear();
   releaseDue(now);
   flushStages();
@@ -127,8 +127,7 @@ void Worker::handOver(std::span<const Crossing> crossings) noexcept {
   if (clock_.isVirtual()) {
     workers_[to]->arrivals_.insert(workers_[to]->arrivals_.end(), crossings.begin(), crossings.end());
   } else if (to != index_) {
-    for (const Crossing& crossing : crossings) {
-      if (workers_[to]->crossings_[index_]->push(crossing)) continue;
+    for (const Crossing& crossing : crossings.subspan(workers_[to]->crossings_[index_]->push(crossings))) {
       lost += crossing.frame->offload.segments;
       pool_->release(crossing.frame);
     }
@@ -140,6 +139,18 @@ void Worker::handOver(std::span<const Crossing> crossings) noexcept {
     offer.lostOnTheWay.add(lost);
   }
   if (!clock_.isVirtual() && to == index_) admit(crossings);
+}
+
+void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
+  while (!crossings.empty()) {
+    const Crossing& first = crossings.front();
+    const auto end = std::find_if(crossings.begin(), crossings.end(), [&](const Crossing& each) {
+      return each.to != first.to || each.account != first.account || each.policy != first.policy;
+    });
+    const auto count = static_cast<std::size_t>(end - crossings.begin());
+    admit(crossings.first(count));
+    crossings = crossings.subspan(count);
+  }
 }
 
 // Takes crossings that differ in nothing but the frame.
