@@ -48,9 +48,6 @@ class FramePool {
   [[nodiscard]] static constexpr std::uint32_t capacity(BufferClass bufferClass) {
     return bufferClass == BufferClass::Small ? smallCapacity : largeCapacity;
   }
-  [[nodiscard]] std::size_t size(BufferClass bufferClass) const {
-    return classes_[static_cast<std::size_t>(bufferClass)].size;
-  }
   /// Frames of both classes.
   [[nodiscard]] std::size_t size() const { return classes_[0].size + classes_[1].size; }
   /// Frames that are referenced now. Exact only when no other worker runs.

@@ -90,8 +90,10 @@ class Worker final : private ReadySink, private PipelineSink {
 
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
-  void receive(Attachment& port) noexcept;
-  void admit(const Crossing& crossing) noexcept;
+  /// Whether frames came.
+  bool receive(Attachment& port) noexcept;
+  void admitRuns(std::span<const Crossing> crossings) noexcept;
+  void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
