@@ -9,10 +9,10 @@ import { linuxBridge } from '../peers/linux-bridge.js'
 export const tapToTap: Case = {
   name: 'tap-to-tap',
   what: '60-byte frames from one TAP to another through a hub with one allowed path',
-  measure: forwarding,
-  peers: [etherloomHub, cLoop, linuxBridge],
+  measure: forwarding({ length: 60 }),
+  peers: [etherloomHub, cLoop('flood'), linuxBridge],
   goals: [
-    { ratioTo: cLoop.name, atLeast: 0.85 },
+    { ratioTo: cLoop('flood').name, atLeast: 0.85 },
     { ratioTo: linuxBridge.name, atLeast: 1 },
     { figure: 'resident', atMost: 120 },
   ],
