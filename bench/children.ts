@@ -30,6 +30,7 @@ export async function run(
 ): Promise<string> {
   const [program, ...rest] = place(command, placement)
   const execution = execute(program, rest)
+  execution.child.stdin?.on('error', () => undefined) // whoever does not read its input says so by its exit code
   execution.child.stdin?.end(input)
   return (await execution).stdout
 }

@@ -5,6 +5,7 @@
 // child does. IPv6 is off in them and no address is set, so that nothing but the generator sends.
 
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Child, run, type Placement } from './children.js'
 
 /** The first interface of a host. */
@@ -23,6 +24,9 @@ export interface HostPort {
   /** Its Ethernet address: 02:00:00:00:00:01 for the first of the network, and so on. */
   readonly address: string
 }
+
+/** How long a program may take to make its interfaces. */
+const deadlineMs = 10_000
 
 const holdNamespace = `
   for conf in all default; do
@@ -53,11 +57,19 @@ export class Namespace {
     await run(['ip', '-batch', '-'], { namespace: this.path }, commands.join('\n'))
   }
 
+  /** Resolves when an interface of that name is there. */
+  async has(name: string): Promise<void> {
+    const deadline = performance.now() + deadlineMs
+    while (!new RegExp(`^\\s*${name}:`, 'm').test(await this.#devices())) {
+      if (performance.now() > deadline) throw new Error(`no interface ${name} was made`)
+      await sleep(10)
+    }
+  }
+
   /** What the interfaces of a host have counted since they were made, together. */
   async counters(): Promise<Counters> {
-    const interfaces = await readFile(`/proc/${this.#holder}/net/dev`, 'utf8')
     const counters = { received: 0, sent: 0, offered: 0 }
-    const lines = interfaces.split('\n').filter((line) => /^\s*port\d+:/.test(line))
+    const lines = (await this.#devices()).split('\n').filter((line) => /^\s*port\d+:/.test(line))
     if (lines.length === 0) throw new Error(`the peer made no interface ${portName}`)
     for (const line of lines) {
       // Received bytes, packets, errs, drop, fifo, frame, compressed, multicast; then sent bytes, packets, errs, drop ...
@@ -72,6 +84,11 @@ export class Namespace {
       counters.offered += sent + refused
     }
     return counters
+  }
+
+  /** A line for each interface inside (proc_pid_net(5)). */
+  #devices(): Promise<string> {
+    return readFile(`/proc/${this.#holder}/net/dev`, 'utf8')
   }
 }
 

@@ -119,22 +119,23 @@ function rowOf(result: CaseResult, entry: PeerResult, judged: boolean): string[]
   ]
 }
 
-/** What was skipped, what failed, and what is to be doubted. */
+/** What was skipped, what failed, and what is to be doubted: one line for all peers of a case that share it. */
 function remarksOf({ results }: Report): string[] {
-  return results.flatMap((result) =>
-    result.peers.flatMap((entry) => {
-      const doubt = doubtOf(result, entry)
-      const remark =
-        entry.missing !== undefined
-          ? `skipped: ${entry.missing}`
-          : entry.failure !== undefined
-            ? `FAILED: ${entry.failure}`
-            : doubt === undefined
-              ? undefined
-              : `in doubt: ${doubt}`
-      return remark === undefined ? [] : [`${result.case.name}, ${entry.peer.name}: ${remark}`]
-    }),
-  )
+  return results.flatMap((result) => {
+    const peers = new Map<string, string[]>()
+    for (const entry of result.peers) {
+      const remark = remarkOf(result, entry)
+      if (remark !== undefined) peers.set(remark, [...(peers.get(remark) ?? []), entry.peer.name])
+    }
+    return [...peers].map(([remark, names]) => `${result.case.name}: ${remark}: ${names.join('; ')}`)
+  })
+}
+
+function remarkOf(result: CaseResult, entry: PeerResult): string | undefined {
+  if (entry.missing !== undefined) return `skipped (${entry.missing})`
+  if (entry.failure !== undefined) return `FAILED (${entry.failure})`
+  const doubt = doubtOf(result, entry)
+  return doubt === undefined ? undefined : `in doubt (${doubt})`
 }
 
 function conditionsOf({ setup, rounds }: Report): string {

@@ -33,20 +33,23 @@ export function forwarding({ length, from = 'one' }: ForwardingOptions): Measure
   return {
     figures: [
       { name: 'forwarded', unit: 'frames/s', digits: 0 },
+      // What would be forwarded if nothing were lost: a frame that is flooded counts as its copies.
       { name: 'offered', unit: 'frames/s', digits: 0 },
       ...processFigures,
     ],
 
     async sample(network, session, setup) {
-      const [before, after, sent] = await load(network, session, setup, { length, from })
-      if (after.received > sent * (network.ports.length - 1))
+      const { before, after, statement } = await load(network, session, setup, { length, from })
+      const others = network.ports.length - 1
+      if (after.received > statement.sent * others)
         throw new Error('the receiver got more frames than were sent')
-      return [perSecond('received', before, after), ...sharedFigures(before, after)]
+      const copies = from === 'one' ? others : 1
+      return [perSecond('received', before, after), ...sharedFigures(before, after, statement, copies)]
     },
 
-    /** The kernel throttles the generator; a process that loses nothing had no more to do. */
-    doubt: ([forwarded = NaN, offered = NaN, busy = NaN, resident = NaN]) =>
-      !Number.isNaN(resident) && busy < 90 && forwarded > 0.98 * offered
+    // The kernel throttles the generator; a process that takes all there is could have done more.
+    doubt: ([forwarded = NaN, offered = NaN, refused = NaN, busy = NaN, resident = NaN]) =>
+      !Number.isNaN(resident) && refused < 5 && forwarded > 0.98 * offered
         ? 'the generator was the limit'
         : busyDoubt(busy),
   }
@@ -65,15 +68,23 @@ export function sending({ length }: ForwardingOptions): Measure {
     ],
 
     async sample(network, session, setup) {
-      const [before, after] = await load(network, session, setup, { length, from: 'one' }, 'sent')
-      return [perSecond('sent', before, after), ...sharedFigures(before, after)]
+      const { before, after, statement } = await load(
+        network,
+        session,
+        setup,
+        { length, from: 'one' },
+        'sent',
+      )
+      return [perSecond('sent', before, after), ...sharedFigures(before, after, statement)]
     },
 
-    doubt: ([, , busy = NaN]) => busyDoubt(busy),
+    doubt: ([, , , busy = NaN]) => busyDoubt(busy),
   }
 }
 
 const processFigures: readonly Figure[] = [
+  // How many of the generator's batches met a full queue: where none did and nothing was lost, it was the limit.
+  { name: 'refused', unit: '% of batches', digits: 0 },
   // How much of its core the forwarding process had, or the generator where the kernel forwards in its calls.
   { name: 'busy', unit: '%', digits: 0 },
   { name: 'resident', unit: 'MB', digits: 0 },
@@ -81,6 +92,13 @@ const processFigures: readonly Figure[] = [
 
 function busyDoubt(busy: number): string | undefined {
   return busy < 90 ? 'other programs had a part of the core, or it waited' : undefined
+}
+
+/** What the generator says at its end. */
+interface Statement {
+  sent: number
+  batches: number
+  refused: number
 }
 
 interface Observation {
@@ -100,7 +118,7 @@ async function load(
   { machine, seconds }: Setup,
   { length, from }: Required<ForwardingOptions>,
   moved: 'received' | 'sent' = 'received',
-): Promise<[Observation, Observation, number]> {
+): Promise<{ before: Observation; after: Observation; statement: Statement }> {
   await network.up()
   const generator = await network.start(
     [built('generator'), String(length), ...(from === 'one' ? oneToOne : allToAll)(network.ports)],
@@ -112,8 +130,7 @@ async function load(
   await sleep(seconds * 1000)
   const after = await observe(network, generator, pid)
   if (after[moved] === before[moved]) throw new Error('after a while, no frame came through any more')
-  const { sent } = JSON.parse(await generator.stop()) as { sent: number }
-  return [before, after, sent]
+  return { before, after, statement: JSON.parse(await generator.stop()) as Statement }
 }
 
 function oneToOne([from, to]: readonly HostPort[]): string[] {
@@ -125,6 +142,7 @@ function allToAll(ports: readonly HostPort[]): string[] {
   return [...ports.map(({ name }) => name), 'to', ...ports.map(({ address }) => address)]
 }
 
+/** Waits for it; those by which the generator introduces many ports are before it. */
 async function firstFrame(network: Network, generator: Child, moved: 'received' | 'sent'): Promise<void> {
   const deadline = performance.now() + deadlineMs
   while ((await network.receiver.counters())[moved] + (await network.sender.counters())[moved] === 0) {
@@ -146,9 +164,15 @@ function perSecond(quantity: keyof Observation, before: Observation, after: Obse
   return (after[quantity] - before[quantity]) / (after.seconds - before.seconds)
 }
 
-function sharedFigures(before: Observation, after: Observation): number[] {
+function sharedFigures(
+  before: Observation,
+  after: Observation,
+  { refused, batches }: Statement,
+  copies = 1,
+): number[] {
   return [
-    perSecond('offered', before, after),
+    perSecond('offered', before, after) * copies,
+    (refused / batches) * 100,
     perSecond('processorSeconds', before, after) * 100,
     after.residentMegabytes,
   ]

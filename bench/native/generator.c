@@ -4,11 +4,12 @@
 //   generator LENGTH INTERFACE... to DESTINATION...
 //
 // LENGTH is that of every frame, 60 to 1514 bytes. The interfaces take turns, a batch each; each sends to all
-// destinations but its own address, in turn, frame by frame.
+// destinations but its own address, in turn, frame by frame. Where there are several, each first sends a
+// single frame, slowly, so that a switch knows every address when the load begins.
 //
-// Prints "ready" before the first frame, and one line of JSON at the end: `sent` are the frames that the
-// interfaces took, `refused` the batches that ended early (a TAP whose queue is full, since its reader is
-// slower), `seconds` the time.
+// Prints "ready" before the load begins, and one line of JSON at the end: `sent` are the frames that the
+// interfaces took, `batches` the tries to send one, `refused` those of them that ended early (at a TAP whose
+// queue is full, since its reader is slower), `seconds` the time.
 //
 // Frames go straight to the driver (PACKET_QDISC_BYPASS): a TAP has a queueing discipline by default and a
 // veth has none, so going through it would compare queueing disciplines.
@@ -29,7 +30,13 @@
 
 #include "common.h"
 
-enum { BatchSize = 64, LengthMin = 60, LengthMax = 1514, EtherTypeExperimental = 0x88b5 };
+enum {
+  BatchSize = 64,
+  LengthMin = 60,
+  LengthMax = 1514,
+  EtherTypeExperimental = 0x88b5,
+  IntroductionMicroseconds = 2000
+};
 
 /// The rest of a frame, up to its length, is zero.
 struct TestFrame {
@@ -104,6 +111,14 @@ static const uint8_t* nextDestination(struct Sender* sender, struct Addresses ad
   return address;
 }
 
+/// Writes the next frame of a sender.
+static void fill(uint8_t* bytes, struct Sender* sender, struct Addresses destinations, uint64_t sequence) {
+  struct TestFrame frame = {.header.h_proto = htons(EtherTypeExperimental), .sequence = htobe64(sequence)};
+  memcpy(frame.header.h_source, sender->address, ETH_ALEN);
+  memcpy(frame.header.h_dest, nextDestination(sender, destinations), ETH_ALEN);
+  memcpy(bytes, &frame, sizeof frame);
+}
+
 static void usage(const char* program) {
   fprintf(stderr, "usage: %s LENGTH INTERFACE... to DESTINATION...\n", program);
   exit(2);
@@ -133,27 +148,28 @@ int main(int count, char** arguments) {
 
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, NULL);
+  for (size_t i = 0; i < senderCount && senderCount > 1; i++) {
+    fill(frames[0], &senders[i], destinations, 0);
+    if (send(senders[i].fd, frames[0], length, 0) < 0) fail("send");
+    usleep(IntroductionMicroseconds);
+  }
   puts("ready");
   fflush(stdout);
 
   uint64_t sent = 0;
+  uint64_t batches = 0;
   uint64_t refused = 0;
   double start = now();
   for (size_t turn = 0; !stopped; turn = turn + 1 < senderCount ? turn + 1 : 0) {
     struct Sender* sender = &senders[turn];
-    for (int i = 0; i < BatchSize; i++) {
-      struct TestFrame frame = {.header.h_proto = htons(EtherTypeExperimental),
-                                .sequence = htobe64(sent + (uint64_t)i)};
-      memcpy(frame.header.h_source, sender->address, ETH_ALEN);
-      memcpy(frame.header.h_dest, nextDestination(sender, destinations), ETH_ALEN);
-      memcpy(frames[i], &frame, sizeof frame);
-    }
+    for (int i = 0; i < BatchSize; i++) fill(frames[i], sender, destinations, sent + (uint64_t)i);
     int taken = sendmmsg(sender->fd, messages, BatchSize, 0);
     if (taken < 0 && errno != ENOBUFS && errno != EINTR) fail("sendmmsg");
     if (taken > 0) sent += (uint64_t)taken;
+    batches++;
     if (taken < BatchSize) refused++;  // a batch ends early at the frame that the interface refused
   }
-  printf("{\"sent\": %llu, \"refused\": %llu, \"seconds\": %.6f}\n", (unsigned long long)sent,
-         (unsigned long long)refused, now() - start);
+  printf("{\"sent\": %llu, \"batches\": %llu, \"refused\": %llu, \"seconds\": %.6f}\n",
+         (unsigned long long)sent, (unsigned long long)batches, (unsigned long long)refused, now() - start);
   return 0;
 }
