@@ -2,7 +2,7 @@
 // JavaScript, so that their processes hold the library and Node as users have them and no TypeScript loader.
 
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join, parse } from 'node:path'
+import { extname, join, parse } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from './children.js'
 
@@ -22,10 +22,10 @@ export async function libraryIsBuilt(): Promise<boolean> {
 
 export async function build(): Promise<void> {
   await mkdir(output, { recursive: true })
-  await each('native', '', (source, target) =>
+  await each('native', '.c', '', ['.h'], (source, target) =>
     run(['gcc', '-std=c17', '-O2', '-Wall', '-Wextra', '-o', target, source]),
   )
-  await each('programs', '.js', async (source, target) => {
+  await each('programs', '.ts', '.js', [], async (source, target) => {
     const { default: typescript } = await import('typescript')
     const { ModuleKind, ScriptTarget } = typescript
     const { outputText } = typescript.transpileModule(await readFile(source, 'utf8'), {
@@ -35,15 +35,20 @@ export async function build(): Promise<void> {
   })
 }
 
+/** Makes every target that is older than its source, or than a file of its folder that may be included. */
 async function each(
   folder: string,
-  extension: string,
+  from: string,
+  to: string,
+  included: readonly string[],
   make: (source: string, target: string) => Promise<unknown>,
 ): Promise<void> {
-  for (const file of await readdir(join(sources, folder))) {
-    const source = join(sources, folder, file)
-    const target = built(parse(file).name + extension)
-    if ((await modified(source)) > (await modified(target))) await make(source, target)
+  const files = (await readdir(join(sources, folder))).map((file) => join(sources, folder, file))
+  const shared = files.filter((file) => included.includes(extname(file)))
+  for (const source of files.filter((file) => extname(file) === from)) {
+    const target = built(parse(source).name + to)
+    const newest = Math.max(...(await Promise.all([source, ...shared].map(modified))))
+    if (newest > (await modified(target))) await make(source, target)
   }
 }
 

@@ -2,7 +2,7 @@
 // new quantity a Measure (bench/measures/); the runner, the statistics and the reports know nothing else.
 
 import type { Machine } from './machine.js'
-import type { Network } from './network.js'
+import type { Layout, Network } from './network.js'
 
 /** One comparison: a subject, beside others that do the same job in their own way. */
 export interface Case {
@@ -11,18 +11,20 @@ export interface Case {
   /** One sentence that says what is compared. */
   readonly what: string
   readonly measure: Measure
+  /** How many interfaces each host has. Default one each. */
+  readonly layout?: Layout
   /** The first is the subject; ratios are the subject's figure divided by the other's. */
   readonly peers: readonly [Peer, ...Peer[]]
   /** What the subject must reach. */
   readonly goals: readonly Goal[]
 }
 
-/** One way to join the interface `port0` of the sender to that of the receiver. */
+/** One way to join the interfaces of the hosts. */
 export interface Peer {
   readonly name: string
   /** Why this machine cannot run it; undefined if it can. */
   unavailable(): Promise<string | undefined>
-  /** Makes both interfaces and joins them. */
+  /** Makes the interfaces of `network.ports`, and joins them. */
   start(network: Network, setup: Setup): Promise<Session>
 }
 
@@ -40,6 +42,8 @@ export interface Measure {
   readonly figures: readonly [Figure, ...Figure[]]
   /** Takes every figure once, in the order of `figures`; NaN where a peer has none. */
   sample(network: Network, session: Session, setup: Setup): Promise<number[]>
+  /** What makes these figures, each the median of its rounds, say less than they seem to; undefined if nothing does. */
+  doubt?(medians: readonly number[]): string | undefined
 }
 
 export interface Figure {
@@ -49,10 +53,12 @@ export interface Figure {
   readonly digits: number
 }
 
-/** A bound on the median over the rounds: of the ratio to another peer, or of one of the subject's figures. */
-export type Goal =
-  | { readonly ratioTo: string; readonly atLeast: number }
-  | { readonly figure: string; readonly atMost: number }
+/**
+ * A bound on the median over the rounds: of one of the subject's figures, or of its ratio to another peer, which is made
+ * of the measure's first figure unless `figure` names another.
+ */
+export type Goal = ({ readonly ratioTo: string; readonly figure?: string } | { readonly figure: string }) &
+  ({ readonly atLeast: number } | { readonly atMost: number })
 
 /** What is the same for every peer and run. */
 export interface Setup {

@@ -22,10 +22,17 @@ export interface Placement {
 const execute = promisify(execFile)
 const deadlineMs = 10_000
 
-/** Runs a short command to its end and returns what it printed. */
-export async function run(command: readonly string[], placement: Placement = {}): Promise<string> {
+/** Runs a short command to its end, with `input` as its standard input, and returns what it printed. */
+export async function run(
+  command: readonly string[],
+  placement: Placement = {},
+  input = '',
+): Promise<string> {
   const [program, ...rest] = place(command, placement)
-  return (await execute(program, rest)).stdout
+  const execution = execute(program, rest)
+  execution.child.stdin?.on('error', () => undefined) // whoever does not read its input says so by its exit code
+  execution.child.stdin?.end(input)
+  return (await execution).stdout
 }
 
 /** Why `command` does not work in a new, empty network namespace; undefined if it does. */

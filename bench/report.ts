@@ -1,6 +1,7 @@
-// What the benchmark says: a table for the terminal, the same as Markdown for the documentation, or everything as JSON.
+// What the benchmark says: one table over all cases for the terminal, the same as Markdown for the documentation, or
+// everything as JSON.
 
-import type { Goal, Setup } from './case.js'
+import type { Figure, Goal, Setup } from './case.js'
 import type { CaseResult, PeerResult } from './runner.js'
 import { ratios, summarise, type Summary } from './statistics.js'
 
@@ -12,48 +13,42 @@ export interface Report {
   readonly judged: boolean
 }
 
-/** Whether every subject ran and, where goals count, met them. What could not be measured is not met. */
+/** Whether every subject ran, no run failed and, where goals count, all are met. What was not measured is not met. */
 export function succeeded({ results, judged }: Report): boolean {
-  const ran = results.every(({ peers: [subject] }) => subject.missing === undefined)
+  const ran = results.every(
+    ({ peers }) => peers[0].missing === undefined && peers.every(({ failure }) => failure === undefined),
+  )
   return ran && (!judged || results.flatMap(judge).every(({ met }) => met))
 }
 
 export function toText(report: Report): string {
-  const align = (rows: string[][]) => {
-    const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)))
-    const pad = (cell: string, index: number) =>
-      index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)
-    return rows.map((row) => row.map(pad).join('   '))
-  }
-  const sections = report.results.map((result) => [
-    `${result.case.name}: ${result.case.what}`,
+  const rows = tableOf(report)
+  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)))
+  const pad = (cell: string, index: number) =>
+    columns[index]?.align === 'left' ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)
+  return [
+    ...rows.map((row) => row.map(pad).join('  ').trimEnd()),
     '',
-    ...align(tableOf(result)),
+    ...report.results.map(({ case: { name, what } }) => `${name}: ${what}`),
     '',
-    ...remarksOf(result, report.judged),
-    '',
-  ])
-  return [...sections.flat(), conditionsOf(report)].join('\n')
+    ...remarksOf(report),
+    conditionsOf(report),
+  ].join('\n')
 }
 
 export function toMarkdown(report: Report): string {
   const line = (row: readonly string[]) => `| ${row.join(' | ')} |`
-  const sections = report.results.map((result) => {
-    const [head = [], ...rows] = tableOf(result)
-    return [
-      `### ${result.case.name}`,
-      '',
-      `${result.case.what}.`,
-      '',
-      line(head),
-      line(head.map((_, index) => (index === 0 ? '---' : '---:'))),
-      ...rows.map(line),
-      '',
-      ...remarksOf(result, report.judged).map((remark) => `- ${remark}`),
-      '',
-    ]
-  })
-  return [...sections.flat(), conditionsOf(report)].join('\n')
+  const [head = [], ...rows] = tableOf(report)
+  return [
+    line(head),
+    line(columns.map(({ align }) => (align === 'left' ? '---' : '---:'))),
+    ...rows.map(line),
+    '',
+    ...report.results.map(({ case: { name, what } }) => `- **${name}**: ${what}`),
+    ...remarksOf(report).map((remark) => `- ${remark}`),
+    '',
+    conditionsOf(report),
+  ].join('\n')
 }
 
 export function toJson(report: Report): string {
@@ -65,6 +60,8 @@ export function toJson(report: Report): string {
     peers: result.peers.map((entry) => ({
       name: entry.peer.name,
       missing: entry.missing,
+      failure: entry.failure,
+      doubt: doubtOf(result, entry),
       summaries: result.case.measure.figures.map((_, index) => summarise(column(entry, index))),
       ratio: ratioOf(result, entry),
       runs: entry.runs,
@@ -74,41 +71,71 @@ export function toJson(report: Report): string {
   return JSON.stringify({ machine, rounds: report.rounds, seconds, cases }, undefined, 2)
 }
 
-/** A row per peer under a head: the compared figure in full, the ratio, and the median of every other figure. */
-function tableOf(result: CaseResult): string[][] {
-  const { measure, peers } = result.case
-  const [compared, ...others] = measure.figures
-  const head = [
-    'median of rounds',
-    `${compared.name}, ${compared.unit}`,
-    'min',
-    'max',
-    `${peers[0].name} is`,
-    'min',
-    'max',
-    ...others.map(({ name, unit }) => `${name}, ${unit}`),
+/** Of the one table. A row is a peer of a case; `ratio` is the case's first peer divided by it. */
+const columns = [
+  { head: 'case', align: 'left' },
+  { head: 'peer', align: 'left' },
+  { head: 'median', align: 'right' },
+  { head: 'min', align: 'right' },
+  { head: 'max', align: 'right' },
+  { head: 'of', align: 'left' },
+  { head: 'ratio', align: 'right' },
+  { head: 'min', align: 'right' },
+  { head: 'max', align: 'right' },
+  { head: 'goal', align: 'left' },
+  { head: 'met', align: 'left' },
+  { head: 'beside it, medians', align: 'left' },
+] as const
+
+function tableOf({ results, judged }: Report): string[][] {
+  return [
+    columns.map(({ head }) => head),
+    ...results.flatMap((result) => result.peers.map((entry) => rowOf(result, entry, judged))),
   ]
-  const rows = result.peers.map((entry) => {
-    const main = summarise(column(entry, 0))
-    const ratio = ratioOf(result, entry)
-    return [
-      entry.peer.name,
-      ...[main.median, main.min, main.max].map((value) => format(value, compared.digits)),
-      ...[ratio.median, ratio.min, ratio.max].map((value) => format(value, 2, ' ×')),
-      ...others.map(({ digits }, index) => format(summarise(column(entry, index + 1)).median, digits)),
-    ]
-  })
-  return [head, ...rows]
 }
 
-function remarksOf(result: CaseResult, judged: boolean): string[] {
-  const missing = result.peers.filter((entry) => entry.missing !== undefined)
+function rowOf(result: CaseResult, entry: PeerResult, judged: boolean): string[] {
+  const [compared, ...others] = result.case.measure.figures
+  const isSubject = entry === result.peers[0]
+  const main = summarise(column(entry, 0))
+  const ratio = isSubject ? summarise([]) : ratioOf(result, entry)
+  const goals = judge(result).filter(({ peer }) => peer === entry.peer.name)
+  const values = others.map((figure, index) => ({
+    figure,
+    value: summarise(column(entry, index + 1)).median,
+  }))
   return [
-    ...missing.map((entry) => `${entry.peer.name} did not run: ${entry.missing}`),
-    ...(judged ? judge(result) : []).map(
-      ({ goal, reached, met }) => `goal: ${goal}: ${format(reached, 2)}, ${met ? 'met' : 'NOT MET'}`,
-    ),
+    result.case.name,
+    entry.peer.name,
+    ...[main.median, main.min, main.max].map((value) => format(value, compared.digits)),
+    `${compared.name}, ${compared.unit}`,
+    ...[ratio.median, ratio.min, ratio.max].map((value) => format(value, 2)),
+    goals.map(({ goal }) => goal).join('; '),
+    judged ? goals.map(({ met }) => (met ? 'yes' : 'NO')).join('; ') : '',
+    values
+      .filter(({ value }) => !Number.isNaN(value))
+      .map(({ figure, value }) => `${figure.name} ${amount(figure, value)}`)
+      .join(', '),
   ]
+}
+
+/** What was skipped, what failed, and what is to be doubted: one line for all peers of a case that share it. */
+function remarksOf({ results }: Report): string[] {
+  return results.flatMap((result) => {
+    const peers = new Map<string, string[]>()
+    for (const entry of result.peers) {
+      const remark = remarkOf(result, entry)
+      if (remark !== undefined) peers.set(remark, [...(peers.get(remark) ?? []), entry.peer.name])
+    }
+    return [...peers].map(([remark, names]) => `${result.case.name}: ${remark}: ${names.join('; ')}`)
+  })
+}
+
+function remarkOf(result: CaseResult, entry: PeerResult): string | undefined {
+  if (entry.missing !== undefined) return `skipped (${entry.missing})`
+  if (entry.failure !== undefined) return `FAILED (${entry.failure})`
+  const doubt = doubtOf(result, entry)
+  return doubt === undefined ? undefined : `in doubt (${doubt})`
 }
 
 function conditionsOf({ setup, rounds }: Report): string {
@@ -123,37 +150,63 @@ function conditionsOf({ setup, rounds }: Report): string {
   ].join('; ')
 }
 
-function judge(result: CaseResult): { goal: string; reached: number; met: boolean }[] {
+interface Judgement {
+  /** The peer in whose row the goal stands. */
+  peer: string
+  goal: string
+  reached: number
+  met: boolean
+}
+
+function judge(result: CaseResult): Judgement[] {
   return result.case.goals.map((goal) => {
     const reached = reachedOf(result, goal)
-    if ('ratioTo' in goal) {
-      return { goal: `at least ${goal.atLeast} of ${goal.ratioTo}`, reached, met: reached >= goal.atLeast }
-    }
-    return { goal: `${goal.figure} at most ${goal.atMost}`, reached, met: reached <= goal.atMost }
+    const [bound, met] =
+      'atLeast' in goal
+        ? [`≥ ${goal.atLeast}`, reached >= goal.atLeast]
+        : [`≤ ${goal.atMost}`, reached <= goal.atMost]
+    return 'ratioTo' in goal
+      ? { peer: goal.ratioTo, goal: [goal.figure, bound].filter(Boolean).join(' '), reached, met }
+      : { peer: result.peers[0].peer.name, goal: `${goal.figure} ${bound}`, reached, met }
   })
 }
 
 function reachedOf(result: CaseResult, goal: Goal): number {
-  if ('ratioTo' in goal) {
-    const other = result.peers.find(({ peer }) => peer.name === goal.ratioTo)
-    return other === undefined ? NaN : ratioOf(result, other).median
-  }
-  const index = result.case.measure.figures.findIndex(({ name }) => name === goal.figure)
-  return summarise(column(result.peers[0], index)).median
+  const named = result.case.measure.figures.findIndex(({ name }) => name === goal.figure)
+  if (goal.figure !== undefined && named < 0)
+    throw new TypeError(`the case ${result.case.name} has a goal for ${goal.figure}, which is not measured`)
+  if (!('ratioTo' in goal)) return summarise(column(result.peers[0], named)).median
+  const other = result.peers.find(({ peer }) => peer.name === goal.ratioTo)
+  if (other === undefined)
+    throw new TypeError(
+      `the case ${result.case.name} has a goal beside ${goal.ratioTo}, which is no peer of it`,
+    )
+  return ratioOf(result, other, Math.max(named, 0)).median
 }
 
-/** The subject's compared figure divided by that of `entry`, over the rounds. */
-function ratioOf(result: CaseResult, entry: PeerResult): Summary {
-  return summarise(ratios(column(result.peers[0], 0), column(entry, 0)))
+/** The subject's figure divided by that of `entry`, over the rounds that both have. */
+function ratioOf(result: CaseResult, entry: PeerResult, figure = 0): Summary {
+  const own = column(result.peers[0], figure)
+  const others = column(entry, figure)
+  const rounds = Math.min(own.length, others.length)
+  return summarise(ratios(own.slice(0, rounds), others.slice(0, rounds)))
+}
+
+function doubtOf(result: CaseResult, entry: PeerResult): string | undefined {
+  if (entry.runs.length === 0) return undefined
+  const { measure } = result.case
+  return measure.doubt?.(measure.figures.map((_, index) => summarise(column(entry, index)).median))
 }
 
 function column({ runs }: PeerResult, index: number): number[] {
   return runs.map(({ figures }) => figures[index] ?? NaN)
 }
 
-function format(value: number, digits: number, suffix = ''): string {
+function amount({ unit, digits }: Figure, value: number): string {
+  return `${format(value, digits)} ${unit}`
+}
+
+function format(value: number, digits: number): string {
   if (Number.isNaN(value)) return '-'
-  return (
-    value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }) + suffix
-  )
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }

@@ -15,7 +15,9 @@ export interface PeerResult {
   readonly peer: Peer
   /** Why it did not run; undefined if it did. */
   readonly missing: string | undefined
-  /** One per round. */
+  /** Why it was given up after it had started; undefined if it was not. */
+  readonly failure: string | undefined
+  /** One per round, until it was given up. */
   readonly runs: readonly Run[]
 }
 
@@ -24,28 +26,37 @@ export interface CaseResult {
   readonly peers: readonly [PeerResult, ...PeerResult[]]
 }
 
-/** `progress` is told of every run before it starts. A run that fails ends the benchmark with its error. */
+/** `progress` is told of every run before it starts. A peer whose run fails is given up; the others go on. */
 export async function runCase(
   subject: Case,
   rounds: number,
   setup: Setup,
   progress: (round: number, peer: Peer) => void,
 ): Promise<CaseResult> {
-  const prepare = async (peer: Peer) => ({ peer, missing: await peer.unavailable(), runs: [] as Run[] })
+  const prepare = async (peer: Peer) => ({
+    peer,
+    missing: await peer.unavailable(),
+    failure: undefined as string | undefined,
+    runs: [] as Run[],
+  })
   const [first, ...others] = subject.peers
   const peers = [await prepare(first), ...(await Promise.all(others.map(prepare)))] as const
   for (let round = 1; round <= rounds; round++) {
-    for (const { peer, missing, runs } of peers) {
-      if (missing !== undefined) continue
-      progress(round, peer)
-      runs.push(await runOnce(subject, peer, setup))
+    for (const entry of peers) {
+      if (entry.missing !== undefined || entry.failure !== undefined) continue
+      progress(round, entry.peer)
+      try {
+        entry.runs.push(await runOnce(subject, entry.peer, setup))
+      } catch (error) {
+        entry.failure = error instanceof Error ? error.message : String(error)
+      }
     }
   }
   return { case: subject, peers }
 }
 
-async function runOnce({ measure }: Case, peer: Peer, setup: Setup): Promise<Run> {
-  const network = await Network.create()
+async function runOnce({ measure, layout }: Case, peer: Peer, setup: Setup): Promise<Run> {
+  const network = await Network.create(layout)
   try {
     const session = await peer.start(network, setup)
     const figures = await measure.sample(network, session, setup)

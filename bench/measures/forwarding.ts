@@ -1,4 +1,5 @@
-// How many 60-byte frames per second get from the sender to the receiver when more are offered than fit.
+// How many frames per second get from the sender to the receiver when more are offered than fit; where the receiver has
+// several ports, all that they get together.
 //
 // What is equal: the generator, its namespace, its core, its frames and how it sends them; the receiver, which counts
 // a frame when its stack takes it from the interface and then drops it as nobody's protocol.
@@ -6,70 +7,173 @@
 // keep up with; the kernel's bridge forwards inside the generator's send call, on the generator's core, and so
 // throttles it instead.
 
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { built } from '../build.js'
-import type { Measure } from '../case.js'
-import { Network, portName } from '../network.js'
+import type { Child } from '../children.js'
+import type { Figure, Measure, Session, Setup } from '../case.js'
+import type { HostPort, Network } from '../network.js'
+import { processorSecondsOf, residentMegabytesOf } from '../processes.js'
 
-/** Long enough for the queues to fill, for a bridge port to forward and for JavaScript to be compiled. */
+/** How long a forwarder may take to its first frame. */
+const deadlineMs = 10_000
+/** Long enough for the queues to fill and for JavaScript to be compiled, after the first frame has come through. */
 const warmUpMs = 500
 
-export const forwarding: Measure = {
-  figures: [
-    { name: 'forwarded', unit: 'frames/s', digits: 0 },
-    { name: 'offered', unit: 'frames/s', digits: 0 },
-    // How much of its core the forwarding process had, or the generator where the kernel forwards in its calls. Far
-    // below 100 %, other programs disturbed the run.
-    { name: 'busy', unit: '%', digits: 0 },
-    { name: 'resident', unit: 'MB', digits: 0 },
-  ],
+export interface ForwardingOptions {
+  /** Of every frame, from header to payload, without check sequence: 60 to 1514 bytes. */
+  length: number
+  /**
+   * `one`: the first port sends to the address of the second. `all`: every port sends to the addresses of all others
+   * in turn, each frame to the next.
+   */
+  from?: 'one' | 'all'
+}
 
-  async sample(network, { pid }, { machine, seconds }) {
-    await network.up()
-    const generator = await network.start([built('generator'), portName, Network.receiverAddress], {
-      core: machine.generatorCore,
-      namespace: network.sender.path,
-    })
-    await sleep(warmUpMs)
-    const before = await observe(network, pid ?? generator.pid)
-    await sleep(seconds * 1000)
-    const after = await observe(network, pid ?? generator.pid)
-    const resident = pid === undefined ? NaN : await residentMegabytes(pid)
+export function forwarding({ length, from = 'one' }: ForwardingOptions): Measure {
+  return {
+    figures: [
+      { name: 'forwarded', unit: 'frames/s', digits: 0 },
+      // What would be forwarded if nothing were lost: a frame that is flooded counts as its copies.
+      { name: 'offered', unit: 'frames/s', digits: 0 },
+      ...processFigures,
+    ],
 
-    const { sent } = JSON.parse(await generator.stop()) as { sent: number }
-    if (after.received === before.received) throw new Error('no frame reached the receiver')
-    if (after.received > sent) throw new Error('the receiver got more frames than were sent')
-    const perSecond = (quantity: keyof Observation) =>
-      (after[quantity] - before[quantity]) / (after.seconds - before.seconds)
-    return [perSecond('received'), perSecond('offered'), perSecond('processorSeconds') * 100, resident]
-  },
+    async sample(network, session, setup) {
+      const { before, after, statement } = await load(network, session, setup, { length, from })
+      const others = network.ports.length - 1
+      if (after.received > statement.sent * others)
+        throw new Error('the receiver got more frames than were sent')
+      const copies = from === 'one' ? others : 1
+      return [perSecond('received', before, after), ...sharedFigures(before, after, statement, copies)]
+    },
+
+    // The kernel throttles the generator; a process that takes all there is could have done more.
+    doubt: ([forwarded = NaN, offered = NaN, refused = NaN, busy = NaN, resident = NaN]) =>
+      !Number.isNaN(resident) && refused < 5 && forwarded > 0.98 * offered
+        ? 'the generator was the limit'
+        : busyDoubt(busy),
+  }
+}
+
+/**
+ * How many frames per second the generator gets rid of, where nothing but the kernel's path into the interface and a
+ * reader that does nothing stand behind it: what all other figures of the same frames are below.
+ */
+export function sending({ length }: ForwardingOptions): Measure {
+  return {
+    figures: [
+      { name: 'taken', unit: 'frames/s', digits: 0 },
+      { name: 'offered', unit: 'frames/s', digits: 0 },
+      ...processFigures,
+    ],
+
+    async sample(network, session, setup) {
+      const { before, after, statement } = await load(
+        network,
+        session,
+        setup,
+        { length, from: 'one' },
+        'sent',
+      )
+      return [perSecond('sent', before, after), ...sharedFigures(before, after, statement)]
+    },
+
+    doubt: ([, , , busy = NaN]) => busyDoubt(busy),
+  }
+}
+
+const processFigures: readonly Figure[] = [
+  // How many of the generator's batches met a full queue: where none did and nothing was lost, it was the limit.
+  { name: 'refused', unit: '% of batches', digits: 0 },
+  // How much of its core the forwarding process had, or the generator where the kernel forwards in its calls.
+  { name: 'busy', unit: '%', digits: 0 },
+  { name: 'resident', unit: 'MB', digits: 0 },
+]
+
+function busyDoubt(busy: number): string | undefined {
+  return busy < 90 ? 'other programs had a part of the core, or it waited' : undefined
+}
+
+/** What the generator says at its end. */
+interface Statement {
+  sent: number
+  batches: number
+  refused: number
 }
 
 interface Observation {
   seconds: number
   offered: number
+  sent: number
   received: number
   processorSeconds: number
+  /** NaN where the kernel forwards. */
+  residentMegabytes: number
 }
 
-async function observe({ sender, receiver }: Network, pid: number): Promise<Observation> {
-  const processorSeconds = await processorSecondsOf(pid)
-  const { offered } = await sender.counters()
+/** Runs the generator and observes, when `moved` frames have been seen and all is warm, the start and end of the time. */
+async function load(
+  network: Network,
+  { pid }: Session,
+  { machine, seconds }: Setup,
+  { length, from }: Required<ForwardingOptions>,
+  moved: 'received' | 'sent' = 'received',
+): Promise<{ before: Observation; after: Observation; statement: Statement }> {
+  await network.up()
+  const generator = await network.start(
+    [built('generator'), String(length), ...(from === 'one' ? oneToOne : allToAll)(network.ports)],
+    { core: machine.generatorCore, namespace: network.sender.path },
+  )
+  await firstFrame(network, generator, moved)
+  await sleep(warmUpMs)
+  const before = await observe(network, generator, pid)
+  await sleep(seconds * 1000)
+  const after = await observe(network, generator, pid)
+  if (after[moved] === before[moved]) throw new Error('after a while, no frame came through any more')
+  return { before, after, statement: JSON.parse(await generator.stop()) as Statement }
+}
+
+function oneToOne([from, to]: readonly HostPort[]): string[] {
+  if (from === undefined || to === undefined) throw new TypeError('a network with fewer than two ports')
+  return [from.name, 'to', to.address]
+}
+
+function allToAll(ports: readonly HostPort[]): string[] {
+  return [...ports.map(({ name }) => name), 'to', ...ports.map(({ address }) => address)]
+}
+
+/** Waits for it; those by which the generator introduces many ports are before it. */
+async function firstFrame(network: Network, generator: Child, moved: 'received' | 'sent'): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  while ((await network.receiver.counters())[moved] + (await network.sender.counters())[moved] === 0) {
+    if (network.failure !== undefined) throw network.failure
+    if (performance.now() > deadline) throw new Error('no frame reached the receiver')
+    await sleep(10)
+  }
+}
+
+async function observe({ sender, receiver }: Network, generator: Child, pid?: number): Promise<Observation> {
+  const processorSeconds = await processorSecondsOf(pid ?? generator.pid)
+  const { offered, sent } = await sender.counters()
   const { received } = await receiver.counters()
-  return { seconds: performance.now() / 1000, offered, received, processorSeconds }
+  const residentMegabytes = pid === undefined ? NaN : await residentMegabytesOf(pid)
+  return { seconds: performance.now() / 1000, offered, sent, received, processorSeconds, residentMegabytes }
 }
 
-/** The processor time of all threads, in user space and in system calls. */
-async function processorSecondsOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ') // from the third field of proc_pid_stat(5) on
-  const ticksPerSecond = 100
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+function perSecond(quantity: keyof Observation, before: Observation, after: Observation): number {
+  return (after[quantity] - before[quantity]) / (after.seconds - before.seconds)
 }
 
-/** All pages of a process in memory, those of its shared libraries included; 1 MB is 1,000,000 bytes. */
-async function residentMegabytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return (Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024) / 1e6
+function sharedFigures(
+  before: Observation,
+  after: Observation,
+  { refused, batches }: Statement,
+  copies = 1,
+): number[] {
+  return [
+    perSecond('offered', before, after) * copies,
+    (refused / batches) * 100,
+    perSecond('processorSeconds', before, after) * 100,
+    after.residentMegabytes,
+  ]
 }

@@ -1,11 +1,15 @@
-// Sends 60-byte Ethernet frames out of one interface as fast as one core can, until SIGTERM; then states how
-// many. Started by bench/measures/forwarding.ts inside the sender's network namespace; one thread.
+// Sends Ethernet frames out of interfaces as fast as one core can, until SIGTERM; then states how many.
+// Started by bench/measures/forwarding.ts inside the sender's network namespace; one thread.
 //
-//   generator INTERFACE DESTINATION
+//   generator LENGTH INTERFACE... to DESTINATION...
 //
-// Prints "ready" before the first frame, and one line of JSON at the end: `sent` are the frames that the
-// interface took, `refused` those it did not (a TAP whose queue is full, since its reader is slower),
-// `seconds` the time.
+// LENGTH is that of every frame, 60 to 1514 bytes. The interfaces take turns, a batch each; each sends to all
+// destinations but its own address, in turn, frame by frame. Where there are several, each first sends a
+// single frame, slowly, so that a switch knows every address when the load begins.
+//
+// Prints "ready" before the load begins, and one line of JSON at the end: `sent` are the frames that the
+// interfaces took, `batches` the tries to send one, `refused` those of them that ended early (at a TAP whose
+// queue is full, since its reader is slower), `seconds` the time.
 //
 // Frames go straight to the driver (PACKET_QDISC_BYPASS): a TAP has a queueing discipline by default and a
 // veth has none, so going through it would compare queueing disciplines.
@@ -19,33 +23,44 @@
 #include <netinet/ether.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { FrameLength = 60, BatchSize = 64, EtherTypeExperimental = 0x88b5 };
+#include "common.h"
 
+enum {
+  BatchSize = 64,
+  LengthMin = 60,
+  LengthMax = 1514,
+  EtherTypeExperimental = 0x88b5,
+  IntroductionMicroseconds = 2000
+};
+
+/// The rest of a frame, up to its length, is zero.
 struct TestFrame {
   struct ethhdr header;
   uint64_t sequence;  // network byte order
-  uint8_t rest[FrameLength - sizeof(struct ethhdr) - sizeof(uint64_t)];
 } __attribute__((packed));
-_Static_assert(sizeof(struct TestFrame) == FrameLength, "the length without frame check sequence");
+_Static_assert(sizeof(struct TestFrame) <= LengthMin, "every frame holds it");
+
+struct Sender {
+  int fd;
+  uint8_t address[ETH_ALEN];
+  size_t next;  // destination
+};
+
+struct Addresses {
+  uint8_t (*list)[ETH_ALEN];
+  size_t count;
+};
 
 static volatile sig_atomic_t stopped;
 
 static void stop(int number) {
   (void)number;
   stopped = 1;
-}
-
-static void fail(const char* what) {
-  perror(what);
-  exit(EXIT_FAILURE);
 }
 
 static double now(void) {
@@ -55,67 +70,106 @@ static double now(void) {
 }
 
 /// A packet socket that only sends: protocol 0 receives nothing.
-static int openSocket(const char* interface) {
-  int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-  if (fd < 0) fail("socket(AF_PACKET)");
+static struct Sender openSender(const char* interface) {
+  struct Sender sender = {.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
+  if (sender.fd < 0) fail("socket(AF_PACKET)");
   struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
   if (address.sll_ifindex == 0) fail(interface);
-  if (bind(fd, (struct sockaddr*)&address, sizeof address) < 0) fail("bind");
+  if (bind(sender.fd, (struct sockaddr*)&address, sizeof address) < 0) fail("bind");
   int bypass = 1;
-  if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof bypass) < 0)
+  if (setsockopt(sender.fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof bypass) < 0)
     fail("PACKET_QDISC_BYPASS");
-  return fd;
-}
 
-static struct ethhdr makeHeader(int fd, const char* interface, const char* destination) {
-  struct ethhdr header = {.h_proto = htons(EtherTypeExperimental)};
   struct ifreq request = {0};
   strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
-  if (ioctl(fd, SIOCGIFHWADDR, &request) < 0) fail("SIOCGIFHWADDR");
-  memcpy(header.h_source, request.ifr_hwaddr.sa_data, ETH_ALEN);
-  struct ether_addr address;
-  if (ether_aton_r(destination, &address) == NULL) {
-    fprintf(stderr, "%s: not an Ethernet address\n", destination);
-    exit(EXIT_FAILURE);
+  if (ioctl(sender.fd, SIOCGIFHWADDR, &request) < 0) fail("SIOCGIFHWADDR");
+  memcpy(sender.address, request.ifr_hwaddr.sa_data, ETH_ALEN);
+  return sender;
+}
+
+static struct Addresses readAddresses(char** texts, size_t count) {
+  struct Addresses addresses = {.list = calloc(count, ETH_ALEN), .count = count};
+  if (addresses.list == NULL) fail("calloc");
+  for (size_t i = 0; i < count; i++) {
+    struct ether_addr address;
+    if (ether_aton_r(texts[i], &address) == NULL) {
+      fprintf(stderr, "%s: not an Ethernet address\n", texts[i]);
+      exit(EXIT_FAILURE);
+    }
+    memcpy(addresses.list[i], &address, ETH_ALEN);
   }
-  memcpy(header.h_dest, &address, ETH_ALEN);
-  return header;
+  return addresses;
+}
+
+/// The sender's next destination that is not itself.
+static const uint8_t* nextDestination(struct Sender* sender, struct Addresses addresses) {
+  const uint8_t* address;
+  do {
+    address = addresses.list[sender->next];
+    if (++sender->next == addresses.count) sender->next = 0;
+  } while (memcmp(address, sender->address, ETH_ALEN) == 0);
+  return address;
+}
+
+/// Writes the next frame of a sender.
+static void fill(uint8_t* bytes, struct Sender* sender, struct Addresses destinations, uint64_t sequence) {
+  struct TestFrame frame = {.header.h_proto = htons(EtherTypeExperimental), .sequence = htobe64(sequence)};
+  memcpy(frame.header.h_source, sender->address, ETH_ALEN);
+  memcpy(frame.header.h_dest, nextDestination(sender, destinations), ETH_ALEN);
+  memcpy(bytes, &frame, sizeof frame);
+}
+
+static void usage(const char* program) {
+  fprintf(stderr, "usage: %s LENGTH INTERFACE... to DESTINATION...\n", program);
+  exit(2);
 }
 
 int main(int count, char** arguments) {
-  if (count != 3) {
-    fprintf(stderr, "usage: %s INTERFACE DESTINATION\n", arguments[0]);
-    return 2;
-  }
-  int fd = openSocket(arguments[1]);
-  struct ethhdr header = makeHeader(fd, arguments[1], arguments[2]);
+  int separator = 2;
+  while (separator < count && strcmp(arguments[separator], "to") != 0) separator++;
+  if (separator == 2 || separator >= count - 1) usage(arguments[0]);
+  size_t length = strtoul(arguments[1], NULL, 10);
+  if (length < LengthMin || length > LengthMax) usage(arguments[0]);
 
-  struct TestFrame frames[BatchSize] = {0};
+  size_t senderCount = (size_t)separator - 2;
+  struct Sender* senders = calloc(senderCount, sizeof *senders);
+  if (senders == NULL) fail("calloc");
+  for (size_t i = 0; i < senderCount; i++) senders[i] = openSender(arguments[2 + i]);
+  struct Addresses destinations = readAddresses(arguments + separator + 1, (size_t)(count - separator - 1));
+
+  static uint8_t frames[BatchSize][LengthMax];
   struct iovec vectors[BatchSize];
   struct mmsghdr messages[BatchSize] = {0};
   for (int i = 0; i < BatchSize; i++) {
-    frames[i].header = header;
-    vectors[i] = (struct iovec){.iov_base = &frames[i], .iov_len = sizeof frames[i]};
+    vectors[i] = (struct iovec){.iov_base = frames[i], .iov_len = length};
     messages[i].msg_hdr.msg_iov = &vectors[i];
     messages[i].msg_hdr.msg_iovlen = 1;
   }
 
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGTERM, &action, NULL);
+  for (size_t i = 0; i < senderCount && senderCount > 1; i++) {
+    fill(frames[0], &senders[i], destinations, 0);
+    if (send(senders[i].fd, frames[0], length, 0) < 0) fail("send");
+    usleep(IntroductionMicroseconds);
+  }
   puts("ready");
   fflush(stdout);
 
   uint64_t sent = 0;
+  uint64_t batches = 0;
   uint64_t refused = 0;
   double start = now();
-  while (!stopped) {
-    for (int i = 0; i < BatchSize; i++) frames[i].sequence = htobe64(sent + (uint64_t)i);
-    int taken = sendmmsg(fd, messages, BatchSize, 0);
+  for (size_t turn = 0; !stopped; turn = turn + 1 < senderCount ? turn + 1 : 0) {
+    struct Sender* sender = &senders[turn];
+    for (int i = 0; i < BatchSize; i++) fill(frames[i], sender, destinations, sent + (uint64_t)i);
+    int taken = sendmmsg(sender->fd, messages, BatchSize, 0);
     if (taken < 0 && errno != ENOBUFS && errno != EINTR) fail("sendmmsg");
     if (taken > 0) sent += (uint64_t)taken;
+    batches++;
     if (taken < BatchSize) refused++;  // a batch ends early at the frame that the interface refused
   }
-  printf("{\"sent\": %llu, \"refused\": %llu, \"seconds\": %.6f}\n", (unsigned long long)sent,
-         (unsigned long long)refused, now() - start);
+  printf("{\"sent\": %llu, \"batches\": %llu, \"refused\": %llu, \"seconds\": %.6f}\n",
+         (unsigned long long)sent, (unsigned long long)batches, (unsigned long long)refused, now() - start);
   return 0;
 }

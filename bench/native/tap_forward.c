@@ -1,56 +1,75 @@
-// The least a program can do to join two TAPs in one direction: read() a frame here, write() it there.
-// Started by bench/peers/c-loop.ts as the yardstick for everything in user space; one thread, blocking, ends
-// on a signal.
+// The least a program can do to join TAPs: read() a frame here, write() it there. Started by
+// bench/peers/c-loop.ts as a yardstick for everything in user space; one thread, ends on a signal.
 //
-//   tap_forward NAME NAMESPACE_FROM NAMESPACE_TO
+//   tap_forward flood NAME@NAMESPACE...    from the first TAP to all others: one read(), which blocks, and a
+//                                          write() for each
+//   tap_forward switch NAME@NAMESPACE...   from every TAP to the one that the destination address belongs to:
+//                                          epoll, then read() until there is nothing or BurstSize frames
 //
-// Makes a TAP called NAME in each namespace (a path such as /proc/PID/ns/net), prints "ready", and forwards
-// for ever.
+// Makes the TAPs, each in its namespace (a path such as /proc/PID/ns/net), prints "ready", and forwards for
+// ever.
 
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/epoll.h>
 
-static void fail(const char* what) {
-  perror(what);
-  exit(EXIT_FAILURE);
+#include "addresses.h"
+#include "common.h"
+
+enum { FrameMax = 2048, BurstSize = 64, EventsMax = 64 };
+
+static void flood(const int* taps, size_t count) {
+  for (;;) {
+    char frame[FrameMax];
+    ssize_t length = read(taps[0], frame, sizeof frame);
+    if (length < 0) fail("read");
+    for (size_t i = 1; i < count; i++)
+      if (write(taps[i], frame, (size_t)length) < 0) fail("write");
+  }
 }
 
-static int openTap(const char* name, const char* namespacePath) {
-  int namespaceFd = open(namespacePath, O_RDONLY | O_CLOEXEC);
-  if (namespaceFd < 0) fail(namespacePath);
-  if (setns(namespaceFd, CLONE_NEWNET) < 0) fail("setns");
-  close(namespaceFd);
-
-  int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-  if (fd < 0) fail("/dev/net/tun");
-  struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
-  strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-  if (ioctl(fd, TUNSETIFF, &request) < 0) fail("TUNSETIFF");
-  return fd;
+static void forwardBurst(int from, const int* taps, size_t count) {
+  for (int i = 0; i < BurstSize; i++) {
+    uint8_t frame[FrameMax];
+    ssize_t length = read(from, frame, sizeof frame);
+    if (length < 0 && errno == EAGAIN) return;
+    if (length < 0) fail("read");
+    size_t to = portOf(frame);
+    if (to < count && write(taps[to], frame, (size_t)length) < 0) fail("write");
+  }
 }
 
-int main(int count, char** arguments) {
-  if (count != 4) {
-    fprintf(stderr, "usage: %s NAME NAMESPACE_FROM NAMESPACE_TO\n", arguments[0]);
+static void forwardByAddress(const int* taps, size_t count) {
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll < 0) fail("epoll_create1");
+  for (size_t i = 0; i < count; i++) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = taps[i]};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, taps[i], &event) < 0) fail("epoll_ctl");
+  }
+  for (;;) {
+    struct epoll_event events[EventsMax];
+    int ready = epoll_wait(epoll, events, EventsMax, -1);
+    if (ready < 0) fail("epoll_wait");
+    for (int i = 0; i < ready; i++) forwardBurst(events[i].data.fd, taps, count);
+  }
+}
+
+int main(int argumentCount, char** arguments) {
+  size_t count = argumentCount < 2 ? 0 : (size_t)argumentCount - 2;
+  int byAddress = count > 0 && strcmp(arguments[1], "switch") == 0;
+  if (count == 0 || (!byAddress && strcmp(arguments[1], "flood") != 0)) {
+    fprintf(stderr, "usage: %s flood|switch NAME@NAMESPACE...\n", arguments[0]);
     return 2;
   }
-  int from = openTap(arguments[1], arguments[2]);
-  int to = openTap(arguments[1], arguments[3]);
+  int* taps = calloc(count, sizeof *taps);
+  if (taps == NULL) fail("calloc");
+  for (size_t i = 0; i < count; i++)
+    taps[i] = openTap(arguments[2 + i], 0, O_CLOEXEC | (byAddress ? O_NONBLOCK : 0));
   puts("ready");
   fflush(stdout);
-
-  for (;;) {
-    char frame[2048];
-    ssize_t length = read(from, frame, sizeof frame);
-    if (length < 0) fail("read");
-    if (write(to, frame, (size_t)length) < 0) fail("write");
-  }
+  if (byAddress)
+    forwardByAddress(taps, count);
+  else
+    flood(taps, count);
 }

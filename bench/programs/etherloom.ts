@@ -1,0 +1,57 @@
+// The process that bench/peers/etherloom.ts measures, built to plain JavaScript: joins devices by a fabric until SIGTERM,
+// and then prints the fabric's counters.
+
+import { once } from 'node:events'
+import { Hub, MemoryPort, PacketPort, Switch, TapPort, type Port } from 'etherloom'
+
+/** The only argument, as JSON. */
+export interface EtherloomConfig {
+  /** A hub that denies all paths but those from the first port to the others, or a switch that allows all. */
+  fabric: 'hub' | 'switch'
+  /**
+   * How many paths of the hub have an explicit policy. Where the ports have not as many pairs, memory ports that send
+   * nothing join them. The rules that are not needed deny what the first port would send, and allow the rest: without
+   * them, its frames would leave by the same ports.
+   */
+  rules: number
+  ports: { kind: 'tap' | 'packet'; interface: string; namespace: string }[]
+}
+
+const config = JSON.parse(process.argv[2] ?? '') as EtherloomConfig
+const fabric = config.fabric === 'hub' ? new Hub({ forwarding: 'deny' }) : new Switch()
+try {
+  const ports: Port[] = []
+  for (const [index, { kind, interface: device, namespace }] of config.ports.entries()) {
+    const name = `device${index}`
+    const port =
+      kind === 'tap'
+        ? new TapPort({ name: device, as: name, namespace })
+        : new PacketPort({ interface: device, name, namespace })
+    ports.push(await fabric.attach(port))
+  }
+  if (fabric instanceof Hub) await allowFirstToOthers(fabric, ports, config.rules)
+  const ended = once(process, 'SIGTERM')
+  console.log('ready')
+  await ended
+  const plain = (_key: string, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
+  const { paths, ...counters } = fabric.stats()
+  const busy = paths.filter(({ offered }) => offered > 0n)
+  console.log(JSON.stringify({ ...counters, paths: busy }, plain))
+} finally {
+  await fabric.close()
+}
+
+/** In one transaction, and what is needed last. */
+async function allowFirstToOthers(hub: Hub, devices: readonly Port[], rules: number): Promise<void> {
+  const [first, ...others] = devices
+  if (first === undefined) throw new TypeError('no ports')
+  const ports = [...devices]
+  while (ports.length * (ports.length - 1) < rules) ports.push(await hub.attach(new MemoryPort()))
+  const needed = others.map((to) => ({ from: first, to, policy: { allowed: true } }))
+  const rest = ports
+    .flatMap((from) => ports.map((to) => ({ from, to })))
+    .filter(({ from, to }) => from !== to && !(from === first && others.includes(to)))
+    .slice(0, Math.max(0, rules - needed.length))
+    .map((pair) => ({ ...pair, policy: { allowed: pair.from !== first } }))
+  await hub.apply([...rest, ...needed])
+}
