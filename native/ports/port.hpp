@@ -16,6 +16,7 @@
 #include <span>
 
 #include "frame/batch.hpp"
+#include "frame/offload.hpp"
 #include "io/io.hpp"
 
 namespace etherloom {
@@ -40,8 +41,11 @@ class Port : public Completions {
   void setGone() noexcept { gone_.store(true, std::memory_order_release); }
   [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
 
-  /// The longest frame that enters or leaves, in bytes.
+  /// The longest wire frame that enters or leaves, in bytes.
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  /// What transmit() can be given beyond plain wire frames. Whatever else goes to the port is cut and
+  /// completed before.
+  [[nodiscard]] Offloads offloads() const { return offloads_; }
   /// The errno of the device's end, 0 while it works.
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
@@ -57,9 +61,12 @@ class Port : public Completions {
   void refuse(std::span<const TxItem> items, DropReason reason) noexcept {
     for (const TxItem& item : items) dropped(item, reason);
   }
+  /// Counts wire frames that were staged for the port and never became frames of their own.
+  void lose(PathAccount& account, std::uint64_t frames, DropReason reason) noexcept;
 
  protected:
-  explicit Port(std::uint32_t limit) : limit_(limit) {}
+  explicit Port(std::uint32_t limit, Offloads offloads = Offloads::None)
+      : limit_(limit), offloads_(offloads) {}
 
   void sent(TxItem item) noexcept { sent(std::span<const TxItem>(&item, 1)); }
   /// For items that end together: counts each run of items that one account pays for once.
@@ -74,6 +81,7 @@ class Port : public Completions {
 
  private:
   std::uint32_t limit_;
+  Offloads offloads_;
   int failure_ = 0;
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
@@ -88,7 +96,7 @@ inline void Port::sent(std::span<const TxItem> items) noexcept {
     std::uint64_t framesOfRun = 0, bytesOfRun = 0;
     for (; item != items.end() && item->account == &account; ++item) {
       framesOfRun += item->frame->offload.segments;
-      bytesOfRun += item->frame->length;
+      bytesOfRun += wireBytes(*item->frame);
       pool_->release(item->frame);
     }
     Sequence::Update update(account.sequence);
@@ -104,17 +112,20 @@ inline void Port::sent(std::span<const TxItem> items) noexcept {
 }
 
 inline void Port::dropped(TxItem item, DropReason reason) noexcept {
-  const std::uint32_t segments = item.frame->offload.segments;
+  lose(*item.account, item.frame->offload.segments, reason);
+  pool_->release(item.frame);
+}
+
+inline void Port::lose(PathAccount& account, std::uint64_t frames, DropReason reason) noexcept {
   {
     Sequence::Update update(counters_->sequence);
-    counters_->dropped.add(reason, segments);
+    counters_->dropped.add(reason, frames);
   }
   {
-    Sequence::Update update(item.account->sequence);
-    item.account->staged.subtract(segments);
-    item.account->dropped.add(reason, segments);
+    Sequence::Update update(account.sequence);
+    account.staged.subtract(frames);
+    account.dropped.add(reason, frames);
   }
-  pool_->release(item.frame);
 }
 
 }  // namespace etherloom
