@@ -12,13 +12,15 @@ export function parseMac(value: unknown, subject = 'value'): Uint8Array {
 }
 
 /** A rule for the address of an interface: not a group address. */
-export const interfaceMac = (): Rule<Uint8Array | undefined> =>
-  optional((value, subject) => {
+export const interfaceMac = <D extends Uint8Array | undefined = undefined>(
+  fallback?: D,
+): Rule<Uint8Array | D> =>
+  optional<Uint8Array, D>((value, subject) => {
     const mac = parseMac(value, subject)
     return ((mac[0] ?? 0) & 1) === 0
       ? mac
       : refuse(subject, 'the address of one interface (an even first byte)', value)
-  })
+  }, fallback)
 
 /** A rule for an IP address of an interface, as `10.0.0.1/24` or `fd00::1/64`. */
 export const interfaceAddress = (): Rule<string | undefined> =>

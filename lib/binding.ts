@@ -61,6 +61,7 @@ export interface NativeEngine {
     quota: number,
   ): number
   attachPatch(fabric: number, name: string, limit: number, peer: number): number
+  run(generator: number, running: boolean): number
   detach(port: number): number
   revive(port: number, device: unknown): number
   apply(
@@ -116,6 +117,13 @@ interface Addon {
     filter?: Uint8Array | undefined
     namespace?: unknown
   }): Promise<Device>
+  makeGenerator(options: {
+    length: number
+    count?: number | undefined
+    source: Uint8Array
+    destination: Uint8Array
+  }): unknown
+  makeSink(): unknown
   discardDevice(device: unknown): void
   interfaceExists(name: string, namespace: unknown): Promise<boolean>
   createNamespace(): Promise<NamespaceHandle>

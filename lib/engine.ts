@@ -13,7 +13,7 @@ import { parseDuration, parseSize, type Duration, type Size } from './units.js'
 export interface EngineOptions {
   /** For messages. Default `engine`. */
   name?: string
-  /** `virtual`: time moves only by `advance`, for tests that are exact; memory and patch ports only. Default `real`. */
+  /** `virtual`: time moves only by `advance`, for tests that are exact; ports of the outside world are refused. Default `real`. */
   clock?: 'real' | 'virtual'
   /** Native threads, 1 to 64. Default 1. */
   workers?: number

@@ -10,9 +10,11 @@ export { Path, PathPair, type ChangeOptions } from './path.js'
 export type { Applied, Policy, PolicyOptions } from './policy.js'
 export { Port, type PortState } from './port.js'
 export { Batch } from './ports/batch.js'
+export { GeneratorPort, type GeneratorPortOptions } from './ports/generator.js'
 export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
 export { PacketPort, type PacketPortOptions } from './ports/packet.js'
 export { PatchPort, type PatchPortOptions } from './ports/patch.js'
+export { SinkPort, type SinkPortOptions } from './ports/sink.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export {
   dropReasons,

@@ -38,13 +38,17 @@ export abstract class Port extends EventEmitter<PortEvents> {
 
   /** One consistent snapshot of its counters, which start at 0 with every attach. @throws EtherloomError ERR_ETHERLOOM_STATE */
   stats(): PortStats {
-    const fabric = this.#fabric
-    if (!fabric || this.#id < 0)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${this.name}' is not attached; attach it to a fabric first`,
-      )
-    return readPortStats(native(() => fabric.engine.native.portStats(this.#id)))
+    const { engine } = this.seat()
+    return readPortStats(native(() => engine.native.portStats(this.#id)))
+  }
+
+  /** @internal The fabric it is attached to. @throws EtherloomError ERR_ETHERLOOM_STATE when it is not */
+  protected seat(): Fabric {
+    if (this.#fabric && this.#id >= 0) return this.#fabric
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_STATE',
+      `port '${this.name}' is not attached; attach it to a fabric first`,
+    )
   }
 
   /** @internal The port's number in the engine, -1 while it is in none. */

@@ -9,7 +9,9 @@
 #include "os/packet_socket.hpp"
 #include "os/rtnetlink.hpp"
 #include "os/tap.hpp"
+#include "ports/generator_port.hpp"
 #include "ports/packet_port.hpp"
+#include "ports/sink_port.hpp"
 #include "ports/tap_port.hpp"
 
 namespace etherloom {
@@ -31,9 +33,9 @@ std::vector<AddressPrefix> prefixes(const Napi::Object& options, const char* key
   return parsed;
 }
 
-std::optional<MacAddress> macAddress(const Napi::Object& options) {
-  if (!given(options, "mac")) return {};
-  const auto bytes = options.Get("mac").As<Napi::Uint8Array>();
+std::optional<MacAddress> macAddress(const Napi::Object& options, const char* key = "mac") {
+  if (!given(options, key)) return {};
+  const auto bytes = options.Get(key).As<Napi::Uint8Array>();
   MacAddress mac;
   std::copy_n(bytes.Data(), mac.size(), mac.begin());
   return mac;
@@ -56,10 +58,14 @@ Napi::Object describe(Napi::Env env, const Link& link) {
   return object;
 }
 
+Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port) {
+  return Napi::External<Device>::New(env, new Device{std::move(port)},
+                                     [](Napi::Env, Device* device) { delete device; });
+}
+
 Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
   Napi::Object object = describe(env, link);
-  object.Set("device", Napi::External<Device>::New(env, new Device{std::move(port)},
-                                                   [](Napi::Env, Device* device) { delete device; }));
+  object.Set("device", deliver(env, std::move(port)));
   return object;
 }
 
@@ -130,6 +136,22 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
             std::make_unique<PacketPort>(std::move(socket.fd), direction, frameLimit(socket.link.mtu));
         return deliver(env, std::move(port), socket.link);
       });
+}
+
+/// makeGenerator({length, count?, source, destination}) → device
+Napi::Value makeGenerator(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  GeneratorPort::Settings settings;
+  settings.length = number(asked, "length");
+  if (given(asked, "count")) settings.count = static_cast<std::uint64_t>(real(asked, "count"));
+  settings.source = *macAddress(asked, "source");
+  settings.destination = *macAddress(asked, "destination");
+  return deliver(info.Env(), std::make_unique<GeneratorPort>(settings));
+}
+
+/// makeSink() → device
+Napi::Value makeSink(const Napi::CallbackInfo& info) {
+  return deliver(info.Env(), std::make_unique<SinkPort>());
 }
 
 Napi::Value handNamespace(Napi::Env env, NetworkNamespace&& opened) {
@@ -237,6 +259,8 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("openTap", Napi::Function::New(env, openTapDevice));
   exports.Set("adoptTap", Napi::Function::New(env, adoptTapDevice));
   exports.Set("openPacket", Napi::Function::New(env, openPacketDevice));
+  exports.Set("makeGenerator", Napi::Function::New(env, makeGenerator));
+  exports.Set("makeSink", Napi::Function::New(env, makeSink));
   exports.Set("createNamespace", Napi::Function::New(env, createNamespace));
   exports.Set("openNamespace", Napi::Function::New(env, openNamespace));
   exports.Set("closeNamespace", Napi::Function::New(env, closeNamespace));

@@ -8,6 +8,7 @@
 #include "fabrics/switch.hpp"
 #include "fabrics/wire.hpp"
 #include "impairments/registry.hpp"
+#include "ports/generator_port.hpp"
 #include "ports/memory_port.hpp"
 #include "ports/patch_port.hpp"
 
@@ -56,6 +57,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::attach>("attach"),
                          InstanceMethod<&Self::attachMemory>("attachMemory"),
                          InstanceMethod<&Self::attachPatch>("attachPatch"),
+                         InstanceMethod<&Self::run>("run"),
                          InstanceMethod<&Self::detach>("detach"),
                          InstanceMethod<&Self::revive>("revive"),
                          InstanceMethod<&Self::apply>("apply"),
@@ -169,6 +171,15 @@ Napi::Value EngineObject::attachPatch(const Napi::CallbackInfo& info) {
   if (!port) return raise(info.Env(), port.error());
   if (ends[1]) engine_->order(*worker, [ends](Worker&) { PatchPort::join(*ends[0], *ends[1]); });
   return give(info.Env(), static_cast<std::uint32_t>(*port));
+}
+
+// run(generator, whether) → ticket
+Napi::Value EngineObject::run(const Napi::CallbackInfo& info) {
+  auto& generator = static_cast<GeneratorPort&>(engine_->port(portAt(info, 0)));
+  engine_->order(
+      engine_->workerOf(portAt(info, 0)),
+      [&generator, running = info[1].As<Napi::Boolean>().Value()](Worker&) { generator.run(running); });
+  return give(info.Env(), engine_->fence([] {}));
 }
 
 Napi::Value EngineObject::detach(const Napi::CallbackInfo& info) {

@@ -37,6 +37,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value attachMemory(const Napi::CallbackInfo& info);
   Napi::Value attachPatch(const Napi::CallbackInfo& info);
+  Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value revive(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);

@@ -22,6 +22,10 @@ inline void writeBig32(std::uint8_t* at, std::uint32_t value) {
   writeBig16(at, static_cast<std::uint16_t>(value >> 16));
   writeBig16(at + 2, static_cast<std::uint16_t>(value));
 }
+inline void writeBig64(std::uint8_t* at, std::uint64_t value) {
+  writeBig32(at, static_cast<std::uint32_t>(value >> 32));
+  writeBig32(at + 4, static_cast<std::uint32_t>(value));
+}
 
 /// An address as a number, first byte most significant.
 inline std::uint64_t readMac(const std::uint8_t* at) {

@@ -1,6 +1,7 @@
 #include "ports/memory_port.hpp"
 
 #include <cstring>
+#include <optional>
 
 namespace etherloom {
 
@@ -91,16 +92,21 @@ RxState MemoryPort::receive(RxBurst& burst) noexcept {
 
 void MemoryPort::transmit(std::span<const TxItem> items) noexcept {
   const std::uint64_t taken = taken_.load(std::memory_order_acquire);
-  for (const TxItem& item : items) {
-    if (item.frame->length > limit()) {
-      dropped(item, DropReason::Oversize);
-    } else if (handed_ - taken >= quota_ || !bridge_.write(number_, *item.frame)) {
-      dropped(item, DropReason::PortFull);
-    } else {
-      ++handed_;
-      sent(item);
-    }
+  const auto refusal = [&](const Frame& frame) -> std::optional<DropReason> {
+    if (frame.length > limit()) return DropReason::Oversize;
+    if (handed_ - taken >= quota_ || !bridge_.write(number_, frame)) return DropReason::PortFull;
+    ++handed_;
+    return {};
+  };
+  std::size_t first = 0;  // of those that were written and have not ended yet
+  for (std::size_t index = 0; index < items.size(); ++index) {
+    const std::optional<DropReason> reason = refusal(*items[index].frame);
+    if (!reason) continue;
+    sent(items.subspan(first, index - first));
+    dropped(items[index], *reason);
+    first = index + 1;
   }
+  sent(items.subspan(first));
 }
 
 }  // namespace etherloom

@@ -170,8 +170,13 @@ void PacketPort::send(std::size_t count) noexcept {
     const int accepted =
         sendmmsg(socket_.get(), outgoing_.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
     if (accepted < 0 && errno == EINTR) continue;
-    if (accepted < 0) dropped(items_[done++], refusal(errno));
-    for (int index = 0; index < accepted; ++index) sent(items_[done++]);
+    if (accepted < 0) {
+      dropped(items_[done++], refusal(errno));
+      continue;
+    }
+    const auto whole = static_cast<std::size_t>(accepted);
+    sent({items_.data() + done, whole});
+    done += whole;
   }
 }
 

@@ -61,7 +61,9 @@ class Port : public Completions {
  protected:
   explicit Port(std::uint32_t limit) : limit_(limit) {}
 
-  void sent(TxItem item) noexcept;
+  void sent(TxItem item) noexcept { sent(std::span<const TxItem>(&item, 1)); }
+  /// For items that end together: counts each run of items that one account pays for once.
+  void sent(std::span<const TxItem> items) noexcept;
   void dropped(TxItem item, DropReason reason) noexcept;
   void fail(int error) noexcept {
     if (failure_ == 0) failure_ = error;
@@ -79,21 +81,26 @@ class Port : public Completions {
   PortCounters* counters_ = nullptr;
 };
 
-inline void Port::sent(TxItem item) noexcept {
-  const std::uint32_t segments = item.frame->offload.segments;
-  const std::uint32_t length = item.frame->length;
-  {
-    Sequence::Update update(counters_->sequence);
-    counters_->transmittedFrames.add(segments);
-    counters_->transmittedBytes.add(length);
+inline void Port::sent(std::span<const TxItem> items) noexcept {
+  std::uint64_t frames = 0, bytes = 0;
+  for (auto item = items.begin(); item != items.end();) {
+    PathAccount& account = *item->account;
+    std::uint64_t framesOfRun = 0, bytesOfRun = 0;
+    for (; item != items.end() && item->account == &account; ++item) {
+      framesOfRun += item->frame->offload.segments;
+      bytesOfRun += item->frame->length;
+      pool_->release(item->frame);
+    }
+    Sequence::Update update(account.sequence);
+    account.staged.subtract(framesOfRun);
+    account.delivered.add(framesOfRun);
+    account.deliveredBytes.add(bytesOfRun);
+    frames += framesOfRun;
+    bytes += bytesOfRun;
   }
-  {
-    Sequence::Update update(item.account->sequence);
-    item.account->staged.subtract(segments);
-    item.account->delivered.add(segments);
-    item.account->deliveredBytes.add(length);
-  }
-  pool_->release(item.frame);
+  Sequence::Update update(counters_->sequence);
+  counters_->transmittedFrames.add(frames);
+  counters_->transmittedBytes.add(bytes);
 }
 
 inline void Port::dropped(TxItem item, DropReason reason) noexcept {

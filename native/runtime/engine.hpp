@@ -84,7 +84,9 @@ class Engine {
   /// All changes at once, or none: no frame meets a mixture.
   Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
 
-  /// The ticket of everything ordered so far.
+  /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
+  Ticket fence(std::function<void()> done);
+  /// The ticket of everything ordered so far that took one.
   [[nodiscard]] Ticket latest() const { return taken_; }
   /// Whether the ticket's change holds for every frame from now on.
   [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
@@ -145,8 +147,6 @@ class Engine {
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);
-  /// Takes a ticket; `done` runs when it is settled.
-  Ticket fence(std::function<void()> done);
   /// Within a `done`: as extend(), and not before the port's writes have ended.
   void whenGone(const Port& port, std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.

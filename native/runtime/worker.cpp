@@ -69,11 +69,11 @@ bool Worker::receiveAndDecide() noexcept {
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
   Attachment* port = std::exchange(firstReady_, nullptr);
   lastReady_ = nullptr;
-  const bool moved = port != nullptr;
+  bool moved = false;
   while (port) {
     Attachment* next = std::exchange(port->nextReady, nullptr);
     port->readyListed = false;
-    if (port->up) receive(*port);
+    if (port->up) moved |= receive(*port);
     port = next;
   }
   return moved;
@@ -104,15 +104,17 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   return moved;
 }
 
-void Worker::receive(Attachment& port) noexcept {
+bool Worker::receive(Attachment& port) noexcept {
   RxBurst burst(*pool_, port.counters.dropped);
   const RxState state = port.port->receive(burst);
+  const bool moved = burst.count() != 0;
   burst.at = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
-  if (burst.count() != 0) pipeline_.pass(port, burst);
+  if (moved) pipeline_.pass(port, burst);
   if (state == RxState::More) ready(port.key);
   if (state == RxState::Failed) takeDown(port, port.port->failure());
   if (departures_.next() <= burst.at) releaseDue(burst.at);
+  return moved;
 }
 
 // Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait

@@ -86,7 +86,8 @@ class Worker final : private ReadySink, private PipelineSink {
   void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
 
   [[nodiscard]] bool idle() const noexcept;
-  void receive(Attachment& port) noexcept;
+  /// Whether frames came.
+  bool receive(Attachment& port) noexcept;
   void admit(const Crossing& crossing) noexcept;
   void releaseDue(Instant now) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;

@@ -5,11 +5,13 @@
 import { expect } from 'chai'
 import {
   Engine,
+  GeneratorPort,
   Hub,
   MemoryPort,
   Namespace,
   PacketPort,
   PatchPort,
+  SinkPort,
   Switch,
   TapPort,
   Wire,
@@ -55,6 +57,11 @@ const whole = (range: string, ...outside: number[]): Refused => [
 const namespace: Refused = [
   "a Namespace, a path such as '/run/netns/red' or a name such as 'red'",
   ...['', 5, true, null, {}, []],
+]
+
+const mac: Refused = [
+  "a MAC address such as '02:00:00:00:00:01'",
+  ...['02:00:00:00:00', '02-00-00-00-00-01', 'g2:00:00:00:00:01', ...notText],
 ]
 
 const fabric: Record<string, Refused> = {
@@ -104,19 +111,24 @@ const classes: Record<
       limit: whole('from 64 to 69632 bytes', 63, -1, 69_633),
     },
   },
+  SinkPort: { make: (options) => new SinkPort(options), options: { name } },
+  GeneratorPort: {
+    make: (options) => new GeneratorPort(options),
+    options: {
+      name,
+      length: whole('from 22 to 1514 bytes', 21, -1, 1515),
+      count: whole('from 1 to 9007199254740991 frames', 0, -1, 2 ** 53),
+      source: mac,
+      destination: mac,
+    },
+  },
   TapPort: {
     make: (options) => new TapPort(options),
     options: {
       name: interfaceName,
       as: name,
       mtu: whole('from 68 to 65521 bytes', 67, -1, 65_522),
-      mac: [
-        "a MAC address such as '02:00:00:00:00:01'",
-        '02:00:00:00:00',
-        '02-00-00-00-00-01',
-        'g2:00:00:00:00:01',
-        ...notText,
-      ],
+      mac,
       addresses: ['a list', '10.0.0.1/24', 5, true, null, {}],
       up: flag,
       owner: whole('from 0 to 4294967294', -1, 4_294_967_295),
@@ -193,6 +205,10 @@ describe('Bad input', () => {
       [
         () => new TapPort({ mac: '01:00:00:00:00:01' }),
         "option 'mac' of TapPort must be the address of one interface",
+      ],
+      [
+        () => new GeneratorPort({ source: 'ff:ff:ff:ff:ff:ff' }),
+        "option 'source' of GeneratorPort must be the address of one interface",
       ],
       [
         () => new TapPort({ addresses: ['10.0.0.1/24', '10.0.0.1/33'] }),

@@ -1,6 +1,6 @@
 /** The port contract, for the kinds that need no privilege, and what is their own. */
 import { expect } from 'chai'
-import { Engine, Hub, MemoryPort, PatchPort } from '../../lib/index.js'
+import { Engine, GeneratorPort, Hub, MemoryPort, PatchPort, SinkPort } from '../../lib/index.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
@@ -14,6 +14,10 @@ describePort('PatchPort', async (engine, name) => {
   await far.attach(other)
   return { port }
 })
+
+describePort('SinkPort', (_engine, name) => ({ port: new SinkPort({ name }), unlimited: true }))
+
+describePort('GeneratorPort', (_engine, name) => ({ port: new GeneratorPort({ name }), unlimited: true }))
 
 describe('MemoryPort', () => {
   const closes = closing()

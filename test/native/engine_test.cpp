@@ -15,6 +15,7 @@
 #include "impairments/duplicate.hpp"
 #include "impairments/loss.hpp"
 #include "os/fd.hpp"
+#include "ports/generator_port.hpp"
 #include "ports/patch_port.hpp"
 
 using namespace etherloom;
@@ -63,6 +64,27 @@ class Outside final : public Port {
 
  private:
   int fd_;
+};
+
+/// A device whose writes do not end before it is closed.
+class Hoarder final : public Port {
+ public:
+  Hoarder() : Port(1518) {}
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem> items) noexcept override {
+    hoard_.insert(hoard_.end(), items.begin(), items.end());
+  }
+  void close(Io&) noexcept override {
+    refuse(hoard_, DropReason::PortDown);
+    hoard_.clear();
+  }
+  bool virtualClock() const noexcept override { return true; }
+  std::size_t size() const { return hoard_.size(); }
+
+ private:
+  std::vector<TxItem> hoard_;
 };
 
 void give(int fd, std::uint64_t value) { REQUIRE(::write(fd, &value, sizeof value) == sizeof value); }
@@ -332,6 +354,34 @@ TEST_CASE("a virtual clock refuses ports of the outside world") {
   const auto refused = bench.engine->attach(bench.hub(), "outside", std::make_unique<Outside>(-1));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("virtual clock") != std::string::npos);
+}
+
+TEST_CASE("a virtual clock leaves the instant at which a generator finds no memory, and it goes on later") {
+  for (const unsigned workers : {1u, 2u}) {
+    CAPTURE(workers);
+    EngineOptions options = with(workers);
+    options.clock = Clock::Kind::Virtual;
+    EngineBench bench(options);
+    const FabricId hub = bench.hub();
+    constexpr std::uint64_t count = 50'000;
+    const auto generator = bench.engine->attach(
+        hub, "generator", std::make_unique<GeneratorPort>(GeneratorPort::Settings{.count = count}));
+    const auto hoarder = bench.engine->attach(hub, "hoarder", std::make_unique<Hoarder>());
+    REQUIRE(generator);
+    REQUIRE(hoarder);
+    const auto made = [&] { return bench.engine->portSnapshot(*generator).receivedFrames; };
+    static_cast<GeneratorPort&>(bench.engine->port(*generator)).run(true);
+
+    for (int again = 0; again < 2; ++again) {
+      bench.engine->advance({1'000'000});
+      CHECK(made() < count);
+      CHECK(made() == static_cast<Hoarder&>(bench.engine->port(*hoarder)).size());
+    }
+    CHECK(bench.engine->now() == Instant{2'000'000});
+    bench.settle(bench.engine->detach(*hoarder));
+    bench.engine->advance({});
+    CHECK(made() == count);
+  }
 }
 
 TEST_CASE("fabrics patched in a loop carry a frame sixteen times around and drop it then") {

@@ -5,10 +5,12 @@
 import { expectTypeOf } from 'expect-type'
 import {
   Engine,
+  GeneratorPort,
   Hub,
   MemoryPort,
   PacketPort,
   PatchPort,
+  SinkPort,
   Switch,
   TapPort,
   type Applied,
@@ -81,6 +83,10 @@ describe('Types', () => {
     compiles(() => new Engine({ clock: 'fake' }))
     // @ts-expect-error an interface is required
     compiles(() => new PacketPort({}))
+    // @ts-expect-error generators have no rate: a path has one
+    compiles(() => new GeneratorPort({ rate: '1Mbit' }))
+    // @ts-expect-error a count is a number
+    compiles(() => new GeneratorPort({ count: 5n }))
     // @ts-expect-error there are two names
     compiles(() => PatchPort.pair({ names: ['one'] }))
     // @ts-expect-error not a hub's option
@@ -121,6 +127,8 @@ describe('Types', () => {
     expectTypeOf(attached).returns.resolves.toEqualTypeOf<MemoryPort>()
     const tap = (fabric: Fabric) => fabric.attach(new TapPort())
     expectTypeOf(tap).returns.resolves.toEqualTypeOf<TapPort>()
+    const sink = (fabric: Fabric) => fabric.attach(new SinkPort())
+    expectTypeOf(sink).returns.resolves.toEqualTypeOf<SinkPort>()
     expectTypeOf(() => PatchPort.pair()).returns.toEqualTypeOf<[PatchPort, PatchPort]>()
     // Ports are built, not described.
     expectTypeOf<{ name: string; state: PortState }>().not.toExtend<Port>()

@@ -1,0 +1,87 @@
+/** GeneratorPort: numbered frames as fast as its worker makes them, for benchmarks and tests. */
+import { interfaceMac, parseMac } from '../addresses.js'
+import { addon, native } from '../binding.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { integer, optional, readOptions } from '../options.js'
+import { nameRule, Port } from '../port.js'
+
+export interface GeneratorPortOptions {
+  /** Default `generator0`, `generator1`, ... */
+  name?: string
+  /** Bytes of each frame, without check sequence. 22 to 1514, default 60: the shortest on a cable. */
+  length?: number
+  /** Frames in all, 1 to 2^53 - 1. Default: no end. A virtual clock needs one. */
+  count?: number
+  /** Where frames come from. Default `02:00:00:00:00:01`; where a switch has several generators, each needs its own. */
+  source?: string
+  /** Where frames go. Default broadcast, `ff:ff:ff:ff:ff:ff`, which every fabric takes everywhere. */
+  destination?: string
+}
+
+let named = 0
+
+/**
+ * Sends frames flat out from `start()` on, a burst of 64 in every turn of its worker. Nothing slows it down: what does
+ * not fit is dropped, and counted, by the paths that its frames take. What it is sent it discards, as a SinkPort does.
+ * Privilege: none.
+ *
+ * A frame is an Ethernet header with EtherType 0x88b5 (for local experiments), a 64-bit number, most significant byte
+ * first, and zeros. Numbers count from 0 with every attach, without gaps, so that a receiver can tell order and loss.
+ *
+ * @example
+ * const generator = await hub.attach(new GeneratorPort({ length: 1514 }))
+ * const sink = await hub.attach(new SinkPort())
+ * await generator.start()
+ */
+export class GeneratorPort extends Port {
+  readonly #options: Parameters<typeof addon.makeGenerator>[0]
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: GeneratorPortOptions = {}) {
+    const { name, ...given } = readOptions('GeneratorPort', options, {
+      name: nameRule(),
+      length: integer(22, 1514, { unit: 'bytes', default: 60 }),
+      count: integer(1, Number.MAX_SAFE_INTEGER, { unit: 'frames' }),
+      source: interfaceMac(parseMac('02:00:00:00:00:01')),
+      destination: optional<Uint8Array, Uint8Array>(parseMac, parseMac('ff:ff:ff:ff:ff:ff')),
+    })
+    super(name ?? `generator${named++}`)
+    this.#options = given
+  }
+
+  /**
+   * Begins to send, or goes on where `stop` left off, until `count` frames in all were sent. Resolves when it does; on a
+   * virtual clock the frames come at the instant of the next `advance`.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached
+   */
+  async start(): Promise<void> {
+    await this.#run(true)
+  }
+
+  /**
+   * Resolves when it sends no more; from then on it costs nothing.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached
+   */
+  async stop(): Promise<void> {
+    await this.#run(false)
+  }
+
+  async #run(running: boolean): Promise<void> {
+    const { engine } = this.seat()
+    await engine.settled(native(() => engine.native.run(this.id, running)))
+  }
+
+  protected override async open({ engine, id }: Fabric): Promise<number> {
+    if (engine.clock === 'virtual' && this.#options.count === undefined)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `generator '${this.name}' has no end, and a virtual clock would never leave the instant it starts at; give it a 'count'`,
+      )
+    return Promise.resolve(
+      native(() => engine.native.attach(id, this.name, addon.makeGenerator(this.#options))),
+    )
+  }
+}

@@ -1,0 +1,32 @@
+/** SinkPort: a null device. */
+import { addon, native } from '../binding.js'
+import type { Fabric } from '../fabric.js'
+import { readOptions } from '../options.js'
+import { nameRule, Port } from '../port.js'
+
+export interface SinkPortOptions {
+  /** Default `sink0`, `sink1`, ... */
+  name?: string
+}
+
+let named = 0
+
+/**
+ * Takes every frame, of any length, counts it as transmitted, and never sends one: the far end of a benchmark, or of
+ * what nobody is to receive. Privilege: none.
+ *
+ * @example
+ * const sink = await hub.attach(new SinkPort())
+ * sink.stats().transmitted.frames
+ */
+export class SinkPort extends Port {
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: SinkPortOptions = {}) {
+    const given = readOptions('SinkPort', options, { name: nameRule() })
+    super(given.name ?? `sink${named++}`)
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    return Promise.resolve(native(() => fabric.engine.native.attach(fabric.id, this.name, addon.makeSink())))
+  }
+}
