@@ -58,7 +58,10 @@ export interface Figure {
  * of the measure's first figure unless `figure` names another.
  */
 export type Goal = ({ readonly ratioTo: string; readonly figure?: string } | { readonly figure: string }) &
-  ({ readonly atLeast: number } | { readonly atMost: number })
+  ({ readonly atLeast: number } | { readonly atMost: number }) & {
+    /** The bound holds for every round, not only for their median. */
+    readonly everyRound?: true
+  }
 
 /** What is the same for every peer and run. */
 export interface Setup {
