@@ -1,25 +1,26 @@
-// The least a program can do to join TAPs over io_uring. Started by bench/peers/c-loop.ts as the limit of
+// The least a program can do to join TAPs over io_uring. Started by bench/peers/c-loops.ts as the limit of
 // user space in one thread; ends on a signal.
 //
 //   tap_forward_uring flood|switch|discard|probe [--headers] [NAME@NAMESPACE...]
 //
 // `flood` is from the first TAP to all others, `switch` from every TAP to the one that the destination
 // address belongs to, `discard` from the first to nowhere; `probe` only tries whether the kernel has what is
-// needed (Linux 6.7). With --headers the TAPs carry virtio-net headers of 12 bytes, which are passed on as
+// needed (Linux 6.1). With --headers the TAPs carry virtio-net headers of 12 bytes, which are passed on as
 // they come, without any offload. Makes the TAPs, each in its namespace (a path such as /proc/PID/ns/net),
 // prints "ready", and forwards for ever.
 //
-// Theory of operation. One multishot read per TAP takes a buffer of one shared ring of buffers for every
-// frame. A turn looks at all frames that are there, queues a write for each copy, and makes one system call
-// that submits all writes, and waits for frames. A write to a TAP copies the frame, and RWF_NOWAIT keeps the
-// kernel from ending it later: when the call returns, all of its writes have ended, so that their buffers go
-// back to the ring without a completion for each (only a failed write has one; the frame is lost). Raw system
-// calls, because not every distribution has a liburing that knows multishot reads.
+// Theory of operation. A TAP is hot while it has frames, and cold when it has none. A turn is one system
+// call, which submits the writes of all frames that the turn before has read, a burst of reads for each hot
+// TAP, which do not wait (RWF_NOWAIT), and one read, which waits, for each that has become cold. It blocks
+// only when none is hot. A write to a TAP copies the frame and does not wait either: when the call returns,
+// all of its writes have ended, so that their buffers are free without a completion for each (only a failed
+// write has one; the frame is lost). Multishot reads were tried: they are no faster from one TAP and slower
+// from many, because the kernel polls the TAP, and queues work for the task, for every frame. Raw system
+// calls, because distributions have a liburing older than their kernel.
 
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,19 +32,19 @@
 #include "common.h"
 
 enum {
-  OperationReadMultishot = 49,  // IORING_OP_READ_MULTISHOT
-  SubmissionCount = 4096,
-  CompletionCount = 16384,
-  BufferCount = 512,  // a power of two
-  BufferSize = 2048,
+  SubmissionCount = 256,
+  CompletionCount = 2048,
+  BufferSize =
+      2048 + 64,   // no power of two: the first lines of all buffers would share a few sets of the cache
+  BurstSize = 64,  // reads of a hot TAP in a turn,
+  ReadsMax = 256,  // and of all together
   HeaderLength = 12,
-  WriteTag = 1 << 16,  // user data of writes; that of reads is the index of their TAP
+  IgnoredTag = -1,  // user data of writes; that of reads is the index of their buffer
 };
 
 struct Ring {
   int fd;
   _Atomic unsigned* submissionTail;
-  unsigned* submissionArray;
   struct io_uring_sqe* submissions;
   unsigned queued;  // submissions that the kernel has not been told of
   _Atomic unsigned* completionHead;
@@ -51,16 +52,19 @@ struct Ring {
   struct io_uring_cqe* completions;
 };
 
-struct Buffers {
-  struct io_uring_buf_ring* ring;
-  uint8_t (*bytes)[BufferSize];
-  uint16_t tail;
-  uint16_t used[BufferCount];  // by writes that have been queued
-  unsigned usedCount;
+/// Where a frame is read to, and from where.
+struct Buffer {
+  size_t tap;
+  bool waits;
+  uint8_t bytes[BufferSize];
+};
+
+struct Tap {
+  bool hot;
+  bool waiting;  // a read that waits is out
 };
 
 static struct Ring ring;
-static struct Buffers buffers;
 
 static void openRing(void) {
   struct io_uring_params parameters = {
@@ -79,81 +83,44 @@ static void openRing(void) {
                           MAP_SHARED | MAP_POPULATE, ring.fd, IORING_OFF_SQES);
   if (ring.submissions == MAP_FAILED) fail("mmap");
   ring.submissionTail = (_Atomic unsigned*)(rings + parameters.sq_off.tail);
-  ring.submissionArray = (unsigned*)(rings + parameters.sq_off.array);
-  for (unsigned i = 0; i < SubmissionCount; i++) ring.submissionArray[i] = i;
+  unsigned* submissionArray = (unsigned*)(rings + parameters.sq_off.array);
+  for (unsigned i = 0; i < SubmissionCount; i++) submissionArray[i] = i;
   ring.completionHead = (_Atomic unsigned*)(rings + parameters.cq_off.head);
   ring.completionTail = (_Atomic unsigned*)(rings + parameters.cq_off.tail);
   ring.completions = (struct io_uring_cqe*)(rings + parameters.cq_off.cqes);
 }
 
-static void requireMultishotRead(void) {
-  struct {
-    struct io_uring_probe head;
-    struct io_uring_probe_op operations[256];
-  } probe = {0};
-  if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_PROBE, &probe, 256) < 0)
-    fail("IORING_REGISTER_PROBE");
-  if (probe.head.last_op >= OperationReadMultishot &&
-      (probe.operations[OperationReadMultishot].flags & IO_URING_OP_SUPPORTED))
-    return;
-  fputs("the kernel has no multishot read (Linux 6.7)\n", stderr);
-  exit(EXIT_FAILURE);
-}
-
-static void giveBuffer(uint16_t index) {
-  struct io_uring_buf* entry = &buffers.ring->bufs[buffers.tail++ & (BufferCount - 1)];
-  entry->addr = (uintptr_t)buffers.bytes[index];
-  entry->len = BufferSize;
-  entry->bid = index;
-}
-
-static void publishBuffers(void) {
-  atomic_store_explicit((_Atomic uint16_t*)&buffers.ring->tail, buffers.tail, memory_order_release);
-}
-
-static void openBuffers(void) {
-  int protection = PROT_READ | PROT_WRITE;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
-  buffers.ring = mmap(NULL, BufferCount * sizeof(struct io_uring_buf), protection, flags, -1, 0);
-  buffers.bytes = mmap(NULL, (size_t)BufferCount * BufferSize, protection, flags, -1, 0);
-  if (buffers.ring == MAP_FAILED || buffers.bytes == MAP_FAILED) fail("mmap");
-  struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)buffers.ring, .ring_entries = BufferCount};
-  if (syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_PBUF_RING, &registration, 1) < 0)
-    fail("IORING_REGISTER_PBUF_RING");
-  for (uint16_t i = 0; i < BufferCount; i++) giveBuffer(i);
-  publishBuffers();
-}
-
 /// Submits what is queued and waits for that many completions. All writes have ended afterwards.
-static void submit(unsigned completions) {
-  atomic_store_explicit(ring.submissionTail,
-                        atomic_load_explicit(ring.submissionTail, memory_order_relaxed) + ring.queued,
-                        memory_order_release);
-  while (ring.queued > 0 || completions > 0) {
-    long taken = syscall(SYS_io_uring_enter, ring.fd, ring.queued, completions,
-                         completions > 0 ? IORING_ENTER_GETEVENTS : 0, NULL, 0);
+static void submit(unsigned completions, unsigned flags) {
+  unsigned tail = atomic_load_explicit(ring.submissionTail, memory_order_relaxed);
+  atomic_store_explicit(ring.submissionTail, tail + ring.queued, memory_order_release);
+  do {
+    long taken = syscall(SYS_io_uring_enter, ring.fd, ring.queued, completions, flags, NULL, 0);
     if (taken < 0 && errno != EINTR && errno != EAGAIN && errno != EBUSY) fail("io_uring_enter");
-    if (taken >= 0) {
-      ring.queued -= (unsigned)taken;
-      completions = 0;
-    }
-  }
+    if (taken > 0) ring.queued -= (unsigned)taken;
+  } while (ring.queued > 0);
 }
 
 static struct io_uring_sqe* nextSubmission(void) {
-  if (ring.queued == SubmissionCount) submit(0);
+  if (ring.queued == SubmissionCount) submit(0, 0);
   unsigned tail = atomic_load_explicit(ring.submissionTail, memory_order_relaxed) + ring.queued++;
   struct io_uring_sqe* submission = &ring.submissions[tail & (SubmissionCount - 1)];
   memset(submission, 0, sizeof *submission);
   return submission;
 }
 
-static void queueRead(size_t tap) {
+/// Flags are 0 or RWF_NOWAIT.
+static void queueRead(size_t tap, struct Buffer* buffer, size_t index, unsigned flags) {
   struct io_uring_sqe* submission = nextSubmission();
-  submission->opcode = OperationReadMultishot;
-  submission->flags = IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+  buffer->tap = tap;
+  buffer->waits = flags == 0;
+  submission->opcode = IORING_OP_READ;
+  submission->flags = IOSQE_FIXED_FILE;
   submission->fd = (int)tap;
-  submission->user_data = tap;
+  submission->addr = (uintptr_t)buffer->bytes;
+  submission->len = BufferSize;
+  submission->rw_flags = flags;
+  submission->user_data = index;
 }
 
 static void queueWrite(size_t tap, const void* bytes, size_t length) {
@@ -164,7 +131,7 @@ static void queueWrite(size_t tap, const void* bytes, size_t length) {
   submission->addr = (uintptr_t)bytes;
   submission->len = (unsigned)length;
   submission->rw_flags = RWF_NOWAIT;
-  submission->user_data = WriteTag;
+  submission->user_data = (uint64_t)IgnoredTag;
 }
 
 enum Pattern { Flood, Switch, Discard };
@@ -181,45 +148,57 @@ static void forward(const uint8_t* bytes, size_t length, enum Pattern pattern, s
 }
 
 static void run(enum Pattern pattern, size_t tapCount, size_t headerLength) {
-  bool* stalled =
-      calloc(tapCount, sizeof *stalled);  // reads that found no buffer, and have to be queued anew
-  if (stalled == NULL) fail("calloc");
-  for (size_t i = 0; i < (pattern == Switch ? tapCount : 1); i++) queueRead(i);
+  size_t readers = pattern == Switch ? tapCount : 1;
+  size_t bufferCount = 2 * (ReadsMax + readers);
+  struct Tap* taps = calloc(readers, sizeof *taps);
+  struct Buffer* buffers = calloc(bufferCount, sizeof *buffers);
+  size_t* unused = calloc(bufferCount, sizeof *unused);    // a stack
+  size_t* written = calloc(bufferCount, sizeof *written);  // those whose writes are queued
+  if (taps == NULL || buffers == NULL || unused == NULL || written == NULL) fail("calloc");
+  size_t unusedCount = 0;
+  size_t writtenCount = 0;
+  for (size_t i = 0; i < bufferCount; i++) unused[unusedCount++] = i;
 
-  for (;;) {
-    submit(1);
-    for (unsigned i = 0; i < buffers.usedCount; i++) giveBuffer(buffers.used[i]);
-    buffers.usedCount = 0;
-    publishBuffers();
+  for (size_t next = 0;;) {  // the TAP whose turn to be read it is, where not all can be
+    size_t readsLeft = ReadsMax;
+    for (size_t tap = 0; tap < readers; tap++) {
+      if (taps[tap].hot || taps[tap].waiting) continue;
+      size_t buffer = unused[--unusedCount];
+      queueRead(tap, &buffers[buffer], buffer, 0);
+      taps[tap].waiting = true;
+    }
+    for (size_t i = 0; i < readers && readsLeft > 0; i++) {
+      size_t tap = next;
+      next = next + 1 < readers ? next + 1 : 0;
+      if (!taps[tap].hot) continue;
+      for (int k = 0; k < BurstSize; k++, readsLeft--) {
+        size_t buffer = unused[--unusedCount];
+        queueRead(tap, &buffers[buffer], buffer, RWF_NOWAIT);
+      }
+    }
+    submit(readsLeft == ReadsMax, IORING_ENTER_GETEVENTS);
+    while (writtenCount > 0) unused[unusedCount++] = written[--writtenCount];
 
-    bool anyStalled = false;
     unsigned head = atomic_load_explicit(ring.completionHead, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(ring.completionTail, memory_order_acquire);
     for (; head != tail; head++) {
-      struct io_uring_cqe* completion = &ring.completions[head & (CompletionCount - 1)];
-      if (completion->user_data == WriteTag) continue;  // a frame that the kernel did not take
-      if (completion->flags & IORING_CQE_F_BUFFER) {
-        uint16_t index = (uint16_t)(completion->flags >> IORING_CQE_BUFFER_SHIFT);
-        buffers.used[buffers.usedCount++] = index;
-        if (completion->res > 0)
-          forward(buffers.bytes[index], (size_t)completion->res, pattern, tapCount, headerLength);
-      } else if (completion->res < 0 && completion->res != -ENOBUFS) {
-        errno = -completion->res;
+      struct io_uring_cqe completion = ring.completions[head & (CompletionCount - 1)];
+      if (completion.user_data == (uint64_t)IgnoredTag) continue;  // a frame that the kernel did not take
+      struct Buffer* buffer = &buffers[completion.user_data];
+      struct Tap* tap = &taps[buffer->tap];
+      if (completion.res >= 0) {
+        forward(buffer->bytes, (size_t)completion.res, pattern, tapCount, headerLength);
+        written[writtenCount++] = completion.user_data;
+      } else if (completion.res == -EAGAIN) {
+        unused[unusedCount++] = completion.user_data;
+      } else {
+        errno = -completion.res;
         fail("read");
       }
-      if (!(completion->flags & IORING_CQE_F_MORE)) stalled[completion->user_data] = anyStalled = true;
+      if (buffer->waits) tap->waiting = false;
+      tap->hot = completion.res >= 0;
     }
     atomic_store_explicit(ring.completionHead, head, memory_order_release);
-
-    if (!anyStalled) continue;
-    submit(0);  // the writes, so that there are buffers for the reads
-    for (unsigned i = 0; i < buffers.usedCount; i++) giveBuffer(buffers.used[i]);
-    buffers.usedCount = 0;
-    publishBuffers();
-    for (size_t i = 0; i < tapCount; i++) {
-      if (stalled[i]) queueRead(i);
-      stalled[i] = false;
-    }
   }
 }
 
@@ -236,8 +215,6 @@ int main(int count, char** arguments) {
   size_t tapCount = (size_t)(count - 2 - headers);
 
   openRing();
-  requireMultishotRead();
-  openBuffers();
   if (strcmp(pattern, "probe") == 0) return 0;
   if (tapCount == 0) usage(arguments[0]);
 
