@@ -6,10 +6,13 @@
 namespace etherloom {
 namespace {
 
+/// From one buffer to the next, in bytes: an odd number of cache lines. At a power of two the headers of all
+/// frames would share two sets of a processor's first cache, and a burst of them would not fit there.
 constexpr std::size_t stride(BufferClass bufferClass) {
-  return sizeof(Frame) + FramePool::headroom + FramePool::capacity(bufferClass);
+  constexpr std::size_t line = 64;
+  return ((sizeof(Frame) + FramePool::headroom + FramePool::capacity(bufferClass)) / line | 1) * line;
 }
-static_assert(stride(BufferClass::Small) == 2048);
+static_assert(stride(BufferClass::Small) == 2048 + 64);
 
 }  // namespace
 

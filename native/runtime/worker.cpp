@@ -92,13 +92,13 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   bool moved = !arrivals_.empty() || departures_.next() <= now;
   releaseDue(now);
   for (auto& crossings : crossings_) {
-    crossings->drain([&](const Crossing& crossing) {
-      admit(crossing);
+    crossings->drainRuns([&](std::span<const Crossing> run) {
+      admitRuns(run);
       moved = true;
     });
   }
   std::sort(arrivals_.begin(), arrivals_.end(), comesBefore);
-  for (const Crossing& crossing : arrivals_) admit(crossing);
+  admitRuns(arrivals_);
   arrivals_.clear();
   releaseDue(now);
   flushStages();
@@ -128,8 +128,7 @@ void Worker::handOver(std::span<const Crossing> crossings) noexcept {
   if (clock_.isVirtual()) {
     workers_[to]->arrivals_.insert(workers_[to]->arrivals_.end(), crossings.begin(), crossings.end());
   } else if (to != index_) {
-    for (const Crossing& crossing : crossings) {
-      if (workers_[to]->crossings_[index_]->push(crossing)) continue;
+    for (const Crossing& crossing : crossings.subspan(workers_[to]->crossings_[index_]->push(crossings))) {
       lost += crossing.frame->offload.segments;
       pool_->release(crossing.frame);
     }
@@ -140,24 +139,37 @@ void Worker::handOver(std::span<const Crossing> crossings) noexcept {
     offer.handedOver.add(handed - lost);
     offer.lostOnTheWay.add(lost);
   }
-  if (!clock_.isVirtual() && to == index_) {
-    for (const Crossing& crossing : crossings) admit(crossing);
+  if (!clock_.isVirtual() && to == index_) admit(crossings);
+}
+
+void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
+  while (!crossings.empty()) {
+    const Crossing& first = crossings.front();
+    const auto end = std::find_if(crossings.begin(), crossings.end(), [&](const Crossing& each) {
+      return each.to != first.to || each.account != first.account || each.policy != first.policy;
+    });
+    const auto count = static_cast<std::size_t>(end - crossings.begin());
+    admit(crossings.first(count));
+    crossings = crossings.subspan(count);
   }
 }
 
-void Worker::admit(const Crossing& crossing) noexcept {
-  if (crossing.path && (crossing.policy->shapes() || crossing.path->due() != Instant::never())) {
-    crossing.path->admit(crossing.frame, *crossing.policy, tools_);
-    departures_.update(*crossing.path);
+// Takes crossings that differ in nothing but the frame.
+void Worker::admit(std::span<const Crossing> crossings) noexcept {
+  const Crossing& first = crossings.front();
+  if (first.path && (first.policy->shapes() || first.path->due() != Instant::never())) {
+    for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
+    departures_.update(*first.path);
     return;
   }
-  const std::uint32_t segments = crossing.frame->offload.segments;
+  std::uint64_t segments = 0;
+  for (const Crossing& crossing : crossings) segments += crossing.frame->offload.segments;
   {
-    Sequence::Update update(crossing.account->sequence);
-    crossing.account->admitted.add(segments);
-    crossing.account->staged.add(segments);
+    Sequence::Update update(first.account->sequence);
+    first.account->admitted.add(segments);
+    first.account->staged.add(segments);
   }
-  stage(*crossing.to, {crossing.frame, crossing.account});
+  for (const Crossing& crossing : crossings) stage(*first.to, {crossing.frame, first.account});
 }
 
 void Worker::releaseDue(Instant now) noexcept {

@@ -88,7 +88,8 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] bool idle() const noexcept;
   /// Whether frames came.
   bool receive(Attachment& port) noexcept;
-  void admit(const Crossing& crossing) noexcept;
+  void admitRuns(std::span<const Crossing> crossings) noexcept;
+  void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;

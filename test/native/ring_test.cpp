@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -20,6 +22,29 @@ TEST_CASE("ring: gives back what was put in, in order, and says no when full") {
     CHECK(items == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7});
     CHECK(ring.empty());
   }
+}
+
+TEST_CASE("ring: takes of a span what it has room for, and gives it back in spans that do not wrap") {
+  Ring<int> ring(256);
+  std::vector<int> items(200), seen;
+  std::iota(items.begin(), items.end(), 0);
+  for (const int expected : {200, 56, 0}) {
+    CHECK(ring.push(std::span<const int>(items)) == static_cast<std::size_t>(expected));
+  }
+  const auto look = [&](std::span<const int> run) { seen.insert(seen.end(), run.begin(), run.end()); };
+  ring.drainRuns(look);
+  CHECK(seen.size() == 256);
+  CHECK(std::equal(items.begin(), items.end(), seen.begin()));
+  CHECK(std::equal(items.begin(), items.begin() + 56, seen.begin() + 200));
+
+  seen.clear();
+  for (int round = 0; round < 3; ++round) {
+    CHECK(ring.push(std::span<const int>(items)) == 200);
+    ring.drainRuns(look);
+    CHECK(ring.empty());
+  }
+  CHECK(seen.size() == 600);
+  CHECK(std::equal(items.begin(), items.end(), seen.begin() + 400));
 }
 
 TEST_CASE("ring: what is pushed while it is drained waits for the next time") {
