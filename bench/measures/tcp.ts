@@ -6,7 +6,7 @@
 // forwarder's core a process pays for both, and with both ends on one core the bridge has only that one.
 
 import type { Measure, Setup } from '../case.js'
-import { run } from '../children.js'
+import { probe, run } from '../children.js'
 import type { Network } from '../network.js'
 import { processorSecondsOf } from '../processes.js'
 
@@ -25,6 +25,8 @@ export function tcp({ streams }: { streams: number }): Measure {
       // By all paths, for whatever reason, in the whole run; only etherloom says so.
       { name: 'lost', unit: 'frames', digits: 0 },
     ],
+
+    unavailable: () => probe('iperf3', '--version'),
 
     async sample(network, session, setup) {
       await network.upWithIp()
