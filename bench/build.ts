@@ -23,7 +23,7 @@ export async function libraryIsBuilt(): Promise<boolean> {
 export async function build(): Promise<void> {
   await mkdir(output, { recursive: true })
   await each('native', '.c', '', ['.h'], (source, target) =>
-    run(['gcc', '-std=c17', '-O2', '-Wall', '-Wextra', '-o', target, source]),
+    run(['gcc', '-std=c17', '-O2', '-pthread', '-Wall', '-Wextra', '-o', target, source]),
   )
   await each('programs', '.ts', '.js', [], async (source, target) => {
     const { default: typescript } = await import('typescript')

@@ -32,7 +32,7 @@ export interface Peer {
 export interface Session {
   /** The process that forwards; undefined if that is the kernel. */
   readonly pid?: number
-  /** Ends it in order and returns its own statement of what it did, if it makes one. */
+  /** Ends it in order and returns its own statement of what it did, if it makes one. Idempotent. */
   stop(): Promise<unknown>
 }
 
@@ -40,6 +40,8 @@ export interface Session {
 export interface Measure {
   /** The first is the one that ratios are made of. */
   readonly figures: readonly [Figure, ...Figure[]]
+  /** Why this machine cannot take it, of any peer; undefined if it can. */
+  unavailable?(): Promise<string | undefined>
   /** Takes every figure once, in the order of `figures`; NaN where a peer has none. */
   sample(network: Network, session: Session, setup: Setup): Promise<number[]>
   /** What makes these figures, each the median of its rounds, say less than they seem to; undefined if nothing does. */
@@ -58,7 +60,10 @@ export interface Figure {
  * of the measure's first figure unless `figure` names another.
  */
 export type Goal = ({ readonly ratioTo: string; readonly figure?: string } | { readonly figure: string }) &
-  ({ readonly atLeast: number } | { readonly atMost: number })
+  ({ readonly atLeast: number } | { readonly atMost: number }) & {
+    /** The bound holds for every round, not only for their median. */
+    readonly everyRound?: true
+  }
 
 /** What is the same for every peer and run. */
 export interface Setup {

@@ -13,8 +13,8 @@ import { promisify } from 'node:util'
 
 /** Where a program runs; left out means where this process runs. */
 export interface Placement {
-  /** The number of the only core that it may use. */
-  core?: number
+  /** The number of the only core that it may use, or of several. */
+  core?: number | readonly number[]
   /** The network namespace, as a path. */
   namespace?: string
 }

@@ -23,6 +23,8 @@ export interface HostPort {
   readonly name: string
   /** Its Ethernet address: 02:00:00:00:00:01 for the first of the network, and so on. */
   readonly address: string
+  /** Its IPv4 address, where the measure asks for one: 10.0.0.1 for the first of the network, and so on. */
+  readonly ip: string
 }
 
 /** How long a program may take to make its interfaces. */
@@ -121,6 +123,7 @@ export class Network {
         host,
         name: `port${index}`,
         address: addressOf(first + index),
+        ip: `10.0.0.${first + index + 1}`,
       }))
     this.ports = [
       ...named(this.sender, layout.sender, 0),
@@ -170,6 +173,14 @@ export class Network {
       const own = this.ports.filter((port) => port.host === host)
       await host.ipBatch(own.map(({ name, address }) => `link set dev ${name} address ${address} up`))
     }
+  }
+
+  /** As up(), and gives every port its IPv4 address, for programs that use TCP or UDP. */
+  async upWithIp(): Promise<void> {
+    await this.up()
+    await Promise.all(
+      this.ports.map(({ host, name, ip }) => host.ip('address', 'add', `${ip}/24`, 'dev', name)),
+    )
   }
 
   /** The first program that ended badly. */

@@ -160,28 +160,30 @@ interface Judgement {
 
 function judge(result: CaseResult): Judgement[] {
   return result.case.goals.map((goal) => {
-    const reached = reachedOf(result, goal)
-    const [bound, met] =
+    const { median, min, max } = reachedOf(result, goal)
+    const reached = !goal.everyRound ? median : 'atLeast' in goal ? min : max
+    const [limit, met] =
       'atLeast' in goal
         ? [`≥ ${goal.atLeast}`, reached >= goal.atLeast]
         : [`≤ ${goal.atMost}`, reached <= goal.atMost]
+    const bound = goal.everyRound ? `${limit} in every round` : limit
     return 'ratioTo' in goal
       ? { peer: goal.ratioTo, goal: [goal.figure, bound].filter(Boolean).join(' '), reached, met }
       : { peer: result.peers[0].peer.name, goal: `${goal.figure} ${bound}`, reached, met }
   })
 }
 
-function reachedOf(result: CaseResult, goal: Goal): number {
+function reachedOf(result: CaseResult, goal: Goal): Summary {
   const named = result.case.measure.figures.findIndex(({ name }) => name === goal.figure)
   if (goal.figure !== undefined && named < 0)
     throw new TypeError(`the case ${result.case.name} has a goal for ${goal.figure}, which is not measured`)
-  if (!('ratioTo' in goal)) return summarise(column(result.peers[0], named)).median
+  if (!('ratioTo' in goal)) return summarise(column(result.peers[0], named))
   const other = result.peers.find(({ peer }) => peer.name === goal.ratioTo)
   if (other === undefined)
     throw new TypeError(
       `the case ${result.case.name} has a goal beside ${goal.ratioTo}, which is no peer of it`,
     )
-  return ratioOf(result, other, Math.max(named, 0)).median
+  return ratioOf(result, other, Math.max(named, 0))
 }
 
 /** The subject's figure divided by that of `entry`, over the rounds that both have. */

@@ -35,7 +35,7 @@ export async function runCase(
 ): Promise<CaseResult> {
   const prepare = async (peer: Peer) => ({
     peer,
-    missing: await peer.unavailable(),
+    missing: (await subject.measure.unavailable?.()) ?? (await peer.unavailable()),
     failure: undefined as string | undefined,
     runs: [] as Run[],
   })

@@ -32,11 +32,11 @@ export function readOptions<Rules extends Record<string, Rule<unknown>>>(
       `unknown option '${key}' of ${owner}${suggestion(key, Object.keys(rules))}`,
     )
   }
-  const values = Object.entries(rules).map(([key, rule]) => [
-    key,
-    rule(options[key], `option '${key}' of ${owner}`),
-  ])
-  return Object.fromEntries(values) as Values<Rules>
+  const values: Record<string, unknown> = {}
+  for (const key of Object.keys(rules)) {
+    values[key] = (rules[key] as Rule<unknown>)(options[key], `option '${key}' of ${owner}`)
+  }
+  return values as Values<Rules>
 }
 
 /** The options as they were given, not looked into; none are an empty object. */

@@ -48,6 +48,8 @@ export interface Applied {
   changed: number
 }
 
+const impairmentKinds = Object.entries(impairments)
+
 const rules = {
   allowed: flag(true),
   filter: optional((value) => compileFilter(value as FilterSource)),
@@ -58,14 +60,14 @@ const rules = {
   overhead: integer(0, 1000, { unit: 'bytes', default: 0 }),
   queue: optional(parseQueueLimit),
   seed: seed(),
-  ...Object.fromEntries(Object.entries(impairments).map(([name, kind]) => [name, kind.rule])),
+  ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 }
 
 /** @internal Checks a policy and puts it into the native half's form. */
 export function readPolicy(policy: Policy): PolicySpec {
-  const { queue, ...given } = readOptions('path policy', (policy as Policy | undefined) ?? null, rules)
+  const given = readOptions('path policy', (policy as Policy | undefined) ?? null, rules)
   const options = given as typeof given & Record<string, unknown>
-  if (given.rate === undefined && (queue !== undefined || policy.overhead !== undefined))
+  if (given.rate === undefined && (given.queue !== undefined || policy.overhead !== undefined))
     refuse(
       "option 'rate' of path policy",
       "given with 'queue' or 'overhead', which say how it is kept",
@@ -83,21 +85,19 @@ export function readPolicy(policy: Policy): PolicySpec {
     reorder: given.reorder,
     rate: given.rate,
     overhead: given.overhead,
-    ...queueOf(queue),
+    ...queueOf(given.queue),
     seed: given.seed,
   }
-  for (const [name, kind] of Object.entries(impairments)) {
+  // Each of these has its place, given or not, and none has the separator in its text.
+  let key = Object.values(spec).join(';')
+  for (const [name, kind] of impairmentKinds) {
     const option = options[name]
     const settings = option === undefined ? undefined : kind.settings(option as never)
-    if (settings) spec[name] = Float64Array.from(settings)
+    if (!settings) continue
+    spec[name] = new Float64Array(settings)
+    key += `;${name} ${settings.join()}`
   }
-  spec.key = JSON.stringify(spec, (_, value: unknown) =>
-    typeof value === 'bigint'
-      ? `${value}n`
-      : ArrayBuffer.isView(value)
-        ? Array.from(value as Uint8Array)
-        : value,
-  )
+  spec.key = key
   return spec
 }
 

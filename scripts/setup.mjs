@@ -50,7 +50,9 @@ const systemPackages = {
   // What the benchmark compares with. It names and skips what is not there.
   bench: [
     ['nftables', () => command('nft')],
+    ['iperf3', () => command('iperf3')],
     ['vde2', () => command('vde_switch')],
+    ['vde-wirefilter', () => command('wirefilter')],
     ['qemu-system-x86', () => command('qemu-system-x86_64')],
   ],
 }

@@ -2,10 +2,19 @@
 
 import type { Case } from '../case.js'
 import { allToAll } from './all-to-all.js'
+import { apply } from './apply.js'
 import { flood } from './flood.js'
 import { generator, generatorLong } from './generator.js'
+import { inMemory, inMemoryAcross, inMemoryTwoPairs } from './in-memory.js'
+import { manyPorts } from './many-ports.js'
+import { manyWires } from './many-wires.js'
+import { memoryPort } from './memory-port.js'
+import { oneWayDelay } from './one-way-delay.js'
 import { packet } from './packet.js'
+import { rate } from './rate.js'
+import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
+import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
 
 export const cases: readonly Case[] = [
   generator,
@@ -15,4 +24,18 @@ export const cases: readonly Case[] = [
   packet,
   flood,
   allToAll,
+  manyPorts,
+  tcpOne,
+  tcpFour,
+  tcpDelayed,
+  roundTripWaiting,
+  roundTripPolling,
+  ...oneWayDelay,
+  ...rate,
+  inMemory,
+  inMemoryTwoPairs,
+  inMemoryAcross,
+  memoryPort,
+  manyWires,
+  apply,
 ]

@@ -1,4 +1,4 @@
-// What several programs of the benchmark share: ending with an error, and opening TAPs in network namespaces.
+// What several programs of the benchmark share: how they end, and opening TAPs in network namespaces.
 
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,25 @@
 static inline void fail(const char* what) {
   perror(what);
   exit(EXIT_FAILURE);
+}
+
+static volatile sig_atomic_t stopped;
+
+static inline void stop(int number) {
+  (void)number;
+  stopped = 1;
+}
+
+/// From now on SIGTERM ends the call that waits, if one does, and sets `stopped`.
+static inline void stopOnSigterm(void) {
+  struct sigaction action = {.sa_handler = stop};
+  sigaction(SIGTERM, &action, NULL);
+}
+
+/// What whoever started the program waits for.
+static inline void sayReady(void) {
+  puts("ready");
+  fflush(stdout);
 }
 
 /// Makes a TAP, given as NAME@NAMESPACE with the path of a namespace (such as /proc/PID/ns/net), and leaves

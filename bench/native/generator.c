@@ -10,33 +10,15 @@
 // Prints "ready" before the load begins, and one line of JSON at the end: `sent` are the frames that the
 // interfaces took, `batches` the tries to send one, `refused` those of them that ended early (at a TAP whose
 // queue is full, since its reader is slower), `seconds` the time.
-//
-// Frames go straight to the driver (PACKET_QDISC_BYPASS): a TAP has a queueing discipline by default and a
-// veth has none, so going through it would compare queueing disciplines.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <netinet/ether.h>
-#include <signal.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <time.h>
 
-#include "common.h"
+#include "packet_sender.h"
 
-enum {
-  BatchSize = 64,
-  LengthMin = 60,
-  LengthMax = 1514,
-  EtherTypeExperimental = 0x88b5,
-  IntroductionMicroseconds = 2000
-};
+enum { BatchSize = 64, IntroductionMicroseconds = 2000 };
 
 /// The rest of a frame, up to its length, is zero.
 struct TestFrame {
@@ -56,47 +38,17 @@ struct Addresses {
   size_t count;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int number) {
-  (void)number;
-  stopped = 1;
-}
-
 static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/// A packet socket that only sends: protocol 0 receives nothing.
-static struct Sender openSender(const char* interface) {
-  struct Sender sender = {.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
-  if (sender.fd < 0) fail("socket(AF_PACKET)");
-  struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
-  if (address.sll_ifindex == 0) fail(interface);
-  if (bind(sender.fd, (struct sockaddr*)&address, sizeof address) < 0) fail("bind");
-  int bypass = 1;
-  if (setsockopt(sender.fd, SOL_PACKET, PACKET_QDISC_BYPASS, &bypass, sizeof bypass) < 0)
-    fail("PACKET_QDISC_BYPASS");
-
-  struct ifreq request = {0};
-  strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
-  if (ioctl(sender.fd, SIOCGIFHWADDR, &request) < 0) fail("SIOCGIFHWADDR");
-  memcpy(sender.address, request.ifr_hwaddr.sa_data, ETH_ALEN);
-  return sender;
-}
-
 static struct Addresses readAddresses(char** texts, size_t count) {
   struct Addresses addresses = {.list = calloc(count, ETH_ALEN), .count = count};
   if (addresses.list == NULL) fail("calloc");
   for (size_t i = 0; i < count; i++) {
-    struct ether_addr address;
-    if (ether_aton_r(texts[i], &address) == NULL) {
-      fprintf(stderr, "%s: not an Ethernet address\n", texts[i]);
-      exit(EXIT_FAILURE);
-    }
-    memcpy(addresses.list[i], &address, ETH_ALEN);
+    readAddress(texts[i], addresses.list[i]);
   }
   return addresses;
 }
@@ -134,7 +86,7 @@ int main(int count, char** arguments) {
   size_t senderCount = (size_t)separator - 2;
   struct Sender* senders = calloc(senderCount, sizeof *senders);
   if (senders == NULL) fail("calloc");
-  for (size_t i = 0; i < senderCount; i++) senders[i] = openSender(arguments[2 + i]);
+  for (size_t i = 0; i < senderCount; i++) senders[i].fd = openSender(arguments[2 + i], senders[i].address);
   struct Addresses destinations = readAddresses(arguments + separator + 1, (size_t)(count - separator - 1));
 
   static uint8_t frames[BatchSize][LengthMax];
@@ -146,15 +98,13 @@ int main(int count, char** arguments) {
     messages[i].msg_hdr.msg_iovlen = 1;
   }
 
-  struct sigaction action = {.sa_handler = stop};
-  sigaction(SIGTERM, &action, NULL);
+  stopOnSigterm();
   for (size_t i = 0; i < senderCount && senderCount > 1; i++) {
     fill(frames[0], &senders[i], destinations, 0);
     if (send(senders[i].fd, frames[0], length, 0) < 0) fail("send");
     usleep(IntroductionMicroseconds);
   }
-  puts("ready");
-  fflush(stdout);
+  sayReady();
 
   uint64_t sent = 0;
   uint64_t batches = 0;

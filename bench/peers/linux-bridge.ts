@@ -12,7 +12,7 @@ export const linuxBridge: Peer = {
   unavailable: () => probe('ip', 'link', 'add', 'name', 'bridge0', 'type', 'bridge'),
 
   async start(network) {
-    await join(network)
+    await joinByBridge(network)
     return { stop: () => Promise.resolve(undefined) }
   },
 }
@@ -27,7 +27,7 @@ export const linuxBridgeWithRules = (rules: number): Peer => ({
   unavailable: async () => (await linuxBridge.unavailable()) ?? probe('nft', ruleset([['from', 'to']])),
 
   async start(network) {
-    const { between, names } = await join(network)
+    const { between, names } = await joinByBridge(network)
     const [first = '', ...others] = names
     const needed = others.map((to) => [first, to] as const)
     const rest = Array.from(
@@ -49,7 +49,8 @@ function ruleset(pairs: readonly (readonly [from: string, to: string])[]): strin
   ].join('\n')
 }
 
-async function join(network: Network): Promise<{ between: Namespace; names: string[] }> {
+/** The part without rules; `names` are the bridge's ports in `between`, in the order of the network's. */
+export async function joinByBridge(network: Network): Promise<{ between: Namespace; names: string[] }> {
   const { between, names } = await network.legs()
   await between.ipBatch([
     'link add name bridge0 type bridge stp_state 0',

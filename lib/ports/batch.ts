@@ -7,24 +7,24 @@ export class Batch implements Iterable<Uint8Array> {
   /** Frames in it. */
   readonly length: number
   readonly #block: Uint8Array
+  readonly #heads: Uint32Array
   readonly #offsets: number[] = []
 
   /** @internal `block` holds `length` records of the ring's form. */
   constructor(block: Uint8Array, length: number) {
     this.#block = block
     this.length = length
-    const heads = new Uint32Array(block.buffer, block.byteOffset)
+    this.#heads = new Uint32Array(block.buffer, block.byteOffset)
     for (let index = 0, at = 0; index < length; index++) {
       this.#offsets.push(at)
-      at += (headSize + (heads[at / 4 + 1] as number) + 15) & ~15
+      at += (headSize + this.#lengthAt(at) + 15) & ~15
     }
   }
 
   /** The bytes of one frame, from the destination address on. A view: copy what you keep and change. */
   frame(index: number): Uint8Array {
     const at = this.#at(index)
-    const length = new DataView(this.#block.buffer, this.#block.byteOffset).getUint32(at + 4, true)
-    return this.#block.subarray(at + headSize, at + headSize + length)
+    return this.#block.subarray(at + headSize, at + headSize + this.#lengthAt(at))
   }
 
   /** When it was delivered: nanoseconds on the engine's clock (`engine.now()`). */
@@ -34,6 +34,10 @@ export class Batch implements Iterable<Uint8Array> {
 
   *[Symbol.iterator](): Iterator<Uint8Array> {
     for (let index = 0; index < this.length; index++) yield this.frame(index)
+  }
+
+  #lengthAt(at: number): number {
+    return this.#heads[at / 4 + 1] as number
   }
 
   #at(index: number): number {

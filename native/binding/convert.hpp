@@ -31,29 +31,32 @@ inline Napi::Value raise(Napi::Env env, const Error& error) {
   return env.Undefined();
 }
 
-inline bool given(const Napi::Object& options, const char* key) {
-  const Napi::Value value = options.Get(key);
-  return !value.IsUndefined() && !value.IsNull();
-}
+inline bool given(const Napi::Value& value) { return !value.IsUndefined() && !value.IsNull(); }
+inline bool given(const Napi::Object& options, const char* key) { return given(options.Get(key)); }
 inline std::string text(const Napi::Object& options, const char* key) {
-  return given(options, key) ? options.Get(key).As<Napi::String>().Utf8Value() : std::string{};
+  const Napi::Value value = options.Get(key);
+  return given(value) ? value.As<Napi::String>().Utf8Value() : std::string{};
 }
 inline bool flag(const Napi::Object& options, const char* key) {
-  return given(options, key) && options.Get(key).As<Napi::Boolean>().Value();
+  const Napi::Value value = options.Get(key);
+  return given(value) && value.As<Napi::Boolean>().Value();
 }
 inline std::uint32_t number(const Napi::Object& options, const char* key) {
-  return given(options, key) ? options.Get(key).As<Napi::Number>().Uint32Value() : 0;
+  const Napi::Value value = options.Get(key);
+  return given(value) ? value.As<Napi::Number>().Uint32Value() : 0;
 }
 inline double real(const Napi::Object& options, const char* key) {
-  return given(options, key) ? options.Get(key).As<Napi::Number>().DoubleValue() : 0;
+  const Napi::Value value = options.Get(key);
+  return given(value) ? value.As<Napi::Number>().DoubleValue() : 0;
 }
 inline std::uint64_t unsigned64(const Napi::Value& value) {
   bool lossless = false;
   return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
 inline std::int64_t signed64(const Napi::Object& options, const char* key) {
+  const Napi::Value value = options.Get(key);
   bool lossless = false;
-  return given(options, key) ? options.Get(key).As<Napi::BigInt>().Int64Value(&lossless) : 0;
+  return given(value) ? value.As<Napi::BigInt>().Int64Value(&lossless) : 0;
 }
 inline std::uint32_t uint32At(const Napi::CallbackInfo& info, std::size_t index) {
   return info[index].As<Napi::Number>().Uint32Value();

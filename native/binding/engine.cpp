@@ -211,9 +211,9 @@ Result<std::shared_ptr<const Policy>> EngineObject::policyOf(const Napi::Object&
     policy->filter = std::make_shared<const FilterProgram>(std::move(*program));
   }
   for (const ImpairmentKind& kind : impairmentKinds()) {
-    const std::string name(kind.name);
-    if (!given(spec, name.c_str())) continue;
-    const auto settings = spec.Get(name).As<Napi::Float64Array>();
+    const Napi::Value value = spec.Get(std::string(kind.name));
+    if (!given(value)) continue;
+    const auto settings = value.As<Napi::Float64Array>();
     policy->impairments.push_back(kind.make({settings.Data(), settings.ElementLength()}));
   }
   if (given(spec, "rate")) {
@@ -237,9 +237,13 @@ Napi::Value EngineObject::apply(const Napi::CallbackInfo& info) {
   std::vector<std::shared_ptr<const Policy>> policies;
   std::vector<std::optional<std::uint64_t>> seeds;
   for (std::uint32_t index = 0; index < specs.Length(); ++index) {
+    const Napi::HandleScope scope(info.Env());  // thousands of policies leave nothing on V8's list of handles
     const auto spec = specs.Get(index).As<Napi::Object>();
     auto policy = policyOf(spec);
-    if (!policy) return raise(info.Env(), policy.error());
+    if (!policy) {
+      raise(info.Env(), policy.error());
+      return {};
+    }
     policies.push_back(std::move(*policy));
     seeds.push_back(given(spec, "seed") ? std::optional(unsigned64(spec.Get("seed"))) : std::nullopt);
   }

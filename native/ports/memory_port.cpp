@@ -5,10 +5,10 @@
 
 namespace etherloom {
 
-bool MemoryBridge::poll() noexcept {
+bool MemoryBridge::poll(std::size_t room) noexcept {
   const std::uint64_t published = inbound.published();
   std::uint64_t position = inbound.consumed();
-  for (unsigned records = 0; position != published && records < pollLimit; ++records) {
+  for (unsigned records = 0; position != published && records < pollLimit && waiting_ < room; ++records) {
     RecordHead head;
     std::memcpy(&head, inbound.at(position), sizeof head);
     if (head.port == RecordHead::skip) {
@@ -61,7 +61,7 @@ Result<void> MemoryPort::open(Io&, PortKey key) {
 
 void MemoryPort::close(Io&) noexcept {
   bridge_.leave(number_);
-  while (first_) pool().release(std::exchange(first_, first_->next));
+  for (; first_; bridge_.left(1)) pool().release(std::exchange(first_, first_->next));
 }
 
 void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
@@ -78,15 +78,18 @@ void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
   frame->length = length;
   (first_ ? last_->next : first_) = frame;
   last_ = frame;
+  bridge_.entered();
   announce(key_);
 }
 
 RxState MemoryPort::receive(RxBurst& burst) noexcept {
+  const unsigned before = burst.count();
   while (first_ && burst.room() > 0) {
     Frame* frame = std::exchange(first_, first_->next);
     frame->next = nullptr;
     burst.add(frame);
   }
+  bridge_.left(burst.count() - before);
   return first_ ? RxState::More : RxState::Drained;
 }
 

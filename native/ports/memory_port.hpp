@@ -34,8 +34,13 @@ class MemoryBridge {
   ByteRing inbound;   ///< written by JavaScript
   ByteRing outbound;  ///< read by JavaScript
 
-  /// Worker: moves what JavaScript published into the inboxes of its ports. True while something is left.
-  bool poll() noexcept;
+  /// Worker: moves what JavaScript published into the inboxes of its ports, until they hold `room` frames.
+  /// True while something is left, for the ring to hold: who finds that full is told so, and no frames are
+  /// used up.
+  bool poll(std::size_t room = pollLimit) noexcept;
+  /// Worker: a frame went into an inbox, and frames came out.
+  void entered() { ++waiting_; }
+  void left(std::size_t frames) { waiting_ -= frames; }
   [[nodiscard]] bool pending() const noexcept { return inbound.published() != inbound.consumed(); }
   /// Worker: publishes what the ports wrote in this turn, and wakes JavaScript if it sleeps.
   void flush() noexcept;
@@ -55,6 +60,7 @@ class MemoryBridge {
   std::function<void()> wake_;
   std::function<void()> makeRoom_;
   std::uint64_t written_ = 0;
+  std::size_t waiting_ = 0;  // frames in all inboxes
   Instant now_;
   std::atomic<bool> asleep_{true};
 };

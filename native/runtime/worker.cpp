@@ -1,6 +1,7 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 
 #include "os/thread.hpp"
@@ -349,7 +350,7 @@ void Worker::nudge() noexcept {
 }
 
 void Worker::collect() noexcept {
-  while (bridge_ && bridge_->poll()) {
+  while (bridge_ && bridge_->poll(std::numeric_limits<std::size_t>::max())) {
   }
 }
 

@@ -192,6 +192,17 @@ TEST_CASE("memory port: a poll takes a bounded number of records and says that m
   CHECK(bench.receive(*bench.ports[0]).size() == 5);
 }
 
+TEST_CASE("memory port: what a worker is behind with stays in the ring and takes no frames from others") {
+  MemoryBench bench;
+  for (unsigned record = 0; record < MemoryBridge::pollLimit + 5; ++record) bench.send(0, 1);
+  CHECK(bench.end.bridge().poll());
+  CHECK(bench.end.bridge().poll());
+  CHECK(bench.pool->outstanding() == MemoryBridge::pollLimit);
+  CHECK(bench.receive(*bench.ports[0]).size() == MemoryBridge::pollLimit);
+  CHECK_FALSE(bench.end.bridge().poll());
+  CHECK(bench.receive(*bench.ports[0]).size() == 5);
+}
+
 TEST_CASE("memory port: closing lets go of its inbox") {
   MemoryBench bench;
   bench.send(0, 1);
