@@ -115,6 +115,7 @@ interface Addon {
     owner?: number | undefined
     group?: number | undefined
     persist: boolean
+    napi: boolean
     namespace?: unknown
   }): Promise<Device>
   adoptTap(fd: number): Promise<Device>

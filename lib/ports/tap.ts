@@ -26,6 +26,11 @@ export interface TapPortOptions {
   group?: number
   /** The TAP outlives us. Default false: one made here goes with the port. */
   persist?: boolean
+  /**
+   * What goes out passes the receiving kernel's NAPI and GRO (IFF_NAPI, Linux 4.15). For bulk TCP; it costs small
+   * frames a fifth of their rate. Default false.
+   */
+  napi?: boolean
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
   /** An open descriptor of a TAP instead of all of the above but `as`; it is duplicated, and stays the caller's to close. */
@@ -57,6 +62,7 @@ export class TapPort extends DevicePort {
       owner: integer(0, 0xfffffffe),
       group: integer(0, 0xfffffffe),
       persist: flag(false),
+      napi: flag(false),
       namespace: namespaceRule,
       fd: integer(0, 0x7fffffff),
     })
@@ -75,6 +81,7 @@ export class TapPort extends DevicePort {
       owner: given.owner,
       group: given.group,
       persist: given.persist,
+      napi: given.napi,
     }
   }
 

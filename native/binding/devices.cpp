@@ -74,12 +74,14 @@ std::uint32_t frameLimit(std::uint32_t mtu) { return mtu + ethernetHeaderLength 
 
 Napi::Value finishTap(Napi::Env env, Tap&& tap) {
   const std::uint32_t limit = tap.link.mtu == 0 ? FramePool::largeCapacity : frameLimit(tap.link.mtu);
-  auto port = std::make_unique<TapPort>(std::move(tap.queues.front()), limit, tap.virtioHeader);
+  constexpr Offloads tcp = Offloads::Checksum | Offloads::Tso4 | Offloads::Tso6 | Offloads::Ecn;
+  const Offloads offloads = tap.udpSegmentation ? Offloads::All : tap.segmentation ? tcp : Offloads::None;
+  auto port = std::make_unique<TapPort>(std::move(tap.queues.front()), limit, tap.virtioHeader, offloads);
   return deliver(env, std::move(port), tap.link);
 }
 
-/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, namespace?}) → Promise<{device, index,
-/// ...}>
+/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, namespace?}) → Promise<{device,
+/// index, ...}>
 Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   const auto asked = info[0].As<Napi::Object>();
   std::optional<Error> wrong;
@@ -92,6 +94,8 @@ Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   if (given(asked, "owner")) options.owner = number(asked, "owner");
   if (given(asked, "group")) options.group = number(asked, "group");
   options.persist = flag(asked, "persist");
+  options.virtioHeader = true;
+  options.napi = flag(asked, "napi");
   options.networkNamespace = networkNamespace(asked);
   return Task<Tap>::run(
       info.Env(), info[0],

@@ -17,8 +17,8 @@ static_assert(stride(BufferClass::Small) == 2048 + 64);
 }  // namespace
 
 Result<std::unique_ptr<FramePool>> FramePool::create(std::size_t bytes) {
-  const std::size_t small = bytes / 4 * 3 / stride(BufferClass::Small);
-  const std::size_t large = bytes / 4 / stride(BufferClass::Large);
+  const std::size_t small = bytes / 2 / stride(BufferClass::Small);
+  const std::size_t large = bytes / 2 / stride(BufferClass::Large);
   if (large == 0) return Error{EINVAL, "", "the engine's memory must hold at least a few large frames"};
 
   std::unique_ptr<FramePool> pool(new FramePool);

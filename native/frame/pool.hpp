@@ -25,7 +25,7 @@ class FramePool {
   static constexpr std::uint32_t smallCapacity = 2048 - sizeof(Frame) - headroom;  // 1,920
   static constexpr std::uint32_t largeCapacity = 68 * 1024;
 
-  /// Divides `bytes` between the classes, three quarters to small frames. Address space only: pages come with
+  /// Divides `bytes` equally between the classes. Address space only: pages come with
   /// use.
   [[nodiscard]] static Result<std::unique_ptr<FramePool>> create(std::size_t bytes);
   FramePool(const FramePool&) = delete;

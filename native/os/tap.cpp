@@ -23,6 +23,9 @@ namespace {
 constexpr const char* devicePath = "/dev/net/tun";
 /// struct virtio_net_hdr_v1 (virtio 1.2, 5.1.6); the driver's default is the 10 bytes of the legacy one.
 constexpr int virtioHeaderSize = 12;
+constexpr unsigned tcpOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+/// TUN_F_USO4 and TUN_F_USO6 of Linux 6.2, newer than the headers of Debian 12.
+constexpr unsigned udpOffloads = 0x20 | 0x40;
 
 std::string describeTap(const std::string& name) { return name.empty() ? "a TAP" : "the TAP " + name; }
 
@@ -116,11 +119,14 @@ Result<Fd> openFirstQueue(Rtnetlink& rtnetlink, std::string& name, int flags, bo
   return openQueue(name, flags);
 }
 
-/// An earlier holder may have left offloads on, and its size of the virtio-net header.
-Result<void> resetDevice(const Fd& queue, bool virtioHeader) {
-  if (ioctl(queue.get(), TUNSETOFFLOAD, 0) != 0)
-    return Error::last("ioctl TUNSETOFFLOAD", "cannot turn off the offloads of a TAP");
-  if (virtioHeader && ioctl(queue.get(), TUNSETVNETHDRSZ, &virtioHeaderSize) != 0)
+/// An earlier holder may have left other offloads on, and its size of the virtio-net header.
+Result<void> setOffloads(const Fd& queue, Tap& tap) {
+  const auto set = [&queue](unsigned offloads) { return ioctl(queue.get(), TUNSETOFFLOAD, offloads) == 0; };
+  tap.udpSegmentation = tap.virtioHeader && set(tcpOffloads | udpOffloads);
+  tap.segmentation = tap.udpSegmentation || (tap.virtioHeader && set(tcpOffloads));
+  if (!tap.segmentation && !set(0))
+    return Error::last("ioctl TUNSETOFFLOAD", "cannot set the offloads of a TAP");
+  if (tap.virtioHeader && ioctl(queue.get(), TUNSETVNETHDRSZ, &virtioHeaderSize) != 0)
     return Error::last("ioctl TUNSETVNETHDRSZ", "cannot set the header size of a TAP");
   return {};
 }
@@ -153,7 +159,7 @@ Result<Tap> openHere(const TapOptions& options) {
   if (!rtnetlink) return rtnetlink.error();
 
   const int flags = IFF_TAP | IFF_NO_PI | (options.queues > 1 ? IFF_MULTI_QUEUE : 0) |
-                    (options.virtioHeader ? IFF_VNET_HDR : 0);
+                    (options.virtioHeader ? IFF_VNET_HDR : 0) | (options.napi ? IFF_NAPI : 0);
   Tap tap;
   tap.virtioHeader = options.virtioHeader;
   std::string name = options.name;
@@ -166,7 +172,7 @@ Result<Tap> openHere(const TapOptions& options) {
     if (!further) return further.error();
     tap.queues.push_back(*std::move(further));
   }
-  if (auto reset = resetDevice(queue, options.virtioHeader); !reset) return reset.error();
+  if (auto set = setOffloads(queue, tap); !set) return set.error();
 
   Result<Link> link = rtnetlink->link(name);
   if (!link) return link.error();
@@ -218,7 +224,7 @@ Result<Tap> adoptTap(Fd fd) {
 
   Tap tap;
   tap.virtioHeader = (flags & IFF_VNET_HDR) != 0;
-  if (auto reset = resetDevice(fd, tap.virtioHeader); !reset) return reset.error();
+  if (auto set = setOffloads(fd, tap); !set) return set.error();
   tap.link = linkBehind(fd, request);
   // Not from TUNGETIFF, where the bit of IFF_NO_PI also means that no filter is attached.
   if (tap.link.tun && tap.link.tun->packetInformation)

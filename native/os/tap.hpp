@@ -28,8 +28,9 @@ struct TapOptions {
   std::optional<uid_t> owner;  ///< may attach without CAP_NET_ADMIN
   std::optional<gid_t> group;  ///< likewise
   bool persist = false;        ///< outlives its descriptors; false leaves an existing device as it is
-  bool virtioHeader = false;   ///< a 12-byte virtio-net header before each frame
-  int queues = 1;              ///< descriptors, 1 to 256; more than one makes the device multi-queue
+  bool virtioHeader = false;   ///< a 12-byte virtio-net header before each frame, and the offloads it is for
+  bool napi = false;  ///< what is written passes the kernel's NAPI and GRO (IFF_NAPI): more TCP, fewer frames
+  int queues = 1;     ///< descriptors, 1 to 256; more than one makes the device multi-queue
   const NetworkNamespace* networkNamespace = nullptr;  ///< null: the calling thread's
 };
 
@@ -38,16 +39,19 @@ struct Tap {
   Link link;               ///< as it is after everything was set
   bool created = false;    ///< false: it was there before
   bool virtioHeader = false;
+  bool segmentation = false;     ///< super-frames of TCP and undone checksums pass, both ways
+  bool udpSegmentation = false;  ///< super-frames of UDP too (Linux 6.2)
 };
 
 /// Creates the TAP of that name, or joins it if it exists and nobody holds it; neither offloads nor a filter
-/// of an earlier holder apply. After a failure nothing is left of a device that was created here. Needs
-/// CAP_NET_ADMIN, except to join a persistent TAP of the same user that is set up already.
+/// of an earlier holder apply. With the virtio-net header its offloads are on, without it off. After a
+/// failure nothing is left of a device that was created here. Needs CAP_NET_ADMIN, except to join a
+/// persistent TAP of the same user that is set up already.
 Result<Tap> openTap(const TapOptions& options);
 
 /// Takes over the descriptor of a TAP (and closes it on failure): makes it non-blocking, turns its offloads
-/// off and reads what it is. Needs no capability; where the device is in a namespace that we may not look
-/// into, the link has only its name and MAC address, and index 0.
+/// on if it has a virtio-net header, else off, and reads what it is. Needs no capability; where the device is
+/// in a namespace that we may not look into, the link has only its name and MAC address, and index 0.
 Result<Tap> adoptTap(Fd fd);
 
 /// What the interface's own kernel sees as the state of the cable. Linux 5.0 or later.

@@ -3,28 +3,15 @@
 #include <bit>
 #include <cstring>
 
-#include "frame/checksum.hpp"
+#include "frame/offload.hpp"
 #include "frame/virtio_header.hpp"
 
 namespace etherloom {
-namespace {
-
-/// Takes the virtio-net header off a frame that was read behind one. False for what can be no plain frame.
-bool takeHeader(Frame& frame) noexcept {
-  std::uint8_t* at = frame.data - virtioHeaderLength;
-  VirtioHeader header;
-  std::memcpy(&header, at, sizeof header);
-  std::memset(at, 0, virtioHeaderLength);
-  if (header.gsoType != static_cast<std::uint8_t>(GsoType::None)) return false;
-  if (!(header.flags & needsChecksum)) return true;
-  frame.offload = header.claims();
-  return completeChecksum(frame);
-}
-
-}  // namespace
 
 Result<void> TapPort::open(Io& io, PortKey key) {
-  Result<Reader*> reader = io.read(key, tap_.get(), {.prefix = prefix_, .limit = limit()});
+  // A super-frame may be as long as an IP packet; what it stands for is within the limit.
+  const std::uint32_t longest = offloads() == Offloads::None ? limit() : FramePool::largeCapacity - 1;
+  Result<Reader*> reader = io.read(key, tap_.get(), {.prefix = prefix_, .limit = longest});
   if (!reader) return reader.error();
   io_ = &io;
   reader_ = *reader;
@@ -39,7 +26,9 @@ RxState TapPort::receive(RxBurst& burst) noexcept {
 
   FrameMask contradictory = 0;
   for (unsigned index = first; index < burst.count(); ++index) {
-    if (!takeHeader(*burst[index])) contradictory |= FrameMask{1} << index;
+    VirtioHeader claims;
+    std::memcpy(&claims, burst[index]->data - virtioHeaderLength, sizeof claims);
+    if (!acceptOffload(*burst[index], claims)) contradictory |= FrameMask{1} << index;
   }
   if (contradictory != 0) {
     burst.drops.add(DropReason::BadOffload, static_cast<std::uint64_t>(std::popcount(contradictory)));
@@ -52,7 +41,7 @@ void TapPort::transmit(std::span<const TxItem> items) noexcept {
   for (const TxItem& item : items) {
     if (failure() != 0) {
       dropped(item, DropReason::PortDown);
-    } else if (item.frame->length > limit()) {
+    } else if (wireLength(*item.frame) > limit()) {
       dropped(item, DropReason::Oversize);
     } else {
       ++inFlight_;

@@ -9,9 +9,10 @@ namespace etherloom {
 
 class TapPort final : public Port {
  public:
-  /// `virtioHeader`: the TAP puts 12 bytes before each frame. Its offloads must be off: frames stay plain.
-  TapPort(Fd tap, std::uint32_t limit, bool virtioHeader)
-      : Port(limit),
+  /// `virtioHeader`: the TAP puts 12 bytes before each frame. `offloads`: those that are on, none without the
+  /// header.
+  TapPort(Fd tap, std::uint32_t limit, bool virtioHeader, Offloads offloads)
+      : Port(limit, offloads),
         tap_(std::move(tap)),
         prefix_(virtioHeader ? std::uint16_t{virtioHeaderLength} : std::uint16_t{0}) {}
 

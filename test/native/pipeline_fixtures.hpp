@@ -38,7 +38,7 @@ class NoIo final : public Io {
 /// One worker's pool and seats, on the test's thread. Every frame must be back in the end.
 class SeatBench : public ReadySink {
  public:
-  explicit SeatBench(std::size_t memory = 4u << 20) : pool(*FramePool::create(memory)), held(pool->size()) {}
+  explicit SeatBench(std::size_t memory = 8u << 20) : pool(*FramePool::create(memory)), held(pool->size()) {}
   ~SeatBench() { CHECK(pool->outstanding() == 0); }
 
   void ready(PortKey key) noexcept override { reported.push_back(key); }

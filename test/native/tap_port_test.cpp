@@ -13,6 +13,7 @@
 #include "os/tap.hpp"
 #include "os_fixtures.hpp"
 #include "port_fixtures.hpp"
+#include "super_frame_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -53,7 +54,9 @@ struct TapScene {
     REQUIRE(kernel);
     REQUIRE(rtnetlink);
     const int number = tap->queues[0].get();
-    auto port = std::make_unique<TapPort>(std::move(tap->queues[0]), limit, virtioHeader);
+    CHECK(tap->segmentation == virtioHeader);
+    auto port = std::make_unique<TapPort>(std::move(tap->queues[0]), limit, virtioHeader,
+                                          virtioHeader ? Offloads::All : Offloads::None);
     std::unique_ptr<TapScene> scene(new TapScene{*std::move(home), *std::move(rtnetlink), tap->link.index,
                                                  number, std::move(port), *std::move(kernel), PortBench{}});
     scene->bench.open(*scene->port);
@@ -170,10 +173,9 @@ TEST_CASE("tap port: with the virtio-net header, frames are the same") {
   CHECK(std::equal(buffer.begin() + sizeof(VirtioHeader), buffer.end(), plainFrame(2).begin()));
 }
 
-TEST_CASE("tap port: a checksum that the kernel left undone is completed") {
+TEST_CASE("tap port: a checksum that the kernel left undone comes in as undone") {
   auto scene = TapScene::create(true, {*AddressPrefix::parse("10.0.0.1/24")});
   if (!scene) return;
-  REQUIRE(ioctl(scene->number, TUNSETOFFLOAD, TUN_F_CSUM) == 0);
   const auto sent = runIn(&scene->home, []() -> Result<void> {
     const Fd sender(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const int on = 1;
@@ -193,23 +195,50 @@ TEST_CASE("tap port: a checksum that the kernel left undone is completed") {
            get16(frame, shape.transportAt() + 2) == 5000;
   });
   REQUIRE(frames.size() == 1);
-  CHECK(shape.valid(frames[0]));
+  CHECK_FALSE(shape.valid(frames[0]));
+  CHECK(scene->bench.offloads[0].flags == needsChecksum);
+  CHECK(scene->bench.offloads[0].csumStart == shape.transportAt());
 }
 
-TEST_CASE("tap port: a super-frame, which offloads that are off cannot make, is refused") {
+TEST_CASE("tap port: super-frames pass whole, both ways") {
   auto scene = TapScene::create(true);
   if (!scene) return;
-  REQUIRE(ioctl(scene->number, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) == 0);
-  const IpFrame shape{.payload = 1000};
-  const VirtioHeader header{needsChecksum,
-                            static_cast<std::uint8_t>(GsoType::Tcp4),
-                            static_cast<std::uint16_t>(shape.headerLength()),
-                            400,
-                            static_cast<std::uint16_t>(shape.transportAt()),
-                            16};
+  PortBench& bench = scene->bench;
+  const IpFrame shape{.payload = 30'000};
+  const VirtioHeader header = claimsOf(shape, 1400);
   scene->sendFromKernel(behindHeader(header, shape.build()));
-  scene->sendFromKernel(behindHeader({}, plainFrame(2)));
-  CHECK(scene->bench.receive(*scene->port, 1) == std::vector<Bytes>{plainFrame(2)});
-  CHECK(scene->bench.portDropped(DropReason::BadOffload) == 1);
-  CHECK(scene->bench.leaked() == 0);
+  const auto frames = bench.receive(*scene->port, 1);
+  REQUIRE(frames.size() == 1);
+  CHECK(frames[0].size() == shape.build().size());
+  CHECK(bench.offloads[0].gsoType == static_cast<std::uint8_t>(GsoType::Tcp4));
+  CHECK(bench.offloads[0].gsoSize == 1400);
+  CHECK(bench.offloads[0].segments == 22);
+
+  Frame* frame = superFrameOf(*bench.pool, shape, 1400);
+  const Bytes sent = bytesOf(*frame);
+  const TxItem item{frame, &bench.account};
+  bench.account.staged.add(22);
+  scene->port->transmit({&item, 1});
+  bench.settle();
+  CHECK(bench.delivered() == 22);
+  CHECK(bench.account.deliveredBytes.get() == sent.size() + 21 * shape.headerLength());
+  Bytes arrived(70'000);
+  REQUIRE(waitReadable(scene->kernel.fd));
+  arrived.resize(static_cast<std::size_t>(read(scene->kernel.fd.get(), arrived.data(), arrived.size())));
+  REQUIRE(arrived.size() == sizeof header + sent.size());
+  CHECK(std::equal(sent.begin(), sent.end(), arrived.begin() + sizeof header));
+  CHECK(arrived[1] == static_cast<std::uint8_t>(GsoType::Tcp4));
+  CHECK(bench.leaked() == 0);
+}
+
+TEST_CASE("tap port: a super-frame whose segments are longer than the limit is not transmitted") {
+  auto scene = TapScene::create(true);
+  if (!scene) return;
+  PortBench& bench = scene->bench;
+  const TxItem item{superFrameOf(*bench.pool, IpFrame{.payload = 30'000}, limit), &bench.account};
+  bench.account.staged.add(item.frame->offload.segments);
+  scene->port->transmit({&item, 1});
+  bench.settle();
+  CHECK(bench.dropped(DropReason::Oversize) == 30'000 / limit + 1);
+  CHECK(bench.leaked() == 0);
 }
