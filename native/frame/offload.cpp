@@ -55,11 +55,13 @@ bool acceptOffload(Frame& frame, const VirtioHeader& claims) noexcept {
   if (claims.gsoType == static_cast<std::uint8_t>(GsoType::None)) {
     if (undone && !saneChecksum(frame, claims)) return false;
     frame.offload = {};
-    if (undone) {
-      frame.offload.flags = needsChecksum;
-      frame.offload.csumStart = claims.csumStart;
-      frame.offload.csumOffset = claims.csumOffset;
+    if (!undone) {
+      std::memset(frame.data - virtioHeaderLength, 0, virtioHeaderLength);
+      return true;
     }
+    frame.offload.flags = needsChecksum;
+    frame.offload.csumStart = claims.csumStart;
+    frame.offload.csumOffset = claims.csumOffset;
     writeVirtioHeader(frame);
     return true;
   }

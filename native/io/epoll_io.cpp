@@ -131,7 +131,8 @@ void EpollIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix
   const Frame& frame = *item.frame;
   const ssize_t result =
       uninterrupted([&] { return ::write(fd, frame.data - prefix, std::size_t{prefix} + frame.length); });
-  port.completed({item, result < 0 ? -errno : static_cast<int>(result)});
+  if (result < 0) return port.failed(item, errno);
+  port.written({&item, 1});
 }
 
 void EpollIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {

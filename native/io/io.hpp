@@ -7,8 +7,7 @@
 //     Where the pool has no buffer, the frames wait in the device (io_uring) or are read and counted (epoll).
 //  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they
 //  are ready.
-//  4. write() takes the item whatever happens. The end of every write reaches Completions::completed exactly
-//  once,
+//  4. write() takes the item whatever happens. The end of every write reaches its Completions exactly once,
 //     during write() itself or during a later turn(); until then the frame's bytes belong to the kernel.
 //  5. After forget() no readiness is reported for the descriptor; completions of its writes still arrive.
 //  6. Ready is said once for what has arrived: whoever hears it receives until it is drained.
@@ -33,16 +32,13 @@ struct PortKey {
 /// What a receive found: more is there, nothing more now, or the device is gone.
 enum class RxState : std::uint8_t { More, Drained, Failed };
 
-/// The end of one write: bytes written, or -errno.
-struct Completion {
-  TxItem item;
-  int result;
-};
-
 /// Who hears how writes ended. Every port is one.
 class Completions {
  public:
-  virtual void completed(const Completion& completion) noexcept = 0;
+  /// These frames were written whole, in this order.
+  virtual void written(std::span<const TxItem> items) noexcept = 0;
+  /// This one was not; `error` is the errno.
+  virtual void failed(TxItem item, int error) noexcept = 0;
 
  protected:
   ~Completions() = default;

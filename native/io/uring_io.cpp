@@ -159,15 +159,15 @@ void UringIo::ask(Source& source) noexcept {
 
 void UringIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept {
   io_uring_sqe& writing = request();
-  const std::uint32_t length = prefix + item.frame->length;
   address(writing, fd);
   writing.opcode = IORING_OP_WRITE;
   writing.flags |= IOSQE_CQE_SKIP_SUCCESS;
   writing.rw_flags = RWF_NOWAIT;
   writing.addr = reinterpret_cast<std::uintptr_t>(item.frame->data - prefix);
-  writing.len = length;
+  writing.len = prefix + item.frame->length;
   writing.user_data = mark(About::Write, std::uint64_t{writeCount_} << aboutBits);
-  writes_[writeCount_++] = {&port, item, static_cast<int>(length)};
+  writes_[writeCount_] = item;
+  writers_[writeCount_++] = &port;
 }
 
 // ---- results ----
@@ -221,10 +221,9 @@ void UringIo::harvest() noexcept {
     switch (static_cast<About>(result.user_data & aboutMask)) {
       case About::Read:
         return arrive(reads_[value >> aboutBits], result.res);
-      case About::Write: {
-        Write& write = writes_[value >> aboutBits];
-        return std::exchange(write.port, nullptr)->completed({write.item, result.res});
-      }
+      case About::Write:
+        return std::exchange(writers_[value >> aboutBits], nullptr)
+            ->failed(writes_[value >> aboutBits], -result.res);
       case About::Source:
         // SAFETY: a source stays until its last result.
         return hear(*reinterpret_cast<Source*>(value), result);
@@ -268,8 +267,11 @@ void UringIo::hear(Source& source, const io_uring_cqe& result) noexcept {
 
 /// Writes without a result went well.
 void UringIo::endWrites() noexcept {
-  for (const Write& write : std::span(writes_).first(std::exchange(writeCount_, 0))) {
-    if (write.port) write.port->completed({write.item, write.length});
+  const unsigned count = std::exchange(writeCount_, 0);
+  for (unsigned first = 0, end; first < count; first = end) {
+    Completions* writer = writers_[first];
+    for (end = first + 1; end < count && writers_[end] == writer;) ++end;
+    if (writer) writer->written(std::span(writes_).subspan(first, end - first));
   }
 }
 

@@ -54,12 +54,6 @@ class UringIo final : public Io {
     Source* source;
     Frame* frame;
   };
-  /// No port when it is known how it ended.
-  struct Write {
-    Completions* port;
-    TxItem item;
-    int length;
-  };
 
   static constexpr unsigned requests = 1024;     // between two calls
   static constexpr unsigned readsPerTurn = 512;  // by all devices together
@@ -92,7 +86,9 @@ class UringIo final : public Io {
   std::vector<bool> kept_;      // descriptors in the ring's own table
   std::array<Read, readsPerTurn> reads_;
   unsigned readCount_ = 0;
-  std::array<Write, requests> writes_;
+  // Writes since the last call: what is written, and who hears of it; nobody when it has failed already.
+  std::array<TxItem, requests> writes_;
+  std::array<Completions*, requests> writers_;
   unsigned writeCount_ = 0;
 };
 

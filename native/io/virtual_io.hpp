@@ -15,7 +15,7 @@ class VirtualIo final : public Io {
   void forget(int) noexcept override {}
   [[nodiscard]] RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
   void write(Completions& port, int, TxItem item, std::uint16_t) noexcept override {
-    port.completed({item, -ENODEV});
+    port.failed(item, ENODEV);
   }
   void turn(Instant, Instant, ReadySink&) noexcept override {}
   [[nodiscard]] const char* name() const noexcept override { return "virtual"; }

@@ -4,7 +4,7 @@
 // of close() every method runs on the one worker that owns the port. Rules:
 //  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival,
 //  from and number.
-//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in completed().
+//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in written() or failed().
 //  3. No method blocks, allocates, locks, logs or reads a clock.
 //  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as
 //  port-down.
@@ -28,7 +28,8 @@ class Port : public Completions {
   [[nodiscard]] virtual Result<void> open(Io& io, PortKey key) = 0;
   [[nodiscard]] virtual RxState receive(RxBurst& burst) noexcept = 0;
   virtual void transmit(std::span<const TxItem> items) noexcept = 0;
-  void completed(const Completion&) noexcept override {}
+  void written(std::span<const TxItem>) noexcept override {}
+  void failed(TxItem, int) noexcept override {}
   /// Once per turn, after the last transmit() of that turn.
   virtual void flush() noexcept {}
   virtual void close(Io& io) noexcept = 0;

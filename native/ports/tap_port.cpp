@@ -50,23 +50,27 @@ void TapPort::transmit(std::span<const TxItem> items) noexcept {
   }
 }
 
-void TapPort::completed(const Completion& completion) noexcept {
+void TapPort::written(std::span<const TxItem> items) noexcept {
+  inFlight_ -= static_cast<std::uint32_t>(items.size());
+  sent(items);
+}
+
+void TapPort::failed(TxItem item, int error) noexcept {
   --inFlight_;
-  if (completion.result >= 0) return sent(completion.item);
-  switch (-completion.result) {
+  switch (error) {
     case EAGAIN:
     case ENOBUFS:
     case ENOMEM:
-      return dropped(completion.item, DropReason::PortFull);
+      return dropped(item, DropReason::PortFull);
     case EIO:  // the interface is not up
-      return dropped(completion.item, DropReason::PortDown);
+      return dropped(item, DropReason::PortDown);
     case EINVAL:
-      return dropped(completion.item, DropReason::BadOffload);
+      return dropped(item, DropReason::BadOffload);
     case EMSGSIZE:
-      return dropped(completion.item, DropReason::Oversize);
+      return dropped(item, DropReason::Oversize);
     default:  // EBADFD: the interface is gone
-      fail(-completion.result);
-      return dropped(completion.item, DropReason::PortDown);
+      fail(error);
+      return dropped(item, DropReason::PortDown);
   }
 }
 

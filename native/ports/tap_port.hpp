@@ -19,7 +19,8 @@ class TapPort final : public Port {
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;
-  void completed(const Completion& completion) noexcept override;
+  void written(std::span<const TxItem> items) noexcept override;
+  void failed(TxItem item, int error) noexcept override;
   void close(Io& io) noexcept override;
   [[nodiscard]] bool drained() const noexcept override { return inFlight_ == 0; }
 
