@@ -18,29 +18,31 @@ enum class PortId : std::uint32_t {};
 /// The two sizes of buffer. Small holds any frame up to 1,920 bytes, Large a super-frame.
 enum class BufferClass : std::uint8_t { Small, Large };
 
-/// What a super-frame stands for, in the terms of virtio 1.2, section 5.1.6. All zero in a plain frame.
+/// What a super-frame stands for, or what a wire frame leaves undone, in the terms of virtio 1.2, section
+/// 5.1.6. A plain frame has zeros and one segment. offload.hpp has the rules.
 struct Offload {
   std::uint8_t flags = 0;          ///< bit 0: the checksum at csumStart + csumOffset is still to be computed
   std::uint8_t gsoType = 0;        ///< 0 none, 1 TCPv4, 4 TCPv6, 5 UDP segmentation; bit 7: ECN
-  std::uint16_t headerLength = 0;  ///< bytes of headers that each segment repeats
-  std::uint16_t gsoSize = 0;       ///< payload bytes of a segment
+  std::uint16_t headerLength = 0;  ///< bytes of headers that each segment repeats; super-frames only
+  std::uint16_t gsoSize = 0;       ///< payload bytes of every segment but the last
   std::uint16_t csumStart = 0;     ///< where checksumming starts
   std::uint16_t csumOffset = 0;    ///< where the sum goes, counted from csumStart
   std::uint16_t segments = 1;      ///< wire frames this frame stands for
 };
 
-/// The header of a frame. The 12 bytes before `data` are always free for a virtio-net header.
+/// The header of a frame. The 12 bytes before `data` are always a virtio-net header that says
+/// what `offload` says: zero in a plain frame.
 struct alignas(64) Frame {
   std::uint8_t* data = nullptr;  ///< first byte of the destination address
   std::uint32_t length = 0;      ///< bytes, without check sequence
   BufferClass bufferClass = BufferClass::Small;
-  std::uint8_t hops = 0;  ///< patch ports crossed so far
-  std::uint16_t padding = 0;
+  std::uint8_t hops = 0;      ///< patch ports crossed so far
+  std::uint16_t segment = 0;  ///< where it was cut out of the frame received as `number`; else 0
   Offload offload;
   std::atomic<std::uint32_t> references{0};
   FramePool* pool = nullptr;  ///< where the buffer goes back to
   Instant arrival;            ///< after the bytes were read, on the engine's clock
-  PortId from{};              ///< (arrival, from, number) orders frames the same way on every worker
+  PortId from{};              ///< (arrival, from, number, segment) orders frames the same way on every worker
   std::uint32_t number = 0;
   Frame* next = nullptr;  ///< for the list of whoever owns the frame alone
 };

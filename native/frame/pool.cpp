@@ -62,6 +62,7 @@ Frame* FramePool::acquire(BufferClass bufferClass) noexcept {
   std::memset(frame->data - virtioHeaderLength, 0, virtioHeaderLength);
   frame->length = 0;
   frame->hops = 0;
+  frame->segment = 0;
   frame->offload = {};
   frame->references.store(1, std::memory_order_relaxed);
   return frame;
@@ -87,9 +88,12 @@ void FramePool::release(Frame* frame) noexcept {
 Frame* FramePool::copy(const Frame& frame) noexcept {
   Frame* copy = acquire(frame.length <= smallCapacity ? BufferClass::Small : BufferClass::Large);
   if (!copy) return nullptr;
-  std::memcpy(copy->data, frame.data, frame.length);
+  // SAFETY: the virtio-net header stands directly before the bytes of every frame.
+  std::memcpy(copy->data - virtioHeaderLength, frame.data - virtioHeaderLength,
+              virtioHeaderLength + frame.length);
   copy->length = frame.length;
   copy->hops = frame.hops;
+  copy->segment = frame.segment;
   copy->offload = frame.offload;
   copy->arrival = frame.arrival;
   copy->from = frame.from;

@@ -36,8 +36,8 @@ class FramePool {
   [[nodiscard]] Frame* acquire(BufferClass bufferClass) noexcept;
   /// Drops one reference to a frame of any pool; `this` is the pool of the calling worker.
   void release(Frame* frame) noexcept;
-  /// A private copy of `frame` with its identity, in the smallest buffer that holds it; nullptr when used up.
-  /// Owner only.
+  /// A private copy of `frame` with its identity and its virtio-net header, in the smallest buffer that holds
+  /// it; nullptr when used up. Owner only.
   [[nodiscard]] Frame* copy(const Frame& frame) noexcept;
 
   /// Asks to keep a frame beyond this turn. Refused when waiting frames would take the last quarter of its

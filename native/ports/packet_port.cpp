@@ -122,7 +122,7 @@ void PacketPort::unpack(const msghdr& message, std::uint32_t length, Arrival& ar
   whole_.data = arrival.frame.data();
   whole_.length = length - static_cast<std::uint32_t>(sizeof arrival.header);
   whole_.offload = arrival.header.claims();
-  // SAFETY: tagRoom stands directly before the frame.
+  // SAFETY: headRoom stands directly before the frame.
   if (const auto tag = tagOf(message)) insertTag(whole_, *tag);
 
   if (whole_.offload.gsoType != static_cast<std::uint8_t>(GsoType::None)) {

@@ -41,8 +41,8 @@ class PacketPort final : public Port {
     sockaddr_ll origin;
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(tpacket_auxdata))> control;
     std::array<iovec, 2> parts;  // the header; the frame
-    std::array<std::uint8_t, vlanTagLength> tagRoom;
-    std::array<std::uint8_t, 64 * 1024 + 84> frame;
+    std::array<std::uint8_t, virtioHeaderLength + vlanTagLength> headRoom;
+    std::array<std::uint8_t, 64 * 1024 + 72> frame;
   };
   static_assert(sizeof(Arrival) / 64 % 2 == 1);
 

@@ -16,6 +16,7 @@
 #include <span>
 
 #include "frame/batch.hpp"
+#include "frame/offload.hpp"
 #include "io/io.hpp"
 
 namespace etherloom {
@@ -40,8 +41,11 @@ class Port : public Completions {
   void setGone() noexcept { gone_.store(true, std::memory_order_release); }
   [[nodiscard]] bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
 
-  /// The longest frame that enters or leaves, in bytes.
+  /// The longest wire frame that enters or leaves, in bytes.
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  /// What transmit() can be given beyond plain wire frames. Whatever else goes to the port is cut and
+  /// completed before.
+  [[nodiscard]] Offloads offloads() const { return offloads_; }
   /// The errno of the device's end, 0 while it works.
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
@@ -59,7 +63,8 @@ class Port : public Completions {
   }
 
  protected:
-  explicit Port(std::uint32_t limit) : limit_(limit) {}
+  explicit Port(std::uint32_t limit, Offloads offloads = Offloads::None)
+      : limit_(limit), offloads_(offloads) {}
 
   void sent(TxItem item) noexcept;
   void dropped(TxItem item, DropReason reason) noexcept;
@@ -72,6 +77,7 @@ class Port : public Completions {
 
  private:
   std::uint32_t limit_;
+  Offloads offloads_;
   int failure_ = 0;
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
@@ -81,17 +87,17 @@ class Port : public Completions {
 
 inline void Port::sent(TxItem item) noexcept {
   const std::uint32_t segments = item.frame->offload.segments;
-  const std::uint32_t length = item.frame->length;
+  const std::uint32_t bytes = wireBytes(*item.frame);
   {
     Sequence::Update update(counters_->sequence);
     counters_->transmittedFrames.add(segments);
-    counters_->transmittedBytes.add(length);
+    counters_->transmittedBytes.add(bytes);
   }
   {
     Sequence::Update update(item.account->sequence);
     item.account->staged.subtract(segments);
     item.account->delivered.add(segments);
-    item.account->deliveredBytes.add(length);
+    item.account->deliveredBytes.add(bytes);
   }
   pool_->release(item.frame);
 }
