@@ -110,7 +110,8 @@ int main(int count, char** arguments) {
       }
       pass(&in, TP_STATUS_KERNEL);
     }
-    if (moved != 0 && send(to, NULL, 0, MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != ENOBUFS) fail("send");
+    if (moved != 0 && send(to, NULL, 0, MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != ENOBUFS)
+      fail("send");
     struct pollfd ready = {.fd = from, .events = POLLIN};
     if (moved < BurstSize && poll(&ready, 1, -1) < 0) fail("poll");
   }
