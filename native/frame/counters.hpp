@@ -77,7 +77,8 @@ class Sequence {
   std::uint32_t depth_ = 0;  // the writer's own
 };
 
-/// What one port counts. Writer: the port's worker.
+/// What one port counts. A super-frame counts as the wire frames it stands for, here and below. Writer: the
+/// port's worker.
 struct PortCounters {
   Sequence sequence;
   Counter receivedFrames, receivedBytes, transmittedFrames, transmittedBytes;
@@ -87,8 +88,8 @@ struct PortCounters {
 /// What one path counts on the side of its from-port. Writer: that port's worker.
 struct PathOffer {
   Sequence sequence;
-  Counter offered, refused, lostOnTheWay,
-      handedOver;  // refused by the filter; lost because the other worker's ring was full
+  /// Refused by the filter; lost for want of a buffer or of room in the other worker's ring; handed over.
+  Counter offered, refused, lostOnTheWay, handedOver;
 };
 
 /// What one path counts on the side of its to-port. Writer: that port's worker.

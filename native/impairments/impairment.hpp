@@ -12,8 +12,10 @@
 #include <optional>
 #include <string_view>
 
+#include "frame/checksum.hpp"
 #include "frame/drop.hpp"
 #include "frame/pool.hpp"
+#include "frame/segmentation.hpp"
 #include "impairments/random.hpp"
 
 namespace etherloom {
@@ -46,21 +48,32 @@ inline StageStates seedStages(std::uint64_t pathSeed) {
   return states;
 }
 
-/// One frame's way through the impairments of a path: one wire frame, its checksums complete. Holds the
-/// caller's reference to the frame, and may exchange it for a reference to a copy.
+/// One wire frame's way through the impairments of a path: a frame by itself, or a segment that is cut out of
+/// its super-frame only when its bytes are needed.
 class Passage {
  public:
-  Passage(FramePool& pool, Frame* frame) noexcept : pool_(pool), frame_(frame) {}
+  /// Holds the caller's reference to the frame, and may exchange it for a reference to a copy.
+  Passage(FramePool& pool, Frame* frame) noexcept : pool_(pool), frame_(frame), length_(frame->length) {}
+  Passage(FramePool& pool, const Segmenter& segmenter, std::uint32_t segment) noexcept
+      : pool_(pool), length_(segmenter.lengthOf(segment)), segmenter_(&segmenter), segment_(segment) {}
 
-  /// The frame as edited so far. Its reference is the caller's to pass on or release, dropped or not.
+  /// Bytes of the wire frame.
+  [[nodiscard]] std::uint32_t length() const noexcept { return length_; }
+  /// The frame as edited so far; nullptr while it is a part of its super-frame. Its reference is the caller's
+  /// to pass on or release, dropped or not.
   [[nodiscard]] Frame* frame() const noexcept { return frame_; }
-  /// The same frame, but nobody else's: copied first if it is shared. nullptr when there was no buffer.
+  /// The same frame, but nobody else's and with its checksums complete: cut out or copied first where need
+  /// be. nullptr when there was no buffer.
   [[nodiscard]] Frame* writable() noexcept {
-    if (frame_->references.load(std::memory_order_acquire) == 1) return frame_;
-    Frame* copy = pool_.copy(*frame_);
-    if (!copy) return nullptr;
-    pool_.release(frame_);
-    return frame_ = copy;
+    if (!frame_) return frame_ = segmenter_->cut(pool_, segment_, 1);
+    if (frame_->references.load(std::memory_order_acquire) != 1) {
+      Frame* copy = pool_.copy(*frame_);
+      if (!copy) return nullptr;
+      pool_.release(frame_);
+      frame_ = copy;
+    }
+    static_cast<void>(completeChecksum(*frame_));  // within the frame, or it had not been accepted
+    return frame_;
   }
 
   /// How many times the frame leaves; all copies are identical and share the frame.
@@ -73,7 +86,10 @@ class Passage {
 
  private:
   FramePool& pool_;
-  Frame* frame_;
+  Frame* frame_ = nullptr;
+  std::uint32_t length_;
+  const Segmenter* segmenter_ = nullptr;
+  std::uint32_t segment_ = 0;
   std::uint32_t copies_ = 1;
   std::optional<DropReason> dropped_;
 };

@@ -11,7 +11,8 @@
 
 namespace etherloom {
 
-/// One copy of a frame on one path. Whoever has the Held owns one reference to the frame.
+/// One copy of a frame on one path. On a line it is always a wire frame; a super-frame may travel. Whoever
+/// has the Held owns one reference to the frame.
 struct Held {
   Frame* frame = nullptr;
   Held* next = nullptr;    ///< in a list; in a travel's heap, the next sibling
@@ -27,7 +28,8 @@ struct Held {
 /// change.
 inline bool leavesBefore(const Held& a, const Held& b) {
   const auto key = [](const Held& held) {
-    return std::tuple(held.due, held.frame->arrival, held.frame->from, held.frame->number, held.copy);
+    return std::tuple(held.due, held.frame->arrival, held.frame->from, held.frame->number,
+                      held.frame->segment, held.copy);
   };
   return key(a) < key(b);
 }

@@ -56,6 +56,7 @@ void Travel::depart(Held* held, const TravelSettings& settings, Instant at, Stag
   held->next = nullptr;
   held->child = nullptr;
   ++size_;
+  segments_ += held->frame->offload.segments;
   if (mayOvertake) {
     root_ = meld(root_, held);
     return;
@@ -84,6 +85,7 @@ Held* Travel::arrive() noexcept {
     held->child = nullptr;
   }
   held->next = nullptr;
+  segments_ -= held->frame->offload.segments;
   return held;
 }
 

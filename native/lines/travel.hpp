@@ -38,7 +38,10 @@ class Travel {
   [[nodiscard]] Held* arrive() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// What travels, in frames of this process.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// What travels, in wire frames.
+  [[nodiscard]] std::uint64_t segments() const noexcept { return segments_; }
 
  private:
   Held* first_ = nullptr;  // in order
@@ -46,6 +49,7 @@ class Travel {
   Held* root_ = nullptr;                                      // may overtake
   Instant latest_{std::numeric_limits<std::int64_t>::min()};  // arrival of the last of all frames so far
   std::size_t size_ = 0;
+  std::uint64_t segments_ = 0;
 };
 
 }  // namespace etherloom

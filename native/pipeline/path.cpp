@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "frame/offload.hpp"
+#include "frame/segmentation.hpp"
 #include "pipeline/topology.hpp"
 
 namespace etherloom {
@@ -31,26 +33,60 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
 
   Sequence::Update update(account.sequence);
   account.admitted.add(frame->offload.segments);
-  Passage passage(tools.pool, frame);
-  for (const auto& impairment : policy.impairments) {
-    impairment->apply(passage, stages_[static_cast<std::size_t>(impairment->stage())]);
-    if (passage.dropped()) break;
-  }
-
-  frame = passage.frame();
-  const std::uint32_t extra = passage.copies() - 1;
-  if (extra != 0) {
-    account.duplicated.add(extra * frame->offload.segments);
-    frame->references.fetch_add(extra, std::memory_order_relaxed);
-  }
-  for (std::uint32_t copy = 0; copy <= extra; ++copy) {
-    if (const auto reason = passage.dropped()) {
-      drop(frame, *reason, tools);
-    } else {
-      send(frame, copy, policy, tools);
-    }
+  if (isSuperFrame(*frame)) {
+    admitSegments(frame, policy, tools);
+  } else {
+    Passage passage(tools.pool, frame);
+    impair(passage, policy);
+    conclude(passage, policy, tools);
   }
   countHeld();
+}
+
+// Segments that nothing happens to wait for the next to which something does, or for the last, and go on as
+// one frame. An event that is due between two of them comes between them, as it does between frames.
+void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& tools) noexcept {
+  const bool apart = policy.separates() || !line_.empty();
+  if (!apart && policy.impairments.empty()) return send(superFrame, 0, policy, tools);
+  Segmenter segmenter;
+  if (!segmenter.start(*superFrame)) return drop(superFrame, DropReason::BadOffload, tools);
+
+  std::uint32_t first = 0;  // of those that wait
+  for (std::uint32_t segment = 0; segment < segmenter.segments(); ++segment) {
+    while (due() <= superFrame->arrival) step(tools);
+    Passage passage(tools.pool, segmenter, segment);
+    impair(passage, policy);
+    const bool untouched = !passage.frame() && !passage.dropped() && passage.copies() == 1;
+    if (untouched && !apart) continue;
+    sendTrain(segmenter, first, segment, policy, tools);
+    first = segment + 1;
+    if (!passage.dropped() && !passage.writable()) passage.drop(DropReason::NoBuffer);
+    conclude(passage, policy, tools);
+  }
+  if (first == 0) return send(superFrame, 0, policy, tools);
+  sendTrain(segmenter, first, segmenter.segments(), policy, tools);
+  tools.pool.release(superFrame);
+}
+
+void Path::impair(Passage& passage, const Policy& policy) noexcept {
+  for (const auto& impairment : policy.impairments) {
+    impairment->apply(passage, stages_[static_cast<std::size_t>(impairment->stage())]);
+    if (passage.dropped()) return;
+  }
+}
+
+// Counts the fate of a wire frame, and sends it on as often as that says.
+void Path::conclude(const Passage& passage, const Policy& policy, PathTools& tools) noexcept {
+  Frame* frame = passage.frame();
+  const std::uint32_t extra = passage.copies() - 1;
+  account.duplicated.add(extra);
+  if (const auto reason = passage.dropped()) {
+    account.dropped.add(*reason, passage.copies());
+    if (frame) tools.pool.release(frame);
+    return;
+  }
+  if (extra != 0) frame->references.fetch_add(extra, std::memory_order_relaxed);
+  for (std::uint32_t copy = 0; copy <= extra; ++copy) send(frame, copy, policy, tools);
 }
 
 // A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held
@@ -61,17 +97,45 @@ void Path::adopt(const Policy& policy) noexcept {
   for (StageState& stage : stages_) stage.memory = 0;
 }
 
+void Path::sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
+                     PathTools& tools) noexcept {
+  if (first == end) return;
+  if (Frame* train = segmenter.cut(tools.pool, first, end - first)) return send(train, 0, policy, tools);
+  sendEach(segmenter, first, end, policy, tools);
+}
+
+void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
+                    PathTools& tools) noexcept {
+  for (; first < end; ++first) {
+    if (Frame* segment = segmenter.cut(tools.pool, first, 1)) {
+      send(segment, 0, policy, tools);
+    } else {
+      account.dropped.add(DropReason::NoBuffer, 1);
+    }
+  }
+}
+
 // A frame that nothing holds back is staged at once. No path may hold more than what it leaves for all
-// others, and all of them never the last quarter of the frames.
+// others, and all of them never the last quarter of the frames. Large buffers are few: a short frame moves
+// out of one before it is held, if there is a small one.
 void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
   if (atOnce && due() == Instant::never()) {
     account.staged.add(frame->offload.segments);
     return tools.stage(tools.worker, to_, {frame, &account});
   }
+  if (frame->bufferClass == BufferClass::Large && frame->length <= FramePool::smallCapacity) {
+    if (Frame* small = tools.pool.copy(*frame)) tools.pool.release(std::exchange(frame, small));
+  }
   const std::size_t own = line_.waiting() + travel_.size();
   const bool share = own <= tools.held.size() - tools.held.outstanding();
-  if (!share || !FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, tools);
+  if (!share) return drop(frame, DropReason::NoBuffer, tools);
+  if (!FramePool::hold(*frame)) {
+    Segmenter segmenter;
+    if (!isSuperFrame(*frame) || !segmenter.start(*frame)) return drop(frame, DropReason::NoBuffer, tools);
+    sendEach(segmenter, 0, segmenter.segments(), policy, tools);
+    return tools.pool.release(frame);
+  }
   Held* held = tools.held.acquire();
   if (!held) {
     FramePool::unhold(*frame);
@@ -129,7 +193,7 @@ void Path::drop(Frame* frame, DropReason reason, PathTools& tools) noexcept {
 
 void Path::countHeld() noexcept {
   account.waiting.set(line_.waiting());
-  account.travelling.set(travel_.size() + (line_.empty() ? 0 : 1));
+  account.travelling.set(travel_.segments() + (line_.empty() ? 0 : 1));
 }
 
 const Held* Path::head() const noexcept {

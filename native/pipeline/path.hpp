@@ -10,6 +10,13 @@
 // its line and starts to travel, or a frame has arrived. step() carries out that one event at its own
 // instant, however late the worker is, so that lateness never adds up. A frame that nothing holds back skips
 // all of this and is staged at once.
+//
+// A super-frame meets the fates that its wire frames would have met, one after the other: each segment is
+// judged on numbers, without its bytes. What goes on unchanged and at the same time stays together: segments
+// between two that were dropped, edited or duplicated leave as one train, and a super-frame that nothing
+// happened to as it came. Before a line, jitter or reorder all of it is cut, so a line serves, and a limit
+// counts, wire frames only. Where there is no large buffer for a train, or none may be held any more, small
+// ones take its wire frames.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +68,13 @@ class Path {
 
  private:
   void adopt(const Policy& policy) noexcept;
+  void admitSegments(Frame* superFrame, const Policy& policy, PathTools& tools) noexcept;
+  void impair(Passage& passage, const Policy& policy) noexcept;
+  void conclude(const Passage& passage, const Policy& policy, PathTools& tools) noexcept;
+  void sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
+                 PathTools& tools) noexcept;
+  void sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
+                PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;

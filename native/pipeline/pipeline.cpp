@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+
+#include "frame/checksum.hpp"
+#include "frame/offload.hpp"
+#include "frame/segmentation.hpp"
 
 namespace etherloom {
 namespace {
@@ -35,7 +40,7 @@ void Pipeline::pass(Attachment& from, RxBurst& burst) noexcept {
   version->fabric->decide(from.slot, burst.frames(), burst.at, verdicts, log);
   if (!log.entries().empty()) sink_.learned(*from.fabric, log.entries());
 
-  const FrameMask stranded = gather(from, *version, std::span(verdicts).first(burst.count()));
+  const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
   if (stranded != 0) countDropped(from, DropReason::Unreachable, segmentsOf(burst, stranded));
   filter(burst);
   fanOut(burst);
@@ -55,12 +60,12 @@ void Pipeline::screen(Attachment& from, RxBurst& burst) noexcept {
     if (frame.length < ethernetHeaderLength) {
       ++runts;
       refused |= FrameMask{1} << index;
-    } else if (frame.length > limit && frame.offload.gsoType == 0) {
-      ++oversize;
+    } else if (wireLength(frame) > limit) {
+      oversize += frame.offload.segments;
       refused |= FrameMask{1} << index;
     } else {
       frames += frame.offload.segments;
-      bytes += frame.length;
+      bytes += wireBytes(frame);
     }
   }
   Sequence::Update update(counters.sequence);
@@ -74,7 +79,7 @@ void Pipeline::screen(Attachment& from, RxBurst& burst) noexcept {
 
 // Turns verdicts into targets: for each to-port that paths allow, which frames of the burst it gets.
 // Returns the frames that should go somewhere and that no path would carry.
-FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
+FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version, const RxBurst& burst,
                            std::span<const Verdict> verdicts) noexcept {
   targets_.clear();
   const auto at = static_cast<std::size_t>(from.slot);
@@ -88,9 +93,9 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
   const auto add = [&](Attachment* to, const RowEntry* entry, FrameMask mask) {
     reached |= mask;
     if (entry) {
-      targets_.push_back({to, entry->path, entry->policy, &entry->path->account, mask});
+      targets_.push_back({to, entry->path, entry->policy, &entry->path->account, mask, 0});
     } else {
-      targets_.push_back({to, nullptr, nullptr, &from.defaults[to->worker], mask});
+      targets_.push_back({to, nullptr, nullptr, &from.defaults[to->worker], mask, 0});
     }
   };
 
@@ -100,7 +105,7 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
     if (verdicts[index].floods()) {
       flooded |= bit;
     } else if (verdicts[index].drops()) {
-      countDropped(from, verdicts[index].reason(), 1);
+      countDropped(from, verdicts[index].reason(), burst[index]->offload.segments);
     } else {
       direct |= bit;
     }
@@ -150,11 +155,12 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version,
 }
 
 // Takes from each target the frames that its path's filter refuses. A program runs once per frame of the
-// burst.
+// burst. One that reads more than what all segments of a super-frame share is given wire frames, complete:
+// checksums are done here, super-frames left to the hand-over.
 void Pipeline::filter(const RxBurst& burst) noexcept {
   struct Judged {
     const FilterProgram* program;
-    FrameMask asked, accepted;
+    FrameMask asked, accepted, cut;
   };
   std::array<Judged, 8> cache{};
   unsigned cached = 0;
@@ -172,14 +178,22 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
                                     [&](const Judged& entry) { return entry.program == program; });
       if (judged == cache.begin() + cached) {
         judged = &cache[cached < cache.size() ? cached++ : cached - 1];
-        *judged = {program, 0, 0};
+        *judged = {program, 0, 0, 0};
       }
       forEachFrame(target.mask & ~judged->asked, [&](unsigned index) {
         const FrameMask bit = FrameMask{1} << index;
         judged->asked |= bit;
+        if (program->readsBeyondHeaders() && !isPlain(*burst[index])) {
+          if (isSuperFrame(*burst[index])) {
+            judged->cut |= bit;
+            return;
+          }
+          static_cast<void>(completeChecksum(*burst[index]));  // the frame is ours alone until it fans out
+        }
         if (program->accepts(burst[index]->data, burst[index]->length)) judged->accepted |= bit;
       });
-      refused = segmentsOf(burst, target.mask & ~judged->accepted);
+      refused = segmentsOf(burst, target.mask & ~judged->accepted & ~judged->cut);
+      target.cut = target.mask & judged->cut;
       target.mask &= judged->accepted;
     }
     PathOffer& offer = target.account->offer;
@@ -189,14 +203,39 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
   }
 }
 
+// Cuts a super-frame for one target and puts the wire frames that the target's filter accepts.
+template <typename Put>
+void Pipeline::judgeSegments(FramePool& pool, const Frame& superFrame, const Target& target,
+                             Put&& put) noexcept {
+  Segmenter segmenter;
+  std::uint64_t refused = 0, lost = 0;
+  if (!segmenter.start(superFrame)) lost = superFrame.offload.segments;
+  while (!segmenter.done()) {
+    Frame* segment = segmenter.next(pool);
+    if (!segment) {
+      ++lost;
+    } else if (target.policy->filter->accepts(segment->data, segment->length)) {
+      put(segment);
+    } else {
+      ++refused;
+      pool.release(segment);
+    }
+  }
+  PathOffer& offer = target.account->offer;
+  Sequence::Update update(offer.sequence);
+  offer.refused.add(refused);
+  offer.lostOnTheWay.add(lost);
+}
+
 // Sets each frame's references once, to the number of its copies, then hands the copies over target by
-// target.
+// target. Where a super-frame is cut its reference lasts until it is.
 void Pipeline::fanOut(RxBurst& burst) noexcept {
   std::array<std::uint32_t, burstSize> copies{};
   FrameMask wanted = 0;
   for (const Target& target : targets_) {
-    wanted |= target.mask;
-    forEachFrame(target.mask, [&](unsigned index) { ++copies[index]; });
+    const FrameMask mask = target.mask | target.cut;
+    wanted |= mask;
+    forEachFrame(mask, [&](unsigned index) { ++copies[index]; });
   }
   forEachFrame(allFrames(burst.count()), [&](unsigned index) {
     Frame* frame = burst[index];
@@ -206,15 +245,26 @@ void Pipeline::fanOut(RxBurst& burst) noexcept {
       burst.pool.release(frame);
     }
   });
+  for (const Target& target : targets_) handOver(burst, target);
+}
 
+// The segments of a super-frame that is cut take its place in the order.
+void Pipeline::handOver(const RxBurst& burst, const Target& target) noexcept {
   std::array<Crossing, burstSize> crossings;
-  for (const Target& target : targets_) {
-    unsigned count = 0;
-    forEachFrame(target.mask, [&](unsigned index) {
-      crossings[count++] = {burst[index], target.to, target.path, target.policy, target.account};
-    });
-    if (count != 0) sink_.handOver(std::span(crossings).first(count));
-  }
+  unsigned count = 0;
+  const auto put = [&](Frame* frame) {
+    crossings[count++] = {frame, target.to, target.path, target.policy, target.account};
+    if (count == burstSize) sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)));
+  };
+  forEachFrame(target.mask | target.cut, [&](unsigned index) {
+    if (target.cut >> index & 1) {
+      judgeSegments(burst.pool, *burst[index], target, put);
+      burst.pool.release(burst[index]);
+    } else {
+      put(burst[index]);
+    }
+  });
+  if (count != 0) sink_.handOver(std::span(crossings).first(count));
 }
 
 }  // namespace etherloom

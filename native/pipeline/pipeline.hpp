@@ -44,14 +44,18 @@ class Pipeline {
     Path* path;
     const Policy* policy;
     PathAccount* account;
-    FrameMask mask;
+    FrameMask mask;  ///< of frames that go there as they are
+    FrameMask cut;   ///< of super-frames whose segments its filter judges one by one
   };
 
   void screen(Attachment& from, RxBurst& burst) noexcept;
-  [[nodiscard]] FrameMask gather(Attachment& from, const FabricVersion& version,
+  [[nodiscard]] FrameMask gather(Attachment& from, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
   void filter(const RxBurst& burst) noexcept;
   void fanOut(RxBurst& burst) noexcept;
+  void handOver(const RxBurst& burst, const Target& target) noexcept;
+  template <typename Put>
+  void judgeSegments(FramePool& pool, const Frame& superFrame, const Target& target, Put&& put) noexcept;
 
   PipelineSink& sink_;
   std::vector<Target> targets_;

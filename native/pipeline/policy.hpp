@@ -22,6 +22,10 @@ struct Policy {
   std::optional<LineSettings> line;
   TravelSettings travel;
 
+  /// True when the wire frames of a super-frame leave at different times.
+  [[nodiscard]] bool separates() const {
+    return line || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
+  }
   /// False when a frame that passes the filter leaves as it came, at once.
   [[nodiscard]] bool shapes() const {
     return !impairments.empty() || line || travel.delay.nanoseconds != 0 || travel.jitter.nanoseconds != 0;

@@ -20,23 +20,30 @@ RxState PatchPort::receive(RxBurst& burst) noexcept {
   return first_ ? RxState::More : RxState::Drained;
 }
 
-// The other fabric stamps the frame anew, so it gets one of its own.
 void PatchPort::transmit(std::span<const TxItem> items) noexcept {
   for (const TxItem& item : items) {
     if (item.frame->hops >= hopLimit) {
       dropped(item, DropReason::HopLimit);
-    } else if (item.frame->length > limit() && item.frame->offload.gsoType == 0) {
+    } else if (wireLength(*item.frame) > limit()) {
       dropped(item, DropReason::Oversize);
     } else if (!peer_ || peer_->full()) {
       dropped(item, !peer_ || !peer_->open_ ? DropReason::PortDown : DropReason::PortFull);
-    } else if (Frame* copy = pool().copy(*item.frame)) {
-      ++copy->hops;
-      peer_->put(copy);
+    } else if (Frame* frame = own(*item.frame)) {
+      ++frame->hops;
+      peer_->put(frame);
       sent(item);
     } else {
       dropped(item, DropReason::NoBuffer);
     }
   }
+}
+
+// The other fabric stamps the frame anew, so it gets one of its own: this one, with a reference more, if
+// nobody else has it.
+Frame* PatchPort::own(Frame& frame) noexcept {
+  if (frame.references.load(std::memory_order_acquire) != 1) return pool().copy(frame);
+  frame.references.store(2, std::memory_order_relaxed);
+  return &frame;
 }
 
 void PatchPort::put(Frame* frame) noexcept {

@@ -12,7 +12,7 @@ class PatchPort final : public Port {
   static constexpr unsigned inboxSize = 1024;  ///< frames
   static constexpr unsigned hopLimit = 16;  ///< patch ports a frame may cross, so that loops of fabrics end
 
-  explicit PatchPort(std::uint32_t limit) : Port(limit) {}
+  explicit PatchPort(std::uint32_t limit) : Port(limit, Offloads::All) {}
   /// Joins two ends. Control thread, before the second is attached.
   static void join(PatchPort& left, PatchPort& right) {
     left.peer_ = &right;
@@ -27,6 +27,7 @@ class PatchPort final : public Port {
 
  private:
   [[nodiscard]] bool full() const { return waiting_ == inboxSize || !open_; }
+  [[nodiscard]] Frame* own(Frame& frame) noexcept;
   void put(Frame* frame) noexcept;
 
   PatchPort* peer_ = nullptr;

@@ -61,6 +61,8 @@ class Port : public Completions {
   void refuse(std::span<const TxItem> items, DropReason reason) noexcept {
     for (const TxItem& item : items) dropped(item, reason);
   }
+  /// Counts wire frames that were staged for the port and never became frames of their own.
+  void lose(PathAccount& account, std::uint64_t frames, DropReason reason) noexcept;
 
  protected:
   explicit Port(std::uint32_t limit, Offloads offloads = Offloads::None)
@@ -103,17 +105,20 @@ inline void Port::sent(TxItem item) noexcept {
 }
 
 inline void Port::dropped(TxItem item, DropReason reason) noexcept {
-  const std::uint32_t segments = item.frame->offload.segments;
+  lose(*item.account, item.frame->offload.segments, reason);
+  pool_->release(item.frame);
+}
+
+inline void Port::lose(PathAccount& account, std::uint64_t frames, DropReason reason) noexcept {
   {
     Sequence::Update update(counters_->sequence);
-    counters_->dropped.add(reason, segments);
+    counters_->dropped.add(reason, frames);
   }
   {
-    Sequence::Update update(item.account->sequence);
-    item.account->staged.subtract(segments);
-    item.account->dropped.add(reason, segments);
+    Sequence::Update update(account.sequence);
+    account.staged.subtract(frames);
+    account.dropped.add(reason, frames);
   }
-  pool_->release(item.frame);
 }
 
 }  // namespace etherloom

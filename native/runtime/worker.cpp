@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "os/thread.hpp"
+#include "pipeline/wire_frames.hpp"
 
 namespace etherloom {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 bool comesBefore(const Crossing& left, const Crossing& right) {
   const auto key = [](const Crossing& crossing) {
     const Frame& frame = *crossing.frame;
-    return std::tuple(frame.arrival, frame.from, frame.number, crossing.to->id);
+    return std::tuple(frame.arrival, frame.from, frame.number, crossing.to->id, frame.segment);
   };
   return key(left) < key(right);
 }
@@ -165,7 +166,13 @@ void Worker::releaseDue(Instant now) noexcept {
   }
 }
 
+// A port that is down takes everything, to refuse it.
 void Worker::stage(Attachment& to, TxItem item) noexcept {
+  if (takes(to.port->offloads(), *item.frame) || !to.up) return put(to, item);
+  toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
+}
+
+void Worker::put(Attachment& to, TxItem item) noexcept {
   to.stage[to.staged++] = item;
   if (!to.stageListed) {
     to.stageListed = true;

@@ -90,6 +90,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void admit(const Crossing& crossing) noexcept;
   void releaseDue(Instant now) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
+  void put(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
   void takeDown(Attachment& port, int error) noexcept;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -163,6 +164,7 @@ class EngineBench {
         const auto station = stations.find(number);
         if (station == stations.end()) return;
         ++station->second.frames;
+        if (seen) seen(number, bytes);
         taken(station->second);
         if (!keepTags) return;
         std::uint32_t tag;
@@ -192,6 +194,7 @@ class EngineBench {
   std::map<std::uint32_t, Station> stations;
   std::vector<Event> events;
   bool keepTags = true;
+  std::function<void(std::uint32_t station, std::span<const std::uint8_t> bytes)> seen;
 
  private:
   void taken(Station& station) { static_cast<MemoryPort&>(engine->port(station.id)).taken(1); }

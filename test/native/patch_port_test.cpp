@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "pipeline_fixtures.hpp"
+#include "super_frame_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -24,7 +25,7 @@ struct PatchBench : SeatBench {
   static PatchPort& portOf(Attachment& seat) { return static_cast<PatchPort&>(*seat.port); }
 
   void transmit(PatchPort& port, Frame* made) {
-    account.staged.add(1);
+    account.staged.add(made->offload.segments);
     const TxItem item{made, &account};
     port.transmit({&item, 1});
   }
@@ -99,4 +100,33 @@ TEST_CASE("patch port: without a peer it drops as port-down, and forgets what th
   CHECK(bench.pool->outstanding() == 0);
   bench.transmit(bench.left, bench.frame());
   CHECK(bench.dropped(bench.leftSeat, DropReason::PortDown) == 1);
+}
+
+TEST_CASE("patch port: a super-frame passes whole, without a copy where nobody else has it") {
+  PatchBench bench;
+  const IpFrame shape{.payload = 10'000};
+  for (const bool shared : {false, true}) {
+    Frame* sent = superFrameOf(*bench.pool, shape, 900);
+    CHECK(takes(bench.left.offloads(), *sent));
+    const Bytes bytes = bytesOf(*sent);
+    if (shared) sent->references = 2;
+    bench.transmit(bench.left, sent);
+    RxBurst burst(*bench.pool, bench.rightSeat.counters.dropped);
+    CHECK(bench.right.receive(burst) == RxState::Drained);
+    REQUIRE(burst.count() == 1);
+    CHECK((burst[0] == sent) == !shared);
+    CHECK(burst[0]->references == 1);
+    CHECK(burst[0]->hops == 1);
+    CHECK(bytesOf(*burst[0]) == bytes);
+    CHECK(headerAgrees(*burst[0]));
+    bench.pool->release(burst[0]);
+    if (shared) bench.pool->release(sent);
+  }
+  CHECK(bench.account.delivered.get() == 24);
+  CHECK(bench.account.deliveredBytes.get() == 2 * 10'000 + 24 * 66);
+  CHECK(bench.account.staged.get() == 0);
+
+  // The limit, 1000 bytes here, is for wire frames.
+  bench.transmit(bench.left, superFrameOf(*bench.pool, shape, 935));
+  CHECK(bench.dropped(bench.leftSeat, DropReason::Oversize) == 11);
 }

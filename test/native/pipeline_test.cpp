@@ -9,6 +9,7 @@
 
 #include "fabrics/hub.hpp"
 #include "pipeline_fixtures.hpp"
+#include "super_frame_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -32,7 +33,7 @@ class Obedient final : public Fabric {
 };
 
 struct PipelineBench : SeatBench, PipelineSink {
-  PipelineBench() { version.fabric = &fabric; }
+  explicit PipelineBench(std::size_t memory = 4u << 20) : SeatBench(memory) { version.fabric = &fabric; }
 
   /// Adds a seat to the fabric.
   Attachment& join(std::uint32_t limit = 1518) {
@@ -68,10 +69,24 @@ struct PipelineBench : SeatBench, PipelineSink {
     pipeline.pass(from, burst);
   }
 
+  /// Passes these frames as one burst, all of them flooded.
+  void pass(Attachment& from, std::initializer_list<Frame*> frames) {
+    fabricSeat.version.store(&version);
+    RxBurst burst(*pool, from.counters.dropped);
+    for (Frame* each : frames) {
+      each->data[0] = Obedient::flood;
+      burst.add(each);
+    }
+    burst.at = {77};
+    pipeline.pass(from, burst);
+  }
+
   void handOver(std::span<const Crossing> crossings) noexcept override {
     for (const Crossing& crossing : crossings) {
       CHECK(crossing.frame->arrival == Instant{77});
       got[crossing.to->id].push_back(crossing.frame->number);
+      places[crossing.to->id].push_back(crossing.frame->segment);
+      stands[crossing.to->id].push_back(crossing.frame->offload.segments);
       pool->release(crossing.frame);
     }
   }
@@ -87,7 +102,7 @@ struct PipelineBench : SeatBench, PipelineSink {
   FabricSeat fabricSeat;
   Pipeline pipeline{*this};
   std::vector<std::unique_ptr<Path>> paths;
-  std::map<PortId, std::vector<std::uint32_t>> got;
+  std::map<PortId, std::vector<std::uint32_t>> got, places, stands;  // numbers, segments, how many
   std::size_t lessons = 0;
 };
 
@@ -248,4 +263,123 @@ TEST_CASE("pipeline: more different filters than it remembers are still judged r
   burst.at = {77};
   bench.pipeline.pass(a, burst);
   for (std::uint32_t index = 0; index < 20; ++index) CHECK(bench.at(*others[index]) == Numbers{index % 12});
+}
+
+namespace {
+
+std::shared_ptr<const FilterProgram> filterOf(std::span<const FilterInstruction> instructions) {
+  auto program = FilterProgram::verify(instructions);
+  REQUIRE(program);
+  CHECK(program->readsBeyondHeaders());
+  return std::make_shared<const FilterProgram>(std::move(*program));
+}
+
+/// Accepts IPv4 with an odd identification: every other segment.
+constexpr FilterInstruction oddIdentification[] = {
+    {0x30, 0, 0, 19},  // ldb [19]
+    {0x54, 0, 0, 1},   // and #1
+    {0x16, 0, 0, 0},   // ret a
+};
+
+}  // namespace
+
+TEST_CASE("pipeline: a super-frame is as long as the longest of its wire frames, and counts as all of them") {
+  PipelineBench bench;
+  Attachment& a = bench.join(1118);
+  Attachment& b = bench.join(1118);
+  const IpFrame shape{.payload = 10'000};  // behind 66 bytes of headers
+  bench.pass(a, {superFrameOf(*bench.pool, shape, 1052), superFrameOf(*bench.pool, shape, 1053)});
+  CHECK(bench.at(b) == Numbers{0});
+  CHECK(bench.stands[b.id] == Numbers{10});
+  CHECK(a.counters.receivedFrames.get() == 10);
+  CHECK(a.counters.receivedBytes.get() == 10'000 + 10 * 66);
+  CHECK(bench.dropped(a, DropReason::Oversize) == 10);
+  CHECK(a.defaults[0].offer.offered.get() == 10);
+}
+
+TEST_CASE("pipeline: a fabric's drop of a super-frame counts as many frames") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  bench.join();
+  bench.fabricSeat.version.store(&bench.version);
+  RxBurst burst(*bench.pool, a.counters.dropped);
+  Frame* frame = superFrameOf(*bench.pool, {.payload = 5000}, 1000);
+  frame->data[0] = Obedient::reserved;
+  burst.add(frame);
+  bench.pipeline.pass(a, burst);
+  CHECK(bench.dropped(a, DropReason::Reserved) == 5);
+}
+
+TEST_CASE(
+    "pipeline: where a filter reads beyond the headers a super-frame is judged as wire frames, in place") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  Attachment& c = bench.join();
+  Attachment& d = bench.join();
+  for (Attachment* to : {&b, &d}) bench.allow(a, *to)->filter = filterOf(oddIdentification);
+  const IpFrame odd{.payload = 100, .identification = 1};
+  const IpFrame even{.payload = 100, .identification = 2};
+  bench.pass(a, {superFrameOf(*bench.pool, odd, 0),
+                 superFrameOf(*bench.pool, {.payload = 5000, .identification = 8}, 1000),
+                 superFrameOf(*bench.pool, even, 0),
+                 superFrameOf(*bench.pool, {.payload = 200'000 / 4, .identification = 0}, 250),
+                 superFrameOf(*bench.pool, odd, 0)});
+  Numbers numbers{0, 1, 1}, places{0, 1, 3};
+  for (std::uint32_t segment = 1; segment < 200; segment += 2) {
+    numbers.push_back(3);
+    places.push_back(segment);
+  }
+  numbers.push_back(4);
+  places.push_back(0);
+  for (const Attachment* to : {&b, &d}) {
+    CHECK(bench.at(*to) == numbers);
+    CHECK(bench.places[to->id] == places);
+    CHECK(bench.stands[to->id] == Numbers(numbers.size(), 1));
+  }
+  CHECK(bench.at(c) == Numbers{0, 1, 2, 3, 4});
+  CHECK(bench.stands[c.id] == Numbers{1, 5, 1, 200, 1});
+  for (const auto& path : bench.paths) {
+    CHECK(path->account.offer.offered.get() == 208);
+    CHECK(path->account.offer.refused.get() == 3 + 1 + 100);
+    CHECK(path->account.offer.lostOnTheWay.get() == 0);
+  }
+}
+
+TEST_CASE("pipeline: segments that there is no buffer for are lost on their path only") {
+  PipelineBench bench(1u << 20);
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  Attachment& c = bench.join();
+  bench.allow(a, b)->filter = filterOf(oddIdentification);
+  Frame* superFrame = superFrameOf(*bench.pool, {.payload = 5000}, 1000);
+  std::vector<Frame*> taken;
+  while (Frame* frame = bench.pool->acquire(BufferClass::Small)) taken.push_back(frame);
+  bench.pass(a, {superFrame});
+  CHECK(bench.at(b) == Numbers{});
+  CHECK(bench.at(c) == Numbers{0});
+  CHECK(bench.paths[0]->account.offer.lostOnTheWay.get() == 5);
+  CHECK(bench.paths[0]->account.offer.refused.get() == 0);
+  for (Frame* frame : taken) bench.pool->release(frame);
+}
+
+TEST_CASE("pipeline: a filter that reads checksums meets them complete") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  const IpFrame shape{.payload = 3000};
+  const Bytes second = wireFramesOf(shape, 1000)[1];
+  const IpFrame shorter{.payload = 100};
+  const Bytes complete = wireFramesOf(shorter, 0).front();
+  const FilterInstruction eitherChecksum[] = {
+      {0x28, 0, 0, 50},  // ldh [50]
+      {0x15, 1, 0, get16(second, 50)},
+      {0x15, 0, 1, get16(complete, 50)},
+      {0x06, 0, 0, 0xffffffff},
+      {0x06, 0, 0, 0},
+  };
+  bench.allow(a, b)->filter = filterOf(eitherChecksum);
+  bench.pass(a, {superFrameOf(*bench.pool, shape, 1000), superFrameOf(*bench.pool, shorter, 0)});
+  CHECK(bench.at(b) == Numbers{0, 1});
+  CHECK(bench.places[b.id] == Numbers{1, 0});
 }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-#include "frame_fixtures.hpp"
+#include "super_frame_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -41,10 +41,6 @@ struct Bench {
     return segments;
   }
 };
-
-GsoType typeOf(const IpFrame& shape) {
-  return !shape.tcp ? GsoType::Udp : shape.ip6 ? GsoType::Tcp6 : GsoType::Tcp4;
-}
 
 Offload offloadOf(const IpFrame& shape, std::size_t segmentSize) {
   return {.flags = needsChecksum,
@@ -144,6 +140,143 @@ TEST_CASE("segmentation: the type's ECN bit and a wrong header length make no di
   Bench bench;
   REQUIRE(bench.start(shape.build(), offload));
   for (const Bytes& segment : bench.rest()) CHECK(shape.valid(segment));
+}
+
+namespace {
+
+/// All shapes of headers, with and without ECN, and payloads that end anywhere in their last segment.
+template <typename Each>
+void forEachShape(Each&& each) {
+  for (const bool ip6 : {false, true}) {
+    for (const bool tcp : {false, true}) {
+      for (const std::size_t options : {std::size_t{0}, std::size_t{8}}) {
+        for (const std::vector<std::uint16_t>& tags :
+             {std::vector<std::uint16_t>{}, std::vector<std::uint16_t>{100},
+              std::vector<std::uint16_t>{7, 9}}) {
+          for (const std::size_t payload : {4001, 4097, 5000, 8191}) {
+            for (const std::uint8_t flags : {std::uint8_t{0x10}, std::uint8_t{0xff}}) {
+              CAPTURE(ip6);
+              CAPTURE(tcp);
+              CAPTURE(options);
+              CAPTURE(tags.size());
+              CAPTURE(payload);
+              CAPTURE(flags);
+              each(IpFrame{.ip6 = ip6,
+                           .tcp = tcp,
+                           .tags = tags,
+                           .ipOptions = options,
+                           .payload = payload,
+                           .tcpFlags = flags});
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+std::vector<Bytes> cutWhole(FramePool& pool, const Frame& superFrame) {
+  Segmenter segmenter;
+  REQUIRE(segmenter.start(superFrame));
+  REQUIRE(segmenter.segments() == superFrame.offload.segments);
+  std::vector<Bytes> wires;
+  while (!segmenter.done()) {
+    Frame* wire = segmenter.next(pool);
+    REQUIRE(wire);
+    CHECK(isPlain(*wire));
+    CHECK(headerAgrees(*wire));
+    CHECK(wire->segment == superFrame.segment + wires.size());
+    wires.push_back(bytesOf(*wire));
+    pool.release(wire);
+  }
+  return wires;
+}
+
+}  // namespace
+
+TEST_CASE("segmentation: byte for byte what an independent sender would have sent one by one") {
+  const auto pool = *FramePool::create(8 << 20);
+  forEachShape([&](const IpFrame& shape) {
+    Frame* superFrame = superFrameOf(*pool, shape, 1000);
+    CHECK(cutWhole(*pool, *superFrame) == wireFramesOf(shape, 1000));
+    pool->release(superFrame);
+  });
+  CHECK(pool->outstanding() == 0);
+}
+
+TEST_CASE(
+    "segmentation: any run is a super-frame that a sender could have made, and cuts to the same bytes") {
+  const auto pool = *FramePool::create(8 << 20);
+  forEachShape([&](const IpFrame& shape) {
+    constexpr std::size_t size = 500;
+    Frame* superFrame = superFrameOf(*pool, shape, size);
+    superFrame->number = 77;
+    const auto wires = wireFramesOf(shape, size);
+    Segmenter segmenter;
+    REQUIRE(segmenter.start(*superFrame));
+    const std::uint32_t segments = segmenter.segments();
+    for (std::uint32_t first = 0; first < segments; first += 2) {
+      for (std::uint32_t count = 2; count <= segments - first; count += 3) {
+        CAPTURE(first);
+        CAPTURE(count);
+        Frame* train = segmenter.cut(*pool, first, count);
+        REQUIRE(train);
+        CHECK(train->number == 77);
+        CHECK(train->segment == first);
+        CHECK(train->offload.segments == count);
+        CHECK(headerAgrees(*train));
+        const Bytes bytes = bytesOf(*train);
+        VirtioHeader claims = headerBefore(*train);
+        CHECK((train->offload.gsoType & gsoEcn) ==
+              (shape.tcp && shape.tcpFlags & 0x80 && first == 0 ? gsoEcn : 0));
+
+        // As a sender would have made it: lengths, IP checksum, the pseudo-header in the checksum's field.
+        CHECK(acceptOffload(*train, claims));
+        CHECK(bytesOf(*train) == bytes);
+        const auto payload = bytes.size() - shape.headerLength();
+        const IpFrame alike{.ip6 = shape.ip6,
+                            .tcp = shape.tcp,
+                            .tags = shape.tags,
+                            .ipOptions = shape.ipOptions,
+                            .payload = payload};
+        CHECK(get16(bytes, shape.checksumAt()) == get16(alike.build(), shape.checksumAt()));
+        Bytes done = bytes;
+        put16(done, shape.checksumAt(), ~naiveSum(std::span(done).subspan(shape.transportAt())) & 0xffff);
+        CHECK(shape.valid(done));
+
+        const auto recut = cutWhole(*pool, *train);
+        const auto from = wires.begin() + static_cast<std::ptrdiff_t>(first);
+        CHECK(recut == std::vector<Bytes>(from, from + static_cast<std::ptrdiff_t>(count)));
+        pool->release(train);
+      }
+    }
+    Frame* all = segmenter.cut(*pool, 0, segments);
+    REQUIRE(all);
+    CHECK(bytesOf(*all) == bytesOf(*superFrame));
+    pool->release(all);
+    pool->release(superFrame);
+  });
+  CHECK(pool->outstanding() == 0);
+}
+
+TEST_CASE("segmentation: a payload byte per segment makes as many frames, each right") {
+  const auto pool = *FramePool::create(8 << 20);
+  const IpFrame shape{.tcpOptions = 0, .payload = 65'535 - 40, .tcpFlags = 0x19};
+  Frame* superFrame = superFrameOf(*pool, shape, 1);
+  CHECK(superFrame->offload.segments == 65'495);
+  CHECK(wireBytes(*superFrame) == 65'495u * 55);
+  Segmenter segmenter;
+  REQUIRE(segmenter.start(*superFrame));
+  std::uint32_t right = 0;
+  while (!segmenter.done()) {
+    Frame* wire = segmenter.next(*pool);
+    REQUIRE(wire);
+    const Bytes bytes = bytesOf(*wire);
+    if (shape.valid(bytes) && get32(bytes, shape.transportAt() + 4) == shape.sequence + right) ++right;
+    pool->release(wire);
+  }
+  CHECK(right == 65'495);
+  pool->release(superFrame);
 }
 
 TEST_CASE("segmentation: goes on where it stood, and over a want of buffers") {
