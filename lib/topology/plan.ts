@@ -36,6 +36,7 @@ export interface PacketPlan {
   direction?: 'in' | 'out' | 'both'
   promiscuous?: boolean
   filter?: string | Match
+  method?: 'ring' | 'calls'
 }
 
 export interface PatchPlan {

@@ -197,6 +197,10 @@ const packetPort = z.strictObject({
   }).exactOptional(),
   promiscuous: yesOrNo('Whether to receive frames for other addresses too.', true).exactOptional(),
   filter: filter.exactOptional(),
+  method: choice(['ring', 'calls'], {
+    description:
+      'How frames are received: through 4 MiB of memory shared with the kernel, or by system calls. Default: a ring where the kernel grants one.',
+  }).exactOptional(),
 })
 const patchPattern = /^[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9_-]{1,63}$/
 const patchPort = z.strictObject({
