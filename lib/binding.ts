@@ -17,6 +17,8 @@ export interface Device {
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
+  /** The protocols of which it carries super-frames. */
+  readonly superFrames: readonly ('tcp' | 'udp')[]
   /** Of packet sockets: how frames are received. */
   readonly method?: 'ring' | 'calls'
 }

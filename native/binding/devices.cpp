@@ -63,8 +63,17 @@ Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port) {
                                      [](Napi::Env, Device* device) { delete device; });
 }
 
+/// The protocols of which the port carries super-frames.
+Napi::Array superFrames(Napi::Env env, Offloads offloads) {
+  Napi::Array protocols = Napi::Array::New(env);
+  if (includes(offloads, Offloads::Tso4)) protocols.Set(protocols.Length(), "tcp");
+  if (includes(offloads, Offloads::Uso)) protocols.Set(protocols.Length(), "udp");
+  return protocols;
+}
+
 Napi::Object deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
   Napi::Object object = describe(env, link);
+  object.Set("superFrames", superFrames(env, port->offloads()));
   object.Set("device", deliver(env, std::move(port)));
   return object;
 }
