@@ -33,7 +33,7 @@ export const tables: Tables = {
       row.leadsTo,
       row.state,
       row.method ?? '-',
-      row.superFrames?.join(' ') || '-',
+      row.superFrames?.length ? row.superFrames.join(' ') : '-',
       row.receivedFrames,
       row.receivedBytes,
       row.transmittedFrames,
