@@ -18,10 +18,9 @@ Result<PacketRing> PacketRing::create(const Fd& socket, std::uint32_t slots) {
                           .tp_frame_nr = slots};
   if (!set(PACKET_RX_RING, shape)) return Error::last("setsockopt PACKET_RX_RING", "no receive ring");
   const int copyLongFrames = 1;
-  Result<Mapping> memory =
-      set(PACKET_COPY_THRESH, copyLongFrames)
-          ? Mapping::ofFile(socket, 0, std::size_t{slots} * slotSize)
-          : Error::last("setsockopt PACKET_COPY_THRESH", "no receive ring");
+  Result<Mapping> memory = set(PACKET_COPY_THRESH, copyLongFrames)
+                               ? Mapping::ofFile(socket, 0, std::size_t{slots} * slotSize)
+                               : Error::last("setsockopt PACKET_COPY_THRESH", "no receive ring");
   if (memory) return PacketRing(*std::move(memory), slots);
   set(PACKET_RX_RING, tpacket_req{});  // or the socket would go on receiving into it
   return memory.error();
