@@ -12,13 +12,28 @@ type Tables = {
 
 export const tables: Tables = {
   ports: {
-    columns: ['FABRIC', 'PORT', 'KIND', 'LEADS TO', 'STATE', 'RECEIVED', 'BYTES', 'SENT', 'BYTES', 'DROPPED'],
+    columns: [
+      'FABRIC',
+      'PORT',
+      'KIND',
+      'LEADS TO',
+      'STATE',
+      'METHOD',
+      'SUPER-FRAMES',
+      'RECEIVED',
+      'BYTES',
+      'SENT',
+      'BYTES',
+      'DROPPED',
+    ],
     cells: (row) => [
       row.fabric,
       row.port,
       row.kind,
       row.leadsTo,
       row.state,
+      row.method ?? '-',
+      row.superFrames?.length ? row.superFrames.join(' ') : '-',
       row.receivedFrames,
       row.receivedBytes,
       row.transmittedFrames,

@@ -17,6 +17,10 @@ export interface Device {
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
+  /** The protocols of which it carries super-frames. */
+  readonly superFrames: readonly ('tcp' | 'udp')[]
+  /** Of packet sockets: how frames are received. */
+  readonly method?: 'ring' | 'calls'
 }
 
 export interface NamespaceHandle {
@@ -124,6 +128,7 @@ interface Addon {
     direction: 'in' | 'out' | 'both'
     promiscuous: boolean
     filter?: Uint8Array | undefined
+    method?: 'ring' | 'calls' | undefined
     namespace?: unknown
   }): Promise<Device>
   makeGenerator(options: {

@@ -10,9 +10,9 @@ import { libraryIsMissing, startProgram } from './programs.js'
 export interface TwoWayOptions {
   /** What both paths do. Default nothing but to let frames pass. */
   policy?: PolicyOptions
-  /** Beside name and namespace, which the case gives. What the library does not know makes the peer unavailable. */
-  tap?: TapPortOptions & { napi?: boolean }
-  engine?: EngineOptions & { busyPoll?: boolean }
+  /** Beside name and namespace, which the case gives. */
+  tap?: TapPortOptions
+  engine?: EngineOptions
 }
 
 export function etherloomTwoWay(
@@ -23,7 +23,7 @@ export function etherloomTwoWay(
     name,
 
     async unavailable() {
-      return (await libraryIsMissing()) ?? (await refusal({ tap, engine })) ?? tapProbe()
+      return (await libraryIsMissing()) ?? tapProbe()
     },
 
     start(network, { machine }) {
@@ -35,20 +35,5 @@ export function etherloomTwoWay(
       }
       return startProgram(network, 'two-way', config, { core: machine.forwarderCore })
     },
-  }
-}
-
-/** Why the library does not take these options: an older one may not know them, nor may every kernel. */
-async function refusal({
-  tap,
-  engine,
-}: Required<Omit<TwoWayOptions, 'policy'>>): Promise<string | undefined> {
-  const { Engine, TapPort } = await import('etherloom')
-  try {
-    new TapPort(tap)
-    await new Engine(engine).close()
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
   }
 }

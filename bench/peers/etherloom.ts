@@ -1,12 +1,12 @@
 // etherloom with its defaults, in a process of its own on the forwarder's core: a default-deny hub that allows the paths
 // from the first port to the others, or a switch.
 
-import { built, libraryIsBuilt } from '../build.js'
-import type { Peer, Session, Setup } from '../case.js'
+import type { Peer } from '../case.js'
 import { probe } from '../children.js'
 import { portName, type Network } from '../network.js'
 import type { EtherloomConfig } from '../programs/etherloom.js'
 import { tapProbe } from './c-loops.js'
+import { libraryIsMissing, startProgram } from './programs.js'
 
 /** A hub on TAPs; `rules` is how many paths have an explicit policy, those that are allowed included. */
 export const etherloomHub = ({ rules = 0 } = {}): Peer =>
@@ -50,17 +50,9 @@ function etherloom(
   return {
     name,
 
-    async unavailable() {
-      if (!(await libraryIsBuilt())) return 'the library is not built; run: npm run build'
-      return probeDevices()
-    },
+    unavailable: async () => (await libraryIsMissing()) ?? probeDevices(),
 
-    async start(network: Network, { machine }: Setup): Promise<Session> {
-      const config = await configure(network)
-      const child = await network.start([process.execPath, built('etherloom.js'), JSON.stringify(config)], {
-        core: machine.forwarderCore,
-      })
-      return { pid: child.pid, stop: async () => JSON.parse(await child.stop()) as unknown }
-    },
+    start: async (network, { machine }) =>
+      startProgram(network, 'etherloom', await configure(network), { core: machine.forwarderCore }),
   }
 }

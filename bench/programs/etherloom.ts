@@ -1,8 +1,8 @@
 // The process that bench/peers/etherloom.ts measures, built to plain JavaScript: joins devices by a fabric until SIGTERM,
 // and then prints the fabric's counters.
 
-import { once } from 'node:events'
 import { Hub, MemoryPort, PacketPort, Switch, TapPort, type Port } from 'etherloom'
+import { configuration, readyUntilStopped, state } from './statement.js'
 
 /** The only argument, as JSON. */
 export interface EtherloomConfig {
@@ -17,7 +17,7 @@ export interface EtherloomConfig {
   ports: { kind: 'tap' | 'packet'; interface: string; namespace: string }[]
 }
 
-const config = JSON.parse(process.argv[2] ?? '') as EtherloomConfig
+const config = configuration() as EtherloomConfig
 const fabric = config.fabric === 'hub' ? new Hub({ forwarding: 'deny' }) : new Switch()
 try {
   const ports: Port[] = []
@@ -30,13 +30,10 @@ try {
     ports.push(await fabric.attach(port))
   }
   if (fabric instanceof Hub) await allowFirstToOthers(fabric, ports, config.rules)
-  const ended = once(process, 'SIGTERM')
-  console.log('ready')
-  await ended
-  const plain = (_key: string, value: unknown) => (typeof value === 'bigint' ? Number(value) : value)
+  await readyUntilStopped()
   const { paths, ...counters } = fabric.stats()
   const busy = paths.filter(({ offered }) => offered > 0n)
-  console.log(JSON.stringify({ ...counters, paths: busy }, plain))
+  state({ ...counters, paths: busy })
 } finally {
   await fabric.close()
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { access, constants, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
+import type { Namespace } from '../../lib/namespace.js'
 import { printJson, printLine } from '../output.js'
 
 /** `needed`: without it nothing runs; the others only limit what can be done. */
@@ -24,6 +25,7 @@ export async function doctor({ json }: { json?: boolean }): Promise<number> {
     ...(await checkAddon()),
     await checkTun(),
     ...(await checkCapabilities()),
+    ...(await checkDevices().catch(() => [])), // without the addon, which has its own line
     await checkUserNamespaces(),
     await checkTools(),
   ]
@@ -115,6 +117,45 @@ async function checkCapabilities(): Promise<Check[]> {
     const advice = ok ? '' : "run as root, or use 'etherloom up --rootless'"
     return { name, ok, needed: false, found: ok ? 'held' : 'not held', advice }
   })
+}
+
+/** What devices offer here, seen on a TAP in a network namespace that is made for it and goes with it. */
+async function checkDevices(): Promise<Check[]> {
+  const library = await import('../../lib/index.js')
+  const names = { offloads: 'TAP offloads', ring: 'packet rings' }
+  const hub = new library.Hub()
+  let namespace: Namespace | undefined
+  try {
+    namespace = await library.Namespace.create()
+    const tap = await hub.attach(new library.TapPort({ name: 'probe', namespace }))
+    const packet = await hub.attach(new library.PacketPort({ interface: 'probe', name: 'packet', namespace }))
+    return [describeOffloads(names.offloads, tap.superFrames ?? []), describeRing(names.ring, packet.method)]
+  } catch (error) {
+    const found = `not tried: ${(error as Error).message}`
+    const advice = "run doctor as root, or under 'unshare --user --map-root-user --net'"
+    return Object.values(names).map((name) => ({ name, ok: false, needed: false, found, advice }))
+  } finally {
+    await hub.close()
+    namespace?.close()
+  }
+}
+
+function describeOffloads(name: string, protocols: readonly string[]): Check {
+  const ok = protocols.length > 0
+  const words = protocols.map((protocol) => protocol.toUpperCase())
+  const found = ok ? `super-frames of ${words.join(' and ')}` : 'none'
+  const advice = protocols.includes('udp')
+    ? ''
+    : 'Linux 6.2 or later passes super-frames of UDP (USO) whole too'
+  return { name, ok, needed: false, found, advice }
+}
+
+function describeRing(name: string, method: string | undefined): Check {
+  const ok = method === 'ring'
+  const advice = ok
+    ? ''
+    : 'system calls work as well, slower; a ring takes 4 MiB of the kernel per packet port'
+  return { name, ok, needed: false, found: ok ? 'work' : 'refused', advice }
 }
 
 async function checkUserNamespaces(): Promise<Check> {

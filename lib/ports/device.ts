@@ -41,6 +41,16 @@ export abstract class DevicePort extends Port {
     return this.#device?.mtu
   }
 
+  /** The protocols whose super-frames pass whole, both ways; undefined while detached. */
+  get superFrames(): readonly ('tcp' | 'udp')[] | undefined {
+    return this.#device?.superFrames
+  }
+
+  /** What the addon says about the open device; undefined while detached. */
+  protected get device(): Omit<Device, 'device'> | undefined {
+    return this.#device
+  }
+
   protected override async open(fabric: Fabric): Promise<number> {
     if (fabric.engine.clock === 'virtual')
       throw new EtherloomError(

@@ -17,6 +17,12 @@ export interface PacketPortOptions {
   promiscuous?: boolean
   /** The receive filter, which runs in the kernel: a pcap-filter(7) expression or a match object. */
   filter?: FilterSource
+  /**
+   * How frames are received. `ring`: through memory shared with the kernel, 4 MiB that stay in use while the port is
+   * attached; refused with ERR_ETHERLOOM_DEVICE where the kernel grants none. `calls`: by system calls, slower, and
+   * with buffers that grow with use. Default: a ring, or calls where it is refused.
+   */
+  method?: 'ring' | 'calls'
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
 }
@@ -24,8 +30,9 @@ export interface PacketPortOptions {
 /**
  * An existing interface as a port: what goes out here is sent on the interface, beside what its host sends.
  *
- * VLAN tags that the kernel took out are put back; checksums that it left undone are completed; segments that it left
- * joined are cut. What the port itself sends never comes back in. Privilege: CAP_NET_RAW in the namespace.
+ * VLAN tags that the kernel took out are put back. Segments that it left joined and checksums that it left undone pass
+ * as they are, to ports that take them so; for others they are cut and completed. What the port itself sends never
+ * comes back in. Privilege: CAP_NET_RAW in the namespace.
  */
 export class PacketPort extends DevicePort {
   readonly #options: Omit<Parameters<typeof addon.openPacket>[0], 'namespace'>
@@ -38,6 +45,7 @@ export class PacketPort extends DevicePort {
       direction: oneOf(['in', 'out', 'both'] as const, 'in'),
       promiscuous: flag(true),
       filter: optional((value) => compileFilter(value as FilterSource)),
+      method: oneOf(['ring', 'calls'] as const),
       namespace: namespaceRule,
     })
     super(given.name ?? given.interface, given.namespace)
@@ -46,7 +54,13 @@ export class PacketPort extends DevicePort {
       direction: given.direction,
       promiscuous: given.promiscuous,
       filter: given.filter,
+      method: given.method,
     }
+  }
+
+  /** How frames are received; undefined while detached. */
+  get method(): 'ring' | 'calls' | undefined {
+    return this.device?.method
   }
 
   protected override async openDevice(namespace: unknown): Promise<Device> {

@@ -301,10 +301,8 @@ export class Network extends EventEmitter<NetworkEvents> {
     if (!isDeepStrictEqual(old, now))
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        "'seed', 'workers' and 'memory' cannot change while running",
-        {
-          hint: 'bring the instance down and up again',
-        },
+        "'seed', 'workers', 'memory', 'io' and 'busyPoll' cannot change while running",
+        { hint: 'bring the instance down and up again' },
       )
   }
 }

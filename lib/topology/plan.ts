@@ -16,6 +16,8 @@ export interface EnginePlan {
   seed?: number
   workers?: number
   memory?: Size
+  io?: 'auto' | 'io_uring' | 'epoll'
+  busyPoll?: boolean | { spinLast: Duration }
 }
 
 export interface TapPlan {
@@ -28,6 +30,7 @@ export interface TapPlan {
   mac?: string
   owner?: number
   persist?: boolean
+  napi?: boolean
 }
 
 export interface PacketPlan {
@@ -36,6 +39,7 @@ export interface PacketPlan {
   direction?: 'in' | 'out' | 'both'
   promiscuous?: boolean
   filter?: string | Match
+  method?: 'ring' | 'calls'
 }
 
 export interface PatchPlan {

@@ -2,6 +2,9 @@
  * What a network is doing, as rows of plain values that print as tables and travel as JSON.
  * Called by the control socket for `show` and by the live view of `up`. Counters are numbers: exact below 2^53.
  */
+import type { Port } from '../port.js'
+import { DevicePort } from '../ports/device.js'
+import { PacketPort } from '../ports/packet.js'
 import type { Drops, PathStats } from '../stats.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
@@ -15,6 +18,13 @@ export interface PortRow {
   /** Where the port leads: an interface (of a host), or a port of another fabric. */
   leadsTo: string
   state: string
+  /**
+   * How it receives: a TAP through the workers' Io, a packet socket from a ring or by system calls. Absent where there
+   * is no device.
+   */
+  method?: string
+  /** The protocols whose super-frames pass its device whole. Absent where there is no device. */
+  superFrames?: readonly string[]
   receivedFrames: number
   receivedBytes: number
   transmittedFrames: number
@@ -87,6 +97,7 @@ function portRows(network: Network): PortRow[] {
         kind: plan.kind,
         leadsTo: destination(plan),
         state: port.state,
+        ...deviceOf(port, network),
         receivedFrames: Number(received.frames),
         receivedBytes: Number(received.bytes),
         transmittedFrames: Number(transmitted.frames),
@@ -95,6 +106,12 @@ function portRows(network: Network): PortRow[] {
       }
     }),
   )
+}
+
+function deviceOf(port: Port, { engine }: Network): Pick<PortRow, 'method' | 'superFrames'> {
+  if (!(port instanceof DevicePort) || port.superFrames === undefined) return {}
+  const method = port instanceof PacketPort ? port.method : engine.io
+  return { ...(method !== undefined && { method }), superFrames: port.superFrames }
 }
 
 function destination(plan: PortPlan): string {

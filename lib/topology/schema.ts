@@ -101,6 +101,10 @@ const mac = leaf<string>(
   text({ pattern: macPattern, expects: "a unicast MAC address such as '02:00:00:00:00:01'" }),
   { description: "The interface's MAC address (unicast).", pattern: macPattern.source },
 )
+const napi = yesOrNo(
+  "Whether the interface's kernel joins what the port sends (NAPI and GRO): for bulk TCP, at the cost of small frames.",
+  false,
+)
 const mtu = wholeNumber(68, 65_521, 'bytes', {
   description: 'Largest IP packet of the interface, in bytes.',
   default: 1500,
@@ -178,6 +182,7 @@ const hostPort = z.strictObject({
   addresses: addresses.exactOptional(),
   mtu: mtu.exactOptional(),
   mac: mac.exactOptional(),
+  napi: napi.exactOptional(),
 })
 const tapPort = z.strictObject({
   tap: interfaceName('TAP interface on this machine, created if it does not exist.'),
@@ -188,6 +193,7 @@ const tapPort = z.strictObject({
     description: 'User id that may join the TAP without privilege.',
   }).exactOptional(),
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
+  napi: napi.exactOptional(),
 })
 const packetPort = z.strictObject({
   packet: interfaceName('Existing interface to open a packet socket on.'),
@@ -197,6 +203,10 @@ const packetPort = z.strictObject({
   }).exactOptional(),
   promiscuous: yesOrNo('Whether to receive frames for other addresses too.', true).exactOptional(),
   filter: filter.exactOptional(),
+  method: choice(['ring', 'calls'], {
+    description:
+      'How frames are received: through 4 MiB of memory shared with the kernel, or by system calls. Default: a ring where the kernel grants one.',
+  }).exactOptional(),
 })
 const patchPattern = /^[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9_-]{1,63}$/
 const patchPort = z.strictObject({
@@ -246,6 +256,21 @@ const hostSchema = z.strictObject({
     .exactOptional(),
 })
 
+const busyPoll = z
+  .union(
+    [
+      yesOrNo('Whether the workers look for frames all the time instead of sleeping.', false),
+      z.strictObject({
+        spinLast: duration('How long before a frame is due to leave a path the workers stop sleeping.'),
+      }),
+    ],
+    { error: 'must be true, false or { spinLast: 50us }' },
+  )
+  .meta({
+    description:
+      'Shorter delays for processor time: true takes a whole core per worker, spinLast only the end of each wait.',
+  })
+
 /** A whole file. */
 export const topologySchema = z.strictObject({
   name: name('Name of the running instance. Default: the file name without its ending.').exactOptional(),
@@ -260,6 +285,11 @@ export const topologySchema = z.strictObject({
     description: 'Memory for frames that wait or travel.',
     examples: ['64MiB'],
   }).exactOptional(),
+  io: choice(['auto', 'io_uring', 'epoll'], {
+    description: 'How the workers read and write; auto is the better of the two that works here.',
+    default: 'auto',
+  }).exactOptional(),
+  busyPoll: busyPoll.exactOptional(),
   hosts: z
     .record(name('Name of the host.'), hostSchema.nullable())
     .meta({ description: 'Network namespaces made for this run, each with its own kernel stack.' })

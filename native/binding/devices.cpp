@@ -63,8 +63,17 @@ Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port) {
                                      [](Napi::Env, Device* device) { delete device; });
 }
 
-Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
+/// The protocols of which the port carries super-frames.
+Napi::Array superFrames(Napi::Env env, Offloads offloads) {
+  Napi::Array protocols = Napi::Array::New(env);
+  if (includes(offloads, Offloads::Tso4)) protocols.Set(protocols.Length(), "tcp");
+  if (includes(offloads, Offloads::Uso)) protocols.Set(protocols.Length(), "udp");
+  return protocols;
+}
+
+Napi::Object deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
   Napi::Object object = describe(env, link);
+  object.Set("superFrames", superFrames(env, port->offloads()));
   object.Set("device", deliver(env, std::move(port)));
   return object;
 }
@@ -118,7 +127,8 @@ Napi::Value adoptTapDevice(const Napi::CallbackInfo& info) {
       finishTap);
 }
 
-/// openPacket({interface, direction, promiscuous, filter?, namespace?}) → Promise<{device, index, ...}>
+/// openPacket({interface, direction, promiscuous, filter?, method?, namespace?}) → Promise<{device, index,
+/// ..., method}>
 Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
   const auto asked = info[0].As<Napi::Object>();
   PacketSocketOptions options;
@@ -132,13 +142,19 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
     options.filter.push_back({each.code, each.jt, each.jf, each.k});
   }
   options.virtioHeader = true;
+  options.method.reset();
+  if (given(asked, "method"))
+    options.method = text(asked, "method") == "ring" ? PacketMethod::Ring : PacketMethod::Calls;
   options.networkNamespace = networkNamespace(asked);
   return Task<PacketSocket>::run(
       info.Env(), info[0], [options] { return openPacketSocket(options); },
       [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
-        auto port =
-            std::make_unique<PacketPort>(std::move(socket.fd), direction, frameLimit(socket.link.mtu));
-        return deliver(env, std::move(port), socket.link);
+        const Link link = socket.link;
+        auto port = std::make_unique<PacketPort>(std::move(socket), direction, frameLimit(link.mtu));
+        const char* method = port->method() == PacketMethod::Ring ? "ring" : "calls";
+        Napi::Object delivered = deliver(env, std::move(port), link);
+        delivered.Set("method", method);
+        return delivered;
       });
 }
 

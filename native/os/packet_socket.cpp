@@ -92,9 +92,12 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
     return Error::last("socket AF_PACKET",
                        errno == EPERM ? what + ": " + needsCapability("CAP_NET_RAW") : what);
 
-  if (!setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferSize) &&
-      !setOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBufferSize))
+  if (!setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferSize) &&
+      !setOption(fd, SOL_SOCKET, SO_RCVBUF, options.bufferSize))
     return Error::last("setsockopt SO_RCVBUF", what);
+  if (!setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, options.bufferSize) &&
+      !setOption(fd, SOL_SOCKET, SO_SNDBUF, options.bufferSize))
+    return Error::last("setsockopt SO_SNDBUF", what);
   if (!setOption(fd, SOL_PACKET, PACKET_AUXDATA, 1)) return Error::last("setsockopt PACKET_AUXDATA", what);
   if (options.direction == PacketDirection::In && !setOption(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1))
     return Error::last("setsockopt PACKET_IGNORE_OUTGOING", what);
@@ -104,6 +107,17 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
   const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
   if (!filter.empty() && !setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, program))
     return Error::last("setsockopt SO_ATTACH_FILTER", what);
+
+  // After the header, which a socket with a ring does not change; before bind(), so that no frame misses it.
+  std::optional<PacketRing> ring;
+  if (options.method != PacketMethod::Calls) {
+    Result<PacketRing> made = PacketRing::create(fd, options.ringSlots);
+    if (made) {
+      ring = *std::move(made);
+    } else if (options.method) {
+      return Error{made.error().number, made.error().call, what + ": " + made.error().message};
+    }
+  }
 
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
@@ -117,7 +131,7 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
   membership.mr_type = PACKET_MR_PROMISC;
   if (options.promiscuous && !setOption(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership))
     return Error::last("setsockopt PACKET_ADD_MEMBERSHIP", what);
-  return PacketSocket{std::move(fd), *std::move(link)};
+  return PacketSocket{std::move(fd), *std::move(link), std::move(ring)};
 }
 
 }  // namespace

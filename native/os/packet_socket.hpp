@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "os/fd.hpp"
 #include "os/interface.hpp"
 #include "os/namespace.hpp"
+#include "os/packet_ring.hpp"
 
 namespace etherloom {
 
@@ -19,19 +21,28 @@ namespace etherloom {
 /// both. What it sends itself it never receives.
 enum class PacketDirection : std::uint8_t { In, Out, Both };
 
+/// How received frames come from the kernel: through memory that it shares, or by recvmsg().
+enum class PacketMethod : std::uint8_t { Ring, Calls };
+
 struct PacketSocketOptions {
   std::string interface;
   PacketDirection direction = PacketDirection::In;
   bool promiscuous = true;          ///< while the socket is open
   std::vector<sock_filter> filter;  ///< runs in the kernel; empty accepts everything
   bool virtioHeader = false;        ///< the legacy 10-byte virtio-net header before each frame
-  int receiveBufferSize = 8 << 20;  ///< bytes; without CAP_NET_ADMIN at most net.core.rmem_max
+  /// Empty: a ring, or calls where the kernel refuses one.
+  std::optional<PacketMethod> method = PacketMethod::Calls;
+  std::uint32_t ringSlots = 2048;  ///< frames that wait in a ring, a multiple of PacketRing::slotsPerBlock
+  /// Bytes of what waits outside a ring, in either direction; without CAP_NET_ADMIN at most net.core.rmem_max
+  /// and net.core.wmem_max.
+  int bufferSize = 8 << 20;
   const NetworkNamespace* networkNamespace = nullptr;  ///< null: the calling thread's
 };
 
 struct PacketSocket {
   Fd fd;  ///< non-blocking; VLAN tags come as PACKET_AUXDATA
   Link link;
+  std::optional<PacketRing> ring = std::nullopt;
 };
 
 /// Needs CAP_NET_RAW. An interface that is down is bound too: the first operation then fails with ENETDOWN,

@@ -93,7 +93,8 @@ Error joinRefused(const std::string& name, bool exists) {
   if (number == EPERM) {
     message += exists ? ": it belongs to another user; " : ": ";
     message += needsCapability("CAP_NET_ADMIN") +
-               "; or use a persistent TAP that your user owns (ip tuntap add NAME mode tap user USER)";
+               "; or use a persistent TAP that your user owns (ip tuntap add NAME mode tap user USER)" +
+               ", or an already open descriptor (fd)";
   } else if (number == EBUSY) {
     message += ": it is in use already";
   }

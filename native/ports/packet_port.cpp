@@ -1,53 +1,26 @@
 #include "ports/packet_port.hpp"
 
-#include <algorithm>
 #include <cstring>
-#include <optional>
 
-#include "frame/checksum.hpp"
 #include "frame/ethernet.hpp"
 
 namespace etherloom {
 namespace {
 
 constexpr std::uint16_t defaultTagType = 0x8100;
-
-struct VlanTag {
-  std::uint16_t type;
-  std::uint16_t control;
-};
-
-/// The tag that the kernel took out of the frame.
-std::optional<VlanTag> tagOf(const msghdr& message) {
-  const cmsghdr* control = CMSG_FIRSTHDR(&message);
-  if (!control || control->cmsg_level != SOL_PACKET || control->cmsg_type != PACKET_AUXDATA)
-    return std::nullopt;
-  tpacket_auxdata auxiliary;
-  std::memcpy(&auxiliary, CMSG_DATA(control), sizeof auxiliary);
-  if (!(auxiliary.tp_status & TP_STATUS_VLAN_VALID)) return std::nullopt;
-  const bool typeKnown = auxiliary.tp_status & TP_STATUS_VLAN_TPID_VALID;
-  return VlanTag{typeKnown ? auxiliary.tp_vlan_tpid : defaultTagType, auxiliary.tp_vlan_tci};
-}
-
-/// Puts a tag behind the addresses, which move to the front by its length.
-void insertTag(Frame& frame, VlanTag tag) {
-  constexpr std::uint32_t addressesLength = 12;
-  frame.data -= vlanTagLength;
-  frame.length += vlanTagLength;
-  std::memmove(frame.data, frame.data + vlanTagLength, addressesLength);
-  writeBig16(frame.data + addressesLength, tag.type);
-  writeBig16(frame.data + addressesLength + 2, tag.control);
-  frame.offload.csumStart = static_cast<std::uint16_t>(frame.offload.csumStart + vlanTagLength);
-}
+constexpr std::uint32_t addressesLength = 12;  // a VLAN tag stands behind the two addresses
 
 }  // namespace
 
-PacketPort::PacketPort(Fd socket, PacketDirection direction, std::uint32_t limit)
-    : Port(limit),
-      socket_(std::move(socket)),
-      direction_(direction),
-      arrivals_(std::make_unique_for_overwrite<Arrival[]>(burstSize)) {
-  static constexpr VirtioHeader plain{};
+PacketPort::PacketPort(PacketSocket socket, PacketDirection direction, std::uint32_t limit)
+    : Port(limit, Offloads::All),
+      socket_(std::move(socket.fd)),
+      ring_(std::move(socket.ring)),
+      direction_(direction) {
+  for (unsigned index = 0; index < burstSize; ++index)
+    outgoing_[index].msg_hdr.msg_iov = parts_[index].data();
+  if (ring_) return;
+  arrivals_ = std::make_unique_for_overwrite<Arrival[]>(burstSize);
   for (unsigned index = 0; index < burstSize; ++index) {
     Arrival& arrival = arrivals_[index];
     arrival.parts = {
@@ -57,11 +30,6 @@ PacketPort::PacketPort(Fd socket, PacketDirection direction, std::uint32_t limit
     in.msg_iov = arrival.parts.data();
     in.msg_iovlen = arrival.parts.size();
     in.msg_control = arrival.control.data();
-    // SAFETY: the kernel only reads what a message to send points to.
-    parts_[index][0] = {const_cast<VirtioHeader*>(&plain), sizeof plain};
-    msghdr& out = outgoing_[index].msg_hdr;
-    out.msg_iov = parts_[index].data();
-    out.msg_iovlen = parts_[index].size();
   }
 }
 
@@ -69,82 +37,154 @@ Result<void> PacketPort::open(Io& io, PortKey key) { return io.watch(key, socket
 
 void PacketPort::close(Io& io) noexcept {
   io.forget(socket_.get());
+  ring_.reset();
   socket_.reset();
 }
 
 // ---- receiving ----
 
 RxState PacketPort::receive(RxBurst& burst) noexcept {
-  if (segmenter_.done() && unpacked_ == received_) {
-    if (const RxState state = fetch(); state != RxState::More) return state;
+  return ring_ ? receiveFromRing(burst) : receiveByCalls(burst);
+}
+
+RxState PacketPort::receiveFromRing(RxBurst& burst) noexcept {
+  if (!ring_->front()) {  // ready for another reason
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    return stopped(error);
   }
-  while (burst.room() != 0) {
-    if (!segmenter_.done()) {
-      cut(burst);
-    } else if (unpacked_ != received_) {
-      const mmsghdr& message = incoming_[unpacked_];
-      unpack(message.msg_hdr, message.msg_len, arrivals_[unpacked_], burst);
-      ++unpacked_;
-    } else {
-      return received_ == burstSize ? RxState::More : RxState::Drained;
-    }
+  for (unsigned left = burst.room(); left != 0; --left) {
+    const tpacket2_hdr* slot = ring_->front();
+    if (!slot) return RxState::Drained;
+    take(*slot, burst);
+    ring_->pop();
+    if (failure() != 0) return RxState::Failed;
   }
   return RxState::More;
 }
 
-/// Fills the arrivals. ENETDOWN is said once, when the interface goes down; it may come up again.
-RxState PacketPort::fetch() noexcept {
-  for (mmsghdr& message : incoming_) {
+void PacketPort::take(const tpacket2_hdr& slot, RxBurst& burst) noexcept {
+  // SAFETY: the kernel lays its address behind the slot's header, and the virtio-net header before the frame.
+  const auto* start = reinterpret_cast<const std::uint8_t*>(&slot);
+  sockaddr_ll origin;
+  std::memcpy(&origin, start + TPACKET_ALIGN(sizeof slot), sizeof origin);
+  const bool whole = slot.tp_snaplen == slot.tp_len;
+  Description description;
+  description.tag = tagOf(slot.tp_status, slot.tp_vlan_tpid, slot.tp_vlan_tci);
+  if (slot.tp_status & TP_STATUS_COPY) return takeLong(wanted(origin.sll_pkttype), description, burst);
+  if (!wanted(origin.sll_pkttype)) return;
+  if (!whole) return burst.drops.add(DropReason::NoBuffer, 1);  // long, and the socket's buffer was full
+  std::memcpy(&description.header, start + slot.tp_mac - sizeof description.header,
+              sizeof description.header);
+  copy({start + slot.tp_mac, slot.tp_snaplen}, description, burst);
+}
+
+/// A frame that is longer than a slot: the socket's next message, to be read in any case.
+void PacketPort::takeLong(bool wanted, Description description, RxBurst& burst) noexcept {
+  Frame* frame = wanted ? pool().acquire(BufferClass::Large) : nullptr;
+  Frame& target = frame ? *frame : pool().scratch();
+  const std::uint32_t restAt = addressesLength + (description.tag ? vlanTagLength : 0);
+  std::array<iovec, 3> parts{{{&description.header, sizeof description.header},
+                              {target.data, addressesLength},
+                              {target.data + restAt, FramePool::largeCapacity - restAt}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  ssize_t got = recvmsg(socket_.get(), &message, MSG_DONTWAIT);
+  if (got < 0 && errno == ENETDOWN && stopped(ENETDOWN) != RxState::Failed)  // said once, before the message
+    got = recvmsg(socket_.get(), &message, MSG_DONTWAIT);
+
+  if (wanted && got >= static_cast<ssize_t>(sizeof description.header + ethernetHeaderLength) &&
+      !(message.msg_flags & MSG_TRUNC)) {
+    target.length =
+        static_cast<std::uint32_t>(got) - std::uint32_t{sizeof(VirtioHeader)} + restAt - addressesLength;
+    return hand(frame, target, description, burst);
+  }
+  if (frame) pool().release(frame);
+  if (wanted) burst.drops.add(got < 0 ? DropReason::BadOffload : DropReason::Oversize, 1);
+}
+
+RxState PacketPort::receiveByCalls(RxBurst& burst) noexcept {
+  const unsigned room = burst.room();
+  for (mmsghdr& message : std::span(incoming_).first(room)) {
     message.msg_hdr.msg_namelen = sizeof(sockaddr_ll);
     message.msg_hdr.msg_controllen = sizeof(Arrival::control);
   }
-  unpacked_ = received_ = 0;
   int count;
   do {
-    count = recvmmsg(socket_.get(), incoming_.data(), burstSize, MSG_DONTWAIT, nullptr);
+    count = recvmmsg(socket_.get(), incoming_.data(), room, MSG_DONTWAIT, nullptr);
   } while (count < 0 && errno == EINTR);
-  if (count >= 0) {
-    received_ = static_cast<unsigned>(count);
-    return RxState::More;
+  if (count < 0) return stopped(errno);
+  const auto received = static_cast<unsigned>(count);
+  for (unsigned index = 0; index < received; ++index)
+    take(incoming_[index].msg_hdr, incoming_[index].msg_len, arrivals_[index], burst);
+  return received == room ? RxState::More : RxState::Drained;
+}
+
+void PacketPort::take(const msghdr& message, std::uint32_t length, const Arrival& arrival,
+                      RxBurst& burst) noexcept {
+  if (!wanted(arrival.origin.sll_pkttype)) return;
+  if (message.msg_flags & MSG_TRUNC) return burst.drops.add(DropReason::Oversize, 1);
+  Description description{arrival.header, std::nullopt};
+  const cmsghdr* control = CMSG_FIRSTHDR(&message);
+  if (control && control->cmsg_level == SOL_PACKET && control->cmsg_type == PACKET_AUXDATA) {
+    tpacket_auxdata auxiliary;
+    std::memcpy(&auxiliary, CMSG_DATA(control), sizeof auxiliary);
+    description.tag = tagOf(auxiliary.tp_status, auxiliary.tp_vlan_tpid, auxiliary.tp_vlan_tci);
   }
-  const int error = errno;
-  if (error == EAGAIN || (error == ENETDOWN && !gone())) return RxState::Drained;
+  copy({arrival.frame.data(), length - sizeof arrival.header}, description, burst);
+}
+
+std::optional<PacketPort::VlanTag> PacketPort::tagOf(std::uint32_t status, std::uint16_t type,
+                                                     std::uint16_t control) noexcept {
+  if (!(status & TP_STATUS_VLAN_VALID)) return std::nullopt;
+  return VlanTag{status & TP_STATUS_VLAN_TPID_VALID ? type : defaultTagType, control};
+}
+
+bool PacketPort::wanted(unsigned char packetType) const noexcept {
+  const bool outgoing = packetType == PACKET_OUTGOING;
+  return direction_ == PacketDirection::Both || outgoing == (direction_ == PacketDirection::Out);
+}
+
+void PacketPort::copy(std::span<const std::uint8_t> bytes, const Description& description,
+                      RxBurst& burst) noexcept {
+  if (bytes.size() < ethernetHeaderLength) return burst.drops.add(DropReason::Runt, 1);
+  const std::uint32_t gap = description.tag ? vlanTagLength : 0;
+  const auto length = static_cast<std::uint32_t>(bytes.size()) + gap;
+  Frame* frame = pool().acquire(length <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large);
+  Frame& target = frame ? *frame : pool().scratch();
+  target.length = length;
+  std::memcpy(target.data, bytes.data(), addressesLength);
+  std::memcpy(target.data + addressesLength + gap, bytes.data() + addressesLength,
+              bytes.size() - addressesLength);
+  hand(frame, target, description, burst);
+}
+
+/// The end of every receive. `read` is `frame`, or the pool's scratch frame where there was no buffer: what
+/// is lost then is counted as the wire frames it would have been.
+void PacketPort::hand(Frame* frame, Frame& read, Description description, RxBurst& burst) noexcept {
+  if (description.tag) {
+    writeBig16(read.data + addressesLength, description.tag->type);
+    writeBig16(read.data + addressesLength + 2, description.tag->control);
+    description.header.csumStart = static_cast<std::uint16_t>(description.header.csumStart + vlanTagLength);
+  }
+  const bool sound = acceptOffload(read, description.header);
+  if (frame && sound) return burst.add(frame);
+  if (frame) pool().release(frame);
+  if (sound) {
+    burst.drops.add(DropReason::NoBuffer, read.offload.segments);
+  } else {
+    burst.drops.add(DropReason::BadOffload, 1);
+  }
+}
+
+/// What an error says, 0 or EAGAIN among them. ENETDOWN is said once, when the interface goes down; it may
+/// come up again.
+RxState PacketPort::stopped(int error) noexcept {
+  if (error == 0 || error == EAGAIN || (error == ENETDOWN && !gone())) return RxState::Drained;
   fail(error == ENETDOWN ? ENODEV : error);
   return RxState::Failed;
-}
-
-void PacketPort::unpack(const msghdr& message, std::uint32_t length, Arrival& arrival,
-                        RxBurst& burst) noexcept {
-  const bool outgoing = arrival.origin.sll_pkttype == PACKET_OUTGOING;
-  if (direction_ != PacketDirection::Both && outgoing != (direction_ == PacketDirection::Out)) return;
-  if (message.msg_flags & MSG_TRUNC) return burst.drops.add(DropReason::Oversize, 1);
-
-  whole_.data = arrival.frame.data();
-  whole_.length = length - static_cast<std::uint32_t>(sizeof arrival.header);
-  whole_.offload = arrival.header.claims();
-  // SAFETY: headRoom stands directly before the frame.
-  if (const auto tag = tagOf(message)) insertTag(whole_, *tag);
-
-  if (whole_.offload.gsoType != static_cast<std::uint8_t>(GsoType::None)) {
-    if (!segmenter_.start(whole_)) burst.drops.add(DropReason::BadOffload, 1);
-    return;
-  }
-  if (!completeChecksum(whole_)) return burst.drops.add(DropReason::BadOffload, 1);
-  Frame* frame =
-      pool().acquire(whole_.length <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large);
-  if (!frame) return burst.drops.add(DropReason::NoBuffer, 1);
-  std::memcpy(frame->data, whole_.data, whole_.length);
-  frame->length = whole_.length;
-  burst.add(frame);
-}
-
-/// The next segment of the super-frame at hand.
-void PacketPort::cut(RxBurst& burst) noexcept {
-  if (Frame* segment = segmenter_.next(pool())) {
-    burst.add(segment);
-  } else {
-    burst.drops.add(DropReason::NoBuffer, 1);
-  }
 }
 
 // ---- transmitting ----
@@ -152,15 +192,30 @@ void PacketPort::cut(RxBurst& burst) noexcept {
 void PacketPort::transmit(std::span<const TxItem> items) noexcept {
   std::size_t count = 0;
   for (const TxItem& item : items) {
-    if (item.frame->length > limit()) {
+    Frame& frame = *item.frame;
+    if (wireLength(frame) > limit()) {
       dropped(item, DropReason::Oversize);
       continue;
     }
     items_[count] = item;
-    parts_[count][1] = {item.frame->data, item.frame->length};
+    stageMessage(frame, count);
     if (++count == burstSize) send(std::exchange(count, 0));
   }
   send(count);
+}
+
+/// SAFETY: 12 bytes of virtio-net header stand before a frame, and the kernel wants the first 10. Those of a
+/// plain frame are zero, so that any 10 of them serve, and one part is cheaper than two.
+void PacketPort::stageMessage(const Frame& frame, std::size_t index) noexcept {
+  constexpr std::size_t headerLength = sizeof(VirtioHeader);
+  auto& [first, second] = parts_[index];
+  outgoing_[index].msg_hdr.msg_iovlen = isPlain(frame) ? 1 : 2;
+  if (isPlain(frame)) {
+    first = {frame.data - headerLength, headerLength + frame.length};
+  } else {
+    first = {frame.data - virtioHeaderLength, headerLength};
+    second = {frame.data, frame.length};
+  }
 }
 
 /// sendmmsg ends at the first message that is refused: that one is dropped, and it goes on with the next.
@@ -189,6 +244,8 @@ DropReason PacketPort::refusal(int error) noexcept {
       return DropReason::PortFull;
     case EMSGSIZE:
       return DropReason::Oversize;
+    case EINVAL:  // of this frame alone
+      return DropReason::BadOffload;
     case ENXIO:
     case ENODEV:
       fail(ENODEV);

@@ -144,6 +144,7 @@ const classes: Record<
     options: {
       interface: interfaceName,
       name,
+      method: ["one of 'ring', 'calls'", 'Ring', 'mmap', true, 0, null, {}],
       direction: ["one of 'in', 'out', 'both'", 'In', 'inout', true, 0, null, {}],
       promiscuous: flag,
       namespace,

@@ -237,3 +237,50 @@ TEST_CASE("packet socket: an interface that is down is bound, and frames flow on
   sendFrame(sender.fd, testFrame(5));
   CHECK(receiveMarks(receiver.fd, 1) == std::vector{5});
 }
+
+TEST_CASE(
+    "packet socket: a ring, calls where the kernel refuses one, and an error where a ring is insisted on") {
+  auto cable = Cable::create();
+  if (!cable) return;
+  PacketSocketOptions options = cable->options("left");
+  const PacketSocketOptions other = cable->options("right");
+  CHECK_FALSE(cable->open(options).ring);
+  const PacketSocket sender = cable->open(other);
+
+  options.method.reset();
+  PacketSocket receiver = cable->open(options);
+  REQUIRE(receiver.ring);
+  CHECK(receiver.ring->front() == nullptr);
+  sendFrame(sender.fd, testFrame(7));
+  REQUIRE(waitReadable(receiver.fd));
+  const tpacket2_hdr* slot = receiver.ring->front();
+  REQUIRE(slot);
+  CHECK(reinterpret_cast<const std::uint8_t*>(slot)[slot->tp_mac + 14] == 7);
+  receiver.ring->pop();
+  CHECK(receiver.ring->front() == nullptr);
+
+  options.ringSlots = PacketRing::slotsPerBlock + 1;  // which no kernel accepts
+  receiver = cable->open(options);
+  CHECK_FALSE(receiver.ring);
+  sendFrame(sender.fd, testFrame(8));
+  CHECK(receiveMarks(receiver.fd, 1) == std::vector<int>{8});
+
+  options.method = PacketMethod::Ring;
+  const auto refused = openPacketSocket(options);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().number == EINVAL);
+  CHECK(refused.error().call == "setsockopt PACKET_RX_RING");
+  CHECK(refused.error().message.find("left") != std::string::npos);
+}
+
+TEST_CASE("packet socket: its buffers hold a burst of super-frames, either way") {
+  auto cable = Cable::create();
+  if (!cable) return;
+  const PacketSocket opened = cable->open(cable->options("left"));
+  for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    REQUIRE(getsockopt(opened.fd.get(), SOL_SOCKET, option, &bytes, &size) == 0);
+    CHECK(bytes >= 64 * 68 * 1024);
+  }
+}

@@ -13,7 +13,7 @@ import { refusal } from '../helpers/errors.js'
 import { closing, receive } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
 import { describeOnDevices } from '../helpers/kernel.js'
-import { cable, Host, soon, startHub, transfer } from '../helpers/network.js'
+import { cable, Host, soon, startHub, transfer, type Link } from '../helpers/network.js'
 
 describeOnDevices('PacketPort', function () {
   this.timeout(20_000)
@@ -115,6 +115,16 @@ describeOnDevices('PacketPort', function () {
     expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([1])
   })
 
+  it('says how it receives, and receives as told', async () => {
+    expect(new PacketPort({ interface: 'left' }).method).to.equal(undefined)
+    for (const method of ['calls', 'ring', undefined] as const) {
+      const port = await attach({ ...(method && { method }) })
+      expect(port.method).to.equal(method ?? 'ring')
+      await hub.detach(port)
+      expect(port.method).to.equal(undefined)
+    }
+  })
+
   describe('joins kernel stacks', () => {
     let right: Host
 
@@ -122,13 +132,27 @@ describeOnDevices('PacketPort', function () {
       right = close(await Host.create(2))
     })
 
-    it('whose interfaces leave checksums and segments undone: 100 MB of TCP, unchanged', async () => {
+    for (const method of ['ring', 'calls'] as const) {
+      it(`whose interfaces leave checksums and segments undone: 100 MB of TCP, unchanged (${method})`, async () => {
+        await cable(right, middle, 'right')
+        await attach({ method })
+        await attach({ method, interface: 'right' })
+        await transfer(far, right, 100_000_000)
+        const [taken, given] = [hub.port('left').stats(), hub.port('right').stats()]
+        expect(taken.dropped).to.include({ 'bad-offload': 0n, oversize: 0n, 'no-buffer': 0n })
+        expect(given.dropped).to.include({ 'bad-offload': 0n, oversize: 0n })
+        const [seen] = await right.ip<Link[]>('link', 'show', 'eth0')
+        const segments = BigInt(Math.ceil(100_000_000 / 1448))
+        expect(given.transmitted.frames >= segments, 'segments are counted').to.equal(true)
+        expect(seen!.stats64.rx.packets, 'they arrived joined').to.be.lessThan(Number(segments) / 2)
+      })
+    }
+
+    it('without holding a frame back until another comes: each ping waits for the answer to the one before', async () => {
       await cable(right, middle, 'right')
       await attach()
       await attach({ interface: 'right' })
-      await transfer(far, right, 100_000_000)
-      const { dropped } = hub.port('left').stats()
-      expect(dropped).to.include({ 'bad-offload': 0n, oversize: 0n })
+      expect(await far.ping(right, 200, 10, '-A')).to.include({ received: 200, duplicates: 0 })
     })
 
     it('with those on TAPs, both ways', async () => {

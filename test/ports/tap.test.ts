@@ -198,7 +198,7 @@ describeOnDevices('TapPort', function () {
         host,
       })
       expect(answer.code).to.equal('ERR_ETHERLOOM_PRIVILEGE')
-      expect(answer.message).to.match(/CAP_NET_ADMIN.*as root.*setcap.*--rootless.*persistent TAP/)
+      expect(answer.message).to.match(/CAP_NET_ADMIN.*as root.*setcap.*--rootless.*persistent TAP.*\(fd\)/)
     })
   })
 
@@ -243,10 +243,6 @@ describeOnDevices('TapPort', function () {
   })
 
   it('stays down, without harm, when the Namespace that it would return in is closed', async () => {
-    const rejected: unknown[] = []
-    const note = (reason: unknown) => rejected.push(reason)
-    process.on('unhandledRejection', note)
-    close({ close: () => void process.off('unhandledRejection', note) })
     const namespace = await Namespace.open(host.namespace.path)
     const port = await hub.attach(new TapPort({ name: 'eth0', namespace }))
     namespace.close()
@@ -255,7 +251,6 @@ describeOnDevices('TapPort', function () {
     await down
     await makeTap('eth0')
     expect(port.state).to.equal('down')
-    expect(rejected).to.deep.equal([])
   })
 })
 

@@ -159,6 +159,9 @@ describe('the command line', function () {
       'libpcap',
       '/dev/net/tun',
       'CAP_NET_ADMIN',
+      'io_uring',
+      'TAP offloads',
+      'packet rings',
     ])
     for (const { name, ok, advice } of checks)
       if (!ok && name !== 'io_uring') expect(advice, name).to.not.equal('')

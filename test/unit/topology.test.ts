@@ -97,7 +97,7 @@ describe('topology files', () => {
       ['nam: x\nfabrics: {}', "1:1 unknown key 'nam'; did you mean 'name'?"],
       [
         'colour: red\nfabrics: {}',
-        "1:1 unknown key 'colour'; known here: name, seed, workers, memory, hosts, fabrics",
+        "1:1 unknown key 'colour'; known here: name, seed, workers, memory, io, busyPoll, hosts, fabrics",
       ],
       [
         'hosts:\n  red: { adresses: [] }\nfabrics: {}',
@@ -132,6 +132,13 @@ describe('topology files', () => {
       ['name: a b\nfabrics: {}', "1:7 'name' must be 1 to 63 letters, digits, '-' or '_', not 'a b'"],
       ['seed: -1\nfabrics: {}', "1:7 'seed' must be a whole number from 0 to 9007199254740991, not -1"],
       ['workers: 65\nfabrics: {}', "1:10 'workers' must be a whole number from 1 to 64 workers, not 65"],
+      [
+        'io: iouring\nfabrics: {}',
+        "1:5 'io' must be one of 'auto', 'io_uring', 'epoll', not 'iouring'; did you mean 'io_uring'?",
+      ],
+      ['busyPoll: 50us\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
+      ['busyPoll: { spin: 50us }\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
+      [withPort('{ packet: p, napi: true }'), "5:25 'napi' does not go with the other keys here"],
       [
         'memory: 64MB/s\nfabrics: {}',
         "1:9 'memory' must be a size from 0B to 1024GiB in B, kB, KiB, MB, MiB or GiB, not '64MB/s'; did you mean '64MB'?",

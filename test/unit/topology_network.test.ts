@@ -107,8 +107,19 @@ describe('a network', () => {
 
   it('refuses to change the settings of its engine', async () => {
     const network = await up(patched([]))
-    const error = await refusal(network.apply({ ...patched([]), seed: 8 }))
-    expect(error).to.include({ code: 'ERR_ETHERLOOM_STATE' })
+    for (const setting of [{ seed: 8 }, { io: 'epoll' }, { busyPoll: true }] as const) {
+      const error = await refusal(network.apply({ ...patched([]), ...setting }))
+      expect(error).to.include({ code: 'ERR_ETHERLOOM_STATE' })
+      for (const name of Object.keys(setting)) expect(error.message).to.contain(`'${name}'`)
+    }
+  })
+
+  it('reads, writes and polls as its topology says', async () => {
+    const topology = { ...patched([]), io: 'epoll', busyPoll: { spinLast: '50us' } } as const
+    const network = await up(topology)
+    expect(network.engine.io).to.equal('epoll')
+    expect(network.export()).to.deep.include({ io: 'epoll', busyPoll: { spinLast: '50us' } })
+    expect(await network.apply(topology)).to.include({ up: 0, down: 0, changed: 0 })
   })
 
   it('sets paths by the names of ports, when these say which fabric is meant', async () => {
