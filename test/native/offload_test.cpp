@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <random>
 
 #include "super_frame_fixtures.hpp"
@@ -212,4 +213,48 @@ TEST_CASE("offload: a copy has the header, too") {
   CHECK(bytesOf(*copy) == bytesOf(*frame));
   bench.pool->release(copy);
   bench.pool->release(frame);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+TEST_CASE("offload: whatever header stands before whatever frame, nothing leaves its bounds") {
+  std::mt19937 random(11);
+  const auto randomByte = [&random] { return static_cast<std::uint8_t>(random()); };
+  std::size_t taken = 0;
+  OffloadBench bench;
+  for (int round = 0; round < 60'000; ++round) {
+    const IpFrame shape{.ip6 = random() % 2 == 0,
+                        .tcp = random() % 2 == 0,
+                        .tags = std::vector<std::uint16_t>(random() % 4, 7),
+                        .ipOptions = random() % 3 * 8,
+                        .payload = random() % 600};
+    Bytes bytes = shape.build();
+    VirtioHeader claims = claimsOf(shape, random() % 4 == 0 ? 0 : 1 + random() % 400);
+    Bytes header(sizeof claims);
+    std::memcpy(header.data(), &claims, sizeof claims);
+    for (auto change = random() % 4; change > 0; --change) {
+      switch (random() % 4) {
+        case 0:
+          header[random() % header.size()] = randomByte();
+          break;
+        case 1:
+          bytes[12 + random() % (shape.headerLength() - 12)] = randomByte();
+          break;
+        case 2:
+          bytes.resize(14 + random() % bytes.size(), randomByte());
+          break;
+        default:
+          std::generate(header.begin(), header.end(), randomByte);
+      }
+      if (bytes.size() < shape.headerLength()) break;
+    }
+    std::memcpy(&claims, header.data(), sizeof claims);
+    Frame* frame = frameOf(*bench.pool, bytes);
+    taken += acceptOffload(*frame, claims);
+    bench.pool->release(frame);
+    header.insert(header.end(), bytes.begin(), bytes.end());
+    REQUIRE(LLVMFuzzerTestOneInput(header.data(), header.size()) == 0);
+  }
+  CHECK(taken > 10'000);
+  CHECK(taken < 50'000);
 }
