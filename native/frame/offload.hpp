@@ -44,7 +44,8 @@ inline bool isPlain(const Frame& frame) { return (frame.offload.gsoType | frame.
 
 /// Bytes of the longest wire frame that the frame stands for: what limits are compared with.
 inline std::uint32_t wireLength(const Frame& frame) {
-  if (!isSuperFrame(frame)) return frame.length;
+  if (!isSuperFrame(frame)) [[likely]]
+    return frame.length;
   return std::uint32_t{frame.offload.headerLength} + frame.offload.gsoSize;
 }
 /// Bytes of all the wire frames that the frame stands for: what is counted.

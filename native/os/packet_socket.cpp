@@ -81,6 +81,33 @@ bool setOption(const Fd& fd, int level, int option, const T& value) {
   return setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
 }
 
+Result<void> setSendBuffer(const Fd& fd, int size, const std::string& what) {
+  if (setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, size) || setOption(fd, SOL_SOCKET, SO_SNDBUF, size))
+    return {};
+  return Error::last("setsockopt SO_SNDBUF", what);
+}
+
+Result<void> bindTo(const Fd& fd, int interface, std::uint16_t protocol, const std::string& what) {
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(protocol);
+  address.sll_ifindex = interface;
+  // SAFETY: the kernel reads as many bytes as the family has.
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
+  return Error::last("bind AF_PACKET", what);
+}
+
+/// Protocol 0 receives nothing.
+Result<Fd> openSender(const PacketSocketOptions& options, int interface, const std::string& what) {
+  Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return Error::last("socket AF_PACKET", what);
+  if (options.virtioHeader && !setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1))
+    return Error::last("setsockopt PACKET_VNET_HDR", what);
+  if (auto sized = setSendBuffer(fd, options.bufferSize, what); !sized) return sized.error();
+  if (auto bound = bindTo(fd, interface, 0, what); !bound) return bound.error();
+  return fd;
+}
+
 Result<PacketSocket> openHere(const PacketSocketOptions& options) {
   Result<Link> link = findInterface(options.interface);
   if (!link) return link.error();
@@ -95,9 +122,7 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
   if (!setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferSize) &&
       !setOption(fd, SOL_SOCKET, SO_RCVBUF, options.bufferSize))
     return Error::last("setsockopt SO_RCVBUF", what);
-  if (!setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, options.bufferSize) &&
-      !setOption(fd, SOL_SOCKET, SO_SNDBUF, options.bufferSize))
-    return Error::last("setsockopt SO_SNDBUF", what);
+  if (auto sized = setSendBuffer(fd, options.bufferSize, what); !sized) return sized.error();
   if (!setOption(fd, SOL_PACKET, PACKET_AUXDATA, 1)) return Error::last("setsockopt PACKET_AUXDATA", what);
   if (options.direction == PacketDirection::In && !setOption(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1))
     return Error::last("setsockopt PACKET_IGNORE_OUTGOING", what);
@@ -119,19 +144,19 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
     }
   }
 
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = link->index;
-  // SAFETY: the kernel reads as many bytes as the family has.
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return Error::last("bind AF_PACKET", what);
+  if (auto bound = bindTo(fd, link->index, ETH_P_ALL, what); !bound) return bound.error();
   packet_mreq membership{};
   membership.mr_ifindex = link->index;
   membership.mr_type = PACKET_MR_PROMISC;
   if (options.promiscuous && !setOption(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership))
     return Error::last("setsockopt PACKET_ADD_MEMBERSHIP", what);
-  return PacketSocket{std::move(fd), *std::move(link), std::move(ring)};
+  Fd sender;
+  if (options.direction == PacketDirection::In) {
+    Result<Fd> opened = openSender(options, link->index, what);
+    if (!opened) return opened.error();
+    sender = *std::move(opened);
+  }
+  return PacketSocket{std::move(fd), *std::move(link), std::move(ring), std::move(sender)};
 }
 
 }  // namespace

@@ -43,6 +43,10 @@ struct PacketSocket {
   Fd fd;  ///< non-blocking; VLAN tags come as PACKET_AUXDATA
   Link link;
   std::optional<PacketRing> ring = std::nullopt;
+  /// A socket that only sends, with the direction In. The kernel wakes whoever waits for a socket whenever
+  /// one of its frames has been sent, which costs as much as a tenth of the sending; nobody waits for this
+  /// one. (With another direction `fd` would receive what it sends.)
+  Fd sender = Fd();
 };
 
 /// Needs CAP_NET_RAW. An interface that is down is bound too: the first operation then fails with ENETDOWN,

@@ -33,8 +33,10 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
 
   Sequence::Update update(account.sequence);
   account.admitted.add(frame->offload.segments);
-  if (isSuperFrame(*frame)) {
+  if (isSuperFrame(*frame)) [[unlikely]] {
     admitSegments(frame, policy, tools);
+  } else if (policy.impairments.empty()) {
+    send(frame, 0, policy, tools);
   } else {
     Passage passage(tools.pool, frame);
     impair(passage, policy);
@@ -130,12 +132,7 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   const std::size_t own = line_.waiting() + travel_.size();
   const bool share = own <= tools.held.size() - tools.held.outstanding();
   if (!share) return drop(frame, DropReason::NoBuffer, tools);
-  if (!FramePool::hold(*frame)) {
-    Segmenter segmenter;
-    if (!isSuperFrame(*frame) || !segmenter.start(*frame)) return drop(frame, DropReason::NoBuffer, tools);
-    sendEach(segmenter, 0, segmenter.segments(), policy, tools);
-    return tools.pool.release(frame);
-  }
+  if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
   Held* held = tools.held.acquire();
   if (!held) {
     FramePool::unhold(*frame);
@@ -148,6 +145,14 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   } else if (!line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
     drop(take(held, tools), DropReason::Queue, tools);
   }
+}
+
+// What may not be held as it is: of a super-frame, perhaps its wire frames may.
+void Path::sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
+  Segmenter segmenter;
+  if (!isSuperFrame(*frame) || !segmenter.start(*frame)) return drop(frame, DropReason::NoBuffer, tools);
+  sendEach(segmenter, 0, segmenter.segments(), policy, tools);
+  tools.pool.release(frame);
 }
 
 void Path::depart(Held* held, Instant at) noexcept {

@@ -76,6 +76,7 @@ class Path {
   void sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
                 PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
+  void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
   void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;

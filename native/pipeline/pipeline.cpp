@@ -203,30 +203,6 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
   }
 }
 
-// Cuts a super-frame for one target and puts the wire frames that the target's filter accepts.
-template <typename Put>
-void Pipeline::judgeSegments(FramePool& pool, const Frame& superFrame, const Target& target,
-                             Put&& put) noexcept {
-  Segmenter segmenter;
-  std::uint64_t refused = 0, lost = 0;
-  if (!segmenter.start(superFrame)) lost = superFrame.offload.segments;
-  while (!segmenter.done()) {
-    Frame* segment = segmenter.next(pool);
-    if (!segment) {
-      ++lost;
-    } else if (target.policy->filter->accepts(segment->data, segment->length)) {
-      put(segment);
-    } else {
-      ++refused;
-      pool.release(segment);
-    }
-  }
-  PathOffer& offer = target.account->offer;
-  Sequence::Update update(offer.sequence);
-  offer.refused.add(refused);
-  offer.lostOnTheWay.add(lost);
-}
-
 // Sets each frame's references once, to the number of its copies, then hands the copies over target by
 // target. Where a super-frame is cut its reference lasts until it is.
 void Pipeline::fanOut(RxBurst& burst) noexcept {
@@ -245,26 +221,54 @@ void Pipeline::fanOut(RxBurst& burst) noexcept {
       burst.pool.release(frame);
     }
   });
-  for (const Target& target : targets_) handOver(burst, target);
+
+  std::array<Crossing, burstSize> crossings;
+  for (const Target& target : targets_) {
+    if (target.cut != 0) {
+      handOverCut(burst, target);
+      continue;
+    }
+    unsigned count = 0;
+    forEachFrame(target.mask, [&](unsigned index) {
+      crossings[count++] = {burst[index], target.to, target.path, target.policy, target.account};
+    });
+    if (count != 0) sink_.handOver(std::span(crossings).first(count));
+  }
 }
 
-// The segments of a super-frame that is cut take its place in the order.
-void Pipeline::handOver(const RxBurst& burst, const Target& target) noexcept {
+// Hands over to one target whose filter judges the segments of some super-frames: those that it accepts take
+// the super-frame's place in the order.
+void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept {
   std::array<Crossing, burstSize> crossings;
   unsigned count = 0;
+  std::uint64_t refused = 0, lost = 0;
   const auto put = [&](Frame* frame) {
     crossings[count++] = {frame, target.to, target.path, target.policy, target.account};
     if (count == burstSize) sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)));
   };
   forEachFrame(target.mask | target.cut, [&](unsigned index) {
-    if (target.cut >> index & 1) {
-      judgeSegments(burst.pool, *burst[index], target, put);
-      burst.pool.release(burst[index]);
-    } else {
-      put(burst[index]);
+    Frame* frame = burst[index];
+    if (!(target.cut >> index & 1)) return put(frame);
+    Segmenter segmenter;
+    if (!segmenter.start(*frame)) lost += frame->offload.segments;
+    while (!segmenter.done()) {
+      Frame* segment = segmenter.next(burst.pool);
+      if (!segment) {
+        ++lost;
+      } else if (target.policy->filter->accepts(segment->data, segment->length)) {
+        put(segment);
+      } else {
+        ++refused;
+        burst.pool.release(segment);
+      }
     }
+    burst.pool.release(frame);
   });
   if (count != 0) sink_.handOver(std::span(crossings).first(count));
+  PathOffer& offer = target.account->offer;
+  Sequence::Update update(offer.sequence);
+  offer.refused.add(refused);
+  offer.lostOnTheWay.add(lost);
 }
 
 }  // namespace etherloom

@@ -53,9 +53,7 @@ class Pipeline {
                                  std::span<const Verdict> verdicts) noexcept;
   void filter(const RxBurst& burst) noexcept;
   void fanOut(RxBurst& burst) noexcept;
-  void handOver(const RxBurst& burst, const Target& target) noexcept;
-  template <typename Put>
-  void judgeSegments(FramePool& pool, const Frame& superFrame, const Target& target, Put&& put) noexcept;
+  void handOverCut(const RxBurst& burst, const Target& target) noexcept;
 
   PipelineSink& sink_;
   std::vector<Target> targets_;

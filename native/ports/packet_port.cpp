@@ -15,10 +15,14 @@ constexpr std::uint32_t addressesLength = 12;  // a VLAN tag stands behind the t
 PacketPort::PacketPort(PacketSocket socket, PacketDirection direction, std::uint32_t limit)
     : Port(limit, Offloads::All),
       socket_(std::move(socket.fd)),
+      sender_(std::move(socket.sender)),
       ring_(std::move(socket.ring)),
       direction_(direction) {
-  for (unsigned index = 0; index < burstSize; ++index)
-    outgoing_[index].msg_hdr.msg_iov = parts_[index].data();
+  for (unsigned index = 0; index < burstSize; ++index) {
+    msghdr& out = outgoing_[index].msg_hdr;
+    out.msg_iov = parts_[index].data();
+    out.msg_iovlen = parts_[index].size();
+  }
   if (ring_) return;
   arrivals_ = std::make_unique_for_overwrite<Arrival[]>(burstSize);
   for (unsigned index = 0; index < burstSize; ++index) {
@@ -39,6 +43,7 @@ void PacketPort::close(Io& io) noexcept {
   io.forget(socket_.get());
   ring_.reset();
   socket_.reset();
+  sender_.reset();
 }
 
 // ---- receiving ----
@@ -192,38 +197,26 @@ RxState PacketPort::stopped(int error) noexcept {
 void PacketPort::transmit(std::span<const TxItem> items) noexcept {
   std::size_t count = 0;
   for (const TxItem& item : items) {
-    Frame& frame = *item.frame;
+    const Frame& frame = *item.frame;
     if (wireLength(frame) > limit()) {
       dropped(item, DropReason::Oversize);
       continue;
     }
     items_[count] = item;
-    stageMessage(frame, count);
+    // SAFETY: 12 bytes of virtio-net header stand before every frame; a packet socket wants the first 10.
+    parts_[count] = {{{frame.data - virtioHeaderLength, sizeof(VirtioHeader)}, {frame.data, frame.length}}};
     if (++count == burstSize) send(std::exchange(count, 0));
   }
   send(count);
 }
 
-/// SAFETY: 12 bytes of virtio-net header stand before a frame, and the kernel wants the first 10. Those of a
-/// plain frame are zero, so that any 10 of them serve, and one part is cheaper than two.
-void PacketPort::stageMessage(const Frame& frame, std::size_t index) noexcept {
-  constexpr std::size_t headerLength = sizeof(VirtioHeader);
-  auto& [first, second] = parts_[index];
-  outgoing_[index].msg_hdr.msg_iovlen = isPlain(frame) ? 1 : 2;
-  if (isPlain(frame)) {
-    first = {frame.data - headerLength, headerLength + frame.length};
-  } else {
-    first = {frame.data - virtioHeaderLength, headerLength};
-    second = {frame.data, frame.length};
-  }
-}
-
 /// sendmmsg ends at the first message that is refused: that one is dropped, and it goes on with the next.
 void PacketPort::send(std::size_t count) noexcept {
+  const int sender = (sender_ ? sender_ : socket_).get();
   for (std::size_t done = 0; done < count;) {
     if (failure() != 0) return refuse({items_.data() + done, count - done}, DropReason::PortDown);
     const int accepted =
-        sendmmsg(socket_.get(), outgoing_.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
+        sendmmsg(sender, outgoing_.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
     if (accepted < 0 && errno == EINTR) continue;
     if (accepted < 0) {
       dropped(items_[done++], refusal(errno));

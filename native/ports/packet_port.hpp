@@ -8,9 +8,10 @@
 // copying; the rest stays as it is, as an offload of the frame. What is transmitted takes its virtio-net
 // header along, and the kernel cuts and completes it where the interface cannot.
 //
-// A ring saves a third of the forwarding core's time (no system call, no buffer of the kernel's per frame).
-// To transmit, a ring is no faster than sendmmsg, which says at once what became of each frame; and passing
-// by the queueing discipline (PACKET_QDISC_BYPASS) gains nothing either.
+// To receive a 60-byte frame costs this core 34 ns from the ring and 670 by recvmmsg, whose kernel side has a
+// buffer to free as well. To transmit one costs 720 ns by sendmmsg and as much through a ring, which says
+// later, and less exactly, what became of the frame; passing by the queueing discipline (PACKET_QDISC_BYPASS)
+// saves 1 %, so frames go through it as those of other programs do.
 #pragma once
 
 #include <linux/if_packet.h>
@@ -75,12 +76,12 @@ class PacketPort final : public Port {
   void hand(Frame* frame, Frame& read, Description description, RxBurst& burst) noexcept;
   [[nodiscard]] RxState stopped(int error) noexcept;
 
-  void stageMessage(const Frame& frame, std::size_t index) noexcept;
   void send(std::size_t count) noexcept;
   [[nodiscard]] DropReason refusal(int error) noexcept;
   [[nodiscard]] bool gone() noexcept;
 
   Fd socket_;
+  Fd sender_;  // its own, or none: then socket_ sends too
   std::optional<PacketRing> ring_;
   PacketDirection direction_;
 

@@ -182,19 +182,25 @@ void Worker::releaseDue(Instant now) noexcept {
   }
 }
 
-// A port that is down takes everything, to refuse it.
 void Worker::stage(Attachment& to, TxItem item) noexcept {
-  if (takes(to.port->offloads(), *item.frame) || !to.up) return put(to, item);
-  toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
+  if (!isPlain(*item.frame)) [[unlikely]]
+    return fit(to, item);
+  put(to, item);
 }
 
-void Worker::put(Attachment& to, TxItem item) noexcept {
+inline void Worker::put(Attachment& to, TxItem item) noexcept {
   to.stage[to.staged++] = item;
   if (!to.stageListed) {
     to.stageListed = true;
     to.nextStaged = std::exchange(firstStaged_, &to);
   }
   if (to.staged == burstSize) transmit(to);
+}
+
+// Stages what the port takes instead of an item that it does not take. One that is down refuses it as it is.
+void Worker::fit(Attachment& to, TxItem item) noexcept {
+  if (takes(to.port->offloads(), *item.frame) || !to.up) return put(to, item);
+  toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
 }
 
 void Worker::transmit(Attachment& to) noexcept {

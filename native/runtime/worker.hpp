@@ -97,6 +97,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void releaseDue(Instant now) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
   void put(Attachment& to, TxItem item) noexcept;
+  void fit(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
   void takeDown(Attachment& port, int error) noexcept;

@@ -277,10 +277,13 @@ TEST_CASE("packet socket: its buffers hold a burst of super-frames, either way")
   auto cable = Cable::create();
   if (!cable) return;
   const PacketSocket opened = cable->open(cable->options("left"));
-  for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
+  const PacketSocket alone = cable->open(cable->options("left", PacketDirection::Both));
+  CHECK_FALSE(alone.sender);
+  for (const auto& [fd, option] : {std::pair(&opened.fd, SO_RCVBUF), std::pair(&opened.sender, SO_SNDBUF),
+                                   std::pair(&alone.fd, SO_SNDBUF)}) {
     int bytes = 0;
     socklen_t size = sizeof bytes;
-    REQUIRE(getsockopt(opened.fd.get(), SOL_SOCKET, option, &bytes, &size) == 0);
+    REQUIRE(getsockopt(fd->get(), SOL_SOCKET, option, &bytes, &size) == 0);
     CHECK(bytes >= 64 * 68 * 1024);
   }
 }
