@@ -28,24 +28,6 @@ export interface NamespaceHandle {
   readonly fd: number
 }
 
-/** A policy as the addon takes it; `key` is the same for equal policies and only for those. */
-export interface PolicySpec {
-  key: string
-  allowed: boolean
-  filter?: Uint8Array | undefined
-  delay: bigint
-  jitter: bigint
-  reorder: number
-  rate?: bigint | undefined
-  overhead: number
-  /** 0 default, 1 frames, 2 bytes, 3 nanoseconds */
-  queueUnit: number
-  queueAmount: bigint
-  seed?: bigint | undefined
-  /** One entry per impairment, by its name, with its settings. */
-  [impairment: string]: unknown
-}
-
 /** What poll() reports: an engine event, or news of an interface. */
 export type Happening =
   | { kind: number; port: number; errno: number }
@@ -68,9 +50,10 @@ export interface NativeEngine {
   run(generator: number, running: boolean): number
   detach(port: number): number
   revive(port: number, device: unknown): number
+  /** `policies`: records, one after the other, as lib/policy-records.ts lays them out. `triples`: from, to, record. */
   apply(
     fabric: number,
-    policies: PolicySpec[],
+    policies: Uint8Array,
     triples: Uint32Array,
     flush: boolean,
   ): [up: number, down: number, changed: number, ticket: number]

@@ -97,6 +97,14 @@ export function fromNative(error: NativeError): EtherloomError {
   })
 }
 
+/** The same error, its message opening with where the mistake is, as `change 3 of 5`. Other errors stay as they are. */
+export function locate(error: unknown, place: string): unknown {
+  if (!(error instanceof EtherloomError)) return error
+  const { code, message, hint, syscall, errno } = error
+  const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
+  return new EtherloomError(code, `${place}: ${text}`, { cause: error, syscall, errno, hint })
+}
+
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(errorCodes, code)
 }

@@ -1,12 +1,13 @@
 /** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
 import { EventEmitter } from 'node:events'
 import { readAddress } from './addresses.js'
-import { native, type PolicySpec } from './binding.js'
+import { native } from './binding.js'
 import { Engine, type EngineOptions } from './engine.js'
-import { EtherloomError } from './errors.js'
+import { EtherloomError, locate } from './errors.js'
 import type { FabricEvents } from './events.js'
 import { flag, oneOf, readOptions, refuse, suggestion } from './options.js'
 import { Path, PathPair, type ChangeOptions } from './path.js'
+import { PolicyRecords } from './policy-records.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
@@ -155,29 +156,37 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   /**
    * Changes any number of paths in one transaction: no frame meets a mixture of old and new, and a mistake in one
    * changes nothing. Resolves when no frame can meet an old policy any more. What already holds is no change.
+   *
+   * @throws EtherloomError what `port()` and `Path.set()` throw; of several changes, the message says which is wrong
    */
   async apply(changes: Iterable<PathChange>, options: ChangeOptions = {}): Promise<Applied> {
     this.#open()
     const { flush } = readOptions('a change', options, { flush: flag(false) })
     const list = [...changes]
-    const specs: PolicySpec[] = []
-    const places = new Map<Policy, number>()
+    const records = new PolicyRecords()
+    const known = new Map<Policy, { record: number; copy: Policy }>()
     const triples = new Uint32Array(list.length * 3)
-    const pairs = list.map(({ from, to, policy }, index): [Port, Port] => {
-      const pair = this.#pair(from, to)
-      let place = policy === null ? noPolicy : places.get(policy)
-      if (policy !== null && place === undefined) {
-        place = specs.push(readPolicy(policy)) - 1
-        places.set(policy, place)
+    const checked = list.map(({ from, to, policy }, index) => {
+      try {
+        const pair = this.#pair(from, to)
+        let entry = policy === null ? undefined : known.get(policy)
+        if (policy !== null && !entry) {
+          entry = { record: records.add(readPolicy(policy)), copy: { ...policy } }
+          known.set(policy, entry)
+        }
+        triples[3 * index] = pair[0].id
+        triples[3 * index + 1] = pair[1].id
+        triples[3 * index + 2] = entry?.record ?? noPolicy
+        return { pair, policy: entry?.copy }
+      } catch (error) {
+        throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
       }
-      triples.set([pair[0].id, pair[1].id, place as number], index * 3)
-      return pair
     })
 
-    const [up, down, changed, ticket] = native(() => this.engine.native.apply(this.id, specs, triples, flush))
-    pairs.forEach(([from, to], index) => {
-      this.#remember(from, to, list[index]?.policy ?? null)
-    })
+    const [up, down, changed, ticket] = native(() =>
+      this.engine.native.apply(this.id, records.bytes, triples, flush),
+    )
+    for (const { pair, policy } of checked) this.#remember(...pair, policy)
     await this.engine.settled(ticket)
     return { up, down, changed }
   }
@@ -225,7 +234,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   /** @internal */
   policyOf(from: Port, to: Port): Policy {
-    return this.#policies.get(from)?.get(to) ?? { allowed: this.forwarding === 'allow' }
+    const policy = this.#policies.get(from)?.get(to)
+    return policy ? { ...policy } : { allowed: this.forwarding === 'allow' }
   }
 
   /** @internal */
@@ -289,10 +299,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     )
   }
 
-  #remember(from: Port, to: Port, policy: Policy | null): void {
+  #remember(from: Port, to: Port, policy: Policy | undefined): void {
     let row = this.#policies.get(from)
     if (!row) this.#policies.set(from, (row = new Map<Port, Policy>()))
-    if (policy) row.set(to, { ...policy })
+    if (policy) row.set(to, policy)
     else row.delete(to)
   }
 }

@@ -1,13 +1,13 @@
-/** Policies: the options users write, and the form in which they cross to the native half. */
-import type { PolicySpec } from './binding.js'
+/** Policies: the options users write, and what they say in numbers. */
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments } from './impairments/index.js'
-import { flag, integer, optional, probability, readOptions, refuse, seed } from './options.js'
+import { flag, integer, optional, optionsReader, probability, refuse, seed } from './options.js'
 import {
   parseDuration,
   parseQueueLimit,
   parseRate,
   type Duration,
+  type QueueBound,
   type QueueLimit,
   type Rate,
 } from './units.js'
@@ -48,9 +48,27 @@ export interface Applied {
   changed: number
 }
 
+/** A checked policy in numbers, everything filled in. Times in nanoseconds. */
+export interface PolicySpec {
+  allowed: boolean
+  filter: Uint8Array | undefined
+  delay: bigint
+  jitter: bigint
+  reorder: number
+  /** Bits per second; undefined where there is no line. */
+  rate: bigint | undefined
+  overhead: number
+  /** 0 default, 1 frames, 2 bytes, 3 nanoseconds */
+  queueUnit: number
+  queueAmount: bigint
+  seed: bigint | undefined
+  /** The settings of each impairment, in the order of their table; undefined for one that does nothing. */
+  impairments: (number[] | undefined)[]
+}
+
 const impairmentKinds = Object.entries(impairments)
 
-const rules = {
+const readPolicyOptions = optionsReader('path policy', {
   allowed: flag(true),
   filter: optional((value) => compileFilter(value as FilterSource)),
   delay: optional(parseDuration, 0n),
@@ -61,11 +79,12 @@ const rules = {
   queue: optional(parseQueueLimit),
   seed: seed(),
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
-}
+})
 
-/** @internal Checks a policy and puts it into the native half's form. */
+/** @internal Checks a policy. */
 export function readPolicy(policy: Policy): PolicySpec {
-  const given = readOptions('path policy', (policy as Policy | undefined) ?? null, rules)
+  const asked: unknown = policy
+  const given = readPolicyOptions(asked ?? null) // none at all is a mistake
   const options = given as typeof given & Record<string, unknown>
   if (given.rate === undefined && (given.queue !== undefined || policy.overhead !== undefined))
     refuse(
@@ -76,8 +95,8 @@ export function readPolicy(policy: Policy): PolicySpec {
   if (given.delay === 0n && given.reorder > 0)
     refuse("option 'delay' of path policy", "above 0 with 'reorder', which lets frames skip it", policy.delay)
 
-  const spec: PolicySpec = {
-    key: '',
+  const { queueUnit, queueAmount } = queueOf(given.queue)
+  return {
     allowed: given.allowed,
     filter: given.filter,
     delay: given.delay,
@@ -85,26 +104,17 @@ export function readPolicy(policy: Policy): PolicySpec {
     reorder: given.reorder,
     rate: given.rate,
     overhead: given.overhead,
-    ...queueOf(given.queue),
+    queueUnit,
+    queueAmount,
     seed: given.seed,
+    impairments: impairmentKinds.map(([name, kind]) => {
+      const option = options[name]
+      return option === undefined ? undefined : kind.settings(option as never)
+    }),
   }
-  // Each of these has its place, given or not, and none has the separator in its text.
-  let key = Object.values(spec).join(';')
-  for (const [name, kind] of impairmentKinds) {
-    const option = options[name]
-    const settings = option === undefined ? undefined : kind.settings(option as never)
-    if (!settings) continue
-    spec[name] = new Float64Array(settings)
-    key += `;${name} ${settings.join()}`
-  }
-  spec.key = key
-  return spec
 }
 
-function queueOf(queue: ReturnType<typeof parseQueueLimit> | undefined): {
-  queueUnit: number
-  queueAmount: bigint
-} {
+function queueOf(queue: QueueBound | undefined): Pick<PolicySpec, 'queueUnit' | 'queueAmount'> {
   if (queue === undefined) return { queueUnit: 0, queueAmount: 0n }
   if ('frames' in queue) return { queueUnit: 1, queueAmount: BigInt(queue.frames) }
   if ('bytes' in queue) return { queueUnit: 2, queueAmount: BigInt(queue.bytes) }

@@ -121,20 +121,23 @@ export function formatCount(count: number | bigint): string {
 /** The parts of `'1.5 ms'`, or undefined when it is not a decimal number, at most one space and a word. */
 function split(value: unknown): { whole: string; fraction: string; unit: string } | undefined {
   if (typeof value !== 'string') return undefined
-  const [, whole, fraction = '', word] = /^(\d+)(?:\.(\d+))? ?([^\d\s]+)$/.exec(value) ?? []
-  if (whole === undefined || word === undefined) return undefined
-  return { whole, fraction, unit: word.replace(/^[\u00b5\u03bc]s$/, 'us') } // micro sign and Greek letter
+  const parts = /^(\d+)(?:\.(\d+))? ?([^\d\s]+)$/.exec(value)
+  if (!parts) return undefined
+  const [, whole = '', fraction = '', unit = ''] = parts
+  return { whole, fraction, unit: unit === '\u00b5s' || unit === '\u03bcs' ? 'us' : unit } // micro sign, Greek letter
 }
 
 function parse(value: unknown, subject: string, { units, min, max, expects }: Quantity): bigint {
   const parts = split(value)
   const scale = parts && Object.hasOwn(units, parts.unit) ? units[parts.unit] : undefined
   if (parts === undefined || scale === undefined) return refuse(subject, expects, value, meant(value, units))
-  const numerator = BigInt(parts.whole + parts.fraction) * scale
-  const denominator = 10n ** BigInt(parts.fraction.length)
-  if (numerator % denominator !== 0n)
-    return refuse(subject, `a whole number of ${Object.keys(units)[0]}`, value)
-  const result = numerator / denominator
+  let result = BigInt(parts.whole + parts.fraction) * scale
+  if (parts.fraction !== '') {
+    const denominator = 10n ** BigInt(parts.fraction.length)
+    if (result % denominator !== 0n)
+      return refuse(subject, `a whole number of ${Object.keys(units)[0]}`, value)
+    result /= denominator
+  }
   return result >= min && result <= max ? result : refuse(subject, expects, value)
 }
 

@@ -7,7 +7,6 @@
 #include "fabrics/hub.hpp"
 #include "fabrics/switch.hpp"
 #include "fabrics/wire.hpp"
-#include "impairments/registry.hpp"
 #include "ports/generator_port.hpp"
 #include "ports/memory_port.hpp"
 #include "ports/patch_port.hpp"
@@ -197,69 +196,22 @@ Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->revive(portAt(info, 0), std::move(device.port)));
 }
 
-// A policy is built once for all paths that are given the same key, for as long as one of them has it.
-Result<std::shared_ptr<const Policy>> EngineObject::policyOf(const Napi::Object& spec) {
-  std::weak_ptr<const Policy>& known = policies_[text(spec, "key")];
-  if (auto policy = known.lock()) return policy;
-
-  auto policy = std::make_shared<Policy>();
-  policy->serial = nextPolicy_++;
-  policy->allowed = flag(spec, "allowed");
-  if (given(spec, "filter")) {
-    auto program = FilterProgram::verify(instructions(spec.Get("filter")));
-    if (!program) return program.error();
-    policy->filter = std::make_shared<const FilterProgram>(std::move(*program));
-  }
-  for (const ImpairmentKind& kind : impairmentKinds()) {
-    const Napi::Value value = spec.Get(std::string(kind.name));
-    if (!given(value)) continue;
-    const auto settings = value.As<Napi::Float64Array>();
-    policy->impairments.push_back(kind.make({settings.Data(), settings.ElementLength()}));
-  }
-  if (given(spec, "rate")) {
-    LineSettings line;
-    line.rate = unsigned64(spec.Get("rate"));
-    line.overhead = number(spec, "overhead");
-    line.limit.unit = static_cast<Limit::Unit>(number(spec, "queueUnit"));
-    line.limit.amount = static_cast<std::uint64_t>(signed64(spec, "queueAmount"));
-    policy->line = line;
-  }
-  policy->travel = {{signed64(spec, "delay")}, {signed64(spec, "jitter")}, real(spec, "reorder")};
-  known = policy;
-  return std::shared_ptr<const Policy>(std::move(policy));
-}
-
 // apply(fabric, policies, triples, flush) → [up, down, changed, ticket]
-// triples: Uint32Array of from, to, index into policies (or 2^32 - 1 for the fabric's default)
+// policies: Uint8Array of records; triples: Uint32Array of from, to, record (2^32 - 1: the fabric's default)
 Napi::Value EngineObject::apply(const Napi::CallbackInfo& info) {
-  const auto specs = info[1].As<Napi::Array>();
+  const auto records = info[1].As<Napi::Uint8Array>();
   const auto triples = info[2].As<Napi::Uint32Array>();
-  std::vector<std::shared_ptr<const Policy>> policies;
-  std::vector<std::optional<std::uint64_t>> seeds;
-  for (std::uint32_t index = 0; index < specs.Length(); ++index) {
-    const Napi::HandleScope scope(info.Env());  // thousands of policies leave nothing on V8's list of handles
-    const auto spec = specs.Get(index).As<Napi::Object>();
-    auto policy = policyOf(spec);
-    if (!policy) {
-      raise(info.Env(), policy.error());
-      return {};
-    }
-    policies.push_back(std::move(*policy));
-    seeds.push_back(given(spec, "seed") ? std::optional(unsigned64(spec.Get("seed"))) : std::nullopt);
-  }
+  const auto given = policies_.read({records.Data(), records.ByteLength()});
+  if (!given) return raise(info.Env(), given.error());
   std::vector<PathChange> changes;
   changes.reserve(triples.ElementLength() / 3);
-  for (std::size_t at = 0; at + 2 < triples.ElementLength(); at += 3) {
-    PathChange change{PortId{triples[at]}, PortId{triples[at + 1]}, nullptr, {}};
-    if (const std::uint32_t policy = triples[at + 2]; policy < policies.size()) {
-      change.policy = policies[policy];
-      change.seed = seeds[policy];
-    }
-    changes.push_back(std::move(change));
+  for (const std::uint32_t* at = triples.Data(); changes.size() < triples.ElementLength() / 3; at += 3) {
+    const bool any = at[2] < given->size();
+    const auto [policy, seed] = any ? (*given)[at[2]] : GivenPolicy{};
+    changes.push_back({PortId{at[0]}, PortId{at[1]}, policy, seed});
   }
   const Applied applied =
       engine_->apply(FabricId{uint32At(info, 0)}, changes, info[3].As<Napi::Boolean>().Value());
-  std::erase_if(policies_, [](const auto& entry) { return entry.second.expired(); });
 
   auto result = Napi::Array::New(info.Env(), 4);
   result.Set(0u, give(info.Env(), applied.up));

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "binding/policies.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/link_watch.hpp"
 
@@ -63,7 +64,6 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value unref(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  [[nodiscard]] Result<std::shared_ptr<const Policy>> policyOf(const Napi::Object& spec);
   static void environmentEnds(void* self);
   std::size_t shutDown();
 
@@ -72,8 +72,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   std::mutex newsMutex_;  // set-up only; guards news_
   std::vector<LinkNews> news_;
   std::unordered_map<std::uint16_t, Bridge> bridges_;
-  std::unordered_map<std::string, std::weak_ptr<const Policy>> policies_;  // by the key that JavaScript gave
-  std::uint64_t nextPolicy_ = 1;
+  Policies policies_;
   Napi::ThreadSafeFunction wake_;
 };
 

@@ -64,6 +64,15 @@ struct RowEntry {
 struct Row {
   std::vector<RowEntry> entries;
   std::vector<std::shared_ptr<const Policy>> policies;  ///< keeps those of the entries
+
+  void reserve(std::size_t pairs) {
+    entries.reserve(pairs);
+    policies.reserve(pairs);
+  }
+  void push(const RowEntry& entry, std::shared_ptr<const Policy> policy) {
+    entries.push_back(entry);
+    policies.push_back(std::move(policy));
+  }
 };
 
 struct FabricVersion {

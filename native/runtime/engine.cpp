@@ -172,53 +172,68 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
 
 // ---- policies ----
 
+// The changes, in the order of their pairs, are merged with the rows that they touch, which are in that
+// order: each row is walked once, and a pair that has a path already brings it along.
 Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
-  struct Cell {
-    RowEntry entry;
-    std::shared_ptr<const Policy> policy;
-  };
   FabricRecord& record = this->record(fabric);
-  Applied applied;
-  std::map<Slot, std::map<Slot, Cell>> rows;
-  std::vector<Path*> touched;
+  struct Place {
+    Slot from, to;
+    const PathChange* change;
+  };
+  std::vector<Place> places;
+  places.reserve(changes.size());
+  for (const PathChange& change : changes)
+    places.push_back({seat(change.from).slot, seat(change.to).slot, &change});
+  // Stable: of several changes of one pair the last one holds.
+  std::stable_sort(places.begin(), places.end(), [](const Place& left, const Place& right) {
+    return std::pair(left.from, left.to) < std::pair(right.from, right.to);
+  });
 
-  for (const PathChange& change : changes) {
-    Attachment& from = seat(change.from);
-    Attachment& to = seat(change.to);
-    auto [row, fresh] = rows.try_emplace(from.slot);
-    if (const auto& now = record.version->rows[static_cast<std::size_t>(from.slot)]; fresh && now) {
-      for (std::size_t index = 0; index < now->entries.size(); ++index) {
-        row->second.emplace(now->entries[index].to->slot, Cell{now->entries[index], now->policies[index]});
+  Applied applied;
+  std::vector<Path*> touched;
+  auto next = std::make_unique<FabricVersion>(*record.version);
+  const Row none;
+  for (auto at = places.cbegin(); at != places.cend();) {
+    std::shared_ptr<const Row>& place = next->rows[static_cast<std::size_t>(at->from)];
+    const Row& old = place ? *place : none;
+    auto row = std::make_shared<Row>();
+    row->reserve(old.entries.size() + 1);
+    std::size_t kept = 0;
+    const auto keepUntil = [&](auto&& isEnd) {
+      for (; kept < old.entries.size() && !isEnd(old.entries[kept].to->slot); ++kept)
+        row->push(old.entries[kept], old.policies[kept]);
+    };
+
+    for (const Slot from = at->from; at != places.cend() && at->from == from;) {
+      const Slot slot = at->to;
+      keepUntil([slot](Slot each) { return each >= slot; });
+      Path* path = nullptr;
+      std::shared_ptr<const Policy> policy;
+      if (kept < old.entries.size() && old.entries[kept].to->slot == slot) {
+        path = old.entries[kept].path;
+        policy = old.policies[kept++];
+      }
+      Attachment& to = seat(at->change->to);
+      for (; at != places.cend() && at->from == from && at->to == slot; ++at) {
+        const PathChange& change = *at->change;
+        if (change.policy == policy) continue;
+        const bool before = policy ? policy->allowed : record.forwarding;
+        const bool after = change.policy ? change.policy->allowed : record.forwarding;
+        ++(before == after ? applied.changed : after ? applied.up : applied.down);
+        path = &pathOf(record, seat(change.from), to, path, change.seed);
+        touched.push_back(path);
+        policy = change.policy;
+      }
+      if (policy) {
+        const RowEntry entry{&to, path, policy.get()};
+        row->push(entry, std::move(policy));
       }
     }
-    const auto cell = row->second.find(to.slot);
-    const bool had = cell != row->second.end();
-    const bool before = had ? cell->second.policy->allowed : record.forwarding;
-    const bool after = change.policy ? change.policy->allowed : record.forwarding;
-    if ((had ? cell->second.policy : nullptr) == change.policy) continue;
-
-    ++(before == after ? applied.changed : after ? applied.up : applied.down);
-    Path& path = pathOf(record, from, to, change.seed);
-    touched.push_back(&path);
-    if (change.policy) {
-      row->second.insert_or_assign(to.slot, Cell{{&to, &path, change.policy.get()}, change.policy});
-    } else {
-      row->second.erase(to.slot);
-    }
+    keepUntil([](Slot) { return false; });
+    place = row->entries.empty() ? nullptr : std::move(row);
   }
   if (touched.empty()) return applied;
 
-  auto next = std::make_unique<FabricVersion>(*record.version);
-  for (auto& [from, cells] : rows) {
-    auto row = std::make_shared<Row>();
-    row->entries.reserve(cells.size());
-    row->policies.reserve(cells.size());
-    for (auto& [to, cell] : cells) {
-      row->entries.push_back(cell.entry);
-      row->policies.push_back(std::move(cell.policy));
-    }
-    next->rows[static_cast<std::size_t>(from)] = std::move(row);
-  }
   orderAll([paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
   applied.ticket = publish(record, std::move(next));
   if (flush) {
@@ -227,16 +242,19 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
   return applied;
 }
 
-Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to,
+Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, Path* known,
                      std::optional<std::uint64_t> seed) {
-  auto [place, fresh] = paths_.try_emplace(pairKey(from.id, to.id));
-  if (fresh) {
-    place->second = std::make_unique<Path>(
-        from, to, seed.value_or(pathSeed(seed_, fabric.seat.name, from.name, to.name)));
-  } else if (seed) {
-    order(to.worker, [path = place->second.get(), value = *seed](Worker&) { path->reseed(value); });
+  if (!known) {
+    auto [place, fresh] = paths_.try_emplace(pairKey(from.id, to.id));
+    if (fresh) {
+      place->second = std::make_unique<Path>(
+          from, to, seed.value_or(pathSeed(seed_, fabric.seat.name, from.name, to.name)));
+      return *place->second;
+    }
+    known = place->second.get();
   }
-  return *place->second;
+  if (seed) order(to.worker, [known, value = *seed](Worker&) { known->reseed(value); });
+  return *known;
 }
 
 Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,

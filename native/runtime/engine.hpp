@@ -148,7 +148,10 @@ class Engine {
   [[nodiscard]] static std::uint64_t pairKey(PortId from, PortId to) {
     return std::uint64_t{static_cast<std::uint32_t>(from)} << 32 | static_cast<std::uint32_t>(to);
   }
-  Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, std::optional<std::uint64_t> seed);
+  /// The pair's path, which is made where there never was one and starts anew where a seed is given. `known`
+  /// spares the search.
+  Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, Path* known,
+               std::optional<std::uint64_t> seed);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);

@@ -74,12 +74,77 @@ describe('Changes', () => {
         ['ERR_ETHERLOOM_FILTER', { from: b, to: a, policy: { allowed: true, filter: 'no such thing' } }],
       ]
       for (const [code, change] of bad) {
-        expect((await refusal(hub.apply([good, change]))).code).to.equal(code)
+        const error = await refusal(hub.apply([good, change]))
+        expect(error.code).to.equal(code)
+        expect(error.message).to.match(/^change 2 of 2: /)
         expect(hub.path(a, b).policy).to.deep.equal({ allowed: false })
         expect(hub.stats().paths).to.deep.equal([])
         a.send(frame())
         engine.advance('0s')
         expect(tags(b)).to.deep.equal([])
+      }
+    })
+
+    it('changes some paths of a port and leaves its others as they are, in whatever order it is told', async () => {
+      const { engine, hub } = makeHub()
+      const [a, ...others] = await join(hub, 'a', 'b', 'c', 'd', 'e', 'f')
+      const to = (index: number, policy: PathChange['policy']): PathChange => {
+        return { from: a, to: others[index]!, policy }
+      }
+      const reached = () => {
+        a.send(frame({ tag: 1 }))
+        engine.advance('1ms')
+        return others.filter((port) => tags(port).length > 0).map((port) => port.name)
+      }
+      await hub.apply([to(3, { allowed: true }), to(1, { allowed: true })])
+      expect(reached()).to.deep.equal(['c', 'e'])
+      expect(
+        await hub.apply([to(4, { allowed: true }), to(3, null), to(0, { allowed: true })]),
+      ).to.deep.equal({
+        up: 2,
+        down: 1,
+        changed: 0,
+      })
+      expect(reached()).to.deep.equal(['b', 'c', 'f'])
+      await hub.apply([to(4, null), to(1, null), to(0, null)])
+      expect(reached()).to.deep.equal([])
+    })
+
+    it('carries out several changes of one path one after the other: the last holds, all count', async () => {
+      const { engine, hub } = makeHub()
+      const [a, b, c] = await join(hub, 'a', 'b', 'c')
+      expect(
+        await hub.apply([
+          { from: a, to: b, policy: { allowed: true } },
+          { from: a, to: c, policy: { allowed: true } },
+          { from: a, to: b, policy: { allowed: true, delay: '1ms' } },
+          { from: a, to: c, policy: null },
+        ]),
+      ).to.deep.equal({ up: 2, down: 1, changed: 1 })
+      a.send(frame({ tag: 1 }))
+      engine.advance('999us')
+      expect([tags(b), tags(c)]).to.deep.equal([[], []])
+      engine.advance('1us')
+      expect([tags(b), tags(c)]).to.deep.equal([[1], []])
+    })
+
+    it('gives each of many paths its own policy, also when they are replaced again and again', async () => {
+      const { engine, hub } = makeHub()
+      const [a, ...others] = await join(hub, 'a', ...Array.from({ length: 40 }, (_, index) => `b${index}`))
+      for (let round = 0; round < 10; round++) {
+        const changes = others.map((to, index): PathChange => {
+          return { from: a, to, policy: { allowed: true, delay: `${1 + round + index}ms`, seed: index } }
+        })
+        const { up, changed } = await hub.apply(changes)
+        expect([up, changed]).to.deep.equal(round === 0 ? [40, 0] : [0, 40])
+        expect(await hub.apply(changes)).to.deep.equal({ up: 0, down: 0, changed: 0 })
+        a.send(frame({ tag: round }))
+        engine.advance(`${round}ms`)
+        for (const to of others) {
+          expect(tags(to)).to.deep.equal([])
+          engine.advance('1ms')
+          expect(tags(to)).to.deep.equal([round])
+        }
       }
     })
 

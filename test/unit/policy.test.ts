@@ -1,12 +1,11 @@
-/** Policies in the form in which they cross to the native half. */
+/** Policies in numbers, and the records in which they cross to the native half. */
 import { expect } from 'chai'
+import { PolicyRecords } from '../../lib/policy-records.js'
 import { readPolicy, type Policy } from '../../lib/policy.js'
 
 describe('readPolicy', () => {
   it('fills in what does nothing', () => {
-    const { key, ...spec } = readPolicy({ allowed: true })
-    expect(key).to.be.a('string')
-    expect(spec).to.deep.equal({
+    expect(readPolicy({ allowed: true })).to.deep.equal({
       allowed: true,
       filter: undefined,
       delay: 0n,
@@ -17,6 +16,7 @@ describe('readPolicy', () => {
       queueUnit: 0,
       queueAmount: 0n,
       seed: undefined,
+      impairments: [undefined, undefined, undefined],
     })
   })
 
@@ -30,17 +30,43 @@ describe('readPolicy', () => {
     expect(read({ seed: 5 })).to.include({ seed: 5n })
   })
 
-  it('names impairments that do something, with their settings, and no others', () => {
-    const spec = readPolicy({ allowed: true, loss: 0.25, duplicate: 0 })
-    expect(spec.loss).to.deep.equal(Float64Array.of(0.25))
-    expect(spec).to.not.have.any.keys('duplicate', 'corrupt')
+  it('gives the settings of impairments that do something, each in its place, and of no others', () => {
+    const { impairments } = readPolicy({ allowed: true, loss: 0.25, duplicate: 0 })
+    expect(impairments).to.deep.equal([undefined, [0.25], undefined])
+  })
+})
+
+describe('PolicyRecords', () => {
+  const bytesOf = (...policies: Policy[]) => {
+    const records = new PolicyRecords()
+    expect(policies.map((policy) => records.add(readPolicy(policy)))).to.deep.equal([...policies.keys()])
+    return Buffer.from(records.bytes)
+  }
+
+  it('stand one behind the other, however many there are', () => {
+    const policies = Array.from({ length: 100 }, (_, index): Policy => ({
+      allowed: true,
+      delay: `${index}ms`,
+      ...(index % 2 ? { loss: 0.5 } : { filter: { vlan: index } }),
+    }))
+    const alone = policies.map((policy) => bytesOf(policy))
+    expect(bytesOf(...policies).equals(Buffer.concat(alone))).to.equal(true)
+    expect(bytesOf()).to.have.length(0)
   })
 
-  it('has the same key for policies that mean the same, and only for those', () => {
-    const key = (policy: Omit<Policy, 'allowed'>, allowed = true) => readPolicy({ ...policy, allowed }).key
+  it('hold the largest numbers that a policy can have', () => {
+    const bytes = bytesOf({ allowed: true, delay: '8760h', seed: (1n << 64n) - 1n })
+    expect(bytes.readBigUInt64LE(16)).to.equal(365n * 24n * 3_600_000_000_000n)
+    expect(bytes.readBigUInt64LE(56)).to.equal((1n << 64n) - 1n)
+  })
+
+  it('are the same for policies that mean the same, and only for those', () => {
+    const key = (policy: Omit<Policy, 'allowed'>, allowed = true) =>
+      bytesOf({ ...policy, allowed }).toString('hex')
     const same: [Omit<Policy, 'allowed'>, Omit<Policy, 'allowed'>][] = [
       [{ delay: '1ms' }, { delay: '1000us' }],
       [{ loss: 0 }, {}],
+      [{ loss: -0, reorder: -0 }, {}],
       [
         { delay: '1ms', loss: 0.5 },
         { loss: 0.5, delay: '1ms' },
