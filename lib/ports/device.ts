@@ -19,6 +19,7 @@ export abstract class DevicePort extends Port {
   #unwatch: (() => void) | undefined
   #reopening = false
   #news = false
+  #endings = 0
   #lookAgain: NodeJS.Timeout | undefined
 
   protected constructor(name: string, namespace: string | Namespace | undefined) {
@@ -83,6 +84,7 @@ export abstract class DevicePort extends Port {
   }
 
   override wentDown(error: EtherloomError): void {
+    this.#endings++
     super.wentDown(error)
     // It may be back already: the news of its return can be older than the news of its end.
     if (this.fabric) void this.#reopen(this.fabric)
@@ -117,8 +119,9 @@ export abstract class DevicePort extends Port {
         return
       }
       this.#device = opened
+      const endings = this.#endings
       await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
-      this.cameUp()
+      if (endings === this.#endings) this.cameUp() // else it is gone again already
     } catch (error) {
       // Not ready: the next news of it tries again. But there is no news of somebody who lets go of it.
       if ((error as EtherloomError).errno !== constants.errno.EBUSY || this.fabric !== fabric) return

@@ -18,6 +18,21 @@ constexpr unsigned setupFlags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORIN
                                 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL;
 
+/// The last error of a call, in words that say what to do about it.
+Error refused(const char* call) {
+  switch (errno) {
+    case EMFILE:
+    case ENFILE:
+      return Error::last(call, "no descriptor is left for io_uring; raise the limit (ulimit -n)");
+    case ENOMEM:
+      return Error::last(call, "no memory is left for io_uring");
+    default:
+      return Error::last(call,
+                         "this kernel or container refuses io_uring (Linux 6.1 or later, and neither seccomp "
+                         "nor kernel.io_uring_disabled against it)");
+  }
+}
+
 }  // namespace
 
 Result<Uring> Uring::create(unsigned submissions, unsigned completions) {
@@ -26,12 +41,12 @@ Result<Uring> Uring::create(unsigned submissions, unsigned completions) {
   params.cq_entries = completions;
   Uring ring;
   ring.fd_ = Fd(static_cast<int>(syscall(SYS_io_uring_setup, submissions, &params)));
-  if (!ring.fd_) {
-    return Error::last(
-        "io_uring_setup",
-        "this kernel or container refuses io_uring (Linux 6.1 or later, and neither seccomp nor "
-        "kernel.io_uring_disabled against it)");
-  }
+  if (!ring.fd_) return refused("io_uring_setup");
+  // A container may allow that call alone. What is wrong with these two is all that the kernel finds.
+  if (syscall(SYS_io_uring_enter, ring.fd_.get(), 0, 0, 0, nullptr, 0) != 0 && errno != EBADFD)
+    return refused("io_uring_enter");
+  if (ring.registerOption(IORING_REGISTER_PROBE, nullptr, 0) != 0 && errno != EINVAL)
+    return refused("io_uring_register");
 
   const std::size_t size = std::max(params.sq_off.array + params.sq_entries * sizeof(std::uint32_t),
                                     params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
@@ -87,7 +102,7 @@ void Uring::submitAndWait(Duration timeout) noexcept {
   enter(IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument, sizeof argument, 1);
 }
 
-// An interrupted or refused call leaves its requests in the ring, for the next one.
+// A call that the kernel has no memory for leaves requests in the ring, for the next one.
 void Uring::enter(unsigned flags, const void* argument, std::size_t size, unsigned wanted) noexcept {
   store(submissionTail_, tail_);
   const auto taken =

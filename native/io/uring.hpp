@@ -32,21 +32,16 @@ class Uring {
   /// Hands all requests to the kernel and waits until there is a result, at most so long.
   void submitAndWait(Duration timeout) noexcept;
 
-  /// Calls `each` for every result there is.
+  /// Calls `each` for every result there is, once, also when `each` leads to another call of this.
   template <typename Each>
   void results(Each&& each) noexcept {
-    std::uint32_t head = *completionHead_;
-    for (;;) {
-      const std::uint32_t tail = load(completionTail_);
-      if (head == tail) return;
-      while (head != tail) {
-        const io_uring_cqe result = completions_[head++ & completionMask_];
-        store(completionHead_, head);
-        each(result);
-      }
+    while (*completionHead_ != load(completionTail_)) {
+      const std::uint32_t head = *completionHead_;
+      const io_uring_cqe result = completions_[head & completionMask_];
+      store(completionHead_, head + 1);
+      each(result);
     }
   }
-  [[nodiscard]] bool hasResults() const noexcept { return *completionHead_ != load(completionTail_); }
 
   /// Makes room in the ring's own table for descriptors below `count`. False where the kernel gives none.
   [[nodiscard]] bool reserveFiles(unsigned count) noexcept;

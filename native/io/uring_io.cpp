@@ -38,7 +38,9 @@ Result<std::unique_ptr<Io>> UringIo::create(int doorbellFd, FramePool& pool) {
 }
 
 UringIo::UringIo(Uring ring, FramePool& pool, int doorbellFd)
-    : ring_(std::move(ring)), pool_(pool), doorbellFd_(doorbellFd) {}
+    : ring_(std::move(ring)), pool_(pool), doorbellFd_(doorbellFd) {
+  poll(doorbellFd_, true, mark(About::Doorbell));
+}
 
 // ---- descriptors ----
 
@@ -73,6 +75,8 @@ Result<void> UringIo::watch(PortKey key, int fd) {
 void UringIo::forget(int fd) noexcept {
   const auto place = sources_.find(fd);
   if (place == sources_.end()) return;
+  // What was written before is still sent: and not to whatever has the descriptor's number next.
+  if (ring_.requested()) call({});
   Source& source = place->second;
   source.forgotten = true;
   if (source.polled) {
@@ -173,10 +177,6 @@ void UringIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix
 // ---- results ----
 
 void UringIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
-  if (!std::exchange(enabled_, true)) {
-    ring_.enable();
-    poll(doorbellFd_, true, mark(About::Doorbell));
-  }
   Duration wait = deadline == Instant::never() ? forever : deadline - now;
   bool fed;
   do {
@@ -207,10 +207,16 @@ void UringIo::sortHot() noexcept {
   });
 }
 
+/// Afterwards every read and every write has ended. Errors reach us as deferred work, of which newer kernels
+/// do only some in one call (Linux 6.13: 20), oldest first; what is older is at most one poll of each source.
 void UringIo::call(Duration wait) noexcept {
-  ring_.submitAndWait(wait);
-  harvest();
-  if (ring_.requested()) return;  // interrupted: the rest goes with the next call
+  if (!std::exchange(enabled_, true)) ring_.enable();
+  const std::size_t pending = readCount_ + writeCount_;
+  std::size_t calls = pending == 0 ? 0 : pending + sources_.size() + 1;
+  do {
+    ring_.submitAndWait(std::exchange(wait, Duration{}));
+    harvest();
+  } while (ring_.requested() || (ring_.workPending() && calls != 0 && calls-- != 0));
   readCount_ = 0;
   endWrites();
 }

@@ -4,9 +4,10 @@
 // Theory of operation. A device is cold, and polled, until it has a frame; then it is hot, and each turn asks
 // it for a burst of frames, twice as many as it last gave, until it gives fewer than it was asked for. Reads
 // and writes go to the kernel together, with the next call. None of them may wait (RWF_NOWAIT), so all have
-// ended when the call returns, and writes have a result only if they failed. (Multishot reads, which the
-// kernel repeats by itself, poll the device and queue work for the task with every frame: they were no faster
-// from one TAP and slower from many.) Where the pool has no frame left, frames wait in their devices.
+// ended when the call returns (where many failed, after a few more), and writes have a result only if they
+// failed. (Multishot reads, which the kernel repeats by itself, poll the device and queue work for the task
+// with every frame: they were no faster from one TAP and slower from many.) Where the pool has no frame left,
+// frames wait in their devices.
 #pragma once
 
 #include <array>

@@ -47,7 +47,9 @@ void Worker::turn() {
   Instant deadline = wakeAt(before);
   const bool mayBeRung = deadline > before;
   if (mayBeRung) {
+    // Either a sender sees the flag or we see what it sent: nudge() has the other fence.
     asleep_.store(true, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!idle()) deadline = before;
   }
   io_->turn(before, deadline, *this);

@@ -3,6 +3,7 @@
 #include "runtime/engine.hpp"
 
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "impairments/duplicate.hpp"
 #include "impairments/loss.hpp"
 #include "os/fd.hpp"
+#include "os_fixtures.hpp"
 #include "ports/generator_port.hpp"
 #include "ports/patch_port.hpp"
 
@@ -438,4 +440,27 @@ TEST_CASE("addresses learned on one worker are known on all") {
   for (const AddressRow& row : bench.engine->addresses(bridge)) {
     CHECK(*bench.engine->portAt(bridge, row.slot) == ports[row.address.value & 0xff]->id);
   }
+}
+
+TEST_CASE("engine: where io_uring is refused the best there is is epoll, and asking for io_uring fails") {
+  bool refused = false;
+  std::string best;
+  std::optional<Error> found;
+  std::thread([&] {
+    refused = refuseCall(SYS_io_uring_setup, EPERM);
+    if (!refused) return;
+    if (auto made = Engine::create(with(2), [] {})) best = (*made)->ioName();
+    EngineOptions options = with(2);
+    options.io = IoKind::Uring;
+    const auto made = Engine::create(options, [] {});
+    if (!made) found = made.error();
+  }).join();
+  if (!refused) {
+    MESSAGE("skipped: seccomp is not available");
+    return;
+  }
+  CHECK(best == "epoll");
+  REQUIRE(found);
+  CHECK(found->number == EPERM);
+  CHECK(found->message.find("refuses io_uring") != std::string::npos);
 }

@@ -1,16 +1,14 @@
 // Both Ios: how frames are read into buffers, how writes end, and what ends a wait.
 #include "io/epoll_io.hpp"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <cstddef>
 #include <thread>
 
+#include "os_fixtures.hpp"
 #include "port_fixtures.hpp"
 
 using namespace etherloom;
@@ -93,19 +91,6 @@ std::vector<Frame*> exhaust(FramePool& pool, BufferClass bufferClass) {
   std::vector<Frame*> taken;
   while (Frame* frame = pool.acquire(bufferClass)) taken.push_back(frame);
   return taken;
-}
-
-/// Makes the kernel know no epoll_pwait2, for the calling thread alone.
-bool forgetEpollPwait2() {
-  sock_filter program[]{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog request{4, program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &request) == 0;
 }
 
 }  // namespace
@@ -257,6 +242,68 @@ TEST_CASE("io: each write ends once, well or with its error") {
   CHECK(bench.leaked() == 0);
 }
 
+TEST_CASE("io: what is written before a descriptor is forgotten is sent, and its end is told") {
+  PortBench bench;
+  Device device;
+  Ended ended(bench);
+  REQUIRE(bench.io->read({1, 1}, device.ours.get(), {.limit = 1514}));
+  SUBCASE("before the first turn") {}
+  SUBCASE("while it waits for frames") { bench.turn({0}); }
+  bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(1)), 0);
+  bench.io->write(ended, device.ours.get(), itemOf(bench, plainFrame(2)), 0);
+  bench.io->forget(device.ours.get());
+  CHECK(ended.results == std::vector{60, 60});
+  // Whatever has the descriptor's number next gets none of it.
+  const Device other;
+  REQUIRE(dup2(other.ours.get(), device.ours.get()) == device.ours.get());
+  bench.settle();
+  Bytes received(100);
+  CHECK(::read(other.theirs.get(), received.data(), received.size()) < 0);
+  for (const std::uint8_t mark : {std::uint8_t{1}, std::uint8_t{2}}) {
+    REQUIRE(::read(device.theirs.get(), received.data(), received.size()) == 60);
+    CHECK(std::equal(received.begin(), received.begin() + 60, plainFrame(mark).begin()));
+  }
+  CHECK(bench.leaked() == 0);
+}
+
+TEST_CASE("io: more writes than the ring has room for all end, in order") {
+  PortBench bench;
+  const Device device;
+  Ended ended(bench);
+  const Fd null(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  for (unsigned index = 0; index < 3000; ++index)
+    bench.io->write(ended, null.get(), itemOf(bench, plainFrame(1, 60 + index % 1000)), 0);
+  bench.settle();
+  REQUIRE(ended.results.size() == 3000);
+  for (unsigned index = 0; index < 3000; ++index)
+    CHECK(ended.results[index] == static_cast<int>(60 + index % 1000));
+  CHECK(bench.leaked() == 0);
+}
+
+TEST_CASE("io: a kernel or container that refuses io_uring says so") {
+  for (const long call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+    for (const int error : {ENOSYS, EPERM}) {
+      CAPTURE(call);
+      CAPTURE(error);
+      PortBench bench(1 << 20, BenchIo::Epoll);
+      bool refused = false;
+      std::optional<Error> found;
+      std::thread([&] {
+        refused = refuseCall(call, error);
+        const auto made = UringIo::create(bench.doorbell.fd(), *bench.pool);
+        if (!made) found = made.error();
+      }).join();
+      if (!refused) {
+        MESSAGE("skipped: seccomp is not available");
+        return;
+      }
+      REQUIRE(found);
+      CHECK(found->number == error);
+      CHECK(found->message.find("refuses io_uring") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("io: the doorbell ends a wait without end, and is no port") {
   PortBench bench;
   std::thread ringer([&bench] { bench.doorbell.ring(); });
@@ -328,7 +375,7 @@ TEST_CASE("io: a wait for a deadline does not end before it") {
   SUBCASE("on a kernel without epoll_pwait2") {
     bool forgot = false, kept = false;
     std::thread([&] {
-      forgot = forgetEpollPwait2();
+      forgot = refuseCall(SYS_epoll_pwait2, ENOSYS);
       kept = forgot && neverEarly(BenchIo::Epoll);
     }).join();
     if (!forgot) {

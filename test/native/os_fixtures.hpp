@@ -1,15 +1,20 @@
-// What the tests of native/os share: a network namespace of their own (what a test makes in it goes with it,
-// also when the test fails), frames to tell apart, and a thread without rights.
+// What the tests of native/os share, and others borrow: a network namespace of their own (what a test makes
+// in it goes with it, also when the test fails), frames to tell apart, a thread without rights, and one to
+// which the kernel refuses a system call.
 #pragma once
 
 #include <doctest/doctest.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -35,6 +40,20 @@ inline bool dropCapabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2]{};
   return syscall(SYS_capset, &header, none) == 0;
+}
+
+/// Makes a system call fail with `error`, for the calling thread, which must be one that ends soon, and those
+/// that it starts. False where seccomp is not available.
+inline bool refuseCall(long number, int error) {
+  sock_filter program[]{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog request{4, program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &request) == 0;
 }
 
 using FrameBytes = std::array<std::uint8_t, 60>;
