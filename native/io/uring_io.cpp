@@ -42,6 +42,10 @@ UringIo::UringIo(Uring ring, FramePool& pool, int doorbellFd)
   poll(doorbellFd_, true, mark(About::Doorbell));
 }
 
+UringIo::~UringIo() {
+  for (auto& [fd, source] : sources_) discard(source);
+}
+
 // ---- descriptors ----
 
 UringIo::Source& UringIo::add(PortKey key, int fd) {
@@ -87,7 +91,7 @@ void UringIo::forget(int fd) noexcept {
     while (source.polled) call(forever);
   }
   for (auto* list : {&cold_, &hot_, &ready_}) std::erase(*list, &source);
-  while (source.first) pool_.release(std::exchange(source.first, source.first->next));
+  discard(source);
   if (const auto kept = static_cast<std::size_t>(fd); kept < kept_.size() && kept_[kept]) {
     ring_.dropFile(fd);
     kept_[kept] = false;
@@ -284,6 +288,11 @@ void UringIo::endWrites() noexcept {
 void UringIo::list(Source& source) noexcept {
   if (std::exchange(source.ready, true)) return;
   ready_.push_back(&source);
+}
+
+/// What was read and nobody has taken.
+void UringIo::discard(Source& source) noexcept {
+  while (source.first) pool_.release(std::exchange(source.first, source.first->next));
 }
 
 RxState UringIo::take(Reader& reader, RxBurst& burst) noexcept {

@@ -26,6 +26,8 @@ class UringIo final : public Io {
   /// outlives the Io. Fails where the kernel refuses io_uring.
   [[nodiscard]] static Result<std::unique_ptr<Io>> create(int doorbellFd, FramePool& pool);
 
+  ~UringIo() override;
+
   [[nodiscard]] Result<Reader*> read(PortKey key, int fd, ReadShape shape) override;
   [[nodiscard]] Result<void> watch(PortKey key, int fd) override;
   void forget(int fd) noexcept override;
@@ -75,6 +77,7 @@ class UringIo final : public Io {
   void arrive(const Read& read, int result) noexcept;
   void endWrites() noexcept;
   void list(Source& source) noexcept;
+  void discard(Source& source) noexcept;
 
   Uring ring_;
   FramePool& pool_;
