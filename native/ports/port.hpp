@@ -4,7 +4,8 @@
 // of close() every method runs on the one worker that owns the port. Rules:
 //  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival,
 //  from and number.
-//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in written() or failed().
+//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in written() or
+//  failed().
 //  3. No method blocks, allocates, locks, logs or reads a clock.
 //  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as
 //  port-down.
