@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "frame/segmentation.hpp"
 #include "frame/virtio_header.hpp"
 #include "os/packet_socket.hpp"
 #include "os/rtnetlink.hpp"
@@ -242,4 +243,53 @@ TEST_CASE("tap port: a super-frame whose segments are longer than the limit is n
   bench.settle();
   CHECK(bench.dropped(DropReason::Oversize) == 30'000 / limit + 1);
   CHECK(bench.leaked() == 0);
+}
+
+// A TAP without offloads makes its kernel cut what is sent on it in software; we receive the result.
+TEST_CASE("segmentation: byte for byte what the kernel makes of the same super-frames") {
+  auto scene = TapScene::create(false);
+  if (!scene) return;
+  PacketSocketOptions withHeader;
+  withHeader.interface = "lan0";
+  withHeader.virtioHeader = true;
+  withHeader.networkNamespace = &scene->home;
+  const auto sender = openPacketSocket(withHeader);
+  REQUIRE(sender);
+  const IpFrame shapes[]{
+      {.payload = 10'000},
+      {.tcpOptions = 0, .payload = 60'001, .tcpFlags = 0x19, .identification = 7},  // FIN, PSH, ACK
+      {.payload = 9'000, .tcpFlags = 0x98},                                         // CWR, PSH, ACK
+      {.ipOptions = 8, .payload = 5'000},
+      {.ip6 = true, .payload = 30'001},
+      {.ip6 = true, .ipOptions = 8, .payload = 4'321},
+      {.tags = {5}, .payload = 8'000},
+      {.ip6 = true, .tags = {5}, .payload = 8'000, .tcpFlags = 0x19},
+      {.tcp = false, .payload = 9'001},
+      {.ip6 = true, .tcp = false, .payload = 9'001},
+  };
+  for (const IpFrame& shape : shapes) {
+    for (const std::size_t gsoSize : {1400U, 536U, 777U}) {
+      CAPTURE(&shape - shapes);
+      CAPTURE(gsoSize);
+      const Bytes message = behindHeader(claimsOf(shape, gsoSize), shape.build());
+      const ssize_t written = write(sender->fd.get(), message.data(), message.size());
+      if (written < 0 && errno == EINVAL && !shape.tcp) {
+        MESSAGE("skipped: super-frames of UDP need Linux 6.2");
+        continue;
+      }
+      REQUIRE(written == static_cast<ssize_t>(message.size()));
+      Frame* superFrame = superFrameOf(*scene->bench.pool, shape, gsoSize);
+      Segmenter segmenter;
+      REQUIRE(segmenter.start(*superFrame));
+      std::vector<Bytes> ours;
+      while (!segmenter.done()) {
+        Frame* segment = segmenter.next(*scene->bench.pool);
+        REQUIRE(segment);
+        ours.push_back(bytesOf(*segment));
+        scene->bench.pool->release(segment);
+      }
+      scene->bench.pool->release(superFrame);
+      CHECK(scene->bench.receive(*scene->port, ours.size()) == ours);
+    }
+  }
 }
