@@ -56,7 +56,12 @@ describeOnDevices('churn', function () {
 
       const gone: Place[] = [] // whose interface was deleted
       const returns = async ({ host, interface: name }: Place) => {
-        await host.ip('tuntap', 'add', name, 'mode', 'tap')
+        try {
+          await host.ip('tuntap', 'add', name, 'mode', 'tap')
+        } catch {
+          // A port that was opening the interface when it was deleted has made it anew.
+          await host.ip('link', 'show', name)
+        }
       }
       for (let change = 0; change < changes; change++) {
         const place = draw.of(places)
