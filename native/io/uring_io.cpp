@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <span>
 
@@ -236,7 +237,7 @@ void UringIo::harvest() noexcept {
             ->failed(writes_[value >> aboutBits], -result.res);
       case About::Source:
         // SAFETY: a source stays until its last result.
-        return hear(*reinterpret_cast<Source*>(value), result);
+        return hear(*std::bit_cast<Source*>(static_cast<std::uintptr_t>(value)), result);
       case About::Doorbell:
         if (!(result.flags & IORING_CQE_F_MORE)) poll(doorbellFd_, true, mark(About::Doorbell));
         return;
