@@ -22,7 +22,7 @@ export interface EngineOptions {
   /** For frames, waiting ones included. 1MiB per worker to 64GiB, default 64MiB. Pages are taken with use. */
   memory?: Size
   /**
-   * How the workers read and write: `io_uring` (Linux 6.1 or later, and no container that forbids it), `epoll`, or the
+   * How the workers read and write: `io_uring` (Linux 6.4 or later, and no container that forbids it), `epoll`, or the
    * better of the two that works here. Default `auto`; `engine.io` says which it is.
    */
   io?: 'auto' | 'io_uring' | 'epoll'

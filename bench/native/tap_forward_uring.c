@@ -5,7 +5,7 @@
 //
 // `flood` is from the first TAP to all others, `switch` from every TAP to the one that the destination
 // address belongs to, `discard` from the first to nowhere; `probe` only tries whether the kernel has what is
-// needed (Linux 6.1). With --headers the TAPs carry virtio-net headers of 12 bytes, which are passed on as
+// needed (Linux 6.4). With --headers the TAPs carry virtio-net headers of 12 bytes, which are passed on as
 // they come, without any offload. Makes the TAPs, each in its namespace (a path such as /proc/PID/ns/net),
 // prints "ready", and forwards for ever.
 //

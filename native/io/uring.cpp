@@ -28,7 +28,7 @@ Error refused(const char* call) {
       return Error::last(call, "no memory is left for io_uring");
     default:
       return Error::last(call,
-                         "this kernel or container refuses io_uring (Linux 6.1 or later, and neither seccomp "
+                         "this kernel or container refuses io_uring (Linux 6.4 or later, and neither seccomp "
                          "nor kernel.io_uring_disabled against it)");
   }
 }

@@ -2,11 +2,14 @@
 
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 namespace etherloom {
 namespace {
@@ -28,11 +31,24 @@ unsigned filesToKeep() {
   return static_cast<unsigned>(std::min<rlim_t>(limit.rlim_cur, 4096));
 }
 
+/// TAPs know RWF_NOWAIT from Linux 6.4 on.
+Result<void> checkKernel() {
+  utsname kernel{};
+  uname(&kernel);
+  const std::string_view release(kernel.release);
+  unsigned major = 0, minor = 0;
+  const auto [dot, error] = std::from_chars(release.begin(), release.end(), major);
+  if (error == std::errc() && dot != release.end()) std::from_chars(dot + 1, release.end(), minor);
+  if (std::pair(major, minor) >= std::pair(6U, 4U)) return {};
+  return Error{ENOSYS, "", "io_uring serves TAPs on Linux 6.4 or later; this is " + std::string(release)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Io>> UringIo::create(int doorbellFd, FramePool& pool) {
   auto ring = Uring::create(requests, 4 * requests);
   if (!ring) return ring.error();
+  if (auto recent = checkKernel(); !recent) return recent.error();
   std::unique_ptr<UringIo> io(new UringIo(std::move(*ring), pool, doorbellFd));
   if (const unsigned files = filesToKeep(); io->ring_.reserveFiles(files)) io->kept_.resize(files);
   return std::unique_ptr<Io>(std::move(io));

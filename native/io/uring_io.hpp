@@ -1,4 +1,4 @@
-// The Io of Linux 6.1 and later: io_uring(7), with one system call per turn for all reads and writes.
+// The Io of Linux 6.4 and later: io_uring(7), with one system call per turn for all reads and writes.
 // Made by the control thread, used on its worker's.
 //
 // Theory of operation. A device is cold, and polled, until it has a frame; then it is hot, and each turn asks

@@ -15,7 +15,7 @@ describe('Engine', () => {
     try {
       uring = closes(new Engine({ io: 'io_uring' }))
     } catch (error) {
-      expect((error as Error).message).to.contain('io_uring (Linux 6.1 or later')
+      expect((error as Error).message).to.contain('Linux 6.4 or later')
       expect(closes(new Engine()).io).to.equal('epoll')
       this.skip() // this kernel or container refuses io_uring
     }
