@@ -2,6 +2,7 @@
 // Exits with 0 when every goal is met, 1 when one is not, a run fails or the subject cannot run, 2 on misuse.
 
 import { parseArgs } from 'node:util'
+import { suggestion } from '../lib/options.js'
 import { build } from './build.js'
 import { cases } from './cases/index.js'
 import { describeMachine } from './machine.js'
@@ -34,7 +35,13 @@ function readOptions() {
   if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--runs takes a whole number from 1')
   if (!(seconds > 0 && seconds <= 3600)) throw new RangeError('--seconds takes a number up to 3600')
   const unknown = positionals.find((name) => !cases.some((known) => known.name === name))
-  if (unknown !== undefined) throw new RangeError(`there is no case called ${unknown}`)
+  if (unknown !== undefined) {
+    const meant = suggestion(
+      unknown,
+      cases.map(({ name }) => name),
+    )
+    throw new RangeError(`there is no case called ${unknown}${meant}`)
+  }
 
   const chosen = positionals.length === 0 ? cases : cases.filter(({ name }) => positionals.includes(name))
   const print = values.json ? toJson : values.markdown ? toMarkdown : toText

@@ -60,13 +60,7 @@ struct PathBench : SeatBench {
       check();
     }
   }
-  /// admitted + duplicated = delivered + dropped + waiting + travelling + staged.
-  void check() const {
-    const PathAccount& account = path.account;
-    CHECK(account.admitted.get() + account.duplicated.get() ==
-          account.delivered.get() + totalOf(account.dropped) + account.waiting.get() +
-              account.travelling.get() + account.staged.get());
-  }
+  void check() const { CHECK(balances(path.account)); }
   static void stage(void* self, Attachment& to, TxItem item) noexcept {
     auto& bench = *static_cast<PathBench*>(self);
     CHECK(&to == &bench.to);

@@ -77,6 +77,13 @@ inline std::uint64_t totalOf(const Drops& drops) {
   return frames;
 }
 
+/// admitted + duplicated = delivered + dropped + waiting + travelling + staged.
+inline bool balances(const PathAccount& account) {
+  return account.admitted.get() + account.duplicated.get() ==
+         account.delivered.get() + totalOf(account.dropped) + account.waiting.get() +
+             account.travelling.get() + account.staged.get();
+}
+
 inline std::uint64_t countOf(const Drops& drops, DropReason reason) {
   return drops.get(static_cast<std::size_t>(reason));
 }

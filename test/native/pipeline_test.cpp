@@ -55,6 +55,20 @@ struct PipelineBench : SeatBench, PipelineSink {
     slot = row;
     return policy;
   }
+  /// Passes frames to everybody, with numbers from 0 in their last header byte, for filters to read.
+  void floodNumbered(Attachment& from, std::uint8_t count) {
+    fabricSeat.version.store(&version);
+    RxBurst burst(*pool, from.counters.dropped);
+    for (std::uint8_t number = 0; number < count; ++number) {
+      Frame* made = frame();
+      std::memset(made->data, 0, 14);
+      made->data[0] = Obedient::flood;
+      made->data[13] = number;
+      burst.add(made);
+    }
+    burst.at = {77};
+    pipeline.pass(from, burst);
+  }
   /// Passes one frame for each wish, with numbers from 0.
   void pass(Attachment& from, std::initializer_list<std::uint8_t> wishes, std::uint32_t length = 60) {
     fabricSeat.version.store(&version);
@@ -216,17 +230,7 @@ TEST_CASE("pipeline: what a filter refuses is counted on its path only") {
   REQUIRE(program);
   bench.allow(a, b)->filter = std::make_shared<const FilterProgram>(std::move(*program));
   bench.allow(a, c);
-  bench.fabricSeat.version.store(&bench.version);
-  RxBurst burst(*bench.pool, a.counters.dropped);
-  for (std::uint8_t number = 0; number < 64; ++number) {
-    Frame* frame = bench.frame();
-    std::memset(frame->data, 0, 14);
-    frame->data[0] = flood;
-    frame->data[13] = number;
-    burst.add(frame);
-  }
-  burst.at = {77};
-  bench.pipeline.pass(a, burst);
+  bench.floodNumbered(a, 64);
   CHECK(bench.at(b).size() == 32);
   CHECK(std::all_of(bench.at(b).begin(), bench.at(b).end(), [](auto number) { return number % 2 == 1; }));
   CHECK(bench.at(c).size() == 64);
@@ -251,17 +255,7 @@ TEST_CASE("pipeline: more different filters than it remembers are still judged r
     REQUIRE(program);
     bench.allow(a, *others.back())->filter = std::make_shared<const FilterProgram>(std::move(*program));
   }
-  bench.fabricSeat.version.store(&bench.version);
-  RxBurst burst(*bench.pool, a.counters.dropped);
-  for (std::uint8_t number = 0; number < 12; ++number) {
-    Frame* frame = bench.frame();
-    std::memset(frame->data, 0, 14);
-    frame->data[0] = flood;
-    frame->data[13] = number;
-    burst.add(frame);
-  }
-  burst.at = {77};
-  bench.pipeline.pass(a, burst);
+  bench.floodNumbered(a, 12);
   for (std::uint32_t index = 0; index < 20; ++index) CHECK(bench.at(*others[index]) == Numbers{index % 12});
 }
 

@@ -10,6 +10,7 @@
 #include "frame/checksum.hpp"
 #include "frame/offload.hpp"
 #include "frame/pool.hpp"
+#include "frame/segmentation.hpp"
 #include "frame_fixtures.hpp"
 
 namespace etherloom {
@@ -86,6 +87,29 @@ inline std::vector<Bytes> wireFramesOf(const IpFrame& shape, std::size_t gsoSize
     const unsigned sum = naiveSum(std::span(wire).subspan(shape.transportAt()));
     put16(wire, shape.checksumAt(), sum == 0xffff ? 0xffff : ~sum & 0xffff);
     wires.push_back(std::move(wire));
+  }
+  return wires;
+}
+
+/// The wire frames that a frame stands for, as the segmenter cuts them: segmentation_test.cpp has shown that
+/// it does that right.
+inline std::vector<Bytes> wiresIn(FramePool& pool, Frame& frame) {
+  if (!isSuperFrame(frame)) {
+    Frame* alone = pool.copy(frame);
+    REQUIRE(alone);
+    REQUIRE(completeChecksum(*alone));
+    std::vector<Bytes> wires{bytesOf(*alone)};
+    pool.release(alone);
+    return wires;
+  }
+  Segmenter segmenter;
+  REQUIRE(segmenter.start(frame));
+  std::vector<Bytes> wires;
+  while (!segmenter.done()) {
+    Frame* wire = segmenter.next(pool);
+    REQUIRE(wire);
+    wires.push_back(bytesOf(*wire));
+    pool.release(wire);
   }
   return wires;
 }

@@ -31,29 +31,6 @@ std::shared_ptr<Policy> impairing(double duplicate, double loss, double corrupt,
   return policy;
 }
 
-/// The wire frames that a frame stands for, as the segmenter cuts them: segmentation_test.cpp has shown that
-/// it does that right.
-std::vector<Bytes> wiresIn(FramePool& pool, Frame& frame) {
-  if (!isSuperFrame(frame)) {
-    Frame* alone = pool.copy(frame);
-    REQUIRE(alone);
-    REQUIRE(completeChecksum(*alone));
-    std::vector<Bytes> wires{bytesOf(*alone)};
-    pool.release(alone);
-    return wires;
-  }
-  Segmenter segmenter;
-  REQUIRE(segmenter.start(frame));
-  std::vector<Bytes> wires;
-  while (!segmenter.done()) {
-    Frame* wire = segmenter.next(pool);
-    REQUIRE(wire);
-    wires.push_back(bytesOf(*wire));
-    pool.release(wire);
-  }
-  return wires;
-}
-
 /// One path, and what left it.
 struct PathBench : SeatBench {
   struct Wire {
@@ -87,12 +64,7 @@ struct PathBench : SeatBench {
       check();
     }
   }
-  void check() const {
-    const PathAccount& account = path.account;
-    REQUIRE(account.admitted.get() + account.duplicated.get() ==
-            account.delivered.get() + totalOf(account.dropped) + account.waiting.get() +
-                account.travelling.get() + account.staged.get());
-  }
+  void check() const { REQUIRE(balances(path.account)); }
   static void stage(void* self, Attachment& to, TxItem item) noexcept {
     auto& bench = *static_cast<PathBench*>(self);
     for (const Bytes& wire : wiresIn(*bench.pool, *item.frame)) bench.wires.push_back({bench.now, wire});

@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "frame/segmentation.hpp"
 #include "frame/virtio_header.hpp"
 #include "os/packet_socket.hpp"
 #include "os/rtnetlink.hpp"
@@ -279,15 +278,7 @@ TEST_CASE("segmentation: byte for byte what the kernel makes of the same super-f
       }
       REQUIRE(written == static_cast<ssize_t>(message.size()));
       Frame* superFrame = superFrameOf(*scene->bench.pool, shape, gsoSize);
-      Segmenter segmenter;
-      REQUIRE(segmenter.start(*superFrame));
-      std::vector<Bytes> ours;
-      while (!segmenter.done()) {
-        Frame* segment = segmenter.next(*scene->bench.pool);
-        REQUIRE(segment);
-        ours.push_back(bytesOf(*segment));
-        scene->bench.pool->release(segment);
-      }
+      const std::vector<Bytes> ours = wiresIn(*scene->bench.pool, *superFrame);
       scene->bench.pool->release(superFrame);
       CHECK(scene->bench.receive(*scene->port, ours.size()) == ours);
     }
