@@ -59,7 +59,7 @@ class UringIo final : public Io {
   };
 
   static constexpr unsigned requests = 1024;     // between two calls
-  static constexpr unsigned readsPerTurn = 512;  // by all devices together
+  static constexpr unsigned readsPerTurn = 128;  // by all devices together: what a first cache holds
 
   UringIo(Uring ring, FramePool& pool, int doorbellFd);
 
