@@ -57,6 +57,8 @@ export interface NativeEngine {
     triples: Uint32Array,
     flush: boolean,
   ): [up: number, down: number, changed: number, ticket: number]
+  /** Keeps what policies refer to: `kind` by its place in lib/shared-data.ts. Returns its number. */
+  share(kind: number, bytes: Uint8Array): number
   latest(): number
   settled(ticket: number): boolean
   poll(): Happening[]

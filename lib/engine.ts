@@ -8,6 +8,7 @@ import { integer, oneOf, optional, readOptions, refuse, required, seed } from '.
 import type { Port } from './port.js'
 import { nameRule } from './port.js'
 import { MemoryBridge } from './ports/memory-bridge.js'
+import { sharedKinds, type SharedData } from './shared-data.js'
 import { parseDuration, parseSize, type Duration, type Size } from './units.js'
 
 export interface EngineOptions {
@@ -44,6 +45,7 @@ export class Engine {
   readonly #virtual: boolean
   readonly #ports = new Map<number, Port>()
   readonly #fabrics = new Map<number, Fabric>()
+  readonly #shared = new Map<string, number>()
   readonly #bridges = new Map<number, MemoryBridge>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
   #waiting: { ticket: number; resolve: () => void }[] = []
@@ -171,6 +173,16 @@ export class Engine {
   /** @internal */
   removePort(id: number): void {
     this.#ports.delete(id)
+  }
+
+  /** @internal */
+  share(data: SharedData): number {
+    let number = this.#shared.get(data.key)
+    if (number === undefined) {
+      number = native(() => this.native.share(sharedKinds.indexOf(data.kind), data.bytes))
+      this.#shared.set(data.key, number)
+    }
+    return number
   }
 
   /** @internal */

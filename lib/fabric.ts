@@ -163,7 +163,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.#open()
     const { flush } = readOptions('a change', options, { flush: flag(false) })
     const list = [...changes]
-    const records = new PolicyRecords()
+    const records = new PolicyRecords((data) => this.engine.share(data))
     const known = new Map<Policy, { record: number; copy: Policy }>()
     const triples = new Uint32Array(list.length * 3)
     const checked = list.map(({ from, to, policy }, index) => {

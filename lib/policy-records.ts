@@ -3,79 +3,64 @@
  * native/binding/policies.cpp, which declares the same layout. Equal policies have equal records, byte for byte, and
  * only they: that is how the native half knows them again.
  *
- * A record is a head of eight words of 64 bits, then the settings of its impairments, one word each, then the
- * instructions of its filter, one word each.
+ * Everything is in words of 64 bits, little-endian. A record is a head of two (its length in words and its flags, 32
+ * bits each; the seed) and then its parts, in the order of their kinds. A part is a head of one word (its kind, and
+ * how many words follow, 32 bits each) and its words.
  */
-import type { PolicySpec } from './policy.js'
-
-/** 32-bit fields of the head, by their place. */
-const instructions = 0
-const impairments = 1 // a bit for each in use, by its place in the table of impairments
-const overhead = 2
-const flags = 3
-/** 64-bit fields of the head, by their place. */
-const delay = 2
-const jitter = 3
-const reorder = 4
-const rate = 5 // 0: no line
-const queueAmount = 6
-const seed = 7
-const headWords = 8
+import type { PolicyPart, PolicySpec } from './policy.js'
+import type { SharedData } from './shared-data.js'
 
 const allowed = 1
 const seeded = 2
-const queueUnitShift = 8
 
+const headWords = 2
+const partHeadWords = 1
 const wordBytes = 8
 
 /** Grows as policies are added; what `bytes` gave is stale then. */
 export class PolicyRecords {
+  readonly #share: (data: SharedData) => number
   #count = 0
   #words = 0
-  #buffer = new ArrayBuffer(16 * headWords * wordBytes)
+  #buffer = new ArrayBuffer(256 * wordBytes)
   #u32 = new Uint32Array(this.#buffer)
   #u64 = new BigUint64Array(this.#buffer)
   #f64 = new Float64Array(this.#buffer)
 
+  /** `share` gives the engine's number of what policies refer to. */
+  constructor(share: (data: SharedData) => number) {
+    this.#share = share
+  }
+
   /** Appends a record and returns its number, from 0. */
   add(policy: PolicySpec): number {
-    const filterWords = (policy.filter?.length ?? 0) / wordBytes
-    let settings = 0
-    let used = 0
-    policy.impairments.forEach((each, place) => {
-      if (!each) return
-      used |= 1 << place
-      settings += each.length
-    })
-    const at = this.#extend(headWords + settings + filterWords)
-
-    this.#u32[2 * at + instructions] = filterWords
-    this.#u32[2 * at + impairments] = used
-    this.#u32[2 * at + overhead] = policy.overhead
-    this.#u32[2 * at + flags] =
-      (policy.allowed ? allowed : 0) |
-      (policy.seed === undefined ? 0 : seeded) |
-      (policy.queueUnit << queueUnitShift)
-    this.#u64[at + delay] = policy.delay
-    this.#u64[at + jitter] = policy.jitter
-    this.#f64[at + reorder] = policy.reorder + 0 // one zero, not two
-    this.#u64[at + rate] = policy.rate ?? 0n
-    this.#u64[at + queueAmount] = policy.queueAmount
-    this.#u64[at + seed] = policy.seed ?? 0n
-
-    let word = at + headWords
-    for (const each of policy.impairments) {
-      if (!each) continue
-      this.#f64.set(each, word)
-      word += each.length
+    const length = policy.parts.reduce((sum, part) => sum + partHeadWords + wordsOf(part), headWords)
+    let at = this.#extend(length)
+    this.#u32[2 * at] = length
+    this.#u32[2 * at + 1] = (policy.allowed ? allowed : 0) | (policy.seed === undefined ? 0 : seeded)
+    this.#u64[at + 1] = policy.seed ?? 0n
+    at += headWords
+    for (const part of policy.parts) {
+      this.#u32[2 * at] = part.kind
+      this.#u32[2 * at + 1] = wordsOf(part)
+      at += partHeadWords
+      if (part.words instanceof Uint8Array) {
+        new Uint8Array(this.#buffer).set(part.words, at * wordBytes)
+        at += wordsOf(part)
+      } else for (const word of part.words) this.#put(at++, word)
     }
-    if (policy.filter) new Uint8Array(this.#buffer).set(policy.filter, word * wordBytes)
     return this.#count++
   }
 
   /** All records so far. */
   get bytes(): Uint8Array {
     return new Uint8Array(this.#buffer, 0, this.#words * wordBytes)
+  }
+
+  #put(at: number, word: number | bigint | SharedData): void {
+    if (typeof word === 'number')
+      this.#f64[at] = word + 0 // one zero, not two
+    else this.#u64[at] = typeof word === 'bigint' ? word : BigInt(this.#share(word))
   }
 
   /** Makes room for so many words, all zero, and returns where they begin. */
@@ -92,4 +77,8 @@ export class PolicyRecords {
     }
     return at
   }
+}
+
+function wordsOf({ words }: PolicyPart): number {
+  return words instanceof Uint8Array ? words.length / wordBytes : words.length
 }

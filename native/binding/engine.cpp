@@ -59,6 +59,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::run>("run"),
                          InstanceMethod<&Self::detach>("detach"),
                          InstanceMethod<&Self::revive>("revive"),
+                         InstanceMethod<&Self::share>("share"),
                          InstanceMethod<&Self::apply>("apply"),
                          InstanceMethod<&Self::latest>("latest"),
                          InstanceMethod<&Self::settled>("settled"),
@@ -194,6 +195,12 @@ Napi::Value EngineObject::detach(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
   auto& device = *info[1].As<Napi::External<Device>>().Data();
   return give(info.Env(), engine_->revive(portAt(info, 0), std::move(device.port)));
+}
+
+// share(kind, bytes: Uint8Array) → number
+Napi::Value EngineObject::share(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  return give(info.Env(), policies_.share(uint32At(info, 0), {bytes.Data(), bytes.ByteLength()}));
 }
 
 // apply(fabric, policies, triples, flush) → [up, down, changed, ticket]

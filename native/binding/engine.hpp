@@ -41,6 +41,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value revive(const Napi::CallbackInfo& info);
+  Napi::Value share(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value latest(const Napi::CallbackInfo& info);
   Napi::Value settled(const Napi::CallbackInfo& info);
@@ -67,12 +68,12 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   static void environmentEnds(void* self);
   std::size_t shutDown();
 
+  Policies policies_;  // before the engine, whose paths point into it
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LinkWatch> links_;
   std::mutex newsMutex_;  // set-up only; guards news_
   std::vector<LinkNews> news_;
   std::unordered_map<std::uint16_t, Bridge> bridges_;
-  Policies policies_;
   Napi::ThreadSafeFunction wake_;
 };
 

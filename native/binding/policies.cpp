@@ -1,6 +1,7 @@
 #include "binding/policies.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "impairments/registry.hpp"
 
@@ -10,80 +11,129 @@ namespace {
 constexpr std::size_t wordBytes = 8;
 static_assert(sizeof(FilterInstruction) == wordBytes && sizeof(double) == wordBytes);
 
-/// The head of a record. After it come the settings of its impairments and the instructions of its filter.
-struct Head {
-  std::uint32_t instructions;
-  std::uint32_t impairments;  ///< a bit for each in use, by its place in impairmentKinds()
-  std::uint32_t overhead;
-  std::uint8_t flags;
-  std::uint8_t queueUnit;
-  std::uint16_t unused;
-  std::int64_t delay;
-  std::int64_t jitter;
-  double reorder;
-  std::uint64_t rate;  ///< 0: no line
-  std::uint64_t queueAmount;
+struct RecordHead {
+  std::uint32_t words;  ///< of the whole record
+  std::uint32_t flags;
   std::uint64_t seed;
 };
-static_assert(sizeof(Head) == 8 * wordBytes);
+static_assert(sizeof(RecordHead) == 2 * wordBytes);
 
-constexpr std::uint8_t allowedFlag = 1;
-constexpr std::uint8_t seededFlag = 2;
+constexpr std::uint32_t allowedFlag = 1;
+constexpr std::uint32_t seededFlag = 2;
 
-/// How many words follow the head.
-std::size_t tailWords(const Head& head) {
-  std::size_t words = head.instructions;
-  for (std::size_t place = 0; place < impairmentKinds().size(); ++place) {
-    if (head.impairments >> place & 1) words += impairmentKinds()[place].settings;
+struct PartHead {
+  std::uint32_t kind;
+  std::uint32_t words;  ///< that follow
+};
+static_assert(sizeof(PartHead) == wordBytes);
+
+/// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
+enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Impairment = 16 };
+
+/// Takes values from the front of bytes that hold them.
+class Words {
+ public:
+  explicit Words(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+
+  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+  [[nodiscard]] std::size_t count() const { return bytes_.size() / wordBytes; }
+
+  template <typename Value>
+  Value take() {
+    Value value;
+    std::memcpy(&value, takeBytes(sizeof value).data(), sizeof value);
+    return value;
   }
-  return words;
+  double number() { return take<double>(); }
+  std::uint64_t integer() { return take<std::uint64_t>(); }
+  Duration duration() { return {take<std::int64_t>()}; }
+  /// All that is left.
+  template <typename Value>
+  std::vector<Value> rest() {
+    std::vector<Value> values(bytes_.size() / sizeof(Value));
+    if (!values.empty()) std::memcpy(values.data(), bytes_.data(), values.size() * sizeof(Value));
+    bytes_ = {};
+    return values;
+  }
+  Words takeWords(std::size_t words) { return Words(takeBytes(words * wordBytes)); }
+
+ private:
+  std::span<const std::uint8_t> takeBytes(std::size_t count) {
+    const auto taken = bytes_.first(count);
+    bytes_ = bytes_.subspan(count);
+    return taken;
+  }
+  std::span<const std::uint8_t> bytes_;
+};
+
+LineSettings lineOf(Words& words) {
+  LineSettings line;
+  line.rate = words.integer();
+  line.overhead = static_cast<std::uint32_t>(words.integer());
+  line.limit.unit = static_cast<Limit::Unit>(words.integer());
+  line.limit.amount = words.integer();
+  return line;
 }
 
-Result<std::shared_ptr<const Policy>> build(const Head& head, const std::uint8_t* tail,
-                                            std::uint64_t serial) {
-  auto policy = std::make_shared<Policy>();
-  policy->serial = serial;
-  policy->allowed = head.flags & allowedFlag;
-  for (std::size_t place = 0; place < impairmentKinds().size(); ++place) {
-    if (!(head.impairments >> place & 1)) continue;
-    const ImpairmentKind& kind = impairmentKinds()[place];
-    std::vector<double> settings(kind.settings);
-    std::memcpy(settings.data(), tail, settings.size() * wordBytes);
-    policy->impairments.push_back(kind.make(settings));
-    tail += settings.size() * wordBytes;
+TravelSettings travelOf(Words& words) {
+  TravelSettings travel;
+  travel.delay = words.duration();
+  travel.jitter = words.duration();
+  travel.reorder = words.number();
+  return travel;
+}
+
+Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
+  switch (kind) {
+    case PartKind::Filter: {
+      auto program = FilterProgram::verify(words.rest<FilterInstruction>());
+      if (!program) return program.error();
+      policy.filter = std::make_shared<const FilterProgram>(std::move(*program));
+      return {};
+    }
+    case PartKind::Line:
+      policy.line = lineOf(words);
+      return {};
+    case PartKind::Travel:
+      policy.travel = travelOf(words);
+      return {};
+    default:
+      policy.impairments.push_back(impairmentKinds()[kind - PartKind::Impairment].make(words.rest<double>()));
+      return {};
   }
-  if (head.instructions > 0) {
-    std::vector<FilterInstruction> instructions(head.instructions);
-    std::memcpy(instructions.data(), tail, instructions.size() * wordBytes);
-    auto program = FilterProgram::verify(instructions);
-    if (!program) return program.error();
-    policy->filter = std::make_shared<const FilterProgram>(std::move(*program));
-  }
-  if (head.rate > 0) {
-    const Limit limit{static_cast<Limit::Unit>(head.queueUnit), head.queueAmount};
-    policy->line = LineSettings{head.rate, head.overhead, limit};
-  }
-  policy->travel = {{head.delay}, {head.jitter}, head.reorder};
-  return std::shared_ptr<const Policy>(std::move(policy));
 }
 
 }  // namespace
+
+std::uint64_t Policies::share(std::size_t kind, std::span<const std::uint8_t> bytes) {
+  static_cast<void>(kind);  // there is one
+  DelayTable table;
+  table.values.resize(bytes.size() / sizeof(std::int16_t));
+  std::memcpy(table.values.data(), bytes.data(), table.values.size() * sizeof(std::int16_t));
+  shared_.emplace_back(std::make_unique<const DelayTable>(std::move(table)));
+  return shared_.size() - 1;
+}
 
 Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> records) {
   forgetExpired();
   std::vector<GivenPolicy> given;
   while (!records.empty()) {
-    Head head;
+    RecordHead head;
     std::memcpy(&head, records.data(), sizeof head);
-    const auto record = records.first(sizeof head + tailWords(head) * wordBytes);
+    const auto record = records.first(head.words * wordBytes);
     records = records.subspan(record.size());
 
     std::weak_ptr<const Policy>& known = known_[std::string(record.begin(), record.end())];
     auto policy = known.lock();
     if (!policy) {
-      auto built = build(head, record.data() + sizeof head, nextSerial_++);
-      if (!built) return built.error();
-      known = policy = std::move(*built);
+      auto built = std::make_shared<Policy>();
+      built->serial = nextSerial_++;
+      built->allowed = (head.flags & allowedFlag) != 0;
+      for (Words words(record.subspan(sizeof head)); !words.empty();) {
+        const auto [kind, count] = words.take<PartHead>();
+        if (auto added = addPart(*built, kind, words.takeWords(count)); !added) return added.error();
+      }
+      known = policy = std::move(built);
     }
     given.push_back({std::move(policy), head.flags & seededFlag ? std::optional(head.seed) : std::nullopt});
   }

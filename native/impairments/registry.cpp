@@ -12,9 +12,9 @@ namespace {
 using Settings = std::span<const double>;
 
 constexpr std::array kinds{
-    ImpairmentKind{"duplicate", 1, [](Settings settings) { return makeDuplicate(settings[0]); }},
-    ImpairmentKind{"loss", 1, [](Settings settings) { return makeLoss(settings[0]); }},
-    ImpairmentKind{"corrupt", 1, [](Settings settings) { return makeCorrupt(settings[0]); }},
+    ImpairmentKind{"duplicate", [](Settings settings) { return makeDuplicate(settings[0]); }},
+    ImpairmentKind{"loss", [](Settings settings) { return makeLoss(settings[0]); }},
+    ImpairmentKind{"corrupt", [](Settings settings) { return makeCorrupt(settings[0]); }},
 };
 
 }  // namespace

@@ -13,7 +13,6 @@ namespace etherloom {
 
 struct ImpairmentKind {
   std::string_view name;
-  std::size_t settings;  ///< how many numbers make() takes
   std::unique_ptr<const Impairment> (*make)(std::span<const double> settings);
 };
 

@@ -74,7 +74,7 @@ int bitsThatDiffer(const Fate& fate) {
 }
 
 std::unique_ptr<const Impairment> makeWith(const ImpairmentKind& kind, double value) {
-  return kind.make(std::vector<double>(kind.settings, value));
+  return kind.make(std::vector<double>(1, value));
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+/**
+ * What policies refer to by number because it is too large to be a part of each: tables of delays, traces. Handed to an
+ * engine once, which keeps it for its life. native/pipeline/shared_data.hpp is the other half.
+ */
+import { createHash } from 'node:crypto'
+
+/** The kinds there are, in the order of the native half. */
+export const sharedKinds = ['delay-table'] as const
+
+export class SharedData {
+  /** The same for the same kind and bytes. */
+  readonly key: string
+
+  constructor(
+    readonly kind: (typeof sharedKinds)[number],
+    /** As the kind's native half reads them. */
+    readonly bytes: Uint8Array,
+  ) {
+    this.key = `${kind} ${createHash('sha256').update(bytes).digest('base64')}`
+  }
+}
