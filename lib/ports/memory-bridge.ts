@@ -8,7 +8,7 @@
 import type { NativeEngine } from '../binding.js'
 import { Batch } from './batch.js'
 
-const size = 1 << 20
+const size = 1 << 21
 const headSize = 16
 const skip = 0xffffffff
 /** Frames that one wake-up hands out before the event loop gets its turn. */
