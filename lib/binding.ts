@@ -105,6 +105,7 @@ interface Addon {
     group?: number | undefined
     persist: boolean
     napi: boolean
+    queues: number
     namespace?: unknown
   }): Promise<Device>
   adoptTap(fd: number): Promise<Device>

@@ -42,6 +42,8 @@ export class Engine {
   readonly name: string
   /** Where all random streams start: the same seed, topology and frames give the same fates. */
   readonly seed: bigint
+  /** Native threads. */
+  readonly workers: number
   readonly #virtual: boolean
   readonly #ports = new Map<number, Port>()
   readonly #fabrics = new Map<number, Fabric>()
@@ -72,6 +74,7 @@ export class Engine {
       )
     this.name = given.name
     this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
+    this.workers = given.workers
     this.#virtual = given.clock === 'virtual'
     this.#native = native(
       () =>

@@ -2,6 +2,7 @@
 import { interfaceAddress, interfaceMac } from '../addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
 import type { Namespace } from '../namespace.js'
 import { flag, integer, list, readOptions, refuse } from '../options.js'
 import { interfaceRule, nameRule, namespaceRule } from '../port.js'
@@ -31,6 +32,11 @@ export interface TapPortOptions {
    * frames a fifth of their rate. Default false.
    */
   napi?: boolean
+  /**
+   * 1 to 64, and no more than the engine has workers: so many of them read the interface at the same time, each a queue
+   * of its own. A flow comes in on one queue, in order; between flows there is no order. Default 1.
+   */
+  queues?: number
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
   /** An open descriptor of a TAP instead of all of the above but `as`; it is duplicated, and stays the caller's to close. */
@@ -63,6 +69,7 @@ export class TapPort extends DevicePort {
       group: integer(0, 0xfffffffe),
       persist: flag(false),
       napi: flag(false),
+      queues: integer(1, 64, { default: 1 }),
       namespace: namespaceRule,
       fd: integer(0, 0x7fffffff),
     })
@@ -82,7 +89,24 @@ export class TapPort extends DevicePort {
       group: given.group,
       persist: given.persist,
       napi: given.napi,
+      queues: given.queues,
     }
+  }
+
+  /** How many workers read the interface. */
+  get queues(): number {
+    return this.#options.queues
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    const { name, workers } = fabric.engine
+    if (this.queues > workers)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_OPTION',
+        `port '${this.name}' cannot have ${this.queues} queues: each is read by a worker of its own, and '${name}' has ${workers}`,
+        { hint: 'give the engine more workers, or the port fewer queues' },
+      )
+    return super.open(fabric)
   }
 
   protected override async openDevice(namespace: unknown, again?: string): Promise<Device> {

@@ -31,6 +31,7 @@ export interface TapPlan {
   owner?: number
   persist?: boolean
   napi?: boolean
+  queues?: number
 }
 
 export interface PacketPlan {
@@ -101,6 +102,7 @@ export function planOf(topology: Topology, complain: Complain): Plan {
         complain([...place, 'host'], `no host '${given.host}'${suggestion(given.host, [...plan.hosts])}`)
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
+      checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
       if ('packet' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
@@ -184,6 +186,12 @@ function nameInterfaces(fabrics: Topology['fabrics'], complain: Complain): Map<T
     names.set(port, `eth${number}`)
   }
   return names
+}
+
+function checkQueues(given: TopologyPort, workers: number, place: Place, complain: Complain): void {
+  const queues = 'queues' in given ? given.queues : undefined
+  if (queues !== undefined && queues > workers)
+    complain(place, `'queues' must be at most the number of workers, which is ${workers}, not ${queues}`)
 }
 
 function checkPatch(

@@ -5,6 +5,7 @@
 import type { Port } from '../port.js'
 import { DevicePort } from '../ports/device.js'
 import { PacketPort } from '../ports/packet.js'
+import { TapPort } from '../ports/tap.js'
 import type { Drops, PathStats } from '../stats.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
@@ -23,6 +24,8 @@ export interface PortRow {
    * is no device.
    */
   method?: string
+  /** Of a TAP: how many workers read it. */
+  queues?: number
   /** The protocols whose super-frames pass its device whole. Absent where there is no device. */
   superFrames?: readonly string[]
   receivedFrames: number
@@ -108,10 +111,14 @@ function portRows(network: Network): PortRow[] {
   )
 }
 
-function deviceOf(port: Port, { engine }: Network): Pick<PortRow, 'method' | 'superFrames'> {
+function deviceOf(port: Port, { engine }: Network): Pick<PortRow, 'method' | 'queues' | 'superFrames'> {
   if (!(port instanceof DevicePort) || port.superFrames === undefined) return {}
   const method = port instanceof PacketPort ? port.method : engine.io
-  return { ...(method !== undefined && { method }), superFrames: port.superFrames }
+  return {
+    ...(method !== undefined && { method }),
+    ...(port instanceof TapPort && { queues: port.queues }),
+    superFrames: port.superFrames,
+  }
 }
 
 function destination(plan: PortPlan): string {

@@ -105,6 +105,10 @@ const napi = yesOrNo(
   "Whether the interface's kernel joins what the port sends (NAPI and GRO): for bulk TCP, at the cost of small frames.",
   false,
 )
+const queues = wholeNumber(1, 64, undefined, {
+  description: 'How many workers read the interface at the same time; no more than there are.',
+  default: 1,
+})
 const mtu = wholeNumber(68, 65_521, 'bytes', {
   description: 'Largest IP packet of the interface, in bytes.',
   default: 1500,
@@ -183,6 +187,7 @@ const hostPort = z.strictObject({
   mtu: mtu.exactOptional(),
   mac: mac.exactOptional(),
   napi: napi.exactOptional(),
+  queues: queues.exactOptional(),
 })
 const tapPort = z.strictObject({
   tap: interfaceName('TAP interface on this machine, created if it does not exist.'),
@@ -194,6 +199,7 @@ const tapPort = z.strictObject({
   }).exactOptional(),
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
   napi: napi.exactOptional(),
+  queues: queues.exactOptional(),
 })
 const packetPort = z.strictObject({
   packet: interfaceName('Existing interface to open a packet socket on.'),

@@ -58,9 +58,12 @@ Napi::Object describe(Napi::Env env, const Link& link) {
   return object;
 }
 
+Napi::Value deliver(Napi::Env env, Device device) {
+  return Napi::External<Device>::New(env, new Device(std::move(device)),
+                                     [](Napi::Env, Device* each) { delete each; });
+}
 Napi::Value deliver(Napi::Env env, std::unique_ptr<Port> port) {
-  return Napi::External<Device>::New(env, new Device{std::move(port)},
-                                     [](Napi::Env, Device* device) { delete device; });
+  return deliver(env, Device{std::move(port), {}});
 }
 
 /// The protocols of which the port carries super-frames.
@@ -71,10 +74,10 @@ Napi::Array superFrames(Napi::Env env, Offloads offloads) {
   return protocols;
 }
 
-Napi::Object deliver(Napi::Env env, std::unique_ptr<Port> port, const Link& link) {
+Napi::Object deliver(Napi::Env env, Device device, const Link& link) {
   Napi::Object object = describe(env, link);
-  object.Set("superFrames", superFrames(env, port->offloads()));
-  object.Set("device", deliver(env, std::move(port)));
+  object.Set("superFrames", superFrames(env, device.port->offloads()));
+  object.Set("device", deliver(env, std::move(device)));
   return object;
 }
 
@@ -85,12 +88,20 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap) {
   const std::uint32_t limit = tap.link.mtu == 0 ? FramePool::largeCapacity : frameLimit(tap.link.mtu);
   constexpr Offloads tcp = Offloads::Checksum | Offloads::Tso4 | Offloads::Tso6 | Offloads::Ecn;
   const Offloads offloads = tap.udpSegmentation ? Offloads::All : tap.segmentation ? tcp : Offloads::None;
-  auto port = std::make_unique<TapPort>(std::move(tap.queues.front()), limit, tap.virtioHeader, offloads);
-  return deliver(env, std::move(port), tap.link);
+  Device device;
+  for (Fd& queue : tap.queues) {
+    auto port = std::make_unique<TapPort>(std::move(queue), limit, tap.virtioHeader, offloads);
+    if (!device.port) {
+      device.port = std::move(port);
+    } else {
+      device.further.push_back(std::move(port));
+    }
+  }
+  return deliver(env, std::move(device), tap.link);
 }
 
-/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, namespace?}) → Promise<{device,
-/// index, ...}>
+/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, queues, namespace?}) →
+/// Promise<{device, index, ...}>
 Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   const auto asked = info[0].As<Napi::Object>();
   std::optional<Error> wrong;
@@ -105,6 +116,7 @@ Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   options.persist = flag(asked, "persist");
   options.virtioHeader = true;
   options.napi = flag(asked, "napi");
+  options.queues = static_cast<int>(number(asked, "queues"));
   options.networkNamespace = networkNamespace(asked);
   return Task<Tap>::run(
       info.Env(), info[0],
@@ -152,7 +164,7 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
         const Link link = socket.link;
         auto port = std::make_unique<PacketPort>(std::move(socket), direction, frameLimit(link.mtu));
         const char* method = port->method() == PacketMethod::Ring ? "ring" : "calls";
-        Napi::Object delivered = deliver(env, std::move(port), link);
+        Napi::Object delivered = deliver(env, Device{std::move(port), {}}, link);
         delivered.Set("method", method);
         return delivered;
       });
@@ -202,7 +214,7 @@ Napi::Value closeNamespace(const Napi::CallbackInfo& info) {
 
 /// discardDevice(device): closes what no fabric took
 Napi::Value discardDevice(const Napi::CallbackInfo& info) {
-  info[0].As<Napi::External<Device>>().Data()->port.reset();
+  *info[0].As<Napi::External<Device>>().Data() = {};
   return info.Env().Undefined();
 }
 

@@ -144,7 +144,7 @@ Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
 Napi::Value EngineObject::attach(const Napi::CallbackInfo& info) {
   auto& device = *info[2].As<Napi::External<Device>>().Data();
   auto port = engine_->attach(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
-                              std::move(device.port));
+                              std::move(device.port), {}, std::move(device.further));
   if (!port) return raise(info.Env(), port.error());
   return give(info.Env(), static_cast<std::uint32_t>(*port));
 }
@@ -194,7 +194,8 @@ Napi::Value EngineObject::detach(const Napi::CallbackInfo& info) {
 // revive(port, device) → ticket
 Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
   auto& device = *info[1].As<Napi::External<Device>>().Data();
-  return give(info.Env(), engine_->revive(portAt(info, 0), std::move(device.port)));
+  return give(info.Env(),
+              engine_->revive(portAt(info, 0), std::move(device.port), std::move(device.further)));
 }
 
 // share(kind, bytes: Uint8Array) → number

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "frame/drop.hpp"
 
@@ -77,25 +78,30 @@ class Sequence {
   std::uint32_t depth_ = 0;  // the writer's own
 };
 
-/// What one port counts. A super-frame counts as the wire frames it stands for, here and below. Writer: the
-/// port's worker.
+/// What one port, or a further queue of one, counts. A super-frame counts as the wire frames it stands for,
+/// here and below. Writer: its worker.
 struct PortCounters {
   Sequence sequence;
   Counter receivedFrames, receivedBytes, transmittedFrames, transmittedBytes;
   Drops dropped;
 };
 
-/// What one path counts on the side of its from-port. Writer: that port's worker.
+/// What one path counts on the side of one queue of its from-port. Writer: that queue's worker.
 struct PathOffer {
   Sequence sequence;
   /// Refused by the filter; lost for want of a buffer or of room in the other worker's ring; handed over.
   Counter offered, refused, lostOnTheWay, handedOver;
 };
 
-/// What one path counts on the side of its to-port. Writer: that port's worker.
+/// What one path counts. Beside the offers, on the side of its to-port; writer: that port's worker.
 /// admitted + duplicated = delivered + dropped + waiting + travelling + staged, always.
 struct PathAccount {
-  PathOffer offer;
+  struct alignas(64) FurtherOffer : PathOffer {};
+
+  PathOffer offer;                          ///< by the from-port's first queue
+  std::vector<FurtherOffer> furtherOffers;  ///< by its others; as many as those from before any is counted
+  [[nodiscard]] PathOffer& offerOf(unsigned queue) { return queue == 0 ? offer : furtherOffers[queue - 1]; }
+
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;
   Drops dropped;

@@ -19,8 +19,10 @@ bool Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept 
   held->bits = (held->frame->length + settings.overhead) * 8;
   held->next = nullptr;
   if (!inService_) {
-    finish_ = at;
-    remainder_ = 0;
+    if (finish_ < at) {  // else it comes late from another worker, and the line was busy until then
+      finish_ = at;
+      remainder_ = 0;
+    }
     serve(held);
     return true;
   }

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "os/flow_steering.hpp"
 #include "os/privilege.hpp"
 #include "os/rtnetlink.hpp"
 
@@ -82,7 +83,9 @@ Result<void> checkJoinable(Rtnetlink& rtnetlink, const std::string& name, bool m
   if (link->tun->multiQueue != multiQueue)
     return Error{
         EINVAL, "ioctl TUNSETIFF",
-        what + (multiQueue ? "it was made with a single queue" : "it was made with multiple queues")};
+        what + (multiQueue ? "it was made with a single queue; ask for one, or make it anew (ip tuntap "
+                             "add NAME mode tap multi_queue)"
+                           : "it was made with multiple queues; ask for several, or make it anew")};
   if (link->tun->queues > 0) return Error{EBUSY, "ioctl TUNSETIFF", what + "it is in use already"};
   return {};
 }
@@ -172,6 +175,10 @@ Result<Tap> openHere(const TapOptions& options) {
     Result<Fd> further = openQueue(name, flags);
     if (!further) return further.error();
     tap.queues.push_back(*std::move(further));
+  }
+  if (options.queues > 1) {
+    tap.steered = static_cast<bool>(steerFlows(queue));
+    if (!tap.steered) unsteer(queue);  // an earlier holder may have left a program
   }
   if (auto set = setOffloads(queue, tap); !set) return set.error();
 

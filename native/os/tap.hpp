@@ -41,6 +41,7 @@ struct Tap {
   bool virtioHeader = false;
   bool segmentation = false;     ///< super-frames of TCP and undone checksums pass, both ways
   bool udpSegmentation = false;  ///< super-frames of UDP too (Linux 6.2)
+  bool steered = false;  ///< several queues: each flow comes out of one, whichever its answers are written to
 };
 
 /// Creates the TAP of that name, or joins it if it exists and nobody holds it; neither offloads nor a filter

@@ -23,7 +23,9 @@ std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::s
 }
 
 Path::Path(Attachment& from, Attachment& to, std::uint64_t seed)
-    : from_(from), to_(to), stages_(seedStages(seed)) {}
+    : from_(from), to_(to), stages_(seedStages(seed)) {
+  account.furtherOffers = std::vector<PathAccount::FurtherOffer>(from.further.size());
+}
 
 void Path::reseed(std::uint64_t seed) { stages_ = seedStages(seed); }
 

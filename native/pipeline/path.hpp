@@ -1,9 +1,9 @@
 // A directed pair of ports: filter, impairments, line, travel, departure. The moving parts of one path.
 //
 // Constructed on the control thread, before a topology names it; from then on its methods belong to the
-// worker of its to-port, except `account.offer`, which the worker of its from-port writes. It outlives the
-// policies it is given: the random streams, the line's free time and the frames under way stay when a policy
-// is replaced.
+// worker of its to-port, except the offers of `account`, which the workers of its from-port write. It
+// outlives the policies it is given: the random streams, the line's free time and the frames under way stay
+// when a policy is replaced.
 //
 // Theory of operation. admit() runs a frame through the impairments of the policy it was judged by and gives
 // each copy to the line, or to travel where there is none. A path has one next event, due(): a frame leaves

@@ -23,22 +23,23 @@ std::uint64_t segmentsOf(const RxBurst& burst, FrameMask mask) {
   return segments;
 }
 
-void countDropped(Attachment& from, DropReason reason, std::uint64_t frames) {
+void countDropped(PortQueue& from, DropReason reason, std::uint64_t frames) {
   Sequence::Update update(from.port->counters().sequence);
   from.port->counters().dropped.add(reason, frames);
 }
 
 }  // namespace
 
-void Pipeline::pass(Attachment& from, RxBurst& burst) noexcept {
+void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
   screen(from, burst);
   if (burst.count() == 0) return;
 
-  const FabricVersion* version = from.fabric->version.load(std::memory_order_acquire);
+  FabricSeat& fabric = *from.seat.fabric;
+  const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
   std::array<Verdict, burstSize> verdicts;
   LearnLog log;
-  version->fabric->decide(from.slot, burst.frames(), burst.at, verdicts, log);
-  if (!log.entries().empty()) sink_.learned(*from.fabric, log.entries());
+  version->fabric->decide(from.seat.slot, burst.frames(), burst.at, verdicts, log);
+  if (!log.entries().empty()) sink_.learned(fabric, log.entries());
 
   const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
   if (stranded != 0) countDropped(from, DropReason::Unreachable, segmentsOf(burst, stranded));
@@ -47,7 +48,7 @@ void Pipeline::pass(Attachment& from, RxBurst& burst) noexcept {
 }
 
 // Counts and stamps what came in; what cannot be a frame ends here.
-void Pipeline::screen(Attachment& from, RxBurst& burst) noexcept {
+void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
   PortCounters& counters = from.port->counters();
   const std::uint32_t limit = from.port->limit();
   std::uint64_t frames = 0, bytes = 0, runts = 0, oversize = 0;
@@ -55,7 +56,7 @@ void Pipeline::screen(Attachment& from, RxBurst& burst) noexcept {
   for (unsigned index = 0; index < burst.count(); ++index) {
     Frame& frame = *burst[index];
     frame.arrival = burst.at;
-    frame.from = from.id;
+    frame.from = from.seat.id;
     frame.number = from.received++;
     if (frame.length < ethernetHeaderLength) {
       ++runts;
@@ -79,8 +80,9 @@ void Pipeline::screen(Attachment& from, RxBurst& burst) noexcept {
 
 // Turns verdicts into targets: for each to-port that paths allow, which frames of the burst it gets.
 // Returns the frames that should go somewhere and that no path would carry.
-FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version, const RxBurst& burst,
+FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
                            std::span<const Verdict> verdicts) noexcept {
+  Attachment& from = queue.seat;
   targets_.clear();
   const auto at = static_cast<std::size_t>(from.slot);
   if (at >= version.members.size() || version.members[at] != &from) {
@@ -92,10 +94,12 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version, const
 
   const auto add = [&](Attachment* to, const RowEntry* entry, FrameMask mask) {
     reached |= mask;
+    PathAccount& account = entry ? entry->path->account : from.defaults[to->worker];
+    PathOffer& offer = account.offerOf(queue.index);
     if (entry) {
-      targets_.push_back({to, entry->path, entry->policy, &entry->path->account, mask, 0});
+      targets_.push_back({to, entry->path, entry->policy, &account, &offer, mask, 0});
     } else {
-      targets_.push_back({to, nullptr, nullptr, &from.defaults[to->worker], mask, 0});
+      targets_.push_back({to, nullptr, nullptr, &account, &offer, mask, 0});
     }
   };
 
@@ -105,7 +109,7 @@ FrameMask Pipeline::gather(Attachment& from, const FabricVersion& version, const
     if (verdicts[index].floods()) {
       flooded |= bit;
     } else if (verdicts[index].drops()) {
-      countDropped(from, verdicts[index].reason(), burst[index]->offload.segments);
+      countDropped(queue, verdicts[index].reason(), burst[index]->offload.segments);
     } else {
       direct |= bit;
     }
@@ -196,7 +200,7 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
       target.cut = target.mask & judged->cut;
       target.mask &= judged->accepted;
     }
-    PathOffer& offer = target.account->offer;
+    PathOffer& offer = *target.offer;
     Sequence::Update update(offer.sequence);
     offer.offered.add(offered);
     offer.refused.add(refused);
@@ -232,7 +236,7 @@ void Pipeline::fanOut(RxBurst& burst) noexcept {
     forEachFrame(target.mask, [&](unsigned index) {
       crossings[count++] = {burst[index], target.to, target.path, target.policy, target.account};
     });
-    if (count != 0) sink_.handOver(std::span(crossings).first(count));
+    if (count != 0) sink_.handOver(std::span(crossings).first(count), *target.offer);
   }
 }
 
@@ -244,7 +248,8 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
   std::uint64_t refused = 0, lost = 0;
   const auto put = [&](Frame* frame) {
     crossings[count++] = {frame, target.to, target.path, target.policy, target.account};
-    if (count == burstSize) sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)));
+    if (count == burstSize)
+      sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)), *target.offer);
   };
   forEachFrame(target.mask | target.cut, [&](unsigned index) {
     Frame* frame = burst[index];
@@ -264,8 +269,8 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
     }
     burst.pool.release(frame);
   });
-  if (count != 0) sink_.handOver(std::span(crossings).first(count));
-  PathOffer& offer = target.account->offer;
+  PathOffer& offer = *target.offer;
+  if (count != 0) sink_.handOver(std::span(crossings).first(count), offer);
   Sequence::Update update(offer.sequence);
   offer.refused.add(refused);
   offer.lostOnTheWay.add(lost);

@@ -21,8 +21,8 @@ struct Crossing {
 /// Where the pipeline's results go: the worker.
 class PipelineSink {
  public:
-  /// Takes the copies of one burst for one to-port.
-  virtual void handOver(std::span<const Crossing> crossings) noexcept = 0;
+  /// Takes the copies of one burst for one to-port, and counts them as handed over or lost in `offer`.
+  virtual void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept = 0;
   virtual void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept = 0;
 
  protected:
@@ -33,8 +33,8 @@ class Pipeline {
  public:
   explicit Pipeline(PipelineSink& sink) : sink_(sink) {}
 
-  /// Judges a burst that `from` received and hands its copies over. Takes the burst's references.
-  void pass(Attachment& from, RxBurst& burst) noexcept;
+  /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
+  void pass(PortQueue& from, RxBurst& burst) noexcept;
   /// Room for a flood to this many ports. Before a topology with that many is published.
   void reserve(std::size_t ports) { targets_.reserve(ports); }
 
@@ -44,12 +44,13 @@ class Pipeline {
     Path* path;
     const Policy* policy;
     PathAccount* account;
-    FrameMask mask;  ///< of frames that go there as they are
-    FrameMask cut;   ///< of super-frames whose segments its filter judges one by one
+    PathOffer* offer;  ///< the receiving queue's
+    FrameMask mask;    ///< of frames that go there as they are
+    FrameMask cut;     ///< of super-frames whose segments its filter judges one by one
   };
 
-  void screen(Attachment& from, RxBurst& burst) noexcept;
-  [[nodiscard]] FrameMask gather(Attachment& from, const FabricVersion& version, const RxBurst& burst,
+  void screen(PortQueue& from, RxBurst& burst) noexcept;
+  [[nodiscard]] FrameMask gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
   void filter(const RxBurst& burst) noexcept;
   void fanOut(RxBurst& burst) noexcept;

@@ -31,26 +31,51 @@ struct FabricSeat {
   std::atomic<const FabricVersion*> version{nullptr};
 };
 
-/// A port's seat in a fabric. The first part never changes; the second belongs to the port's worker.
-struct Attachment {
-  PortId id{};
-  PortKey key;
-  Slot slot{};
+/// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
+/// itself; a multi-queue TAP has further ones, each on another worker and with a descriptor of its own. What
+/// is received on any of them comes from the Attachment's port. The first part never changes; the second
+/// belongs to the queue's worker.
+struct PortQueue {
+  PortQueue(Attachment& itsSeat, unsigned itsIndex) : seat(itsSeat), index(itsIndex) {}
+
+  Attachment& seat;
+  const unsigned index;  ///< 0 for the Attachment
   std::uint16_t worker = 0;
-  FabricSeat* fabric = nullptr;
-  std::string name;
+
+  PortKey key;  ///< the same for all queues of a port; the generation is that of the device
   std::unique_ptr<Port> port;
   PortCounters counters;
-  std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
-
   bool up = false;
   bool readyListed = false;
-  bool stageListed = false;
-  std::uint8_t staged = 0;
   std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
-  Attachment* nextReady = nullptr;
+  PortQueue* nextReady = nullptr;
+};
+
+/// A port's seat in a fabric, and its first queue, which alone transmits. The parts are of those who use
+/// them, on cache lines of their own: read by the workers of all its queues; of its own worker; of the
+/// control thread.
+struct Attachment final : PortQueue {
+  Attachment() : PortQueue(*this, 0) {}
+
+  alignas(64) PortId id{};
+  Slot slot{};
+  FabricSeat* fabric = nullptr;
+  std::string name;
+  std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
+
+  alignas(64) bool stageListed = false;
+  std::uint8_t staged = 0;
   Attachment* nextStaged = nullptr;
   std::array<TxItem, burstSize> stage;
+
+  std::vector<std::unique_ptr<PortQueue>> further;
+  std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
+
+  template <typename Each>
+  void eachQueue(Each&& each) {
+    each(static_cast<PortQueue&>(*this));
+    for (const auto& queue : further) each(*queue);
+  }
 };
 
 /// One explicit pair: what its from-port may do towards one other port.

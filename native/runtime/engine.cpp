@@ -1,6 +1,7 @@
 #include "runtime/engine.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "io/epoll_io.hpp"
 #include "io/uring_io.hpp"
@@ -73,9 +74,15 @@ Ticket Engine::removeFabric(FabricId fabric) {
 }
 
 Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
-                              std::optional<std::uint16_t> worker) {
+                              std::optional<std::uint16_t> worker,
+                              std::vector<std::unique_ptr<Port>> further) {
   if (isVirtual() && !port->virtualClock()) {
     return Error{EINVAL, "", "a port of the outside world cannot run on a virtual clock"};
+  }
+  if (further.size() >= workers_.size()) {
+    return Error{EINVAL, "",
+                 "a port of " + std::to_string(further.size() + 1) + " queues needs as many workers, and " +
+                     "this engine has " + std::to_string(workers_.size())};
   }
   FabricRecord& record = this->record(fabric);
   auto next = std::make_unique<FabricVersion>(*record.version);
@@ -89,24 +96,36 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     seats_.push_back(nullptr);
   }
 
+  const std::vector<std::uint16_t> owners = workersFor(further.size() + 1, worker);
   auto seat = std::make_unique<Attachment>();
   seat->id = freePorts_.back();
-  seat->key = {static_cast<std::uint32_t>(seat->id), ++generation_};
   seat->slot = record.freeSlots.back();
-  seat->worker = worker.value_or(leastLoaded());
   seat->fabric = &record.seat;
   seat->name = std::move(name);
   seat->port = std::move(port);
+  seat->generation = ++generation_;
+  for (auto& device : further) {
+    const auto index = static_cast<unsigned>(seat->further.size() + 1);
+    seat->further.emplace_back(std::make_unique<PortQueue>(*seat, index))->port = std::move(device);
+  }
+  seat->eachQueue([&](PortQueue& queue) {
+    queue.key = {static_cast<std::uint32_t>(seat->id), seat->generation};
+    queue.worker = owners[queue.index];
+  });
   seat->defaults = std::vector<PathAccount>(workers_.size());
+  for (PathAccount& account : seat->defaults)
+    account.furtherOffers = std::vector<PathAccount::FurtherOffer>(further.size());
   freePorts_.pop_back();
   record.freeSlots.pop_back();
 
   Attachment& attached = *seat;
   seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
-  workers_[attached.worker]->addLoad(1);
-  workers_[attached.worker]->enter(attached);
   orderAll([ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
-  order(attached.worker, [&attached](Worker& owner) { owner.attach(attached); });
+  attached.eachQueue([this](PortQueue& queue) {
+    workers_[queue.worker]->addLoad(1);
+    workers_[queue.worker]->enter(queue);
+    order(queue.worker, [&queue](Worker& owner) { owner.attach(queue); });
+  });
   next->members[static_cast<std::size_t>(attached.slot)] = &attached;
   publish(record, std::move(next));
   return attached.id;
@@ -131,7 +150,8 @@ Ticket Engine::detach(PortId id) {
     shorter->policies.erase(shorter->policies.begin() + index);
     row = std::move(shorter);
   }
-  workers_[leaving.worker]->addLoad(-1);
+  leaving.eachQueue([this](PortQueue& queue) { workers_[queue.worker]->addLoad(-1); });
+  leaving.generation = 0;  // what fails from now on is no news
 
   // Paths join ports that were members together: the first of a pair to leave takes both along.
   std::vector<std::uint64_t> pairs;
@@ -152,8 +172,12 @@ Ticket Engine::detach(PortId id) {
       order(path->second->to().worker,
             [moving = path->second.get()](Worker& worker) { worker.flush(*moving); });
     }
-    order(leaving.worker, [&leaving](Worker& worker) { worker.detach(leaving); });
-    whenGone(*leaving.port, [this, &leaving, &record, pairs] {
+    std::vector<const Port*> devices;
+    leaving.eachQueue([this, &devices](PortQueue& queue) {
+      order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
+      devices.push_back(queue.port.get());
+    });
+    whenGone(std::move(devices), [this, &leaving, &record, pairs] {
       for (const std::uint64_t key : pairs) paths_.erase(key);
       record.freeSlots.push_back(leaving.slot);
       freePorts_.push_back(leaving.id);
@@ -162,12 +186,38 @@ Ticket Engine::detach(PortId id) {
   });
 }
 
-Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
+Ticket Engine::revive(PortId id, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further) {
+  struct Devices {
+    std::vector<std::unique_ptr<Port>> fresh, old;  // by queue; each is the matter of that queue's worker
+  };
   Attachment& seat = this->seat(id);
-  auto fresh = std::make_shared<std::unique_ptr<Port>>(std::move(device));
-  auto old = std::make_shared<std::unique_ptr<Port>>();
-  order(seat.worker, [&seat, fresh, old](Worker& worker) { worker.revive(seat, std::move(*fresh), *old); });
-  return fence([this, old] { whenGone(**old, [old] {}); });
+  seat.generation = ++generation_;
+  auto devices = std::make_shared<Devices>();
+  devices->fresh.push_back(std::move(device));
+  for (auto& queue : further) devices->fresh.push_back(std::move(queue));
+  devices->old.resize(devices->fresh.size());
+  seat.eachQueue([&](PortQueue& queue) {
+    order(queue.worker, [&queue, devices, generation = seat.generation](Worker& worker) {
+      worker.revive(queue, std::move(devices->fresh[queue.index]), generation, devices->old[queue.index]);
+    });
+  });
+  return fence([this, devices] {
+    std::vector<const Port*> old;
+    for (const auto& each : devices->old) old.push_back(each.get());
+    whenGone(std::move(old), [devices] {});
+  });
+}
+
+// The device of a port is one: when a queue finds it gone, the others are closed, and it is said once. News
+// of a device that has been replaced since, or of a port that is leaving, is none.
+bool Engine::takeDown(const Event& event) {
+  Attachment* seat = seats_[static_cast<std::size_t>(event.port)].get();
+  if (!seat || seat->generation != event.generation) return false;
+  seat->generation = 0;
+  if (seat->further.empty()) return true;
+  seat->eachQueue(
+      [this](PortQueue& queue) { order(queue.worker, [&queue](Worker& worker) { worker.close(queue); }); });
+  return true;
 }
 
 // ---- policies ----
@@ -291,9 +341,11 @@ Ticket Engine::fence(std::function<void()> done) {
   return ticket;
 }
 
-void Engine::whenGone(const Port& port, std::function<void()> done) {
-  extend([this, &port, done = std::move(done)] {
-    if (!port.gone()) return whenGone(port, done);
+void Engine::whenGone(std::vector<const Port*> ports, std::function<void()> done) {
+  extend([this, ports = std::move(ports), done = std::move(done)] {
+    const bool allGone =
+        std::all_of(ports.begin(), ports.end(), [](const Port* port) { return port->gone(); });
+    if (!allGone) return whenGone(ports, done);
     done();
   });
 }
@@ -319,7 +371,11 @@ std::uint64_t Engine::slowestPass() const {
 }
 
 void Engine::poll(const std::function<void(const Event&)>& each) {
-  for (const auto& worker : workers_) worker->events.drain(each);
+  for (const auto& worker : workers_) {
+    worker->events.drain([&](const Event& event) {
+      if (event.kind != EventKind::PortDown || takeDown(event)) each(event);
+    });
+  }
   while (!graces_.empty() && graces_.front().epoch <= slowestPass()) {
     Grace grace = std::move(graces_.front());
     graces_.pop_front();
@@ -354,11 +410,17 @@ void Engine::advance(Duration duration) {
 
 // ---- what is going on ----
 
-std::uint16_t Engine::leastLoaded() const {
-  const auto least =
-      std::min_element(workers_.begin(), workers_.end(),
-                       [](const auto& left, const auto& right) { return left->load() < right->load(); });
-  return static_cast<std::uint16_t>(least - workers_.begin());
+std::uint16_t Engine::leastLoaded() const { return workersFor(1, {}).front(); }
+
+std::vector<std::uint16_t> Engine::workersFor(std::size_t queues, std::optional<std::uint16_t> first) const {
+  std::vector<std::uint16_t> workers(workers_.size());
+  std::iota(workers.begin(), workers.end(), std::uint16_t{0});
+  std::stable_sort(workers.begin(), workers.end(), [&](std::uint16_t left, std::uint16_t right) {
+    return std::pair(left != first, workers_[left]->load()) <
+           std::pair(right != first, workers_[right]->load());
+  });
+  workers.resize(queues);
+  return workers;
 }
 
 void Engine::committed(std::uint16_t worker) noexcept {
@@ -375,6 +437,11 @@ void readDrops(const Drops& drops, std::array<std::uint64_t, dropReasonCount>& i
   for (std::size_t reason = 0; reason < dropReasonCount; ++reason) into[reason] = drops.get(reason);
 }
 
+void addDrops(std::array<std::uint64_t, dropReasonCount>& sum,
+              const std::array<std::uint64_t, dropReasonCount>& part) {
+  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) sum[reason] += part[reason];
+}
+
 // The to-side is read first: what it has admitted was handed over before, so the difference is never
 // negative.
 PathSnapshot snapshotOf(const PathAccount& account) {
@@ -389,12 +456,18 @@ PathSnapshot snapshotOf(const PathAccount& account) {
     held = account.travelling.get() + account.staged.get();
     readDrops(account.dropped, snapshot.dropped);
   });
-  account.offer.sequence.read([&] {
-    handedOver = account.offer.handedOver.get();
-    refused = account.offer.refused.get();
-    lost = account.offer.lostOnTheWay.get();
-    snapshot.offered = account.offer.offered.get();
-  });
+  const auto addOffer = [&](const PathOffer& offer) {
+    std::array<std::uint64_t, 4> read{};
+    offer.sequence.read([&] {
+      read = {offer.offered.get(), offer.refused.get(), offer.lostOnTheWay.get(), offer.handedOver.get()};
+    });
+    snapshot.offered += read[0];
+    refused += read[1];
+    lost += read[2];
+    handedOver += read[3];
+  };
+  addOffer(account.offer);
+  for (const PathOffer& offer : account.furtherOffers) addOffer(offer);
   snapshot.dropped[static_cast<std::size_t>(DropReason::Filter)] += refused;
   snapshot.dropped[static_cast<std::size_t>(DropReason::NoBuffer)] += lost;
   const std::uint64_t beingJudged = snapshot.offered - refused - lost - handedOver;
@@ -409,25 +482,32 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
   sum.deliveredBytes += part.deliveredBytes;
   sum.waiting += part.waiting;
   sum.inFlight += part.inFlight;
-  for (std::size_t reason = 0; reason < dropReasonCount; ++reason)
-    sum.dropped[reason] += part.dropped[reason];
+  addDrops(sum.dropped, part.dropped);
 }
 
 }  // namespace
 
 PortSnapshot Engine::portSnapshot(PortId id) const {
-  const Attachment& attachment = seat(id);
-  const PortCounters& counters = attachment.counters;
-  PortSnapshot snapshot;
-  counters.sequence.read([&] {
-    snapshot.receivedFrames = counters.receivedFrames.get();
-    snapshot.receivedBytes = counters.receivedBytes.get();
-    snapshot.transmittedFrames = counters.transmittedFrames.get();
-    snapshot.transmittedBytes = counters.transmittedBytes.get();
-    readDrops(counters.dropped, snapshot.dropped);
+  Attachment& attachment = seat(id);
+  PortSnapshot sum;
+  attachment.eachQueue([&sum](const PortQueue& queue) {
+    const PortCounters& counters = queue.counters;
+    PortSnapshot part;
+    counters.sequence.read([&] {
+      part.receivedFrames = counters.receivedFrames.get();
+      part.receivedBytes = counters.receivedBytes.get();
+      part.transmittedFrames = counters.transmittedFrames.get();
+      part.transmittedBytes = counters.transmittedBytes.get();
+      readDrops(counters.dropped, part.dropped);
+    });
+    sum.receivedFrames += part.receivedFrames;
+    sum.receivedBytes += part.receivedBytes;
+    sum.transmittedFrames += part.transmittedFrames;
+    sum.transmittedBytes += part.transmittedBytes;
+    addDrops(sum.dropped, part.dropped);
   });
-  for (const PathAccount& account : attachment.defaults) addTo(snapshot.defaults, snapshotOf(account));
-  return snapshot;
+  for (const PathAccount& account : attachment.defaults) addTo(sum.defaults, snapshotOf(account));
+  return sum;
 }
 
 std::optional<PathSnapshot> Engine::pathSnapshot(PortId from, PortId to) const {
@@ -454,7 +534,10 @@ const char* Engine::ioName() const { return workers_.front()->io()->name(); }
 std::size_t Engine::close() {
   if (std::exchange(closed_, true)) return 0;
   for (const auto& seat : seats_) {
-    if (seat) order(seat->worker, [&seat](Worker& worker) { worker.detach(*seat); });
+    if (!seat) continue;
+    seat->eachQueue([this](PortQueue& queue) {
+      order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
+    });
   }
   if (!isVirtual()) {
     for (const auto& worker : workers_) worker->join();

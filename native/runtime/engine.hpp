@@ -78,13 +78,14 @@ class Engine {
   Ticket removeFabric(FabricId fabric);
 
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
-  /// one.
+  /// one. `further`: the device's other queues, which only receive, each on another worker.
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
-                                      std::optional<std::uint16_t> worker = {});
+                                      std::optional<std::uint16_t> worker = {},
+                                      std::vector<std::unique_ptr<Port>> further = {});
   /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
-  /// Gives a port that is down a new device; its policies and counters stay.
-  Ticket revive(PortId port, std::unique_ptr<Port> device);
+  /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
+  Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
 
   /// All changes at once, or none: no frame meets a mixture.
   Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
@@ -155,10 +156,15 @@ class Engine {
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);
-  /// Within a `done`: as extend(), and not before the port's writes have ended.
-  void whenGone(const Port& port, std::function<void()> done);
+  /// Within a `done`: as extend(), and not before the writes of all these have ended.
+  void whenGone(std::vector<const Port*> ports, std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.
   void extend(std::function<void()> done);
+  /// The so many workers that shall have the queues of a new port, starting with the given one, if any.
+  [[nodiscard]] std::vector<std::uint16_t> workersFor(std::size_t queues,
+                                                      std::optional<std::uint16_t> first) const;
+  /// A queue has found its device gone: closes the port's others. False when that is no news.
+  bool takeDown(const Event& event);
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
 

@@ -23,10 +23,11 @@ static_assert(!eventNames.back().empty(), "every event has a name");
 
 struct Event {
   EventKind kind{};
-  PortId port{};             ///< PortDown
-  int error = 0;             ///< PortDown
-  std::uint32_t fabric = 0;  ///< AddressMoved
-  AddressMove move;          ///< AddressMoved
+  PortId port{};                 ///< PortDown
+  std::uint32_t generation = 0;  ///< PortDown: of the device
+  int error = 0;                 ///< PortDown
+  std::uint32_t fabric = 0;      ///< AddressMoved
+  AddressMove move;              ///< AddressMoved
 };
 
 }  // namespace etherloom

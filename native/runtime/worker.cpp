@@ -72,14 +72,14 @@ void Worker::turn() {
 bool Worker::receiveAndDecide() noexcept {
   if (bridge_) bridge_->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
-  Attachment* port = std::exchange(firstReady_, nullptr);
+  PortQueue* queue = std::exchange(firstReady_, nullptr);
   lastReady_ = nullptr;
   bool moved = false;
-  while (port) {
-    Attachment* next = std::exchange(port->nextReady, nullptr);
-    port->readyListed = false;
-    if (port->up) moved |= receive(*port);
-    port = next;
+  while (queue) {
+    PortQueue* next = std::exchange(queue->nextReady, nullptr);
+    queue->readyListed = false;
+    if (queue->up) moved |= receive(*queue);
+    queue = next;
   }
   return moved;
 }
@@ -109,24 +109,23 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   return moved;
 }
 
-bool Worker::receive(Attachment& port) noexcept {
-  RxBurst burst(*pool_, port.counters.dropped);
-  const RxState state = port.port->receive(burst);
+bool Worker::receive(PortQueue& queue) noexcept {
+  RxBurst burst(*pool_, queue.counters.dropped);
+  const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
   burst.at = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
-  if (moved) pipeline_.pass(port, burst);
-  if (state == RxState::More) ready(port.key);
-  if (state == RxState::Failed) takeDown(port, port.port->failure());
+  if (moved) pipeline_.pass(queue, burst);
+  if (state == RxState::More) ready(queue.key);
+  if (state == RxState::Failed) takeDown(queue, queue.port->failure());
   if (departures_.next() <= burst.at) releaseDue(burst.at);
   return moved;
 }
 
 // Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait
 // for the second phase, where they are sorted, so that the number of workers makes no difference.
-void Worker::handOver(std::span<const Crossing> crossings) noexcept {
+void Worker::handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept {
   const std::uint16_t to = crossings.front().to->worker;
-  PathOffer& offer = crossings.front().account->offer;
   std::uint64_t handed = 0, lost = 0;
   for (const Crossing& crossing : crossings) handed += crossing.frame->offload.segments;
   if (clock_.isVirtual()) {
@@ -224,13 +223,13 @@ void Worker::flushStages() noexcept {
 }
 
 void Worker::ready(PortKey key) noexcept {
-  if (key.index >= seats_.size()) return;
-  Attachment* port = seats_[key.index];
-  if (!port || port->key != key || port->readyListed) return;
-  port->readyListed = true;
-  port->nextReady = nullptr;
-  (lastReady_ ? lastReady_->nextReady : firstReady_) = port;
-  lastReady_ = port;
+  if (key.index >= queues_.size()) return;
+  PortQueue* queue = queues_[key.index];
+  if (!queue || queue->key != key || queue->readyListed) return;
+  queue->readyListed = true;
+  queue->nextReady = nullptr;
+  (lastReady_ ? lastReady_->nextReady : firstReady_) = queue;
+  lastReady_ = queue;
 }
 
 // ---- learning and events ----
@@ -266,20 +265,21 @@ void Worker::emit(const Event& event) noexcept {
   if (!events.push(event) && event.kind == EventKind::PortDown) unsent_.push_back(event);
 }
 
-void Worker::takeDown(Attachment& port, int error) noexcept {
-  if (!port.up) return;
-  closeDevice(port);
+void Worker::takeDown(PortQueue& queue, int error) noexcept {
+  if (!queue.up) return;
+  closeDevice(queue);
   Event event;
   event.kind = EventKind::PortDown;
-  event.port = port.id;
+  event.port = queue.seat.id;
+  event.generation = queue.key.generation;
   event.error = error;
   emit(event);
 }
 
-void Worker::closeDevice(Attachment& port) noexcept {
-  if (!std::exchange(port.up, false)) return;
-  port.port->close(*io_);
-  closing_.push_back(port.port.get());
+void Worker::closeDevice(PortQueue& queue) noexcept {
+  if (!std::exchange(queue.up, false)) return;
+  queue.port->close(*io_);
+  closing_.push_back(queue.port.get());
   reapClosed();
 }
 
@@ -292,41 +292,44 @@ void Worker::reapClosed() noexcept {
 
 // ---- orders ----
 
-void Worker::attach(Attachment& port) {
-  if (port.key.index >= seats_.size()) seats_.resize(port.key.index + 1);
-  seats_[port.key.index] = &port;
-  port.up = true;
-  if (const Result<void> opened = port.port->open(*io_, port.key); !opened)
-    takeDown(port, opened.error().number);
+void Worker::attach(PortQueue& queue) {
+  if (queue.key.index >= queues_.size()) queues_.resize(queue.key.index + 1);
+  queues_[queue.key.index] = &queue;
+  open(queue);
 }
 
-void Worker::detach(Attachment& port) {
+void Worker::open(PortQueue& queue) {
+  queue.up = true;
+  if (const Result<void> opened = queue.port->open(*io_, queue.key); !opened)
+    takeDown(queue, opened.error().number);
+}
+
+void Worker::detach(PortQueue& queue) {
   flushStages();
-  closeDevice(port);
-  if (port.readyListed) {
-    Attachment** link = &firstReady_;
+  closeDevice(queue);
+  if (queue.readyListed) {
+    PortQueue** link = &firstReady_;
     lastReady_ = nullptr;
     while (*link) {
-      if (*link == &port) *link = port.nextReady;
+      if (*link == &queue) *link = queue.nextReady;
       if (*link) {
         lastReady_ = *link;
         link = &(*link)->nextReady;
       }
     }
-    port.readyListed = false;
+    queue.readyListed = false;
   }
-  seats_[port.key.index] = nullptr;
+  queues_[queue.key.index] = nullptr;
 }
 
-void Worker::revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old) {
+void Worker::revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
+                    std::unique_ptr<Port>& old) {
   flushStages();
-  closeDevice(port);
-  old = std::exchange(port.port, std::move(device));
-  port.key.generation++;
-  enter(port);
-  port.up = true;
-  if (const Result<void> opened = port.port->open(*io_, port.key); !opened)
-    takeDown(port, opened.error().number);
+  closeDevice(queue);
+  old = std::exchange(queue.port, std::move(device));
+  queue.key.generation = generation;
+  enter(queue);
+  open(queue);
 }
 
 void Worker::flush(Path& path) {

@@ -64,12 +64,15 @@ class Worker final : private ReadySink, private PipelineSink {
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
   /// Lends the port the worker's pool, before anything can name it.
-  void enter(Attachment& port) { port.port->enter(*pool_, *this, port.counters); }
+  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, queue.counters); }
 
   // ---- orders ----
-  void attach(Attachment& port);
-  void detach(Attachment& port);
-  void revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old);
+  void attach(PortQueue& queue);
+  void detach(PortQueue& queue);
+  /// Closes its device, if another queue of the port has found that gone first.
+  void close(PortQueue& queue) { closeDevice(queue); }
+  void revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
+              std::unique_ptr<Port>& old);
   void flush(Path& path);
   void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
@@ -85,13 +88,13 @@ class Worker final : private ReadySink, private PipelineSink {
  private:
   void run();
   void ready(PortKey key) noexcept override;
-  void handOver(std::span<const Crossing> crossings) noexcept override;
+  void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept override;
   void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
 
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Whether frames came.
-  bool receive(Attachment& port) noexcept;
+  bool receive(PortQueue& queue) noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
@@ -100,8 +103,9 @@ class Worker final : private ReadySink, private PipelineSink {
   void fit(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
-  void takeDown(Attachment& port, int error) noexcept;
-  void closeDevice(Attachment& port) noexcept;
+  void open(PortQueue& queue);
+  void takeDown(PortQueue& queue, int error) noexcept;
+  void closeDevice(PortQueue& queue) noexcept;
   void reapClosed() noexcept;
   void learn(const Lesson& lesson) noexcept;
   void emit(const Event& event) noexcept;
@@ -118,9 +122,9 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   MemoryBridge* bridge_ = nullptr;
-  std::vector<Attachment*> seats_;  // by PortKey::index
-  Attachment* firstReady_ = nullptr;
-  Attachment* lastReady_ = nullptr;
+  std::vector<PortQueue*> queues_;  // by PortKey::index
+  PortQueue* firstReady_ = nullptr;
+  PortQueue* lastReady_ = nullptr;
   Attachment* firstStaged_ = nullptr;
   bool eventsPending_ = false;
   bool stopping_ = false;

@@ -132,6 +132,7 @@ const classes: Record<
       addresses: ['a list', '10.0.0.1/24', 5, true, null, {}],
       up: flag,
       owner: whole('from 0 to 4294967294', -1, 4_294_967_295),
+      queues: whole('from 1 to 64', 0, 65),
       group: whole('from 0 to 4294967294', -1, 4_294_967_295),
       persist: flag,
       namespace,

@@ -118,7 +118,14 @@ export interface Link {
   promiscuity: number
   linkinfo?: {
     info_kind: string
-    info_data?: { user?: string; group?: string; persist?: boolean; type?: string }
+    info_data?: {
+      user?: string
+      group?: string
+      persist?: boolean
+      type?: string
+      multi_queue?: boolean
+      numqueues?: number
+    }
   }
   addr_info: { local: string; prefixlen: number; tentative?: boolean; dadfailed?: boolean }[]
   stats64: { rx: { packets: number }; tx: { packets: number } }

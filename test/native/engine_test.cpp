@@ -353,6 +353,105 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
   }
 }
 
+TEST_CASE("a device of two queues is one port: what either receives comes from it, and is counted once") {
+  const Fd queues[]{Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))};
+  EngineBench bench(with(3));
+  const FabricId bridge = bench.engine->addFabric("switch", std::make_unique<Switch>(SwitchSettings{}), true);
+  auto& inside = bench.join(bridge);
+  auto& other = bench.join(bridge);
+  std::vector<std::unique_ptr<Port>> further;
+  further.push_back(std::make_unique<Outside>(queues[1].get()));
+  const auto outside = bench.engine->attach(bridge, "outside", std::make_unique<Outside>(queues[0].get()), {},
+                                            std::move(further));
+  REQUIRE(outside);
+  bench.settle(
+      bench.engine->apply(bridge, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
+          .ticket);
+
+  for (std::uint64_t round = 1; round <= 20; ++round) {
+    give(queues[0].get(), 2);
+    give(queues[1].get(), 3);
+    bench.lookUntil([&] { return inside.frames == 5 * round && other.frames == 5 * round; });
+  }
+  const auto done = [&] {
+    const PathSnapshot path = *bench.engine->pathSnapshot(*outside, inside.id);
+    const PortSnapshot port = bench.engine->portSnapshot(*outside);
+    REQUIRE(balances(path));
+    REQUIRE(balances(port.defaults));
+    return path.delivered == 100 && port.defaults.delivered == 100;
+  };
+  bench.lookUntil(done);
+  const PortSnapshot port = bench.engine->portSnapshot(*outside);
+  CHECK(port.receivedFrames == 100);
+  CHECK(port.receivedBytes == 6000);
+  CHECK(port.transmittedFrames == 0);  // nothing goes back, not even to the other queue
+  CHECK(port.defaults.offered == 100);
+  CHECK(bench.engine->pathSnapshot(*outside, inside.id)->offered == 100);
+}
+
+TEST_CASE("a queue that fails takes the whole port down, once; a new device brings all of it back") {
+  for (const std::size_t failing : {0u, 1u}) {
+    for (const bool both : {false, true}) {
+      CAPTURE(failing);
+      CAPTURE(both);
+      Fd queues[4];
+      for (Fd& queue : queues) queue = Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+      const auto device = [&](std::size_t index) { return std::make_unique<Outside>(queues[index].get()); };
+      const auto rest = [&](std::size_t index) {
+        std::vector<std::unique_ptr<Port>> further;
+        further.push_back(device(index));
+        return further;
+      };
+      EngineBench bench(with(2));
+      const FabricId hub = bench.hub();
+      auto& inside = bench.join(hub);
+      const auto outside = bench.engine->attach(hub, "outside", device(0), {}, rest(1));
+      REQUIRE(outside);
+      give(queues[0].get(), 1);
+      give(queues[1].get(), 1);
+      bench.lookUntil([&] { return inside.frames == 2; });
+
+      give(queues[failing].get(), Outside::broken);
+      if (both) give(queues[1 - failing].get(), Outside::broken);
+      bench.lookUntil([&] { return !bench.events.empty(); });
+      bench.settle(bench.engine->fence([] {}));
+      CHECK(bench.events.size() == 1);
+      CHECK(bench.events[0].port == *outside);
+      CHECK(bench.events[0].error == ENODEV);
+      give(queues[1 - failing].get(), 1);  // nobody listens
+      bench.settle(bench.engine->fence([] {}));
+      CHECK(inside.frames == 2);
+
+      bench.settle(bench.engine->revive(*outside, device(2), rest(3)));
+      give(queues[2].get(), 1);
+      give(queues[3].get(), 1);
+      bench.lookUntil([&] { return inside.frames == 4; });
+      CHECK(bench.events.size() == 1);
+      CHECK(bench.engine->portSnapshot(*outside).receivedFrames == 4);
+
+      give(queues[3].get(), Outside::broken);
+      bench.lookUntil([&] { return bench.events.size() == 2; });
+      CHECK(bench.events[1].port == *outside);
+    }
+  }
+}
+
+TEST_CASE("a device of more queues than there are workers is refused, and nothing has changed") {
+  EngineBench bench(with(1));
+  const FabricId hub = bench.hub();
+  std::vector<std::unique_ptr<Port>> further;
+  further.push_back(std::make_unique<Outside>(-1));
+  const auto refused =
+      bench.engine->attach(hub, "outside", std::make_unique<Outside>(-1), {}, std::move(further));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("2 queues") != std::string::npos);
+  auto& left = bench.join(hub);
+  auto& right = bench.join(hub);
+  REQUIRE(bench.send(left, 1));
+  bench.commit();
+  bench.lookUntil([&] { return right.frames == 1; });
+}
+
 TEST_CASE("a virtual clock refuses ports of the outside world") {
   EngineOptions options = with(1);
   options.clock = Clock::Kind::Virtual;

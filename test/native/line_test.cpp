@@ -217,6 +217,14 @@ TEST_CASE("a refused frame changes nothing") {
   CHECK(bench.drain() == Dues{27, 54});
 }
 
+TEST_CASE("a frame that comes late from another worker waits for the line as long as that was busy") {
+  Bench bench;
+  REQUIRE(bench.offer(10, at(1'000'000'000), {100}));
+  CHECK(bench.drain() == Dues{180});
+  REQUIRE(bench.offer(10, at(1'000'000'000), {150}));
+  CHECK(bench.drain() == Dues{260});
+}
+
 TEST_CASE("flush gives up what waits, in order; the frame in service goes on") {
   Bench bench;
   const LineSettings settings = at(3'000'000'000, {Limit::Unit::Bytes, 1000});

@@ -95,7 +95,7 @@ struct PipelineBench : SeatBench, PipelineSink {
     pipeline.pass(from, burst);
   }
 
-  void handOver(std::span<const Crossing> crossings) noexcept override {
+  void handOver(std::span<const Crossing> crossings, PathOffer&) noexcept override {
     for (const Crossing& crossing : crossings) {
       CHECK(crossing.frame->arrival == Instant{77});
       got[crossing.to->id].push_back(crossing.frame->number);

@@ -8,12 +8,13 @@ import { describeOnDevices } from '../helpers/kernel.js'
 
 const topology = `
 io: epoll
+workers: 2
 hosts: { red: null, green: null }
 fabrics:
   lab:
     kind: hub
     ports:
-      red: { host: red, napi: true }
+      red: { host: red, napi: true, queues: 2 }
       green: { host: green }
       ring: { packet: lo }
       calls: { packet: lo, method: calls }
@@ -24,23 +25,26 @@ fabrics:
 describeOnDevices('the report of ports', () => {
   const keep = closing()
 
-  it('says how each device receives, and which super-frames it carries', async () => {
+  it('says how each device receives, on how many queues, and which super-frames it carries', async () => {
     const network = keep(await Network.up(await parseTopology(topology)))
-    const rows = reports.ports(network).map(({ port, method, superFrames }) => [port, method, superFrames])
-    const superFrames = rows[0]![2] // of a TAP: what this kernel grants
+    const rows = reports
+      .ports(network)
+      .map(({ port, method, queues, superFrames }) => [port, method, queues, superFrames])
+    const superFrames = rows[0]![3] // of a TAP: what this kernel grants
     expect(superFrames).to.include('tcp')
     expect(rows).to.deep.equal([
-      ['red', 'epoll', superFrames],
-      ['green', 'epoll', superFrames],
-      ['ring', 'ring', ['tcp', 'udp']],
-      ['calls', 'calls', ['tcp', 'udp']],
-      ['out', undefined, undefined],
-      ['in', undefined, undefined],
+      ['red', 'epoll', 2, superFrames],
+      ['green', 'epoll', 1, superFrames],
+      ['ring', 'ring', undefined, ['tcp', 'udp']],
+      ['calls', 'calls', undefined, ['tcp', 'udp']],
+      ['out', undefined, undefined, undefined],
+      ['in', undefined, undefined, undefined],
     ])
     expect(network.export().fabrics.lab?.ports.red).to.deep.equal({
       host: 'red',
       interface: 'eth0',
       napi: true,
+      queues: 2,
     })
   })
 })

@@ -128,6 +128,65 @@ describeOnDevices('TapPort', function () {
     expect(await host.ping(other, 10, 0.002)).to.include({ received: 10, duplicates: 0 })
   })
 
+  describe('with several queues', () => {
+    let lab: Hub
+
+    beforeEach(() => {
+      lab = close(new Hub({ engine: { workers: 2 } }))
+    })
+
+    const multiQueue = () => new TapPort({ name: 'eth0', namespace: host.namespace, queues: 2 })
+
+    it('is one port, made with its interface, and gone with the port', async () => {
+      const port = await lab.attach(multiQueue())
+      expect(port).to.include({ queues: 2, state: 'up' })
+      const { info_data: of } = (await host.link())!.linkinfo!
+      expect(of).to.deep.include({ type: 'tap', multi_queue: true, numqueues: 2 })
+      await lab.detach(port)
+      expect(await host.link()).to.be.undefined
+    })
+
+    it('carries everything once, both ways, and comes back with its interface', async () => {
+      const [left, right] = [close(await Host.create(2)), close(await Host.create(3))]
+      await lab.attach(left.tap({ queues: 2 }))
+      await lab.attach(right.tap({ queues: 2 }))
+      expect(await left.ping(right, 100, 0.002)).to.include({ received: 100, duplicates: 0 })
+      const downs: unknown[] = []
+      lab.on('port:down', (event) => downs.push(event))
+      const down = once(lab, 'port:down')
+      await right.ip('link', 'delete', 'eth0')
+      await down
+      const up = once(lab, 'port:up')
+      await right.ip('tuntap', 'add', 'eth0', 'mode', 'tap', 'multi_queue')
+      await up
+      expect(await left.ping(right, 100, 0.002)).to.include({ received: 100, duplicates: 0 })
+      expect(downs).to.have.length(1)
+    })
+
+    it('joins a persistent TAP that was made for several', async () => {
+      await makeTap('eth0', 'multi_queue')
+      const port = await lab.attach(multiQueue())
+      await lab.detach(port)
+      expect(await host.link()).to.exist
+      expect(await lab.attach(multiQueue())).to.include({ state: 'up' })
+    })
+
+    it('refuses a TAP that was made for one, and the reverse', async () => {
+      await makeTap('eth0')
+      expect((await refusal(lab.attach(multiQueue()))).message).to.match(/eth0.*single queue.*multi_queue/)
+      await host.ip('link', 'delete', 'eth0')
+      await makeTap('eth0', 'multi_queue')
+      expect((await refusal(attach({ name: 'eth0' }))).message).to.match(/eth0.*multiple queues/)
+    })
+
+    it('refuses more queues than the engine has workers, and makes nothing', async () => {
+      const error = await refusal(attach({ name: 'eth0', queues: 2 }))
+      expect(error.code).to.equal('ERR_ETHERLOOM_OPTION')
+      expect(error.message).to.match(/'eth0'.*2 queues.*has 1;.*more workers/)
+      expect(await host.link()).to.be.undefined
+    })
+  })
+
   describe('stands in a network namespace', () => {
     it('given by path', async () => {
       await hub.attach(new TapPort({ name: 'eth0', namespace: host.namespace.path }))

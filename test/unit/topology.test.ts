@@ -138,6 +138,10 @@ describe('topology files', () => {
       ],
       ['busyPoll: 50us\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
       ['busyPoll: { spin: 50us }\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
+      [
+        withPort('{ tap: t, queues: 2 }'),
+        "5:30 'queues' must be at most the number of workers, which is 1, not 2",
+      ],
       [withPort('{ packet: p, napi: true }'), "5:25 'napi' does not go with the other keys here"],
       [
         'memory: 64MB/s\nfabrics: {}',
