@@ -386,6 +386,7 @@ PathSnapshot snapshotOf(const PathAccount& account) {
     snapshot.delivered = account.delivered.get();
     snapshot.deliveredBytes = account.deliveredBytes.get();
     snapshot.waiting = account.waiting.get();
+    snapshot.marked = account.marked.get();
     held = account.travelling.get() + account.staged.get();
     readDrops(account.dropped, snapshot.dropped);
   });
@@ -409,6 +410,7 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
   sum.deliveredBytes += part.deliveredBytes;
   sum.waiting += part.waiting;
   sum.inFlight += part.inFlight;
+  sum.marked += part.marked;
   for (std::size_t reason = 0; reason < dropReasonCount; ++reason)
     sum.dropped[reason] += part.dropped[reason];
 }
