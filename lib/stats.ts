@@ -6,7 +6,7 @@
 /** Why frames ended, in words. */
 export const dropReasons = {
   runt: 'shorter than an Ethernet header',
-  oversize: "longer than the port's limit",
+  oversize: "longer than the port's limit or the line's burst",
   'no-buffer': "the engine's memory was used up",
   'port-full': 'the receiving device or reader took no more',
   'port-down': 'the port has no working device',
@@ -46,6 +46,8 @@ export interface PathStats {
   waiting: bigint
   /** Frames on the line, travelling, between workers or being written. */
   inFlight: bigint
+  /** Frames in which congestion was marked (ECN) instead of dropping them; they count as whatever became of them. */
+  marked: bigint
 }
 
 /** Counters of a port, one consistent snapshot. */
@@ -65,7 +67,7 @@ export interface FabricStats {
 }
 
 const reasons = Object.keys(dropReasons) as DropReason[]
-const wordsBefore = { path: 6, port: 4 }
+const wordsBefore = { path: 7, port: 4 }
 
 function readDrops(words: BigUint64Array, at: number): Drops {
   return Object.fromEntries(reasons.map((reason, index) => [reason, words[at + index] ?? 0n])) as Drops
@@ -82,6 +84,7 @@ export function readPathStats(words: BigUint64Array, at = 0): PathStats {
     dropped: readDrops(words, at + wordsBefore.path),
     waiting: word(4),
     inFlight: word(5),
+    marked: word(6),
   }
 }
 

@@ -45,6 +45,7 @@ export interface PathRow {
   duplicated: number
   delivered: number
   deliveredBytes: number
+  marked: number
   dropped: number
   waiting: number
   inFlight: number
@@ -138,6 +139,7 @@ function pathRows(network: Network): PathRow[] {
       duplicated: Number(stats.duplicated),
       delivered: Number(stats.delivered),
       deliveredBytes: Number(stats.deliveredBytes),
+      marked: Number(stats.marked),
       dropped: sum(stats.dropped),
       waiting: Number(stats.waiting),
       inFlight: Number(stats.inFlight),

@@ -29,10 +29,11 @@ std::unique_ptr<Fabric> makeFabric(const std::string& kind, const Napi::Object& 
   return std::make_unique<Switch>(settings);
 }
 
-/// {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...}
+/// {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked, dropped...}
 void write(const PathSnapshot& snapshot, std::uint64_t* into) {
   const std::uint64_t words[] = {snapshot.offered,        snapshot.duplicated, snapshot.delivered,
-                                 snapshot.deliveredBytes, snapshot.waiting,    snapshot.inFlight};
+                                 snapshot.deliveredBytes, snapshot.waiting,    snapshot.inFlight,
+                                 snapshot.marked};
   std::copy(std::begin(words), std::end(words), into);
   std::copy(snapshot.dropped.begin(), snapshot.dropped.end(), into + std::size(words));
 }
@@ -42,7 +43,7 @@ Napi::Value seatNumber(Napi::Env env, const Engine& engine, std::uint32_t fabric
   return Napi::Number::New(env, port ? static_cast<double>(static_cast<std::uint32_t>(*port)) : -1.0);
 }
 
-constexpr std::size_t pathWords = 6 + dropReasonCount;
+constexpr std::size_t pathWords = 7 + dropReasonCount;
 constexpr std::size_t portWords = 4 + dropReasonCount + pathWords;
 
 }  // namespace
@@ -363,8 +364,8 @@ Napi::Value EngineObject::portStats(const Napi::CallbackInfo& info) {
   return words;
 }
 
-// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, dropped...} |
-// undefined
+// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked,
+// dropped...} | undefined
 Napi::Value EngineObject::pathStats(const Napi::CallbackInfo& info) {
   const auto snapshot = engine_->pathSnapshot(portAt(info, 0), portAt(info, 1));
   if (!snapshot) return info.Env().Undefined();

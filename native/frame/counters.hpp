@@ -104,6 +104,7 @@ struct PathAccount {
 
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;
+  Counter marked;  ///< frames in which congestion was marked instead of dropping them
   Drops dropped;
 };
 

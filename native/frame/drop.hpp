@@ -11,7 +11,7 @@ namespace etherloom {
 
 enum class DropReason : std::uint8_t {
   Runt,         ///< shorter than an Ethernet header
-  Oversize,     ///< longer than the port's limit
+  Oversize,     ///< longer than the port's limit or the line's burst
   NoBuffer,     ///< the engine's memory was used up
   PortFull,     ///< the receiving device or reader took no more
   PortDown,     ///< the port has no working device

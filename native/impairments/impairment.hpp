@@ -20,15 +20,16 @@
 
 namespace etherloom {
 
-/// Where randomness enters a path. The impairments of a path are applied in this order; jitter and reorder
-/// belong to travel. Each stage has a stream of its own, so adding one does not shift what the others draw.
-enum class Stage : std::uint8_t { Duplicate, Loss, Corrupt, Jitter, Reorder, Count };
+/// Where randomness enters a path. The impairments of a path are applied in this order; discipline
+/// and slot belong to the line, jitter and reorder to travel. Each stage has a stream of its own, so adding
+/// one does not shift what the others draw.
+enum class Stage : std::uint8_t { Duplicate, Loss, Corrupt, Discipline, Slot, Jitter, Reorder, Count };
 
 inline constexpr std::size_t stageCount = static_cast<std::size_t>(Stage::Count);
 
 /// The names that seeds are derived from.
-inline constexpr std::array<std::string_view, stageCount> stageNames{"duplicate", "loss", "corrupt", "jitter",
-                                                                     "reorder"};
+inline constexpr std::array<std::string_view, stageCount> stageNames{
+    "duplicate", "loss", "corrupt", "discipline", "slot", "jitter", "reorder"};
 static_assert(!stageNames.back().empty(), "every stage has a name");
 
 /// What one stage of one path carries from frame to frame.

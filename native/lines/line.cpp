@@ -1,5 +1,6 @@
 #include "lines/line.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace etherloom {
@@ -9,63 +10,114 @@ constexpr std::uint64_t nanosecondsPerSecond = 1'000'000'000;
 constexpr std::uint64_t defaultFrames = 1000;
 constexpr Duration defaultWait{100'000'000};
 
+void append(Held*& first, Held*& last, Held* held) noexcept {
+  held->next = nullptr;
+  (first ? last->next : first) = held;
+  last = held;
+}
+
 }  // namespace
 
-bool Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept {
-  if (inService_ && full(*held, settings.limit, at)) return false;
+std::uint32_t lineBits(std::uint32_t length, const LineSettings& settings) noexcept {
+  const std::int64_t bytes = std::int64_t{length} + settings.overhead;
+  auto occupied = static_cast<std::uint32_t>(std::max<std::int64_t>(bytes, 0));
+  if (const auto [size, overhead] = settings.cells; size != 0) {
+    occupied = (occupied + size - 1) / size * (size + overhead);
+  }
+  return occupied * 8;
+}
 
+void Line::adopt(const LineSettings& settings) noexcept {
+  burst_ = settings.burst;
+  slotSettings_ = settings.slots;
+  if (discipline_ == settings.discipline) return;
+  discipline_ = settings.discipline;
+  codel_ = {};
+  red_ = {};
+}
+
+std::optional<DropReason> Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept {
   held->queued = at;
   held->rate = settings.rate;
-  held->bits = (held->frame->length + settings.overhead) * 8;
-  held->next = nullptr;
-  if (!inService_) {
-    if (finish_ < at) {  // else it comes late from another worker, and the line was busy until then
-      finish_ = at;
-      remainder_ = 0;
-    }
-    serve(held);
-    return true;
+  held->bits = lineBits(held->frame->length, settings);
+  if (settings.burst != 0 && held->bits > settings.burst * 8) return DropReason::Oversize;
+  if (const auto* red = std::get_if<RedSettings>(&discipline_)) {
+    const QueueVerdict verdict = judgeArrival(*red, *held, at);
+    if (verdict == QueueVerdict::Drop) return DropReason::Aqm;
+    held->marked = verdict == QueueVerdict::Mark;
   }
-  (last_ ? last_->next : first_) = held;
-  last_ = held;
+  if (!inService_) {
+    serve(held, at);
+    return {};
+  }
+  if (full(*held, settings, at)) return DropReason::Queue;
+  append(first_, last_, held);
   ++waitingFrames_;
   waitingBytes_ += held->frame->length;
   waitingTime_ += serviceTime(*held);
-  return true;
+  return {};
 }
 
 Held* Line::finish() noexcept {
   Held* finished = std::exchange(inService_, nullptr);
-  if (Held* held = first_) {
-    first_ = held->next;
-    if (!first_) last_ = nullptr;
-    --waitingFrames_;
-    waitingBytes_ -= held->frame->length;
-    waitingTime_ -= serviceTime(*held);
-    serve(held);
-  }
+  const Instant now = finished->due;
   finished->next = nullptr;
+  const auto* codel = std::get_if<CodelSettings>(&discipline_);
+  while (Held* held = takeFirst()) {
+    const auto verdict = codel ? codel_.decide(*codel, *held, waitingBytes_, now) : QueueVerdict::Pass;
+    if (verdict == QueueVerdict::Drop) {
+      append(firstDropped_, lastDropped_, held);
+      continue;
+    }
+    if (verdict == QueueVerdict::Mark) held->marked = true;
+    serve(held, now);
+    return finished;
+  }
+  codel_.ranEmpty();
+  idleSince_ = now;
   return finished;
 }
 
+Held* Line::takeDropped() noexcept { return std::exchange(firstDropped_, nullptr); }
+
 Held* Line::flush() noexcept {
-  last_ = nullptr;
   waitingFrames_ = 0;
   waitingBytes_ = 0;
   waitingTime_ = 0;
   return std::exchange(first_, nullptr);
 }
 
-bool Line::full(const Held& held, const Limit& limit, Instant at) const noexcept {
-  switch (limit.unit) {
+Held* Line::takeFirst() noexcept {
+  Held* held = first_;
+  if (!held) return nullptr;
+  first_ = held->next;
+  --waitingFrames_;
+  waitingBytes_ -= held->frame->length;
+  waitingTime_ -= serviceTime(*held);
+  return held;
+}
+
+QueueVerdict Line::judgeArrival(const RedSettings& red, const Held& held, Instant at) noexcept {
+  Red::Arrival arrival{.backlog = waitingBytes_, .idle = !inService_};
+  if (arrival.idle) {
+    const auto idle = static_cast<unsigned __int128>(std::max(at - idleSince_, Duration{}).nanoseconds);
+    const std::uint64_t averageBits = std::uint64_t{red.averageFrame} * 8 * nanosecondsPerSecond;
+    arrival.idleFrames = static_cast<std::uint64_t>(idle * held.rate / averageBits);
+  }
+  return red_.decide(red, *held.frame, arrival, random(Stage::Discipline));
+}
+
+bool Line::full(const Held& held, const LineSettings& settings, Instant at) const noexcept {
+  const auto& [unit, amount] = settings.limit;
+  switch (unit) {
     case Limit::Unit::Frames:
-      return waitingFrames_ >= limit.amount;
+      return waitingFrames_ >= amount;
     case Limit::Unit::Bytes:
-      return waitingBytes_ + held.frame->length > limit.amount;
+      return waitingBytes_ + held.frame->length > amount;
     case Limit::Unit::Nanoseconds:
-      return waitsLonger({static_cast<std::int64_t>(limit.amount)}, at);
+      return waitsLonger({static_cast<std::int64_t>(amount)}, at);
     case Limit::Unit::Default:
-      return waitingFrames_ >= defaultFrames && waitsLonger(defaultWait, at);
+      return waitingFrames_ >= defaultFrames && (settings.rate == 0 || waitsLonger(defaultWait, at));
   }
   return true;
 }
@@ -73,24 +125,42 @@ bool Line::full(const Held& held, const Limit& limit, Instant at) const noexcept
 /// Would a frame that queues now wait longer than this?
 bool Line::waitsLonger(Duration limit, Instant at) const noexcept {
   const auto fine = [](Duration duration) { return static_cast<FineTime>(duration.nanoseconds) << 32; };
-  return fine(finish_ - at) + fineTime(remainder_, rate_) + waitingTime_ > fine(limit);
+  const Instant free = std::max(finish_, at);
+  return fine(free - at) + (free == finish_ ? fineTime(remainder_, rate_) : 0) + waitingTime_ > fine(limit);
 }
 
-/// Begins the service of a frame where the service before it ended.
-void Line::serve(Held* held) noexcept {
+/// Begins the service of a frame, as the frame before it leaves. Its time runs from the end of that frame's
+/// own, or from its queueing.
+void Line::serve(Held* held, Instant now) noexcept {
+  if (held->rate != 0 && held->rate != rate_) {
+    // Rounded up: a fraction survives a change of the rate, but never makes a frame early.
+    const auto scaled = static_cast<unsigned __int128>(remainder_) * held->rate;
+    remainder_ = static_cast<std::uint64_t>((scaled + rate_ - 1) / rate_);
+    rate_ = held->rate;
+  }
+  if (finish_ < held->queued) fillBucket(held->queued);
   if (held->rate != 0) {
-    if (held->rate !=
-        rate_) {  // rounded up: a fraction survives a change of the rate, but never makes a frame early
-      const auto scaled = static_cast<unsigned __int128>(remainder_) * held->rate;
-      remainder_ = static_cast<std::uint64_t>((scaled + rate_ - 1) / rate_);
-      rate_ = held->rate;
-    }
     const std::uint64_t total = held->bits * nanosecondsPerSecond + remainder_;
     finish_ = finish_ + Duration{static_cast<std::int64_t>(total / rate_)};
     remainder_ = total % rate_;
   }
-  held->due = finish_ + Duration{remainder_ > 0 ? 1 : 0};
+  held->due = std::max(now, finish_ + Duration{remainder_ > 0 ? 1 : 0});
+  if (slotSettings_.on()) {
+    held->due = slots_.leave(slotSettings_, held->due, held->frame->length, random(Stage::Slot));
+  }
   inService_ = held;
+}
+
+/// Whatever came in above `burst_` since finish_, which lies before `at`, is lost.
+void Line::fillBucket(Instant at) noexcept {
+  const std::uint64_t bitNanoseconds = burst_ * 8 * nanosecondsPerSecond;
+  const std::uint64_t missing = bitNanoseconds % rate_;
+  const Instant full = at - Duration{static_cast<std::int64_t>(bitNanoseconds / rate_)};
+  const Instant whole = missing == 0 ? full : full - Duration{1};
+  const std::uint64_t rest = missing == 0 ? 0 : rate_ - missing;
+  if (finish_ > whole || (finish_ == whole && remainder_ > rest)) return;
+  finish_ = whole;
+  remainder_ = rest;
 }
 
 Line::FineTime Line::fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept {

@@ -3,17 +3,34 @@
 //
 // Theory of operation. One frame is in service, the others wait in order. A frame occupies the line from the
 // end of the frame before it (or from its queueing, if the line was idle) for bits / rate. That time is
-// charged when service begins, so a queue discipline that decides at dequeue has only serve() to change. The
-// end of service is kept as a rational number, finish_ + remainder_ / rate_ nanoseconds, and passed on whole:
-// no sum of frames ever loses a fraction. What the clock sees of it is rounded up, so nothing is early.
+// charged when service begins, in serve(). The end of service is kept as a rational number, finish_ +
+// remainder_ / rate_ nanoseconds, and passed on whole: no sum of frames ever loses a fraction. What the clock
+// sees of it is rounded up, so nothing is early.
+//
+// A burst makes the line a token bucket, filled at the rate (tc-tbf(8)). Nothing counts tokens: finish_ is
+// when the bucket was, or will be, empty, and it is never more than the time of a full bucket behind. A frame
+// moves it by its own time; where that stays in the past, the tokens were there and the frame leaves at once,
+// else it leaves when finish_ is reached. Without a burst the bucket holds nothing, and that is a plain line.
+//
+// The queue's discipline is asked as a frame is queued (RED) or as its service begins (CoDel). Slots hold
+// back who is through, at the head of the line: those behind keep waiting, and count for the limit, while
+// their service times run on.
 //
 // The time that waiting frames will take is kept as a sum of their service times in units of 2^-32 ns, each
 // rounded down; it decides only whether a limit in time is reached.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 
+#include "frame/drop.hpp"
+#include "impairments/impairment.hpp"
+#include "lines/codel.hpp"
+#include "lines/discipline.hpp"
 #include "lines/held.hpp"
+#include "lines/red.hpp"
+#include "lines/slots.hpp"
 
 namespace etherloom {
 
@@ -31,24 +48,53 @@ struct Limit {
   bool operator==(const Limit&) const = default;
 };
 
+/// Frames cross the line in cells of `size` bytes, the last one padded, each with `overhead` bytes more.
+struct Cells {
+  std::uint32_t size = 0;      ///< 0 to 65,535; 0: no cells
+  std::uint32_t overhead = 0;  ///< 0 to 1000
+
+  bool operator==(const Cells&) const = default;
+};
+
 struct LineSettings {
-  std::uint64_t rate = 0;      ///< bit/s, 1 to 10^12; 0 takes no time
-  std::uint32_t overhead = 0;  ///< bytes added to each frame, 0 to 1000 (24: Ethernet, preamble to gap)
-  Limit limit;
+  std::uint64_t rate = 0;     ///< bit/s, 1 to 10^12; 0 takes no time
+  std::int32_t overhead = 0;  ///< bytes added to each frame, -1000 to 1000 (24: Ethernet, preamble to gap)
+  Limit limit{};
+  std::uint64_t burst = 0;  ///< bytes of the token bucket, up to 2^30
+  Cells cells{};
+  Discipline discipline{};
+  SlotSettings slots{};
 
   bool operator==(const LineSettings&) const = default;
 };
 
+/// The bits that a frame of this many bytes occupies the line with.
+[[nodiscard]] std::uint32_t lineBits(std::uint32_t length, const LineSettings& settings) noexcept;
+
 class Line {
  public:
-  /// Takes a frame, or leaves it to the caller to drop (false: too much waits). The caller has moved out what
-  /// was due at `at` or before. The frame keeps the rate of these settings whatever follows.
-  [[nodiscard]] bool offer(Held* held, const LineSettings& settings, Instant at) noexcept;
+  /// Draws from the path's streams for Discipline and Slot.
+  explicit Line(StageStates& stages) noexcept : stages_(stages) {}
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
 
-  /// When the frame in service is through; never if there is none.
+  /// From now on burst, discipline and slots are these, for the frames that wait, too. What a discipline
+  /// remembers stays as long as its settings.
+  void adopt(const LineSettings& settings) noexcept;
+
+  /// Takes a frame, or says why the caller has to drop it: more than the burst (oversize), dropped by the
+  /// discipline (aqm), or too much waits (queue). The caller has moved out what was due at `at` or before.
+  /// The frame keeps the rate of these settings whatever follows.
+  [[nodiscard]] std::optional<DropReason> offer(Held* held, const LineSettings& settings,
+                                                Instant at) noexcept;
+
+  /// When the frame in service leaves; never if there is none.
   [[nodiscard]] Instant due() const noexcept { return inService_ ? inService_->due : Instant::never(); }
-  /// Gives up the frame in service, which there must be, and begins with the next.
+  /// Gives up the frame in service, which there must be, and begins with the next that the discipline lets
+  /// pass.
   [[nodiscard]] Held* finish() noexcept;
+  /// Gives up, as a list in order, what the discipline dropped in finish() since the last call.
+  [[nodiscard]] Held* takeDropped() noexcept;
 
   /// Gives up the waiting frames as a list in order; the one in service stays.
   [[nodiscard]] Held* flush() noexcept;
@@ -64,12 +110,28 @@ class Line {
 
   [[nodiscard]] static FineTime fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept;
   [[nodiscard]] static FineTime serviceTime(const Held& held) noexcept;
-  [[nodiscard]] bool full(const Held& held, const Limit& limit, Instant at) const noexcept;
+  [[nodiscard]] bool full(const Held& held, const LineSettings& settings, Instant at) const noexcept;
   [[nodiscard]] bool waitsLonger(Duration limit, Instant at) const noexcept;
-  void serve(Held* held) noexcept;
+  [[nodiscard]] QueueVerdict judgeArrival(const RedSettings& red, const Held& held, Instant at) noexcept;
+  [[nodiscard]] Held* takeFirst() noexcept;
+  void serve(Held* held, Instant now) noexcept;
+  void fillBucket(Instant at) noexcept;
+  [[nodiscard]] Random& random(Stage stage) noexcept {
+    return stages_[static_cast<std::size_t>(stage)].random;
+  }
+
+  StageStates& stages_;
+  std::uint64_t burst_ = 0;
+  Discipline discipline_;
+  SlotSettings slotSettings_;
+  Codel codel_;
+  Red red_;
+  Slots slots_;
 
   Held* inService_ = nullptr;
-  Instant finish_;               // of the service begun last, rounded down ...
+  Instant idleSince_;
+  /// When the bucket is empty, which without a burst is when the service begun last ends: rounded down ...
+  Instant finish_{std::numeric_limits<std::int64_t>::min()};
   std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate_ ns
   std::uint64_t rate_ = 1;
 
@@ -78,6 +140,9 @@ class Line {
   std::uint64_t waitingFrames_ = 0;
   std::uint64_t waitingBytes_ = 0;
   FineTime waitingTime_ = 0;
+
+  Held* firstDropped_ = nullptr;
+  Held* lastDropped_ = nullptr;
 };
 
 }  // namespace etherloom

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
 #include "pipeline/topology.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 /// For frames that find others on the line of a policy that is no more: they take no time and are never too
 /// many.
-constexpr LineSettings behind{0, 0, {Limit::Unit::Frames, std::numeric_limits<std::uint64_t>::max()}};
+constexpr LineSettings behind{.limit = {Limit::Unit::Frames, std::numeric_limits<std::uint64_t>::max()}};
 
 }  // namespace
 
@@ -93,11 +94,12 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
   for (std::uint32_t copy = 0; copy <= extra; ++copy) send(frame, copy, policy, tools);
 }
 
-// A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held
-// stay.
+// A policy takes hold with the first frame that it judges: loss models start anew; streams, what is held and
+// the line's free time stay.
 void Path::adopt(const Policy& policy) noexcept {
   policySerial_ = policy.serial;
   travelSettings_ = policy.travel;
+  line_.adopt(policy.line ? *policy.line : behind);
   for (StageState& stage : stages_) stage.memory = 0;
 }
 
@@ -144,8 +146,8 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   held->copy = copy;
   if (!policy.line && line_.empty()) {
     depart(held, frame->arrival);
-  } else if (!line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
-    drop(take(held, tools), DropReason::Queue, tools);
+  } else if (const auto refused = line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
+    drop(take(held, tools), *refused, tools);
   }
 }
 
@@ -162,11 +164,34 @@ void Path::depart(Held* held, Instant at) noexcept {
                  stages_[static_cast<std::size_t>(Stage::Reorder)]);
 }
 
+// A frame that others share is copied first; false when there was no buffer for that.
+bool Path::mark(Held* held, PathTools& tools) noexcept {
+  if (held->frame->references.load(std::memory_order_acquire) != 1) {
+    Frame* copy = tools.pool.copy(*held->frame);
+    if (!copy) return false;
+    if (!FramePool::hold(*copy)) {
+      tools.pool.release(copy);
+      return false;
+    }
+    FramePool::unhold(*held->frame);
+    tools.pool.release(std::exchange(held->frame, copy));
+  }
+  if (markCongestion(*held->frame)) account.marked.add(1);
+  return true;
+}
+
 void Path::step(PathTools& tools) noexcept {
   Sequence::Update update(account.sequence);
   if (line_.due() <= travel_.due()) {
     Held* held = line_.finish();
-    depart(held, held->due);
+    for (Held* dropped = line_.takeDropped(); dropped;) {
+      drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, tools);
+    }
+    if (held->marked && !mark(held, tools)) {
+      drop(take(held, tools), DropReason::NoBuffer, tools);
+    } else {
+      depart(held, held->due);
+    }
   } else {
     Frame* frame = take(travel_.arrive(), tools);
     account.staged.add(frame->offload.segments);

@@ -78,6 +78,7 @@ class Path {
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
+  [[nodiscard]] bool mark(Held* held, PathTools& tools) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
   void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;
   void countHeld() noexcept;
@@ -88,7 +89,7 @@ class Path {
   std::uint64_t policySerial_ = 0;
   TravelSettings travelSettings_;
   StageStates stages_;
-  Line line_;
+  Line line_{stages_};
   Travel travel_;
 };
 

@@ -453,6 +453,7 @@ PathSnapshot snapshotOf(const PathAccount& account) {
     snapshot.delivered = account.delivered.get();
     snapshot.deliveredBytes = account.deliveredBytes.get();
     snapshot.waiting = account.waiting.get();
+    snapshot.marked = account.marked.get();
     held = account.travelling.get() + account.staged.get();
     readDrops(account.dropped, snapshot.dropped);
   });
@@ -482,6 +483,7 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
   sum.deliveredBytes += part.deliveredBytes;
   sum.waiting += part.waiting;
   sum.inFlight += part.inFlight;
+  sum.marked += part.marked;
   addDrops(sum.dropped, part.dropped);
 }
 

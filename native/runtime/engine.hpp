@@ -57,6 +57,7 @@ struct Applied {
 /// A consistent copy of the counters of one path.
 struct PathSnapshot {
   std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
+  std::uint64_t marked = 0;
   std::array<std::uint64_t, dropReasonCount> dropped{};
 };
 

@@ -18,7 +18,8 @@ std::int64_t exactly(std::uint64_t frames, std::uint64_t bits, std::uint64_t rat
 
 /// A line, and frames to offer to it.
 struct Bench {
-  Line line;
+  StageStates stages = seedStages(1);
+  Line line{stages};
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Held>> slots;
 
@@ -30,7 +31,7 @@ struct Bench {
     return slots.back().get();
   }
   bool offer(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
-    return line.offer(make(length), settings, at);
+    return !line.offer(make(length), settings, at);
   }
   /// Offers until one is refused; how many wait then.
   std::uint64_t fill(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
@@ -60,25 +61,28 @@ using Dues = std::vector<std::int64_t>;
 TEST_CASE("a million frames back to back take exactly their time, and so does each on the way") {
   struct Row {
     std::uint64_t rate;
-    std::uint32_t length, overhead;
+    std::uint32_t length;
+    std::int32_t overhead;
   };
   for (const Row& row : {Row{54'000'000, 1500, 0}, Row{7, 60, 0}, Row{1'000'000'000'000, 60, 0},
                          Row{999'999'999'989, 61, 24}, Row{1'000'000'007, 1514, 24}}) {
     CAPTURE(row.rate);
     constexpr std::uint64_t count = 1'000'000;
+    const auto bits = static_cast<std::uint64_t>(row.length + static_cast<std::uint32_t>(row.overhead)) * 8;
     const LineSettings settings{row.rate, row.overhead, {Limit::Unit::Frames, 1}};
-    Line line;
+    StageStates stages;
+    Line line(stages);
     Frame frame;
     frame.length = row.length;
     std::array<Held, 2> slots;
     for (Held& held : slots) held.frame = &frame;
-    REQUIRE(line.offer(&slots[0], settings, {}));
-    REQUIRE(line.offer(&slots[1], settings, {}));
+    REQUIRE_FALSE(line.offer(&slots[0], settings, {}));
+    REQUIRE_FALSE(line.offer(&slots[1], settings, {}));
     std::uint64_t wrong = 0;
     for (std::uint64_t finished = 1; finished <= count; ++finished) {
-      wrong += line.due().nanoseconds != exactly(finished, (row.length + row.overhead) * 8, row.rate);
+      wrong += line.due().nanoseconds != exactly(finished, bits, row.rate);
       const Instant due = line.due();
-      if (!line.offer(line.finish(), settings, due)) ++wrong;
+      if (line.offer(line.finish(), settings, due)) ++wrong;
     }
     CHECK(wrong == 0);
   }

@@ -1,0 +1,46 @@
+// RED, random early detection: what a line remembers for it. Called by the line, on the worker of the path's
+// to-port.
+//
+// Theory of operation (S. Floyd, V. Jacobson, "Random early detection gateways for congestion avoidance",
+// IEEE/ACM ToN 1:4, 1993; tc-red(8)). Each arriving frame moves the average a of the bytes that wait by
+// 2^-weightShift of its distance to their present number; for the time that the line was idle, it falls as if
+// so many average frames had found nobody waiting. With b = probability · (a - min) / (max - min), frames are
+// dropped so that the distance between two drops is uniform in 1 to 1 / b: the n-th frame since the last drop
+// goes when n · b reaches a number that was drawn then, from 0 to 1. So there is one draw per drop.
+//
+// The average is a double that is only multiplied by powers of two and by factors of one product each, so
+// that it is the same on every machine.
+#pragma once
+
+#include <cstdint>
+
+#include "impairments/random.hpp"
+#include "lines/discipline.hpp"
+#include "lines/held.hpp"
+
+namespace etherloom {
+
+class Red {
+ public:
+  /// A frame arrives while `backlog` bytes wait. `idleFrames`: how many average frames the line could have
+  /// sent since it ran out; nothing while it is busy.
+  struct Arrival {
+    std::uint64_t backlog = 0;
+    bool idle = false;
+    std::uint64_t idleFrames = 0;
+  };
+  [[nodiscard]] QueueVerdict decide(const RedSettings& settings, const Frame& frame, Arrival arrival,
+                                    Random& random) noexcept;
+
+  /// Bytes.
+  [[nodiscard]] double average() const noexcept { return average_; }
+
+ private:
+  [[nodiscard]] bool congested(const RedSettings& settings, Random& random) noexcept;
+
+  double average_ = 0;
+  std::int64_t count_ = -1;  // frames since the last drop, or since the average rose above min, which is -1
+  double drawn_ = 0;         // n · b may reach this
+};
+
+}  // namespace etherloom
