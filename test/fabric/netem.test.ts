@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { Engine, Hub, type PolicyOptions } from '../../lib/index.js'
-import { delayTable } from '../../lib/lines/delay-tables.js'
+import { delayTable, type DelayTableName } from '../../lib/lines/delay-tables.js'
 import { Draw } from '../helpers/draw.js'
 import { closing, dropped, expectBalance, join, tags, take } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
@@ -38,6 +38,10 @@ describe('netem', () => {
       model: ModelSettings
     }
     const percent = (value: number): number => Math.round((value / 100) * 0xffffffff)
+    const tableOf = (name: DelayTableName): Int16Array => {
+      const { buffer, byteOffset, byteLength } = delayTable(name).bytes
+      return new Int16Array(buffer, byteOffset, byteLength / 2)
+    }
 
     /** A command line and what it means, drawn so that every word meets every other. */
     const draw = (random: Draw): Drawn => {
@@ -82,8 +86,7 @@ describe('netem', () => {
           if (random.once(2)) {
             const name = random.of(['normal', 'pareto', 'paretonormal'] as const)
             words.push(`distribution ${name}`)
-            const { buffer, byteOffset, byteLength } = delayTable(name).bytes
-            model.table = new Int16Array(buffer, byteOffset, byteLength / 2)
+            model.table = tableOf(name)
           }
         }
         if (random.once(2)) {
@@ -145,8 +148,23 @@ describe('netem', () => {
       if (random.once(3)) {
         const [least, spread] = [random.below(2000) + 1, random.below(2) * random.below(1000)]
         const [packets, bytes] = [random.below(2) * random.below(5), random.below(2) * random.below(3000)]
-        model.slot = { least: BigInt(least) * 1000n, most: BigInt(least + spread) * 1000n, packets, bytes }
-        words.push(`slot ${least}us ${least + spread}us packets ${packets} bytes ${bytes}`)
+        const budgets = `packets ${packets} bytes ${bytes}`
+        if (random.once(3)) {
+          const name = random.of(['normal', 'pareto'] as const)
+          const [jitter, zero] = [BigInt(1 + spread) * 1000n, 0n]
+          model.slot = {
+            table: tableOf(name),
+            jitter,
+            least: BigInt(least) * 1000n,
+            most: zero,
+            packets,
+            bytes,
+          }
+          words.push(`slot distribution ${name} ${least}us ${1 + spread}us ${budgets}`)
+        } else {
+          model.slot = { least: BigInt(least) * 1000n, most: BigInt(least + spread) * 1000n, packets, bytes }
+          words.push(`slot ${least}us ${least + spread}us ${budgets}`)
+        }
       }
       if (random.once(2)) {
         model.limit = 1 + random.below(40)
@@ -201,6 +219,51 @@ describe('netem', () => {
         }
       })
     }
+  })
+
+  describe('jitter', () => {
+    /** Delays in units of sigma around the mean, of 100,000 frames with 100 ms and 10 ms. */
+    const shape = async (words: string) => {
+      const { engine, a, b } = await makePath({ netem: `delay 100ms 10ms ${words}` })
+      const delays: number[] = []
+      for (let sent = 0; sent < 100_000; sent += 1000) {
+        const at = engine.now()
+        a.send(numbered(1000))
+        engine.advance('1s')
+        for (let batch = b.read(); batch; batch = b.read())
+          for (let index = 0; index < batch.length; index++)
+            delays.push((Number(batch.at(index) - at) - 100e6) / 10e6)
+      }
+      const mean = delays.reduce((sum, delay) => sum + delay, 0) / delays.length
+      const deviation = Math.sqrt(delays.reduce((sum, delay) => sum + (delay - mean) ** 2, 0) / delays.length)
+      delays.sort((one, other) => one - other)
+      const at = (share: number): number => delays[Math.floor(share * delays.length)]!
+      return { mean, deviation, least: at(0), median: at(0.5), p90: at(0.9), most: delays.at(-1)! }
+    }
+    // The bound is five deviations of a mean of 100,000 (0.016 at a deviation of 1); quantiles and deviations have more.
+    const tables: [string, Awaited<ReturnType<typeof shape>>][] = [
+      ['', { mean: 0, deviation: 0.577, least: -1, median: 0, p90: 0.8, most: 1 }],
+      ['distribution normal', { mean: -0.0008, deviation: 1, least: -4, median: 0, p90: 1.281, most: 3.523 }],
+      [
+        'distribution pareto',
+        { mean: -0.0335, deviation: 0.82, least: -0.667, median: -0.32, p90: 0.872, most: 4 },
+      ],
+      [
+        'distribution paretonormal',
+        { mean: -0.0253, deviation: 0.834, least: -1.502, median: -0.24, p90: 0.974, most: 3.88 },
+      ],
+    ]
+    for (const [words, expected] of tables)
+      it(`has the numbers of tc's table: ${words || 'uniform'}`, async () => {
+        const found = await shape(words)
+        for (const key of ['mean', 'deviation', 'least', 'median', 'p90', 'most'] as const)
+          expect(found[key], key).to.be.closeTo(expected[key], 0.035)
+      })
+
+    it('keeps its spread whatever the correlation, since the kernel takes a remainder of the draw', async () => {
+      expect((await shape('75% distribution normal')).deviation).to.be.closeTo(1, 0.035)
+      expect((await shape('75%')).deviation).to.be.closeTo(0.577, 0.035)
+    })
   })
 
   it('drops the frames that the kernel drops for a seed', async () => {

@@ -26,7 +26,15 @@ export interface ModelSettings {
   packetOverhead: number
   cellSize: number
   cellOverhead: number
-  slot?: { least: bigint; most: bigint; packets: number; bytes: number }
+  slot?: {
+    /** With a table, the wait is `least` with this jitter. */
+    table?: Int16Array
+    jitter?: bigint
+    least: bigint
+    most: bigint
+    packets: number
+    bytes: number
+  }
 }
 
 export interface Packet {
@@ -104,6 +112,13 @@ class Xoroshiro {
     this.#high = rotate(mixed, 28n)
     return result
   }
+}
+
+/** A value of the table, in its scale of 8192 to a sigma. Divisions of BigInts truncate, as in C. */
+function spread(mu: bigint, sigma: bigint, table: Int16Array, random: number): bigint {
+  const t = BigInt(table[random % table.length]!)
+  const x = (sigma % 8192n) * t
+  return (x + (x >= 0n ? 4096n : -4096n)) / 8192n + (sigma / 8192n) * t + mu
 }
 
 export class NetemModel {
@@ -190,13 +205,7 @@ export class NetemModel {
     let delay = mu
     if (jitter !== 0n) {
       const random = this.#crandom('delay', delayCorrelation)
-      if (table === undefined) delay = (BigInt(random) % (2n * jitter)) + mu - jitter
-      else {
-        const t = BigInt(table[random % table.length]!)
-        let x = (jitter % 8192n) * t
-        x += x >= 0n ? 4096n : -4096n
-        delay = x / 8192n + (jitter / 8192n) * t + mu // a division of BigInts truncates, as in C
-      }
+      delay = table ? spread(mu, jitter, table, random) : (BigInt(random) % (2n * jitter)) + mu - jitter
     }
     if (rate === 0n) return now + delay
     let last: Queued | undefined
@@ -242,10 +251,12 @@ export class NetemModel {
   }
 
   #nextSlot(now: bigint): void {
-    const { least, most, packets, bytes } = this.#settings.slot!
-    const random = this.#chance.next() >> 32n
+    const { table, jitter = 0n, least, most, packets, bytes } = this.#settings.slot!
+    const wait = table
+      ? spread(least, jitter, table, this.#prng.next())
+      : least + (((this.#chance.next() >> 32n) * (most - least)) >> 32n)
     this.#slot = {
-      next: now + least + ((random * (most - least)) >> 32n),
+      next: now + wait,
       packets: packets || 0x7fffffff,
       bytes: bytes || 0x7fffffff,
     }
