@@ -35,7 +35,7 @@ void Path::reseed(std::uint64_t seed) {
 
 void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
   while (due() <= frame->arrival) step(tools);
-  if (policy.serial != policySerial_) adopt(policy);
+  if (policy.serial != policySerial_) adopt(policy, tools);
 
   Sequence::Update update(account.sequence);
   account.admitted.add(frame->offload.segments);
@@ -101,8 +101,8 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
 
 // A policy takes hold with the first frame that it judges: loss models start anew; streams, what is held and
 // the line's free time stay.
-void Path::adopt(const Policy& policy) noexcept {
-  settle(policy);
+void Path::adopt(const Policy& policy, PathTools& tools) noexcept {
+  settle(policy, tools);
   policySerial_ = policy.serial;
   travelSettings_ = policy.travel;
   line_.adopt(policy.line ? *policy.line : behind);
@@ -203,19 +203,24 @@ bool Path::mark(Held* held, PathTools& tools) noexcept {
   return true;
 }
 
+// The frame in service begins to travel; a queue discipline may drop some of those behind it.
+void Path::leaveLine(PathTools& tools) noexcept {
+  Held* held = line_.finish();
+  for (Held* dropped = line_.takeDropped(); dropped;) {
+    drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, tools);
+  }
+  if (held->marked && !mark(held, tools)) {
+    drop(take(held, tools), DropReason::NoBuffer, tools);
+  } else {
+    depart(held, held->due);
+  }
+}
+
 void Path::step(PathTools& tools) noexcept {
   Sequence::Update update(account.sequence);
   const Instant at = due();
   if (line_.due() == at) {
-    Held* held = line_.finish();
-    for (Held* dropped = line_.takeDropped(); dropped;) {
-      drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, tools);
-    }
-    if (held->marked && !mark(held, tools)) {
-      drop(take(held, tools), DropReason::NoBuffer, tools);
-    } else {
-      depart(held, held->due);
-    }
+    leaveLine(tools);
   } else if (travel_.due() == at) {
     stageNow(take(travel_.arrive(), tools), tools);
   } else if (Held* held = netem_.dequeue()) {

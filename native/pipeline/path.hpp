@@ -73,8 +73,8 @@ class Path {
   std::size_t place = Departures<Path>::nowhere;
 
  private:
-  void adopt(const Policy& policy) noexcept;
-  void settle(const Policy& policy) noexcept;
+  void adopt(const Policy& policy, PathTools& tools) noexcept;
+  void settle(const Policy& policy, PathTools& tools) noexcept;
   void admitSegments(Frame* superFrame, const Policy& policy, PathTools& tools) noexcept;
   void impair(Passage& passage, const Policy& policy) noexcept;
   void conclude(const Passage& passage, const Policy& policy, PathTools& tools) noexcept;
@@ -92,6 +92,7 @@ class Path {
   void enterNetem(Frame* frame, bool clone, const NetemSettings& settings, PathTools& tools) noexcept;
   void queueInNetem(Frame* frame, bool clone, bool beside, const NetemSettings& settings,
                     PathTools& tools) noexcept;
+  void leaveLine(PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] bool mark(Held* held, PathTools& tools) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;

@@ -39,7 +39,11 @@ void Path::enterNetem(Frame* frame, bool clone, const NetemSettings& settings, P
   if (netem_.loses(settings)) {
     const bool marked =
         settings.ecn && isEcnCapable(*frame) && passage.writable() && markCongestion(*passage.frame());
-    if (!marked) --copies;
+    if (marked) {
+      account.marked.add(1);
+    } else {
+      --copies;
+    }
   }
   if (copies == 0) return drop(passage.frame(), DropReason::Loss, tools);
 
@@ -79,16 +83,13 @@ void Path::queueInNetem(Frame* frame, bool clone, bool beside, const NetemSettin
 }
 
 // Gives the frames that wait under another policy the departures that they would have had.
-void Path::settle(const Policy& policy) noexcept {
+void Path::settle(const Policy& policy, PathTools& tools) noexcept {
   while (netem_.size() != 0) {
     const Instant at = netem_.due();
     if (Held* held = netem_.dequeue()) travel_.arriveAt(held, at);
   }
   if (!policy.netem) return;
-  while (!line_.empty()) {
-    Held* held = line_.finish();
-    depart(held, held->due);
-  }
+  while (!line_.empty()) leaveLine(tools);
   netem_.configure(*policy.netem, travel_.latest());
 }
 
