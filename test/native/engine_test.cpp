@@ -407,6 +407,7 @@ TEST_CASE("a queue that fails takes the whole port down, once; a new device brin
       auto& inside = bench.join(hub);
       const auto outside = bench.engine->attach(hub, "outside", device(0), {}, rest(1));
       REQUIRE(outside);
+      bench.settle(bench.engine->latest());
       give(queues[0].get(), 1);
       give(queues[1].get(), 1);
       bench.lookUntil([&] { return inside.frames == 2; });
@@ -447,6 +448,7 @@ TEST_CASE("a device of more queues than there are workers is refused, and nothin
   CHECK(refused.error().message.find("2 queues") != std::string::npos);
   auto& left = bench.join(hub);
   auto& right = bench.join(hub);
+  bench.settle(bench.engine->latest());
   REQUIRE(bench.send(left, 1));
   bench.commit();
   bench.lookUntil([&] { return right.frames == 1; });
