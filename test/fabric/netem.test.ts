@@ -344,6 +344,13 @@ describe('netem', () => {
     expect(take(long.b).map(({ at }) => at / ms)).to.deep.equal([5n, 5n, 10n])
   })
 
+  it('sends a frame that is due when its slot begins', async () => {
+    const { engine, a, b } = await makePath({ netem: 'delay 5ms slot 5ms' })
+    a.send(frame())
+    engine.advance('1s')
+    expect(take(b).map(({ at }) => at / ms)).to.deep.equal([5n])
+  })
+
   it('keeps delays of 1 ns and of an hour, and jitter above the delay sends at once', async () => {
     for (const [netem, at] of [
       ['delay 1ns', 1n],

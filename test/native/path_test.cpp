@@ -171,6 +171,36 @@ TEST_CASE(
   CHECK(bench.path.account.delivered.get() == 300 - dropped);
 }
 
+TEST_CASE("path: netem holds no more than there is memory for, and counts the rest") {
+  PathBench bench(1u << 20);
+  const auto policy = PathBench::policy();
+  policy->netem.emplace();
+  policy->netem->delay = {1000};
+  policy->netem->limit = 1000;
+  policy->netem->duplicate = 0x7fffffff;
+  for (std::uint32_t number = 0; number < 300; ++number) bench.admit(*policy, 0, {number});
+  const std::uint64_t dropped = countOf(bench.path.account.dropped, DropReason::NoBuffer);
+  CHECK(dropped > 0);
+  CHECK(bench.path.account.waiting.get() == 300 + bench.path.account.duplicated.get() - dropped);
+  bench.pool->release(bench.frame());  // still room to receive
+  bench.run(1000);
+  CHECK(bench.path.account.waiting.get() == 0);
+}
+
+TEST_CASE("path: what is on a line goes on as it would have, and before what netem lets go") {
+  PathBench bench;
+  auto exact = PathBench::delayed(10);
+  exact->line = LineSettings{480'000'000, 0, {}};  // 60 bytes in 1000 ns
+  bench.admit(*exact, 0, {1, 2, 3});
+  const auto netem = PathBench::policy();
+  netem->netem.emplace();
+  netem->netem->rate = 60'000'000;  // 60 bytes in 1000 ns
+  bench.admit(*netem, 500, {4, 5});
+  bench.admit(*exact, 600, {6});
+  bench.run(10'000);
+  CHECK(bench.left == Left{{1010, 1}, {2010, 2}, {3010, 3}, {4010, 4}, {5010, 5}, {5010, 6}});
+}
+
 TEST_CASE("path: what follows depends on the seed, and starts anew when it is given again") {
   const auto losses = [](std::uint64_t seed, bool again) {
     PathBench bench;

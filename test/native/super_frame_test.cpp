@@ -180,6 +180,24 @@ TEST_CASE("super-frame: the fates of its segments are those of the wire frames i
     policy->line = LineSettings{0, 0, {Limit::Unit::Frames, 1}};
     sameFates(*policy);
   }
+  SUBCASE("netem") {
+    constexpr std::uint32_t tenth = 429'496'730;
+    auto policy = makePolicy();
+    NetemSettings& netem = policy->netem.emplace();
+    netem.seed = 7;
+    netem.limit = 60;
+    netem.delay = {20'000};
+    netem.jitter = 15'000;
+    netem.lossProbability = netem.duplicate = netem.corrupt = netem.reorder = tenth;
+    netem.gap = 1;
+    netem.rate = 1'000'000'000;
+    sameFates(*policy);
+    auto slotted = makePolicy();
+    slotted->netem = netem;
+    slotted->netem->slot.least = slotted->netem->slot.most = {3000};
+    slotted->netem->slot.packets = 2;
+    sameFates(*slotted, policy.get());
+  }
   SUBCASE("behind frames on the line of an older policy") {
     auto older = makePolicy();
     older->line = LineSettings{1'000'000'000, 0, {}};
