@@ -1,4 +1,5 @@
 /** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
+import { parse } from 'yaml'
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/errors.js'
 import { checkPolicy } from '../../lib/topology/check.js'
@@ -56,8 +57,9 @@ function readPolicyWords(words: string[]): TopologyPolicy {
   throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
 }
 
-/** Numbers, true and false as YAML would read them; everything else is text. */
+/** Numbers, true, false and mappings in braces as YAML would read them; everything else is text. */
 function scalar(text: string): unknown {
+  if (text.startsWith('{')) return parse(text)
   if (text === 'true' || text === 'false') return text === 'true'
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
 }

@@ -1,39 +1,144 @@
 /** The line of a path: rate, what a frame occupies it with, and what may wait. native/lines/line.hpp is the other half. */
-import { integer, optional, refuse } from '../options.js'
+import { integer, optional, readOptions, refuse, required } from '../options.js'
 import { partKinds, type PolicyPart } from '../policy-parts.js'
-import { parseQueueLimit, parseRate, type QueueBound, type QueueLimit, type Rate } from '../units.js'
+import {
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parseQueueLimit,
+  parseRate,
+  parseSize,
+  type Duration,
+  type QueueBound,
+  type QueueLimit,
+  type Rate,
+  type Size,
+} from '../units.js'
+import { discipline, needsRate, tailDropWords, type Discipline, type DisciplineWords } from './discipline.js'
+
+/** Cells that frames cross the line in. ATM: `{ size: 48, overhead: 5 }`. */
+export interface CellOptions {
+  /** Bytes of a frame per cell; the last cell is padded. 1 to 65535. */
+  size: number
+  /** Bytes added to each cell. 0 to 1000, default 0. */
+  overhead?: number
+}
+
+/** Slots in which frames leave the line together, as from a shared medium (netem's `slot`). */
+export interface SlotOptions {
+  /** How long after the first frame is through, or after a slot that was used up, the next slot opens. */
+  min: Duration
+  /** Where that varies, uniformly: its longest. Default: as `min`. */
+  max?: Duration
+  /** Frames that leave in one slot. 1 or more; default any number. */
+  frames?: number
+  /** Bytes after which a slot is used up, with the frame that reaches them. Default any number. */
+  bytes?: Size
+}
 
 export interface LineOptions {
   /** Serialises: a frame of L bytes occupies the line for 8 · (L + overhead) / rate. 1bit to 1Tbit per second. */
   rate?: Rate
-  /** Bytes added to each frame on the line, 0 to 1000. 24 gives Ethernet's time on the wire. Default 0. */
+  /** Bytes added to each frame on the line, -1000 to 1000. 24 gives Ethernet's time on the wire. Default 0. */
   overhead?: number
+  /** The line carries cells: L + overhead fills ceil((L + overhead) / size) of them, of size + overhead bytes each. */
+  cell?: CellOptions
+  /**
+   * Makes the line a token bucket (tc-tbf(8)) of so many bytes, filled at the rate and full at the start: frames leave
+   * at once while there are tokens for them. A frame larger than the bucket is dropped as `oversize`. 1B to 1GiB.
+   */
+  burst?: Size
   /** What may wait for the line: frames, bytes or time. Default 1000 frames or 100 ms, whichever is more. */
   queue?: QueueLimit
+  /** What else drops or marks frames, counted as `aqm`. Default `'tail-drop'`: nothing. */
+  discipline?: Discipline
+  /** Frames that are through the line leave in slots. Goes without a rate, too. */
+  slot?: SlotOptions
 }
+
+const maxBucket = 2 ** 30
 
 export const lineRules = {
   rate: optional(parseRate),
-  overhead: optional(integer(0, 1000, { unit: 'bytes' })),
+  overhead: optional(integer(-1000, 1000, { unit: 'bytes' })),
+  cell: optional((value) =>
+    readOptions('cell', value, {
+      size: required(integer(1, 65_535, { unit: 'bytes' })),
+      overhead: integer(0, 1000, { unit: 'bytes', default: 0 }),
+    }),
+  ),
+  burst: optional((value, subject) => {
+    const size = parseSize(value, subject)
+    return size >= 1 && size <= maxBucket ? size : refuse(subject, 'from 1B to 1GiB', formatSize(size))
+  }),
   queue: optional(parseQueueLimit),
+  discipline,
+  slot: optional(readSlot),
+}
+
+function readSlot(value: unknown): { min: bigint; max: bigint; frames: number; bytes: number } {
+  const { min, max, frames, bytes } = readOptions('slot', value, {
+    min: required(optional(parseDuration)),
+    max: optional(parseDuration),
+    frames: integer(1, 1_000_000_000, { unit: 'frames', default: 0 }),
+    bytes: optional(parseSize, 0),
+  })
+  const longest = max ?? min
+  if (longest < min)
+    refuse("option 'max' of slot", `at least min, ${formatDuration(min)}`, formatDuration(longest))
+  if (longest === 0n) refuse("option 'min' of slot", "above 0, or 'max' with it", formatDuration(min))
+  return { min, max: longest, frames, bytes }
 }
 
 interface Given {
   rate: bigint | undefined
   overhead: number | undefined
+  cell: { size: number; overhead: number } | undefined
+  burst: number | undefined
   queue: QueueBound | undefined
+  discipline: DisciplineWords | undefined
+  slot: ReturnType<typeof readSlot> | undefined
 }
 
 /** undefined where there is no line. */
-export function linePart({ rate, overhead, queue }: Given): PolicyPart | undefined {
-  if (rate !== undefined)
-    return { kind: partKinds.line, words: [rate, BigInt(overhead ?? 0), ...limitWords(queue)] }
-  if (queue === undefined && overhead === undefined) return undefined
-  return refuse(
-    "option 'rate' of path policy",
-    "given with 'queue' or 'overhead', which say how it is kept",
-    undefined,
-  )
+export function linePart(given: Given): PolicyPart | undefined {
+  const { rate, overhead, cell, burst, queue, discipline: drops, slot } = given
+  if (rate === undefined) checkWithoutRate(given)
+  if (rate === undefined && slot === undefined) return undefined
+  if (slot !== undefined && queue !== undefined && 'nanoseconds' in queue)
+    refuse(
+      "option 'queue' of path policy",
+      "in frames or bytes with 'slot', since how long a frame will wait for slots is not known when it comes",
+      formatDuration(queue.nanoseconds),
+    )
+  const words = [
+    rate ?? 0n,
+    BigInt(overhead ?? 0),
+    ...limitWords(queue),
+    BigInt(burst ?? 0),
+    BigInt(cell?.size ?? 0),
+    BigInt(cell?.overhead ?? 0),
+    slot?.min ?? 0n,
+    slot?.max ?? 0n,
+    BigInt(slot?.frames ?? 0),
+    BigInt(slot?.bytes ?? 0),
+    ...(drops ?? tailDropWords),
+  ]
+  return { kind: partKinds.line, words }
+}
+
+/** Refuses what makes no sense without a rate: most of it, and without slots, all. */
+function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot }: Given): void {
+  const idle = {
+    overhead,
+    cell,
+    burst,
+    discipline: drops !== undefined && (slot === undefined || needsRate(drops)) ? drops : undefined,
+    queue: slot === undefined ? queue : undefined,
+  }
+  const [name] = Object.entries(idle).find(([, value]) => value !== undefined) ?? []
+  if (name !== undefined)
+    refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`, undefined)
 }
 
 /** The unit (0 default, 1 frames, 2 bytes, 3 nanoseconds) and the amount. */

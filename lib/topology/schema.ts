@@ -13,6 +13,9 @@ import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.j
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
 import type { Match } from '../filters/match.js'
 
+/** The message of a union of mappings: what is wrong stands in its branches. */
+export const seeBranches = ''
+
 type Meta = Record<string, unknown> & { description: string }
 
 /** A leaf of the schema: `type` decides what the JSON Schema says, `rule` what is right. */
@@ -124,6 +127,50 @@ const filter = z
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
   }) as z.ZodType<string | Match>
 
+const ecn = yesOrNo('Whether to mark frames of ECN-capable senders instead of dropping them.', false)
+const disciplineSchema = z
+  .union(
+    [
+      choice(['tail-drop', 'codel'], { description: 'Nothing but the limit, or CoDel as it comes.' }),
+      z.strictObject({
+        codel: z
+          .strictObject({
+            target: duration('The wait that is accepted for good. Default 5ms.').exactOptional(),
+            interval: duration('How long more than that is accepted. Default 100ms.').exactOptional(),
+            ecn: ecn.exactOptional(),
+          })
+          .meta({ description: 'Controlled delay (RFC 8289).' }),
+      }),
+      z.strictObject({
+        red: z
+          .strictObject({
+            min: leaf<Size>('string', parseSize, {
+              description: 'Average of the bytes that wait from which on frames are dropped at random.',
+              examples: ['30kB'],
+            }),
+            max: leaf<Size>('string', parseSize, {
+              description: 'Average from which on all are dropped.',
+              examples: ['90kB'],
+            }),
+            probability: chance(
+              'Probability of a drop where the average reaches max. Default 0.02.',
+            ).exactOptional(),
+            averageFrame: wholeNumber(1, 65_535, 'bytes', {
+              description: 'Bytes of an average frame.',
+              default: 1000,
+            }).exactOptional(),
+            burst: wholeNumber(1, 1_000_000, 'frames', {
+              description: 'Frames that may come at once before the average reaches min.',
+            }).exactOptional(),
+            ecn: ecn.exactOptional(),
+          })
+          .meta({ description: 'Random early detection (Floyd, Jacobson 1993).' }),
+      }),
+    ],
+    { error: seeBranches },
+  )
+  .meta({ description: 'What else than the limit drops or marks frames that wait.' })
+
 /** The keys of a policy, the same in a topology file and on the command line. */
 const policyShape = {
   allowed: yesOrNo('Whether frames may take the path at all.', true).exactOptional(),
@@ -138,9 +185,25 @@ const policyShape = {
     description: 'Bits per second of the line; frames wait for it one after another.',
     examples: ['10Mbit'],
   }).exactOptional(),
-  overhead: wholeNumber(0, 1000, 'bytes', {
+  overhead: wholeNumber(-1000, 1000, 'bytes', {
     description: 'Bytes added to each frame when its line time is computed; 24 gives Ethernet wire time.',
     default: 0,
+  }).exactOptional(),
+  cell: z
+    .strictObject({
+      size: wholeNumber(1, 65_535, 'bytes', {
+        description: 'Bytes of a frame per cell; the last is padded.',
+      }),
+      overhead: wholeNumber(0, 1000, 'bytes', {
+        description: 'Bytes added to each cell.',
+        default: 0,
+      }).exactOptional(),
+    })
+    .meta({ description: 'The line carries frames in cells; ATM has { size: 48, overhead: 5 }.' })
+    .exactOptional(),
+  burst: leaf<Size>('string', parseSize, {
+    description: 'Makes the line a token bucket of so many bytes, filled at the rate (tc-tbf).',
+    examples: ['64KiB'],
   }).exactOptional(),
   queue: leaf<QueueLimit>('string', parseQueueLimit, {
     description:
@@ -152,6 +215,23 @@ const policyShape = {
       "The words that follow 'netem' in a tc command: does what the kernel's netem does, instead of the other keys.",
     examples: ['delay 100ms 10ms 25% distribution normal loss gemodel 1% 10% rate 10mbit'],
   }).exactOptional(),
+  discipline: disciplineSchema.exactOptional(),
+  slot: z
+    .strictObject({
+      min: duration(
+        'How long after the first frame is through, or after a slot used up, the next slot opens.',
+      ),
+      max: duration('Where that varies, uniformly: its longest. Default: as min.').exactOptional(),
+      frames: wholeNumber(1, 1_000_000_000, 'frames', {
+        description: 'Frames that leave in one slot.',
+      }).exactOptional(),
+      bytes: leaf<Size>('string', parseSize, {
+        description: 'Bytes after which a slot is used up.',
+        examples: ['3kB'],
+      }).exactOptional(),
+    })
+    .meta({ description: 'Frames leave the line together, in slots, as from a shared medium.' })
+    .exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",
   }).exactOptional(),
@@ -166,9 +246,6 @@ const somePorts = z
     error: "must be the name of a port, a list of names, or '*' for every other port",
   })
   .meta({ description: "A port of this fabric, a list of them, or '*' for every other one." })
-
-/** The message of a union of mappings: what is wrong stands in its branches. */
-export const seeBranches = ''
 
 const pathSchema = z.union(
   [

@@ -66,12 +66,44 @@ class Words {
   std::span<const std::uint8_t> bytes_;
 };
 
+/// The kinds of lib/lines/discipline.ts.
+QueueDiscipline disciplineOf(Words& words) {
+  enum Kind : std::uint64_t { TailDropKind, CodelKind, RedKind };
+  const std::uint64_t kind = words.integer();
+  if (kind == CodelKind) {
+    CodelSettings codel;
+    codel.target = words.duration();
+    codel.interval = words.duration();
+    codel.ecn = words.integer() != 0;
+    return codel;
+  }
+  if (kind == RedKind) {
+    RedSettings red;
+    red.min = words.integer();
+    red.max = words.integer();
+    red.probability = words.number();
+    red.averageFrame = static_cast<std::uint32_t>(words.integer());
+    red.weightShift = static_cast<std::uint32_t>(words.integer());
+    red.ecn = words.integer() != 0;
+    return red;
+  }
+  return TailDrop{};
+}
+
 LineSettings lineOf(Words& words) {
   LineSettings line;
   line.rate = words.integer();
-  line.overhead = static_cast<std::uint32_t>(words.integer());
+  line.overhead = static_cast<std::int32_t>(words.integer());
   line.limit.unit = static_cast<Limit::Unit>(words.integer());
   line.limit.amount = words.integer();
+  line.burst = words.integer();
+  line.cells.size = static_cast<std::uint32_t>(words.integer());
+  line.cells.overhead = static_cast<std::uint32_t>(words.integer());
+  line.slots.min = words.duration();
+  line.slots.max = words.duration();
+  line.slots.frames = words.integer();
+  line.slots.bytes = words.integer();
+  line.discipline = disciplineOf(words);
   return line;
 }
 

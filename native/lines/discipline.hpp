@@ -36,7 +36,7 @@ struct RedSettings {
   bool operator==(const RedSettings&) const = default;
 };
 
-using Discipline = std::variant<TailDrop, CodelSettings, RedSettings>;
+using QueueDiscipline = std::variant<TailDrop, CodelSettings, RedSettings>;
 
 /// What a discipline says of a frame.
 enum class QueueVerdict : std::uint8_t { Pass, Mark, Drop };

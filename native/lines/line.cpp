@@ -47,6 +47,8 @@ std::optional<DropReason> Line::offer(Held* held, const LineSettings& settings, 
     held->marked = verdict == QueueVerdict::Mark;
   }
   if (!inService_) {
+    changeRate(held->rate);
+    if (finish_ < at) fillBucket(at);  // a fraction of the last service is over, too
     serve(held, at);
     return {};
   }
@@ -132,23 +134,26 @@ bool Line::waitsLonger(Duration limit, Instant at) const noexcept {
 /// Begins the service of a frame, as the frame before it leaves. Its time runs from the end of that frame's
 /// own, or from its queueing.
 void Line::serve(Held* held, Instant now) noexcept {
-  if (held->rate != 0 && held->rate != rate_) {
-    // Rounded up: a fraction survives a change of the rate, but never makes a frame early.
-    const auto scaled = static_cast<unsigned __int128>(remainder_) * held->rate;
-    remainder_ = static_cast<std::uint64_t>((scaled + rate_ - 1) / rate_);
-    rate_ = held->rate;
-  }
-  if (finish_ < held->queued) fillBucket(held->queued);
+  changeRate(held->rate);
+  if (finishedAt() < held->queued) fillBucket(held->queued);
   if (held->rate != 0) {
     const std::uint64_t total = held->bits * nanosecondsPerSecond + remainder_;
     finish_ = finish_ + Duration{static_cast<std::int64_t>(total / rate_)};
     remainder_ = total % rate_;
   }
-  held->due = std::max(now, finish_ + Duration{remainder_ > 0 ? 1 : 0});
+  held->due = std::max(now, finishedAt());
   if (slotSettings_.on()) {
     held->due = slots_.leave(slotSettings_, held->due, held->frame->length, random(Stage::Slot));
   }
   inService_ = held;
+}
+
+/// Rounded up: a fraction survives a change of the rate, but never makes a frame early.
+void Line::changeRate(std::uint64_t rate) noexcept {
+  if (rate == 0 || rate == rate_) return;
+  const auto scaled = static_cast<unsigned __int128>(remainder_) * rate;
+  remainder_ = static_cast<std::uint64_t>((scaled + rate_ - 1) / rate_);
+  rate_ = rate;
 }
 
 /// Whatever came in above `burst_` since finish_, which lies before `at`, is lost.

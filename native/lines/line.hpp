@@ -62,7 +62,7 @@ struct LineSettings {
   Limit limit{};
   std::uint64_t burst = 0;  ///< bytes of the token bucket, up to 2^30
   Cells cells{};
-  Discipline discipline{};
+  QueueDiscipline discipline{};
   SlotSettings slots{};
 
   bool operator==(const LineSettings&) const = default;
@@ -115,14 +115,16 @@ class Line {
   [[nodiscard]] QueueVerdict judgeArrival(const RedSettings& red, const Held& held, Instant at) noexcept;
   [[nodiscard]] Held* takeFirst() noexcept;
   void serve(Held* held, Instant now) noexcept;
+  void changeRate(std::uint64_t rate) noexcept;
   void fillBucket(Instant at) noexcept;
+  [[nodiscard]] Instant finishedAt() const noexcept { return finish_ + Duration{remainder_ > 0 ? 1 : 0}; }
   [[nodiscard]] Random& random(Stage stage) noexcept {
     return stages_[static_cast<std::size_t>(stage)].random;
   }
 
   StageStates& stages_;
   std::uint64_t burst_ = 0;
-  Discipline discipline_;
+  QueueDiscipline discipline_;
   SlotSettings slotSettings_;
   Codel codel_;
   Red red_;

@@ -4,7 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <optional>
+#include <random>
 #include <vector>
+
+#include "line_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -16,39 +20,7 @@ std::int64_t exactly(std::uint64_t frames, std::uint64_t bits, std::uint64_t rat
   return static_cast<std::int64_t>((total + rate - 1) / rate);
 }
 
-/// A line, and frames to offer to it.
-struct Bench {
-  StageStates stages = seedStages(1);
-  Line line{stages};
-  std::vector<std::unique_ptr<Frame>> frames;
-  std::vector<std::unique_ptr<Held>> slots;
-
-  Held* make(std::uint32_t length) {
-    frames.push_back(std::make_unique<Frame>());
-    frames.back()->length = length;
-    slots.push_back(std::make_unique<Held>());
-    slots.back()->frame = frames.back().get();
-    return slots.back().get();
-  }
-  bool offer(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
-    return !line.offer(make(length), settings, at);
-  }
-  /// Offers until one is refused; how many wait then.
-  std::uint64_t fill(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
-    while (offer(length, settings, at)) {
-    }
-    return line.waiting();
-  }
-  /// Finishes everything; the instants when it was due.
-  std::vector<std::int64_t> drain() {
-    std::vector<std::int64_t> dues;
-    while (!line.empty()) {
-      dues.push_back(line.due().nanoseconds);
-      CHECK(line.finish()->due.nanoseconds == dues.back());
-    }
-    return dues;
-  }
-};
+using Bench = LineBench;
 
 LineSettings at(std::uint64_t rate, Limit limit = {Limit::Unit::Frames, 1'000'000}) {
   return {rate, 0, limit};
@@ -64,8 +36,9 @@ TEST_CASE("a million frames back to back take exactly their time, and so does ea
     std::uint32_t length;
     std::int32_t overhead;
   };
-  for (const Row& row : {Row{54'000'000, 1500, 0}, Row{7, 60, 0}, Row{1'000'000'000'000, 60, 0},
-                         Row{999'999'999'989, 61, 24}, Row{1'000'000'007, 1514, 24}}) {
+  for (const Row& row :
+       {Row{1, 14, -13}, Row{1'000, 1514, 0}, Row{54'000'000, 1500, 0}, Row{7, 60, 0},
+        Row{1'000'000'000'000, 60, 0}, Row{999'999'999'989, 61, 24}, Row{1'000'000'007, 1514, 24}}) {
     CAPTURE(row.rate);
     constexpr std::uint64_t count = 1'000'000;
     const auto bits = static_cast<std::uint64_t>(row.length + static_cast<std::uint32_t>(row.overhead)) * 8;
@@ -258,4 +231,184 @@ TEST_CASE("a slab gives each slot once, then nothing, then what came back") {
   CHECK(again == slots[1]);
   CHECK(again->copy == 0);
   CHECK(pool.size() == 3);
+}
+
+namespace {
+
+/// A token bucket that counts tokens, in 1 / rate of a bit-nanosecond, as tc-tbf(8) describes one: the model.
+class TokenBucket {
+ public:
+  TokenBucket(std::uint64_t rate, std::uint64_t burst)
+      : rate_(rate), full_(__int128{1'000'000'000} * 8 * burst) {}
+
+  /// When a frame leaves that comes at `at`, behind all before it: a whole nanosecond, or later by `late_`.
+  std::int64_t leave(std::int64_t at, std::uint32_t length) {
+    const __int128 cost = __int128{1'000'000'000} * 8 * length;
+    if (at > now_) {  // `now_` is where tokens_ held, rounded up
+      tokens_ = std::min(full_, tokens_ + __int128{at - now_} * rate_);
+      now_ = at;
+    }
+    if (cost > tokens_) {
+      const __int128 wait = (cost - tokens_ + rate_ - 1) / rate_;
+      tokens_ += wait * rate_;  // may hold more than the frame needs: a fraction of a nanosecond is not lost
+      now_ += static_cast<std::int64_t>(wait);
+    }
+    tokens_ -= cost;
+    return now_;
+  }
+
+ private:
+  __int128 rate_;
+  __int128 full_;
+  __int128 tokens_ = full_;
+  std::int64_t now_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a token bucket lets out what a counter of tokens does, to the nanosecond") {
+  std::mt19937_64 random(4);
+  for (const std::uint64_t rate : {std::uint64_t{999'983}, std::uint64_t{1'000'000'007}, std::uint64_t{3}}) {
+    for (const std::uint64_t burst : {1514u, 3000u, 65536u}) {
+      CAPTURE(rate);
+      CAPTURE(burst);
+      Bench bench;
+      const LineSettings settings{.rate = rate, .limit = {Limit::Unit::Frames, 1'000'000}, .burst = burst};
+      bench.line.adopt(settings);
+      TokenBucket model(rate, burst);
+      Dues dues, expected;
+      const auto service = 1514ull * 8 * 1'000'000'000 / rate;
+      std::int64_t at = 0;
+      for (int frame = 0; frame < 20'000; ++frame) {
+        if (random() % 40 == 0) at += static_cast<std::int64_t>(random() % (60 * service));  // it rests
+        const auto length = static_cast<std::uint32_t>(14 + random() % 1501);
+        for (const std::int64_t due : bench.drain({at})) dues.push_back(due);
+        REQUIRE(bench.offer(length, settings, {at}));
+        expected.push_back(model.leave(at, length));
+      }
+      for (const std::int64_t due : bench.drain()) dues.push_back(due);
+      CHECK(dues == expected);
+    }
+  }
+}
+
+TEST_CASE("a bucket starts full, and in the long run the rate is exact") {
+  Bench bench;
+  const LineSettings settings{.rate = 7'000'000, .limit = {Limit::Unit::Frames, 1'000'000}, .burst = 10'000};
+  bench.line.adopt(settings);
+  // Of 1000 bytes each, ten find their tokens; the n-th after them waits for n times 8000 bits.
+  Dues expected;
+  for (std::uint64_t frame = 1; frame <= 2000; ++frame)
+    expected.push_back(frame <= 10 ? 5 : 5 + exactly(frame - 10, 8000, 7'000'000));
+  Dues dues;
+  for (int frame = 0; frame < 2000; ++frame) {
+    for (const std::int64_t due : bench.drain({5})) dues.push_back(due);
+    REQUIRE(bench.offer(1000, settings, {5}));
+  }
+  for (const std::int64_t due : bench.drain()) dues.push_back(due);
+  CHECK(dues == expected);
+}
+
+TEST_CASE(
+    "a frame that no bucket of this size can let out is refused as oversize; overhead and cells count") {
+  Bench bench;
+  LineSettings settings{.rate = 1'000'000, .overhead = 24, .burst = 1538};
+  bench.line.adopt(settings);
+  CHECK(bench.line.offer(bench.make(1515), settings, {}) == DropReason::Oversize);
+  CHECK_FALSE(bench.line.offer(bench.make(1514), settings, {}));
+  settings.cells = {48, 5};  // 33 cells of 53 bytes
+  CHECK(bench.line.offer(bench.make(1514), settings, {}) == DropReason::Oversize);
+}
+
+TEST_CASE("frames that find no tokens queue, and limits count them to the k-th") {
+  for (const auto& [limit, waiting] :
+       {std::pair{Limit{Limit::Unit::Frames, 7}, 7u}, std::pair{Limit{Limit::Unit::Bytes, 7999}, 7u},
+        std::pair{Limit{Limit::Unit::Bytes, 8000}, 8u},
+        // 1000 bytes are 8 ms: the n-th that waits begins after 8 n ms.
+        std::pair{Limit{Limit::Unit::Nanoseconds, 55'999'999}, 6u},
+        std::pair{Limit{Limit::Unit::Nanoseconds, 56'000'000}, 7u}}) {
+    Bench bench;
+    const LineSettings settings{.rate = 1'000'000, .limit = limit, .burst = 5000};
+    bench.line.adopt(settings);
+    for (int frame = 0; frame < 5; ++frame) {
+      REQUIRE(bench.offer(1000, settings));
+      CHECK(bench.drain({}) == Dues{0});
+    }
+    CHECK(bench.fill(1000, settings) == waiting);
+    CHECK(bench.slots.size() == 5 + 1 + waiting + 1);
+  }
+}
+
+TEST_CASE("cells: padded to whole ones, each with its overhead") {
+  const auto bits = [](std::uint32_t length, std::int32_t overhead, Cells cells) {
+    return lineBits(length, {.overhead = overhead, .cells = cells});
+  };
+  CHECK(bits(96, 0, {48, 5}) == 2 * 53 * 8);
+  CHECK(bits(97, 0, {48, 5}) == 3 * 53 * 8);
+  CHECK(bits(89, 8, {48, 5}) == 3 * 53 * 8);
+  CHECK(bits(110, -14, {48, 5}) == 2 * 53 * 8);
+  CHECK(bits(1, 0, {48, 0}) == 48 * 8);
+  CHECK(bits(14, -20, {48, 5}) == 0);
+  CHECK(bits(14, -20, {}) == 0);
+  CHECK(bits(68 * 1024, 1000, {1, 1000}) == (68 * 1024 + 1000) * 1001 * 8);
+}
+
+TEST_CASE("slots: frames leave together, so many or so much at a time") {
+  const auto line = [](SlotSettings slots, std::uint64_t rate = 0) {
+    return LineSettings{.rate = rate, .limit = {Limit::Unit::Frames, 1000}, .slots = slots};
+  };
+  SUBCASE("the first frame opens one, whoever is through by then leaves with it") {
+    Bench bench;
+    const auto settings = line({.min = {100}, .max = {100}});
+    bench.line.adopt(settings);
+    for (const std::int64_t at : {10, 50, 110, 111}) {
+      const Dues left = bench.drain({at - 1});
+      CHECK(left == (at == 111 ? Dues{110, 110, 110} : Dues{}));
+      REQUIRE(bench.offer(60, settings, {at}));
+    }
+    CHECK(bench.drain() == Dues{211});
+  }
+  SUBCASE("three frames at a time") {
+    Bench bench;
+    const auto settings = line({.min = {100}, .max = {100}, .frames = 3});
+    bench.line.adopt(settings);
+    for (int frame = 0; frame < 8; ++frame) REQUIRE(bench.offer(60, settings));
+    CHECK(bench.drain() == Dues{100, 100, 100, 200, 200, 200, 300, 300});
+  }
+  SUBCASE("150 bytes at a time, with the frame that reaches them") {
+    Bench bench;
+    const auto settings = line({.min = {100}, .max = {100}, .bytes = 150});
+    bench.line.adopt(settings);
+    for (int frame = 0; frame < 7; ++frame) REQUIRE(bench.offer(60, settings));
+    CHECK(bench.drain() == Dues{100, 100, 100, 200, 200, 200, 300});
+  }
+  SUBCASE("behind a rate: who is through after the slot opened waits for another") {
+    Bench bench;
+    const auto settings = line({.min = {100}, .max = {100}}, 8'000'000'000);  // 60 ns each
+    bench.line.adopt(settings);
+    for (int frame = 0; frame < 6; ++frame) REQUIRE(bench.offer(60, settings));
+    // Through at 60, 120, 180, 240, 300, 360; slots open at 160, 280, 400.
+    CHECK(bench.drain() == Dues{160, 160, 280, 280, 400, 400});
+  }
+  SUBCASE("min to max later, evenly") {
+    Bench bench;
+    const auto settings = line({.min = {100}, .max = {199}, .frames = 1});
+    bench.line.adopt(settings);
+    std::vector<int> seen(100);
+    constexpr int draws = 10'000;
+    for (int frame = 0; frame < 1000; ++frame) REQUIRE(bench.offer(60, settings));
+    std::int64_t before = 0;
+    for (int frame = 0; frame < draws; ++frame) {
+      const std::int64_t due = bench.line.due().nanoseconds;
+      REQUIRE_FALSE(bench.line.offer(bench.line.finish(), settings, {due}));
+      const auto step = static_cast<std::size_t>(due - before);
+      REQUIRE(step >= 100);
+      REQUIRE(step <= 199);
+      ++seen[step - 100];
+      before = due;
+    }
+    double chiSquare = 0;  // 99 degrees of freedom: 156 at p = 0.0002
+    for (const int count : seen) chiSquare += (count - 100.0) * (count - 100.0) / 100.0;
+    CHECK(chiSquare < 156);
+  }
 }

@@ -14,11 +14,77 @@ describe('readPolicy', () => {
   it('gives times in nanoseconds, rates in bits per second, limits with their unit', () => {
     const words = (policy: object) => partsOf(policy).map((part) => part.words)
     expect(words({ delay: '1.5ms', jitter: '10us' })).to.deep.equal([[1_500_000n, 10_000n, 0]])
-    expect(words({ rate: '54Mbit', overhead: 24 })).to.deep.equal([[54_000_000n, 24n, 0n, 0n]])
-    expect(words({ rate: '1bit', queue: '7frames' })).to.deep.equal([[1n, 0n, 1n, 7n]])
-    expect(words({ rate: '1bit', queue: '64KiB' })).to.deep.equal([[1n, 0n, 2n, 65_536n]])
-    expect(words({ rate: '1bit', queue: '2ms' })).to.deep.equal([[1n, 0n, 3n, 2_000_000n]])
+    const line = (policy: object) => words(policy)[0]
+    const rest = new Array<bigint>(8).fill(0n)
+    expect(line({ rate: '54Mbit', overhead: 24 })).to.deep.equal([54_000_000n, 24n, 0n, 0n, ...rest])
+    expect(line({ rate: '1bit', queue: '7frames' })).to.deep.equal([1n, 0n, 1n, 7n, ...rest])
+    expect(line({ rate: '1bit', queue: '64KiB' })).to.deep.equal([1n, 0n, 2n, 65_536n, ...rest])
+    expect(line({ rate: '1bit', queue: '2ms' })).to.deep.equal([1n, 0n, 3n, 2_000_000n, ...rest])
+    const more = {
+      burst: '1KiB',
+      cell: { size: 48, overhead: 5 },
+      slot: { min: '1us', frames: 2, bytes: '3B' },
+    }
+    expect(line({ rate: '1bit', ...more })?.slice(4)).to.deep.equal([
+      1024n,
+      48n,
+      5n,
+      1000n,
+      1000n,
+      2n,
+      3n,
+      0n,
+    ])
     expect(readPolicy({ allowed: true, seed: 5 }).seed).to.equal(5n)
+  })
+
+  it('gives disciplines with the defaults of tc', () => {
+    const discipline = (value: object | string) =>
+      partsOf({ rate: '1Mbit', discipline: value })[0]?.words.slice(11)
+    expect(discipline('codel')).to.deep.equal([1n, 5_000_000n, 100_000_000n, 0n])
+    expect(discipline({ codel: { target: '1ms', ecn: true } })).to.deep.equal([
+      1n,
+      1_000_000n,
+      100_000_000n,
+      1n,
+    ])
+    // tc: 50 frames of burst by (2 · 30 + 90) / 3; 2^-5 is the first weight at which 21 <= (1 - (1 - w)^50) / w.
+    const red = { min: '30kB', max: '90kB' }
+    expect(discipline({ red })).to.deep.equal([2n, 30_000n, 90_000n, 0.02, 1000n, 5n, 0n])
+    expect(discipline({ red: { ...red, burst: 31 } })?.[5]).to.equal(2n) // 2 <= (1 - (1 - w)^31) / w
+    expect(discipline('tail-drop')).to.deep.equal(partsOf({ rate: '1Mbit' })[0]?.words.slice(11))
+  })
+
+  it('refuses lines that make no sense, and says what would', () => {
+    const rate = '1Mbit'
+    const wrong: [object, RegExp][] = [
+      [{ burst: '1KiB' }, /'rate' of path policy must be given with 'burst'/],
+      [{ cell: { size: 48 } }, /given with 'cell'/],
+      [{ discipline: 'codel' }, /given with 'discipline'/],
+      [{ slot: { min: '1ms' }, discipline: { red: { min: '2kB', max: '4kB' } } }, /given with 'discipline'/],
+      [{ slot: { min: '1ms' }, overhead: 24 }, /given with 'overhead'/],
+      [{ slot: { min: '1ms' }, queue: '1ms' }, /'queue' of path policy must be in frames or bytes/],
+      [{ slot: { min: '2ms', max: '1ms' } }, /'max' of slot must be at least min, 2ms, not '1ms'/],
+      [{ slot: { min: '0s' } }, /'min' of slot must be above 0/],
+      [{ slot: {} }, /'min' of slot is required/],
+      [{ rate, burst: '0B' }, /'burst' of path policy must be from 1B to 1GiB/],
+      [{ rate, burst: '2GiB' }, /'burst' of path policy must be from 1B to 1GiB/],
+      [{ rate, cell: {} }, /'size' of cell is required/],
+      [{ rate, cell: { size: 0 } }, /'size' of cell must be a whole number from 1 to 65535 bytes/],
+      [{ rate, overhead: -1001 }, /'overhead' of path policy must be/],
+      [{ rate, discipline: 'fq' }, /'discipline' of path policy must be 'tail-drop', 'codel'/],
+      [{ rate, discipline: { codel: {}, red: {} } }, /'discipline' of path policy must be/],
+      [{ rate, discipline: { codel: { interval: '0s' } } }, /'interval' of codel must be above 0/],
+      [{ rate, discipline: { codel: { targets: '1ms' } } }, /unknown option 'targets' of codel/],
+      [{ rate, discipline: { red: { max: '2kB' } } }, /'min' of red is required/],
+      [{ rate, discipline: { red: { min: '1kB', max: '2kB' } } }, /'min' of red must be above averageFrame/],
+      [{ rate, discipline: { red: { min: '2kB', max: '2kB' } } }, /'max' of red must be above min/],
+      [
+        { rate, discipline: { red: { min: '9kB', max: '20kB', burst: 8 } } },
+        /'burst' of red must be at least/,
+      ],
+    ]
+    for (const [policy, message] of wrong) expect(() => partsOf(policy)).to.throw(message)
   })
 
   it('gives the parts in the order of their kinds, whatever the order of the options', () => {
@@ -81,6 +147,14 @@ describe('PolicyRecords', () => {
       { rate: '1Mbit', queue: '10frames' },
       { rate: '1Mbit', queue: '10B' },
       { rate: '1Mbit', queue: '10ns' },
+      { rate: '1Mbit', burst: '10kB' },
+      { rate: '1Mbit', cell: { size: 48 } },
+      { rate: '1Mbit', cell: { size: 48, overhead: 5 } },
+      { rate: '1Mbit', discipline: 'codel' },
+      { rate: '1Mbit', discipline: { codel: { ecn: true } } },
+      { rate: '1Mbit', discipline: { red: { min: '10kB', max: '20kB' } } },
+      { slot: { min: '1ms' } },
+      { slot: { min: '1ms', frames: 1 } },
       { seed: 0 },
       { filter: { vlan: 5 } },
       { filter: { vlan: 6 } },

@@ -1,5 +1,6 @@
 /** The published JSON Schema: it is one, editors can use it, and it agrees with the checks. */
 import { expect } from 'chai'
+import { checkPolicy } from '../../lib/topology/check.js'
 import { topologyJsonSchema, topologySchema } from '../../lib/topology/schema.js'
 
 interface Node {
@@ -74,5 +75,24 @@ describe('the JSON Schema of topology files', () => {
       expect(valid({ tap: name }), name).to.equal(new RegExp(tap.pattern!).test(name))
     const [, direction] = [...keys(schema)].find(([path]) => path.endsWith('/direction'))!
     expect(direction.enum).to.deep.equal(['in', 'out', 'both'])
+  })
+
+  it("takes the line's keys in a policy, and says what is wrong inside them", () => {
+    const wrong = (policy: object) => {
+      const checked = checkPolicy({ rate: '1Mbit', ...policy })
+      return 'problems' in checked ? checked.problems.map(({ message }) => message) : []
+    }
+    const red = { min: '30kB', max: '90kB', probability: '2%' }
+    for (const discipline of ['codel', { codel: { target: '5ms', ecn: true } }, { red }])
+      expect(wrong({ discipline })).to.deep.equal([])
+    expect(
+      wrong({ burst: '64KiB', cell: { size: 48, overhead: 5 }, slot: { min: '1ms', frames: 3 } }),
+    ).to.deep.equal([])
+    expect(wrong({ discipline: { codel: { targt: '5ms' } } })).to.deep.equal([
+      "unknown key 'targt'; did you mean 'target'?",
+    ])
+    expect(wrong({ discipline: { red: { min: '30kB' } } })).to.deep.equal(["'red' needs 'max'"])
+    expect(wrong({ discipline: 'codl' })[0]).to.match(/did you mean 'codel'/)
+    expect(wrong({ slot: { max: '5ms' } })).to.deep.equal(["'slot' needs 'min'"])
   })
 })
