@@ -44,6 +44,7 @@ struct Attachment {
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
 
   bool up = false;
+  bool carrier = true;  ///< without it nothing passes, whatever the device would do
   bool readyListed = false;
   bool stageListed = false;
   std::uint8_t staged = 0;

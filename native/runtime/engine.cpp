@@ -170,6 +170,12 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device) {
   return fence([this, old] { whenGone(**old, [old] {}); });
 }
 
+Ticket Engine::setCarrier(PortId id, bool on) {
+  Attachment& seat = this->seat(id);
+  order(seat.worker, [&seat, on](Worker& worker) { worker.setCarrier(seat, on); });
+  return fence([] {});
+}
+
 // ---- policies ----
 
 // The changes, in the order of their pairs, are merged with the rows that they touch, which are in that

@@ -115,11 +115,21 @@ bool Worker::receive(Attachment& port) noexcept {
   const bool moved = burst.count() != 0;
   burst.at = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
-  if (moved) pipeline_.pass(port, burst);
+  if (moved) port.carrier ? pipeline_.pass(port, burst) : discard(port, burst);
   if (state == RxState::More) ready(port.key);
   if (state == RxState::Failed) takeDown(port, port.port->failure());
   if (departures_.next() <= burst.at) releaseDue(burst.at);
   return moved;
+}
+
+// What a device still sends without a carrier is read all the same: it must not come in when the carrier
+// returns.
+void Worker::discard(Attachment& port, RxBurst& burst) noexcept {
+  std::uint64_t frames = 0;
+  for (const Frame* frame : burst.frames()) frames += frame->offload.segments;
+  burst.remove(allFrames(burst.count()));
+  Sequence::Update update(port.counters.sequence);
+  port.counters.dropped.add(DropReason::PortDown, frames);
 }
 
 // Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait
@@ -199,16 +209,17 @@ inline void Worker::put(Attachment& to, TxItem item) noexcept {
   if (to.staged == burstSize) transmit(to);
 }
 
-// Stages what the port takes instead of an item that it does not take. One that is down refuses it as it is.
+// Stages what the port takes instead of an item that it does not take. One that is down or has no carrier
+// refuses it as it is.
 void Worker::fit(Attachment& to, TxItem item) noexcept {
-  if (takes(to.port->offloads(), *item.frame) || !to.up) return put(to, item);
+  if (takes(to.port->offloads(), *item.frame) || !to.up || !to.carrier) return put(to, item);
   toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
 }
 
 void Worker::transmit(Attachment& to) noexcept {
   const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
   if (items.empty()) return;
-  if (!to.up) return to.port->refuse(items, DropReason::PortDown);
+  if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());
 }
@@ -302,6 +313,8 @@ void Worker::attach(Attachment& port) {
 
 void Worker::detach(Attachment& port) {
   flushStages();
+  // The descriptor of a TAP can be another's as well.
+  if (port.up && !port.carrier) static_cast<void>(port.port->setCarrier(true));
   closeDevice(port);
   if (port.readyListed) {
     Attachment** link = &firstReady_;
@@ -326,7 +339,15 @@ void Worker::revive(Attachment& port, std::unique_ptr<Port> device, std::unique_
   enter(port);
   port.up = true;
   if (const Result<void> opened = port.port->open(*io_, port.key); !opened)
-    takeDown(port, opened.error().number);
+    return takeDown(port, opened.error().number);
+  if (!port.carrier) setCarrier(port, false);
+}
+
+void Worker::setCarrier(Attachment& port, bool on) {
+  flushStages();
+  port.carrier = on;
+  if (!port.up) return;
+  if (const Result<void> set = port.port->setCarrier(on); !set) takeDown(port, set.error().number);
 }
 
 void Worker::flush(Path& path) {

@@ -70,6 +70,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void attach(Attachment& port);
   void detach(Attachment& port);
   void revive(Attachment& port, std::unique_ptr<Port> device, std::unique_ptr<Port>& old);
+  void setCarrier(Attachment& port, bool on);
   void flush(Path& path);
   void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
@@ -95,6 +96,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
+  void discard(Attachment& port, RxBurst& burst) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
   void put(Attachment& to, TxItem item) noexcept;
   void fit(Attachment& to, TxItem item) noexcept;
