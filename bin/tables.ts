@@ -18,6 +18,7 @@ export const tables: Tables = {
       'KIND',
       'LEADS TO',
       'STATE',
+      'CARRIER',
       'METHOD',
       'SUPER-FRAMES',
       'RECEIVED',
@@ -32,6 +33,7 @@ export const tables: Tables = {
       row.kind,
       row.leadsTo,
       row.state,
+      row.carrier,
       row.method ?? '-',
       row.superFrames?.length ? row.superFrames.join(' ') : '-',
       row.receivedFrames,
@@ -78,6 +80,10 @@ export const tables: Tables = {
   hosts: {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
+  },
+  timeline: {
+    columns: ['FABRIC', 'ENTRY', 'STEPS', 'NEXT AT', 'ERROR'],
+    cells: ({ fabric, entry, taken, next, error }) => [fabric, entry, taken, next ?? '-', error ?? '-'],
   },
 }
 

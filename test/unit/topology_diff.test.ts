@@ -29,6 +29,8 @@ function brief(changes: Change[]): string[] {
         return `${change.do} ${change.fabric}.${change.port}`
       case 'open':
       case 'close':
+      case 'stop':
+      case 'start':
         return `${change.do} ${change.fabric}`
       default:
         return `${change.do} ${change.host}`
