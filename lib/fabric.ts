@@ -183,18 +183,26 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     return timeline
   }
 
-  /** @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. */
-  change(list: readonly PathChange[], flush: boolean): Applied & { ticket: number } {
+  /**
+   * @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. A `seed` does not
+   * start the streams of a change with `keepStreams` anew.
+   */
+  change(
+    list: readonly (PathChange & { keepStreams?: boolean })[],
+    flush: boolean,
+  ): Applied & { ticket: number } {
     const records = new PolicyRecords((data) => this.engine.share(data))
     const known = new Map<Policy, { record: number; copy: Policy }>()
     const triples = new Uint32Array(list.length * 3)
-    const checked = list.map(({ from, to, policy }, index) => {
+    const checked = list.map(({ from, to, policy, keepStreams }, index) => {
       try {
         const pair = this.#pair(from, to)
-        let entry = policy === null ? undefined : known.get(policy)
+        let entry = policy === null || keepStreams ? undefined : known.get(policy)
         if (policy !== null && !entry) {
-          entry = { record: records.add(readPolicy(policy)), copy: { ...policy } }
-          known.set(policy, entry)
+          const spec = readPolicy(policy)
+          if (keepStreams) spec.seed = undefined
+          entry = { record: records.add(spec), copy: { ...policy } }
+          if (!keepStreams) known.set(policy, entry)
         }
         triples[3 * index] = pair[0].id
         triples[3 * index + 1] = pair[1].id

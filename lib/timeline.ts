@@ -156,6 +156,8 @@ interface PathPicture {
   over: Partial<Policy>
   outages: Set<Running>
   written: Policy | undefined
+  /** An entry has given a seed since. */
+  reseeded: boolean
 }
 
 interface PortPicture {
@@ -222,7 +224,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
       ({ from, to, written }) => this.#has(from, to) && this.fabric.ownPolicy(from, to) === written,
     )
     this.fabric.change(
-      paths.map(({ from, to, base }) => ({ from, to, policy: base ?? null })),
+      paths.map(({ from, to, base }) => ({ from, to, policy: base ?? null, keepStreams: true })),
       false,
     )
     for (const [name, { base, written }] of this.#ports) {
@@ -299,8 +301,11 @@ export class Timeline extends EventEmitter<TimelineEvents> {
       for (const to of expand(entry.to ?? [], everyPort)) {
         if (from === to) continue
         const picture = this.#path(from, to)
-        if ('set' in effect) picture.over = { ...(!effect.reset && picture.over), ...effect.set }
-        else if ('outage' in effect) mark(picture.outages, entry, effect.outage)
+        if ('set' in effect) {
+          picture.over = { ...(!effect.reset && picture.over), ...effect.set }
+          picture.reseeded ||= effect.set.seed !== undefined
+        }
+        if ('outage' in effect) mark(picture.outages, entry, effect.outage)
         touched.set(picture, entry)
       }
   }
@@ -310,7 +315,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
     const own = this.#has(from, to) ? this.fabric.ownPolicy(from, to) : undefined
     let picture = this.#paths.get(key)
     if (!picture) {
-      picture = { from, to, base: own, over: {}, outages: new Set(), written: own }
+      picture = { from, to, base: own, over: {}, outages: new Set(), written: own, reseeded: false }
       this.#paths.set(key, picture)
     }
     if (own !== picture.written) Object.assign(picture, { base: own, over: {}, written: own })
@@ -335,7 +340,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
 
   /** Sets the paths to what their pictures say; what cannot be is left out, so that the rest is one transaction. */
   #write(touched: Map<PathPicture, Running>, attempt: (entry: Running, work: () => void) => void): void {
-    const changes: { from: string; to: string; policy: Policy | null }[] = []
+    const changes: { from: string; to: string; policy: Policy | null; keepStreams: boolean }[] = []
     for (const [picture, entry] of touched)
       attempt(entry, () => {
         const { from, to, base, over, outages } = picture
@@ -343,7 +348,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
         const changed = outages.size > 0 || Object.keys(over).length > 0
         const policy = changed ? this.#laidOver(base, over, outages) : (base ?? null)
         if (policy) readPolicy(policy)
-        changes.push({ from, to, policy })
+        changes.push({ from, to, policy, keepStreams: !picture.reseeded })
       })
     const last = [...touched.values()].at(-1)
     if (!last || changes.length === 0) return
@@ -351,7 +356,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
       this.fabric.change(changes, false)
       for (const { from, to } of changes) {
         const picture = this.#paths.get(`${from}>${to}`)
-        if (picture) picture.written = this.fabric.ownPolicy(from, to)
+        if (picture) Object.assign(picture, { written: this.fabric.ownPolicy(from, to), reseeded: false })
       }
     })
   }

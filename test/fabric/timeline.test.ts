@@ -1,9 +1,19 @@
 /** Timelines on the virtual clock, to the nanosecond: changes, ramps and outages, and what becomes of what others set. */
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { Engine, Hub, SinkPort, Wire, type Policy, type TimelineEntry } from '../../lib/index.js'
+import { readdirSync } from 'node:fs'
+import {
+  Engine,
+  GeneratorPort,
+  Hub,
+  SinkPort,
+  Wire,
+  type Policy,
+  type PolicyOptions,
+  type TimelineEntry,
+} from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
-import { closing, dropped, expectBalance, join, tags, until } from '../helpers/fabric.js'
+import { closing, dropped, expectBalance, join, tags, take, until } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 
 describe('Timelines', () => {
@@ -101,6 +111,23 @@ describe('Timelines', () => {
       engine.advance('1ms')
       expect(hub.path(a, b).policy).to.deep.equal({ allowed: true, rate: '1Gbit' })
     })
+  })
+
+  it('do not start the random streams of a path with a seed anew', async () => {
+    const losses = async (entries: TimelineEntry[]) => {
+      const { engine, hub, a, b } = await start()
+      await hub.path(a, b).allow({ loss: 0.5, seed: 9 })
+      hub.timeline(entries)
+      for (let tag = 0; tag < 200; tag++) {
+        a.send(frame({ tag }))
+        engine.advance('1ms')
+      }
+      return tags(b)
+    }
+    const undisturbed = await losses([])
+    const same = { from: 'a', to: 'b', delay: '1us', repeat: '5ms' } as const
+    expect(await losses([{ at: '3ms', ...same }])).to.deep.equal(undisturbed)
+    expect(await losses([{ at: '3ms', ...same, seed: 9 }])).to.not.deep.equal(undisturbed)
   })
 
   describe('of ramps', () => {
@@ -403,6 +430,87 @@ describe('Timelines', () => {
       expect([...policies]).to.deep.equal([{ allowed: true, loss: 1, delay: '1ms' }])
       expect(timeline.progress.map(({ taken }) => taken)).to.deep.equal([31, 1])
     })
+  })
+})
+
+describe('A path whose policy changes under traffic', () => {
+  const closes = closing()
+
+  it('1000 times, behaves like a fresh one afterwards, and holds nothing', async () => {
+    /** When 50 frames arrive over a slow line, from when the first was sent, and what the path then holds. */
+    const measure = async (changes: number) => {
+      const engine = closes(new Engine({ clock: 'virtual', seed: 3, memory: '1MiB' }))
+      const hub = new Hub({ engine })
+      const [a, b] = await join(hub, 'a', 'b')
+      const options = ['delay', 'jitter', 'rate', 'duplicate', 'loss', 'reorder'] as const
+      for (let change = 0; change < changes; change++) {
+        a.send([frame({ tag: 1 }), frame({ tag: 2, length: 1514 })])
+        engine.advance(`${change % 7}us`)
+        const mix = {
+          delay: `${(change % 5) + 1}us`,
+          jitter: `${change % 3}us`,
+          rate: `${(change % 9) + 1}Gbit`,
+          duplicate: (change % 10) / 10,
+          loss: (change % 4) / 10,
+          reorder: (change % 2) / 2,
+        } as const
+        const policy: PolicyOptions = Object.fromEntries(
+          options
+            .filter((_, index) => change % (index + 2) > 0 || index === 0)
+            .map((option) => [option, mix[option]]),
+        )
+        if (change % 17 === 0) await hub.path(a, b).deny()
+        else await hub.path(a, b).allow(policy, { flush: change % 13 === 0 })
+        take(b)
+      }
+      await hub.path(a, b).allow({ rate: '10Mbit', delay: '3ms', queue: '40frames' })
+      engine.advance('1s')
+      take(b)
+      const before = hub.path(a, b).stats()
+      const start = engine.now()
+      a.send(Array.from({ length: 50 }, (_, tag) => frame({ tag, length: 1000 })))
+      engine.advance('1s')
+      const after = hub.path(a, b).stats()
+      expectBalance(after, 'a > b')
+      const lost = after.dropped.queue - before.dropped.queue
+      return {
+        arrivals: take(b).map(({ tag, at }) => [tag, at - start]),
+        lost,
+        waiting: after.waiting,
+        inFlight: after.inFlight,
+      }
+    }
+    const fresh = await measure(0)
+    expect(fresh).to.include({ lost: 9n, waiting: 0n, inFlight: 0n }) // one is on the line, 40 wait
+    expect(await measure(1000)).to.deep.equal(fresh)
+  })
+
+  it('by a timeline, keeps neither policies nor memory', async () => {
+    const hub = closes(new Hub())
+    const [a, b] = await join(hub, 'a', 'b')
+    const generator = await hub.attach(new GeneratorPort({ count: 200_000 }))
+    await hub.path(generator, b).deny()
+    await hub.path(a, b).allow({ delay: '1ms' })
+    const handles = () => readdirSync('/proc/self/fd').length
+    const before = handles()
+    await generator.start()
+    const timeline = hub.timeline([
+      {
+        from: [a, generator],
+        to: b,
+        ramp: { loss: [0, 1], delay: ['1ms', '2ms'] },
+        over: '100ms',
+        every: '100us',
+      },
+    ])
+    await once(timeline, 'end')
+    expect(timeline.progress[0]!.taken).to.equal(1001)
+    timeline.stop({ restore: true })
+    expect(hub.path(a, b).policy).to.deep.equal({ allowed: true, delay: '1ms' })
+    expect(hub.path(generator, b).policy).to.deep.equal({ allowed: false })
+    await until(() => hub.stats().paths.every(({ waiting, inFlight }) => waiting + inFlight === 0n))
+    for (const path of hub.stats().paths) expectBalance(path, `${path.from} > ${path.to}`)
+    expect(handles()).to.equal(before)
   })
 })
 

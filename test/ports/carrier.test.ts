@@ -1,7 +1,6 @@
 /** Carriers as the kernel behind a TAP sees them. */
 import { expect } from 'chai'
 import { once } from 'node:events'
-import type { TapPort } from '../../lib/index.js'
 import { Hub, PacketPort, Wire } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
