@@ -45,7 +45,7 @@ function buildProgram(): Command {
 
   program
     .command('show')
-    .argument('[what]', 'ports, paths, addresses, drops, hosts, info or topology', 'ports')
+    .argument('[what]', 'ports, paths, addresses, drops, hosts, timeline, info or topology', 'ports')
     .description('show the state of a running instance')
     .addOption(instanceName)
     .addOption(json)
@@ -78,6 +78,18 @@ function buildProgram(): Command {
     .addOption(json)
     .action(async (from: string, to: string, options: PathFlags) =>
       run(options, async () => (await import('./commands/path.js')).deny(from, to, options)),
+    )
+
+  program
+    .command('carrier')
+    .argument('<port>', 'port of a running instance')
+    .argument('<state>', 'on or off')
+    .description('take the carrier of a port away, as if the cable were out, or give it back')
+    .option('--fabric <fabric>', 'the fabric, when a port of that name is on several')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (port: string, state: string, options: PathFlags) =>
+      run(options, async () => (await import('./commands/carrier.js')).carrier(port, state, options)),
     )
 
   program

@@ -57,7 +57,7 @@ export class LiveView {
       return [
         `${row.fabric}.${row.port}`,
         row.leadsTo,
-        row.state,
+        row.carrier === 'on' ? row.state : 'no carrier',
         perSecond(row.receivedFrames, before?.receivedFrames),
         bits(perSecond(row.receivedBytes, before?.receivedBytes)),
         perSecond(row.transmittedFrames, before?.transmittedFrames),
@@ -77,6 +77,9 @@ export class LiveView {
         row.inFlight,
       ]
     })
+    const timeline = reports
+      .timeline(network)
+      .map(({ fabric, entry, taken, next }) => [fabric, entry, taken, next ?? 'done'])
     this.#ports = new Map(ports.map((row) => [`${row.fabric}.${row.port}`, row]))
     this.#paths = new Map(paths.map((row) => [`${row.fabric}.${row.from}>${row.to}`, row]))
     this.#at = now
@@ -88,6 +91,9 @@ export class LiveView {
       '',
       ...formatTable(['PATH', 'POLICY', 'FRAMES/s', 'RATE', 'DROPPED', 'WAITING', 'IN FLIGHT'], pathLines),
       '',
+      ...(timeline.length > 0
+        ? [...formatTable(['TIMELINE', 'ENTRY', 'STEPS', 'NEXT AT'], timeline), '']
+        : []),
       ...this.#notes,
     ]
   }

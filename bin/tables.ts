@@ -18,6 +18,7 @@ export const tables: Tables = {
       'KIND',
       'LEADS TO',
       'STATE',
+      'CARRIER',
       'METHOD',
       'QUEUES',
       'SUPER-FRAMES',
@@ -33,6 +34,7 @@ export const tables: Tables = {
       row.kind,
       row.leadsTo,
       row.state,
+      row.carrier,
       row.method ?? '-',
       row.queues ?? '-',
       row.superFrames?.length ? row.superFrames.join(' ') : '-',
@@ -80,6 +82,10 @@ export const tables: Tables = {
   hosts: {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
+  },
+  timeline: {
+    columns: ['FABRIC', 'ENTRY', 'STEPS', 'NEXT AT', 'ERROR'],
+    cells: ({ fabric, entry, taken, next, error }) => [fabric, entry, taken, next ?? '-', error ?? '-'],
   },
 }
 

@@ -50,6 +50,7 @@ export interface NativeEngine {
   run(generator: number, running: boolean): number
   detach(port: number): number
   revive(port: number, device: unknown): number
+  setCarrier(port: number, on: boolean): number
   /** `policies`: records, one after the other, as lib/policy-records.ts lays them out. `triples`: from, to, record. */
   apply(
     fabric: number,

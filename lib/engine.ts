@@ -1,5 +1,6 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
+import { Agenda } from './agenda.js'
 import { addon, native, type Happening, type NativeEngine } from './binding.js'
 import { EtherloomError, fromNative } from './errors.js'
 import { engineEvents } from './events.js'
@@ -44,6 +45,8 @@ export class Engine {
   readonly seed: bigint
   /** Native threads. */
   readonly workers: number
+  /** @internal What timelines have to do, and when. */
+  readonly agenda: Agenda
   readonly #virtual: boolean
   readonly #ports = new Map<number, Port>()
   readonly #fabrics = new Map<number, Fabric>()
@@ -52,6 +55,7 @@ export class Engine {
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
+  #advancing = false
   #memoryPorts = 0
   #holds = 0
 
@@ -76,6 +80,7 @@ export class Engine {
     this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
     this.workers = given.workers
     this.#virtual = given.clock === 'virtual'
+    this.agenda = new Agenda(this.#virtual ? undefined : () => this.native.now())
     this.#native = native(
       () =>
         new addon.Engine(
@@ -116,9 +121,11 @@ export class Engine {
 
   /**
    * Virtual clock: runs everything that is due within this time, each thing at its own instant, and then returns.
-   * Frames that were delivered can be read at once.
+   * Frames that were delivered can be read at once. Where a timeline has something to do, frames of that instant go
+   * first: what it changes holds for those that come in afterwards.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_STATE on a real clock
+   * @throws EtherloomError ERR_ETHERLOOM_STATE on a real clock, and within another `advance`; what listeners of a
+   *   timeline throw, and its errors where nobody listens to them: the clock then stands at that instant
    */
   advance(duration: Duration): void {
     if (!this.#virtual)
@@ -126,12 +133,27 @@ export class Engine {
         'ERR_ETHERLOOM_STATE',
         "only a virtual clock can be advanced; use { clock: 'virtual' }",
       )
-    this.native.advance(parseDuration(duration, 'the duration to advance by'))
-    this.#wake()
+    if (this.#advancing)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        'the clock is being advanced already; do it after that has returned',
+      )
+    const end = this.now() + parseDuration(duration, 'the duration to advance by')
+    this.#advancing = true
+    try {
+      for (let next = this.agenda.next; next !== undefined && next <= end; next = this.agenda.next) {
+        this.#advanceTo(next)
+        this.agenda.run(this.now())
+      }
+      this.#advanceTo(end)
+    } finally {
+      this.#advancing = false
+    }
   }
 
   /** Closes all its fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
+    this.agenda.close()
     for (const fabric of [...this.#fabrics.values()]) fabric.ended()
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
@@ -233,6 +255,12 @@ export class Engine {
       this.#watches.delete(namespace)
       this.#native?.unwatchLinks(watch)
     }
+  }
+
+  /** Runs everything that is due until then. */
+  #advanceTo(instant: bigint): void {
+    this.native.advance(instant - this.now())
+    this.#wake()
   }
 
   #wake(): void {

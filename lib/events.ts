@@ -13,6 +13,8 @@ export interface FabricEvents {
   'port:down': [{ port: Port; error: EtherloomError }]
   /** The device of a port that was down works again. */
   'port:up': [{ port: Port }]
+  /** A port's carrier was taken away or given back. */
+  'port:carrier': [{ port: Port; on: boolean }]
   /** A switch saw a learned address on another port. `vlan` is 0 without a tag. */
   'address:moved': [{ address: string; vlan: number; from: Port | undefined; to: Port | undefined }]
 }
@@ -20,4 +22,6 @@ export interface FabricEvents {
 export interface PortEvents {
   down: [error: EtherloomError]
   up: []
+  /** Its carrier was taken away or given back. */
+  carrier: [on: boolean]
 }

@@ -11,6 +11,7 @@ import { PolicyRecords } from './policy-records.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
+import { Timeline, type TimelineEntry } from './timeline.js'
 
 export interface FabricOptions {
   /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
@@ -45,6 +46,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #policies = new Map<Port, Map<Port, Policy>>()
   readonly #portLimit: number
   readonly #attaching = new Set<Promise<void>>()
+  readonly #timelines = new Set<Timeline>()
   #closing: Promise<void> | undefined
   #closed = false
   #referenced = true
@@ -162,17 +164,45 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   async apply(changes: Iterable<PathChange>, options: ChangeOptions = {}): Promise<Applied> {
     this.#open()
     const { flush } = readOptions('a change', options, { flush: flag(false) })
-    const list = [...changes]
+    const { ticket, ...applied } = this.change([...changes], flush)
+    await this.engine.settled(ticket)
+    return applied
+  }
+
+  /**
+   * Changes paths and carriers by itself from now on: at given times, in ramps, and by outages. The timeline's time zero
+   * is now; it ends with the fabric at the latest.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_NAME for ports that the
+   *   fabric has not
+   */
+  timeline(entries: Iterable<TimelineEntry>): Timeline {
+    this.#open()
+    const timeline = new Timeline(this, entries)
+    this.#timelines.add(timeline)
+    return timeline
+  }
+
+  /**
+   * @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. A `seed` does not
+   * start the streams of a change with `keepStreams` anew.
+   */
+  change(
+    list: readonly (PathChange & { keepStreams?: boolean })[],
+    flush: boolean,
+  ): Applied & { ticket: number } {
     const records = new PolicyRecords((data) => this.engine.share(data))
     const known = new Map<Policy, { record: number; copy: Policy }>()
     const triples = new Uint32Array(list.length * 3)
-    const checked = list.map(({ from, to, policy }, index) => {
+    const checked = list.map(({ from, to, policy, keepStreams }, index) => {
       try {
         const pair = this.#pair(from, to)
-        let entry = policy === null ? undefined : known.get(policy)
+        let entry = policy === null || keepStreams ? undefined : known.get(policy)
         if (policy !== null && !entry) {
-          entry = { record: records.add(readPolicy(policy)), copy: { ...policy } }
-          known.set(policy, entry)
+          const spec = readPolicy(policy)
+          if (keepStreams) spec.seed = undefined
+          entry = { record: records.add(spec), copy: { ...policy } }
+          if (!keepStreams) known.set(policy, entry)
         }
         triples[3 * index] = pair[0].id
         triples[3 * index + 1] = pair[1].id
@@ -187,8 +217,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
       this.engine.native.apply(this.id, records.bytes, triples, flush),
     )
     for (const { pair, policy } of checked) this.#remember(...pair, policy)
-    await this.engine.settled(ticket)
-    return { up, down, changed }
+    return { up, down, changed, ticket }
   }
 
   /** One snapshot of the counters of all ports and of all paths with a policy. Stops nothing. */
@@ -238,6 +267,16 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     return policy ? { ...policy } : { allowed: this.forwarding === 'allow' }
   }
 
+  /** @internal The policy that the path was given last, the same object until it is given another. */
+  ownPolicy(from: Port | string, to: Port | string): Policy | undefined {
+    return this.#policies.get(this.port(from))?.get(this.port(to))
+  }
+
+  /** @internal */
+  forgetTimeline(timeline: Timeline): void {
+    this.#timelines.delete(timeline)
+  }
+
   /** @internal */
   pathStats(from: Port, to: Port): PathStats {
     const words = native(() => this.engine.native.pathStats(this.port(from).id, this.port(to).id))
@@ -253,6 +292,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   ended(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#stopTimelines()
     for (const port of this.#ports.values()) port.left()
     this.#ports.clear()
     this.#seats.clear()
@@ -277,7 +317,12 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     port.left()
   }
 
+  #stopTimelines(): void {
+    for (const timeline of [...this.#timelines]) timeline.stop()
+  }
+
   async #end(): Promise<void> {
+    this.#stopTimelines()
     await Promise.allSettled(this.#attaching)
     await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
     if (this.#closed) return // with its engine, meanwhile

@@ -27,6 +27,19 @@ export {
   type PortStats,
 } from './stats.js'
 export { Switch, type LearnedAddress, type SwitchOptions } from './switch.js'
+export type {
+  Timeline,
+  TimelineCarrier,
+  TimelineCarrierFlap,
+  TimelineChange,
+  TimelineEntry,
+  TimelineEvents,
+  TimelineFlap,
+  TimelinePaths,
+  TimelineProgress,
+  TimelineRamp,
+  TimelineStep,
+} from './timeline.js'
 export { loadTopology, parseTopology } from './topology/load.js'
 export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
 export type { Topology } from './topology/schema.js'

@@ -37,7 +37,8 @@ export type { PolicyPart }
 
 const impairmentKinds = Object.entries(impairments)
 
-const readPolicyOptions = optionsReader('path policy', {
+/** @internal What each option of a policy must be, by itself. */
+export const policyRules = {
   allowed: flag(true),
   filter: optional((value) => compileFilter(value as FilterSource)),
   seed: seed(),
@@ -45,7 +46,9 @@ const readPolicyOptions = optionsReader('path policy', {
   ...travelRules,
   ...netemRules,
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
-})
+}
+
+const readPolicyOptions = optionsReader('path policy', policyRules)
 
 /** @internal Checks a policy. */
 export function readPolicy(policy: Policy): PolicySpec {

@@ -5,7 +5,7 @@ import { EtherloomError } from './errors.js'
 import type { PortEvents } from './events.js'
 import type { Fabric } from './fabric.js'
 import type { Namespace } from './namespace.js'
-import { refuse, text, type Rule } from './options.js'
+import { flag, refuse, required, text, type Rule } from './options.js'
 import { readPortStats, type PortStats } from './stats.js'
 
 /**
@@ -20,6 +20,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
   readonly name: string
   #state: PortState = 'detached'
   #fabric: Fabric | undefined
+  #carrier = true
   #id = -1
 
   protected constructor(name: string) {
@@ -34,6 +35,42 @@ export abstract class Port extends EventEmitter<PortEvents> {
   /** The fabric it is attached to. */
   get fabric(): Fabric | undefined {
     return this.#fabric
+  }
+
+  /** Whether it has a carrier, as far as `carrier` is concerned. True after every attach. */
+  get carrierOn(): boolean {
+    return this.#carrier
+  }
+
+  /**
+   * Takes the carrier away, as if the cable were out, or gives it back. Without it no frame comes in or goes out, what is
+   * for the port is dropped as `port-down`, and the kernel behind a TAP sees NO-CARRIER. Holds until it is set again or
+   * the port is detached, also for an interface that vanishes meanwhile and returns. Resolves when it holds for every
+   * frame.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached; ERR_ETHERLOOM_UNSUPPORTED for a PacketPort,
+   *   whose interface is not ours
+   */
+  async carrier(on: boolean): Promise<void> {
+    const { engine } = this.seat()
+    await engine.settled(this.setCarrier(required(flag())(on, "what 'carrier' is given")))
+  }
+
+  /** @internal The part of `carrier` that needs no waiting; returns a ticket. */
+  setCarrier(on: boolean): number {
+    const fabric = this.seat()
+    this.insistOnCarrier()
+    if (this.#carrier === on) return fabric.engine.native.latest()
+    const ticket = native(() => fabric.engine.native.setCarrier(this.#id, on))
+    this.#carrier = on
+    this.emit('carrier', on)
+    fabric.emit('port:carrier', { port: this, on })
+    return ticket
+  }
+
+  /** @internal Throws where a port cannot have its carrier taken away. */
+  insistOnCarrier(): void {
+    // Most kinds can.
   }
 
   /** One consistent snapshot of its counters, which start at 0 with every attach. @throws EtherloomError ERR_ETHERLOOM_STATE */
@@ -94,6 +131,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#state = 'detached'
     this.#fabric = undefined
     this.#id = -1
+    this.#carrier = true
   }
 
   /** @internal The native half says that the device is gone. */

@@ -90,6 +90,16 @@ async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
   network.on('port:up', ({ fabric, port }) =>
     tell({ event: 'port:up', fabric, port }, `${fabric}.${port}: up`),
   )
+  network.on('port:carrier', ({ fabric, port, on }) =>
+    tell({ event: 'port:carrier', fabric, port, on }, `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`),
+  )
+  network.on('timeline', (step) => {
+    if (json) printJson({ event: 'timeline', ...step })
+    else if (step.phase !== 'step') tell({ event: 'timeline' }, `${step.fabric}: at ${step.at}: ${step.did}`)
+  })
+  network.on('timeline:error', ({ fabric, error }) =>
+    tell({ event: 'timeline:error', fabric, error: error.message }, error.message),
+  )
   network.on('address:moved', ({ fabric, address, vlan, from, to }) =>
     tell(
       { event: 'address:moved', fabric, address, vlan, from, to },
@@ -98,7 +108,13 @@ async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
   )
   const everySecond = setInterval(() => {
     live?.draw()
-    if (json) printJson({ event: 'stats', ports: reports.ports(network), paths: reports.paths(network) })
+    if (json)
+      printJson({
+        event: 'stats',
+        ports: reports.ports(network),
+        paths: reports.paths(network),
+        timeline: reports.timeline(network),
+      })
   }, 1000)
   live?.draw()
   await instance.ended

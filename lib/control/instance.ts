@@ -84,6 +84,10 @@ function handlersOf(instance: Promise<Instance>): Handlers {
     },
     export: async () => (await instance).network.export(),
     path: async ({ policy, ...ends }) => (await instance).network.setPath(ends, policy),
+    carrier: async ({ on, ...end }) => {
+      await (await instance).network.setCarrier(end, on)
+      return null
+    },
     apply: async ({ topology }) => (await instance).network.apply(topology),
     down: async () => {
       const running = await instance

@@ -39,6 +39,8 @@ export interface ControlMethods {
     fabric?: string
     policy: TopologyPolicy & { allowed: boolean }
   }) => Applied
+  /** Takes a port's carrier away, or gives it back. */
+  carrier: (params: { port: string; fabric?: string; on: boolean }) => null
   apply: (params: { topology: Topology }) => NetworkApplied
   /** Ends the instance; answers when nothing of it is left, and then the connection ends. */
   down: (params: NoParameters) => null

@@ -1,5 +1,6 @@
 /** PacketPort: a packet socket on an existing interface (packet(7)). */
 import { addon, native, type Device } from '../binding.js'
+import { EtherloomError } from '../errors.js'
 import { compileFilter, type FilterSource } from '../filters/index.js'
 import type { Namespace } from '../namespace.js'
 import { flag, oneOf, optional, readOptions, required } from '../options.js'
@@ -61,6 +62,13 @@ export class PacketPort extends DevicePort {
   /** How frames are received; undefined while detached. */
   get method(): 'ring' | 'calls' | undefined {
     return this.device?.method
+  }
+
+  override insistOnCarrier(): void {
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_UNSUPPORTED',
+      `port '${this.name}' is a packet socket, which has no say in its interface's carrier; deny its paths instead`,
+    )
   }
 
   protected override async openDevice(namespace: unknown): Promise<Device> {

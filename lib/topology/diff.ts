@@ -5,10 +5,12 @@
  * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
  * use the same interface; hosts are made before ports enter them and removed after all else, because a removed
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, and so is one whose fabric or
- * whose patched peer is; the paths that touch a replaced port are set again.
+ * whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
+ * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+import type { TopologyTimelineEntry } from './schema.js'
 
 /** A path's new policy; null stands for the fabric's default. */
 export interface PathChange {
@@ -23,6 +25,7 @@ export type Change =
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
   | { do: 'create' | 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
+  | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
 
 /** The ordered changes from one plan to the other; none when they mean the same. */
 export function diff(before: Plan, after: Plan): Change[] {
@@ -38,6 +41,7 @@ export function diff(before: Plan, after: Plan): Change[] {
     return isKept(end) && (plan?.kind !== 'patch' || isKept(plan.peer))
   }
   return [
+    ...timelineChanges(before, after, keptFabrics, 'stop'),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
@@ -49,7 +53,21 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...[...before.hosts]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
+    ...timelineChanges(after, before, keptFabrics, 'start'),
   ]
+}
+
+/** The timelines of a plan that are not those of the other. */
+function timelineChanges(
+  plan: Plan,
+  other: Plan,
+  kept: ReadonlySet<string>,
+  verb: 'stop' | 'start',
+): Change[] {
+  return [...plan.fabrics].flatMap(([fabric, { timeline }]): Change[] => {
+    const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
+    return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
+  })
 }
 
 function portIn(plan: Plan, { fabric, port }: PortReference): PortPlan | undefined {

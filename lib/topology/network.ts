@@ -19,6 +19,7 @@ import { PacketPort } from '../ports/packet.js'
 import { PatchPort } from '../ports/patch.js'
 import { TapPort } from '../ports/tap.js'
 import { Switch } from '../switch.js'
+import type { Timeline, TimelineStep } from '../timeline.js'
 import { Wire } from '../wire.js'
 import type { Problem } from './check.js'
 import { diff, type Change, type PathChange } from './diff.js'
@@ -33,6 +34,11 @@ export interface NetworkEvents {
   'address:moved': [
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
+  'port:carrier': [{ fabric: string; port: string; on: boolean }]
+  /** A timeline has taken a step. */
+  timeline: [{ fabric: string } & TimelineStep]
+  /** A timeline could not take a step; everything else goes on. */
+  'timeline:error': [{ fabric: string; error: EtherloomError }]
 }
 
 /** What applying a topology did: counts of paths, and each step in words. */
@@ -47,6 +53,7 @@ export class Network extends EventEmitter<NetworkEvents> {
   readonly engine: Engine
   readonly #hosts = new Map<string, Namespace>()
   readonly #fabrics = new Map<string, Fabric>()
+  readonly #timelines = new Map<string, Timeline>()
   #plan: Plan
   #last: Promise<unknown> = Promise.resolve()
 
@@ -80,6 +87,11 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   get fabrics(): ReadonlyMap<string, Fabric> {
     return this.#fabrics
+  }
+
+  /** The timelines by the names of their fabrics. Each started when everything else was there. */
+  get timelines(): ReadonlyMap<string, Timeline> {
+    return this.#timelines
   }
 
   get hosts(): ReadonlyMap<string, Namespace> {
@@ -126,9 +138,23 @@ export class Network extends EventEmitter<NetworkEvents> {
   ): Promise<Applied> {
     return this.#inTurn(() => {
       const { from, to } = ends
-      const fabric = this.#fabricWith(ends)
+      const fabric = this.#fabricWith({ ports: [from, to], fabric: ends.fabric })
       const back = ends.both ? [{ from: to, to: from, policy }] : []
       return this.#perform({ do: 'set', fabric, paths: [{ from, to, policy }, ...back] })
+    })
+  }
+
+  /**
+   * Takes the carrier of a port away, or gives it back. Without a fabric's name the port must be on one fabric only.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `Port.carrier` throws
+   */
+  async setCarrier(end: { port: string; fabric?: string | undefined }, on: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const { port, fabric } = end
+      await this.#fabric(this.#fabricWith({ ports: [port], fabric }))
+        .port(port)
+        .carrier(on)
     })
   }
 
@@ -143,6 +169,7 @@ export class Network extends EventEmitter<NetworkEvents> {
       await this.engine.close()
       for (const host of this.#hosts.values()) host.close()
       this.#fabrics.clear()
+      this.#timelines.clear()
       this.#hosts.clear()
       this.#plan = emptyPlan(this.#plan.engine)
     })
@@ -205,6 +232,14 @@ export class Network extends EventEmitter<NetworkEvents> {
         return nothing
       case 'set':
         return this.#set(change.fabric, change.paths)
+      case 'stop':
+        this.#plan.fabrics.set(change.fabric, { ...this.#planOf(change.fabric), timeline: [] })
+        this.#timelines.get(change.fabric)?.stop({ restore: true })
+        this.#timelines.delete(change.fabric)
+        return nothing
+      case 'start':
+        this.#start(change.fabric, change.timeline)
+        return nothing
     }
   }
 
@@ -214,11 +249,14 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.emit('port:down', { fabric: name, port: port.name, error }),
     )
     fabric.on('port:up', ({ port }) => this.emit('port:up', { fabric: name, port: port.name }))
+    fabric.on('port:carrier', ({ port, on }) =>
+      this.emit('port:carrier', { fabric: name, port: port.name, on }),
+    )
     fabric.on('address:moved', ({ from, to, ...address }) =>
       this.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )
     this.#fabrics.set(name, fabric)
-    this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map() })
+    this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map(), timeline: [] })
   }
 
   #makePort(name: string, plan: Exclude<PortPlan, { kind: 'patch' }>): Port {
@@ -267,6 +305,18 @@ export class Network extends EventEmitter<NetworkEvents> {
     return applied
   }
 
+  #start(fabric: string, entries: FabricPlan['timeline']): void {
+    const timeline = this.#fabric(fabric).timeline(entries)
+    timeline.on('entry', (step) => this.emit('timeline', { fabric, ...step }))
+    timeline.on('error', (error) => this.emit('timeline:error', { fabric, error }))
+    this.#timelines.set(fabric, timeline)
+    this.#plan.fabrics.set(fabric, { ...this.#planOf(fabric), timeline: entries })
+  }
+
+  #planOf(fabric: string): FabricPlan {
+    return this.#plan.fabrics.get(fabric) as FabricPlan
+  }
+
   #fabric(name: string): Fabric {
     const fabric = this.#fabrics.get(name)
     if (fabric) return fabric
@@ -276,21 +326,23 @@ export class Network extends EventEmitter<NetworkEvents> {
     )
   }
 
-  /** The fabric that two ports are on. */
-  #fabricWith({ from, to, fabric }: { from: string; to: string; fabric?: string | undefined }): string {
+  /** The fabric that these ports are on. */
+  #fabricWith({ ports, fabric }: { ports: string[]; fabric: string | undefined }): string {
     if (fabric !== undefined) return this.#fabric(fabric).name
-    const found = [...this.#fabrics.values()].filter(({ ports }) => ports.has(from) && ports.has(to))
+    const together = ports.map((port) => `'${port}'`).join(' and ')
+    const are = ports.length > 1 ? 'are' : 'is'
+    const found = [...this.#fabrics.values()].filter((each) => ports.every((port) => each.ports.has(port)))
     if (found[0] && found.length === 1) return found[0].name
     if (found.length > 1)
-      throw new EtherloomError('ERR_ETHERLOOM_NAME', `'${from}' and '${to}' are on several fabrics`, {
+      throw new EtherloomError('ERR_ETHERLOOM_NAME', `${together} ${are} on several fabrics`, {
         hint: `say which: ${found.map(({ name }) => name).join(', ')}`,
       })
     const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
-    const unknown = [from, to].find((port) => !names.includes(port))
+    const unknown = ports.find((port) => !names.includes(port))
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
       unknown === undefined
-        ? `'${from}' and '${to}' are not on one fabric`
+        ? `${together} ${are} not on one fabric`
         : `no port '${unknown}'${suggestion(unknown, names)}`,
     )
   }
@@ -333,6 +385,9 @@ function inWords(change: Change): string {
     case 'patch':
     case 'unpatch':
       return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join(' and ')}`
+    case 'stop':
+    case 'start':
+      return `${change.do} timeline of ${change.fabric}`
     case 'set':
       return `set ${change.paths.length} path${change.paths.length === 1 ? '' : 's'} of ${change.fabric}`
   }

@@ -6,9 +6,17 @@ import { isDeepStrictEqual } from 'node:util'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
+import { checkEntry } from '../timeline.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
-import type { Topology, TopologyFabric, TopologyPath, TopologyPolicy, TopologyPort } from './schema.js'
+import type {
+  Topology,
+  TopologyFabric,
+  TopologyPath,
+  TopologyPolicy,
+  TopologyPort,
+  TopologyTimelineEntry,
+} from './schema.js'
 
 /** Settings of the engine; they cannot change while it runs. */
 export interface EnginePlan {
@@ -72,6 +80,7 @@ export interface FabricPlan {
   ports: Map<string, PortPlan>
   /** By `pathKey`. */
   paths: Map<string, PathPlan>
+  timeline: TopologyTimelineEntry[]
 }
 
 export interface Plan {
@@ -113,12 +122,11 @@ export function planOf(topology: Topology, complain: Complain): Plan {
         `wire '${name}' must have exactly 2 ports, not ${ports.size}`,
         'key',
       )
-    plan.fabrics.set(name, {
-      kind: fabric.kind,
-      options: fabricOptions(fabric),
-      ports,
-      paths: planPaths(fabric.paths ?? [], ports, ['fabrics', name, 'paths'], complain),
-    })
+    const paths = planPaths(fabric.paths ?? [], ports, ['fabrics', name, 'paths'], complain)
+    const timeline = fabric.timeline ?? []
+    const planned = { kind: fabric.kind, options: fabricOptions(fabric), ports, paths, timeline }
+    checkTimeline(planned, ['fabrics', name, 'timeline'], complain)
+    plan.fabrics.set(name, planned)
   }
   giveHostAddresses(hosts ?? {}, plan, complain)
   return plan
@@ -134,7 +142,7 @@ function check(read: () => unknown, place: Place, complain: Complain): void {
 }
 
 function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
-  const { kind: _kind, ports: _ports, paths: _paths, ...options } = fabric
+  const { kind: _kind, ports: _ports, paths: _paths, timeline: _timeline, ...options } = fabric
   return options
 }
 
@@ -222,12 +230,7 @@ function planPaths(
 ): Map<string, PathPlan> {
   const paths = new Map<string, PathPlan>()
   entries.forEach((entry, index) => {
-    const { from, to, policy } = readEntry(entry, ports, (at, name) =>
-      complain(
-        [...place, index, ...at],
-        `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
-      ),
-    )
+    const { from, to, policy } = readEntry(entry, portResolver(ports, [...place, index], complain))
     const pairs = from.flatMap((start) =>
       to.filter((end) => end !== start).map((end) => [start, end] as const),
     )
@@ -238,20 +241,28 @@ function planPaths(
   return paths
 }
 
-/** The ports that an entry names; `unknown` takes each name that is none, and where in the entry it stands. */
-function readEntry(
-  entry: TopologyPath,
-  ports: ReadonlyMap<string, PortPlan>,
-  unknown: (at: Place, name: string) => void,
-): { from: string[]; to: string[]; policy: PathPlan['policy'] } {
-  const resolve = (key: string, names: string | string[]): string[] => {
+type PortResolver = (key: string, names: string | readonly string[]) => readonly string[]
+
+/** Gives the ports that stand at a key of an entry, and complains of each name that is none. */
+function portResolver(ports: ReadonlyMap<string, PortPlan>, place: Place, complain: Complain): PortResolver {
+  return (key, names) => {
     if (names === '*') return [...ports.keys()]
     const list = typeof names === 'string' ? [names] : names
     list.forEach((name, index) => {
-      if (!ports.has(name)) unknown(list === names ? [key, index] : [key], name)
+      if (!ports.has(name))
+        complain(
+          [...place, key, ...(list === names ? [index] : [])],
+          `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
+        )
     })
     return list
   }
+}
+
+function readEntry(
+  entry: TopologyPath,
+  resolve: PortResolver,
+): { from: readonly string[]; to: readonly string[]; policy: PathPlan['policy'] } {
   if ('between' in entry) {
     const { between, ...policy } = entry
     const ends = resolve('between', between)
@@ -259,6 +270,46 @@ function readEntry(
   }
   const { from, to, ...policy } = entry
   return { from: resolve('from', from), to: resolve('to', to), policy: { allowed: true, ...policy } }
+}
+
+/**
+ * Complains of what a timeline would refuse, and of entries whose options do not go with the policies that they lie over
+ * at the beginning.
+ */
+function checkTimeline(
+  { options, ports, paths, timeline }: FabricPlan,
+  place: Place,
+  complain: Complain,
+): void {
+  const byDefault = { allowed: options.forwarding !== 'deny' }
+  timeline.forEach((entry, index) => {
+    const here = [...place, index]
+    const resolve = portResolver(ports, here, complain)
+    if ('port' in entry) {
+      for (const port of resolve('port', entry.port))
+        if (ports.get(port)?.kind === 'packet')
+          complain(
+            [...here, 'port'],
+            `'${port}' is a packet socket, which has no say in its interface's carrier`,
+          )
+      check(() => checkEntry(entry), here, complain)
+      return
+    }
+    const from = 'between' in entry ? resolve('between', entry.between) : resolve('from', entry.from)
+    const to = 'between' in entry ? from : resolve('to', entry.to)
+    const bases = from.flatMap((start) =>
+      to.flatMap((end) => (start === end ? [] : [paths.get(pathKey(start, end))?.policy ?? byDefault])),
+    )
+    if (bases.length === 0) complain(here, 'a path needs two different ports')
+    check(
+      () => {
+        const { samples } = checkEntry(entry)
+        for (const base of new Set(bases)) for (const sample of samples) readPolicy({ ...base, ...sample })
+      },
+      here,
+      complain,
+    )
+  })
 }
 
 /** Moves the addresses that stand at a host to its only port. */
@@ -290,12 +341,13 @@ export function topologyOf(plan: Plan): Topology {
   return { ...plan.engine, hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])), fabrics }
 }
 
-function fabricOf({ kind, options, ports, paths }: FabricPlan): TopologyFabric {
+function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): TopologyFabric {
   return {
     kind,
     ...options,
     ports: Object.fromEntries([...ports].map(([name, port]) => [name, portOf(port)])),
     ...(paths.size > 0 && { paths: pathEntries(paths) }),
+    ...(timeline.length > 0 && { timeline }),
   }
 }
 

@@ -7,6 +7,7 @@ import { DevicePort } from '../ports/device.js'
 import { PacketPort } from '../ports/packet.js'
 import { TapPort } from '../ports/tap.js'
 import type { Drops, PathStats } from '../stats.js'
+import type { TimelineProgress } from '../timeline.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'
@@ -19,6 +20,7 @@ export interface PortRow {
   /** Where the port leads: an interface (of a host), or a port of another fabric. */
   leadsTo: string
   state: string
+  carrier: 'on' | 'off'
   /**
    * How it receives: a TAP through the workers' Io, a packet socket from a ring or by system calls. Absent where there
    * is no device.
@@ -72,6 +74,11 @@ export interface HostRow {
   interfaces: string[]
 }
 
+/** An entry of a fabric's timeline. */
+export interface TimelineRow extends TimelineProgress {
+  fabric: string
+}
+
 /** What `show` can be asked for, by name. */
 export interface Reports {
   ports: PortRow[]
@@ -79,6 +86,7 @@ export interface Reports {
   addresses: AddressRow[]
   drops: DropRow[]
   hosts: HostRow[]
+  timeline: TimelineRow[]
 }
 
 export const reports: { [What in keyof Reports]: (network: Network) => Reports[What] } = {
@@ -87,6 +95,7 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
   addresses: addressRows,
   drops: dropRows,
   hosts: hostRows,
+  timeline: timelineRows,
 }
 
 function portRows(network: Network): PortRow[] {
@@ -101,6 +110,7 @@ function portRows(network: Network): PortRow[] {
         kind: plan.kind,
         leadsTo: destination(plan),
         state: port.state,
+        carrier: port.carrierOn ? 'on' : 'off',
         ...deviceOf(port, network),
         receivedFrames: Number(received.frames),
         receivedBytes: Number(received.bytes),
@@ -179,17 +189,23 @@ function hostRows(network: Network): HostRow[] {
   }))
 }
 
-/** What `rows` says of every path that has a policy and whose ports are attached. */
+function timelineRows(network: Network): TimelineRow[] {
+  return [...network.timelines].flatMap(([fabric, { progress }]) =>
+    progress.map((row) => ({ fabric, ...row })),
+  )
+}
+
+/** What `rows` says of every path that has a policy, with the one in force: a timeline's, where it has changed it. */
 function eachPath<Row>(
   network: Network,
   rows: (fabric: string, plan: PathPlan, stats: PathStats) => Row[],
 ): Row[] {
-  return [...network.plan.fabrics].flatMap(([name, { paths }]) => {
-    const fabric = network.fabrics.get(name)
-    return [...paths.values()].flatMap((plan) =>
-      fabric ? rows(name, plan, fabric.path(plan.from, plan.to).stats()) : [],
-    )
-  })
+  return [...network.fabrics].flatMap(([name, fabric]) =>
+    fabric.stats().paths.flatMap(({ from, to, allowed: _, ...stats }) => {
+      const policy = fabric.path(from, to).policy as PathPlan['policy']
+      return rows(name, { from, to, policy }, stats)
+    }),
+  )
 }
 
 function sum(dropped: Drops): number {

@@ -237,6 +237,28 @@ const policyShape = {
   }).exactOptional(),
 }
 
+type PolicyShape = typeof policyShape
+type RampedOption = Exclude<keyof PolicyShape, 'allowed' | 'filter' | 'seed'>
+
+/** For each option that can go from one value to another: a list of the two. */
+const rampShape = Object.fromEntries(
+  Object.entries(policyShape)
+    .filter(([option]) => !['allowed', 'filter', 'seed'].includes(option))
+    .map(([option, schema]) => [
+      option,
+      z
+        .array(schema.unwrap() as z.ZodType)
+        .length(2, { error: 'must be a list of two: the first and the last value' })
+        .meta({ description: `First and last value of '${option}'.` })
+        .exactOptional(),
+    ]),
+) as unknown as {
+  [Option in RampedOption]: z.ZodExactOptional<
+    z.ZodType<[Value<PolicyShape[Option]>, Value<PolicyShape[Option]>]>
+  >
+}
+type Value<Schema> = Schema extends z.ZodType ? z.output<Schema> : never
+
 /** One policy. */
 export const policySchema = z.strictObject(policyShape)
 
@@ -257,6 +279,76 @@ const pathSchema = z.union(
       ...policyShape,
     }),
     z.strictObject({ from: somePorts, to: somePorts, ...policyShape }),
+  ],
+  { error: seeBranches },
+)
+
+const repeated = {
+  repeat: duration('Does it again and again, with this much between the beginnings.').exactOptional(),
+  until: duration('Begins nothing at or after this time.').exactOptional(),
+}
+const at = duration('When, from the time on at which the instance was up.')
+const flap = z
+  .strictObject({
+    every: duration('The time from the beginning of an outage to the next.'),
+    for: duration("How long an outage lasts; less than 'every'."),
+  })
+  .meta({ description: 'Outages: nothing passes on the paths, or the ports have no carrier.' })
+const flapTimes = {
+  at: duration("When the first outage begins. Default: after the first 'every'.").exactOptional(),
+  flap,
+  until: repeated.until,
+}
+const pathsOfEntry = [
+  {
+    between: z
+      .array(portReference)
+      .min(2)
+      .meta({ description: 'Ports of this fabric: both ways for each pair.' }),
+  },
+  { from: somePorts, to: somePorts },
+] as const
+const carrierPorts = z
+  .union([portReference, z.array(portReference).min(1), z.literal('*')], {
+    error: "must be the name of a port, a list of names, or '*' for every port",
+  })
+  .meta({ description: "A port of this fabric, a list of them, or '*' for all, as both ends of a wire." })
+
+const changeShape = {
+  at,
+  reset: yesOrNo(
+    'Whether to take away first what the timeline has laid over the policy so far.',
+    false,
+  ).exactOptional(),
+  ...policyShape,
+  ...repeated,
+}
+const rampTimes = {
+  at: duration('When it begins. Default 0s.').exactOptional(),
+  ramp: z
+    .strictObject(rampShape)
+    .meta({ description: 'Options that go from a first to a last value: { loss: [0, 5%] }.' }),
+  over: duration('How long it takes.'),
+  every: duration(
+    "Time between two steps. Default: a hundredth of 'over', but from 10ms to 1s.",
+  ).exactOptional(),
+  ...repeated,
+}
+const timelineEntry = z.union(
+  [
+    z.strictObject({ ...pathsOfEntry[0], ...changeShape }),
+    z.strictObject({ ...pathsOfEntry[1], ...changeShape }),
+    z.strictObject({ ...pathsOfEntry[0], ...rampTimes }),
+    z.strictObject({ ...pathsOfEntry[1], ...rampTimes }),
+    z.strictObject({ ...pathsOfEntry[0], ...flapTimes }),
+    z.strictObject({ ...pathsOfEntry[1], ...flapTimes }),
+    z.strictObject({ port: carrierPorts, ...flapTimes }),
+    z.strictObject({
+      port: carrierPorts,
+      at,
+      carrier: choice(['on', 'off'], { description: 'Whether the ports have a carrier from then on.' }),
+      ...repeated,
+    }),
   ],
   { error: seeBranches },
 )
@@ -319,6 +411,10 @@ const fabricShape = {
   paths: z
     .array(pathSchema)
     .meta({ description: 'Policies of directed pairs of ports; the last entry that names a pair holds.' })
+    .exactOptional(),
+  timeline: z
+    .array(timelineEntry)
+    .meta({ description: 'Changes of paths and carriers at given times, in ramps, and by outages.' })
     .exactOptional(),
 }
 const kind = <Kind extends string>(word: Kind, description: string): z.ZodLiteral<Kind> =>
@@ -392,6 +488,7 @@ export type Topology = z.output<typeof topologySchema>
 export type TopologyFabric = z.output<typeof fabricSchema>
 export type TopologyPort = z.output<typeof portSchema>
 export type TopologyPath = z.output<typeof pathSchema>
+export type TopologyTimelineEntry = z.output<typeof timelineEntry>
 export type TopologyPolicy = z.output<typeof policySchema>
 
 /** The JSON Schema (draft 2020-12) of a topology file, for editors; the package publishes it. */

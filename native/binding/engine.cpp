@@ -60,6 +60,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::run>("run"),
                          InstanceMethod<&Self::detach>("detach"),
                          InstanceMethod<&Self::revive>("revive"),
+                         InstanceMethod<&Self::setCarrier>("setCarrier"),
                          InstanceMethod<&Self::share>("share"),
                          InstanceMethod<&Self::apply>("apply"),
                          InstanceMethod<&Self::latest>("latest"),
@@ -197,6 +198,11 @@ Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
   auto& device = *info[1].As<Napi::External<Device>>().Data();
   return give(info.Env(),
               engine_->revive(portAt(info, 0), std::move(device.port), std::move(device.further)));
+}
+
+// setCarrier(port, on) → ticket
+Napi::Value EngineObject::setCarrier(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->setCarrier(portAt(info, 0), info[1].As<Napi::Boolean>().Value()));
 }
 
 // share(kind, bytes: Uint8Array) → number

@@ -46,6 +46,7 @@ struct PortQueue {
   std::unique_ptr<Port> port;
   PortCounters counters;
   bool up = false;
+  bool carrier = true;  ///< without it nothing passes, whatever the device would do
   bool readyListed = false;
   std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
   PortQueue* nextReady = nullptr;

@@ -36,6 +36,9 @@ class Port : public Completions {
   virtual void close(Io& io) noexcept = 0;
   /// Whether no write is in flight.
   [[nodiscard]] virtual bool drained() const noexcept { return true; }
+  /// What whoever is at the other end of the device sees as the state of the cable; devices that have none
+  /// show nothing. Only while the port is open.
+  [[nodiscard]] virtual Result<void> setCarrier(bool) noexcept { return {}; }
   /// False for ports of the outside world, which a virtual clock refuses.
   [[nodiscard]] virtual bool virtualClock() const noexcept { return false; }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "os/fd.hpp"
+#include "os/tap.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
@@ -22,6 +23,7 @@ class TapPort final : public Port {
   void written(std::span<const TxItem> items) noexcept override;
   void failed(TxItem item, int error) noexcept override;
   void close(Io& io) noexcept override;
+  [[nodiscard]] Result<void> setCarrier(bool on) noexcept override { return etherloom::setCarrier(tap_, on); }
   [[nodiscard]] bool drained() const noexcept override { return inFlight_ == 0; }
 
  private:

@@ -220,6 +220,14 @@ bool Engine::takeDown(const Event& event) {
   return true;
 }
 
+Ticket Engine::setCarrier(PortId id, bool on) {
+  Attachment& seat = this->seat(id);
+  seat.eachQueue([this, on](PortQueue& queue) {
+    order(queue.worker, [&queue, on](Worker& worker) { worker.setCarrier(queue, on); });
+  });
+  return fence([] {});
+}
+
 // ---- policies ----
 
 // The changes, in the order of their pairs, are merged with the rows that they touch, which are in that

@@ -88,6 +88,10 @@ class Engine {
   /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
   Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
 
+  /// Without a carrier no frame enters or leaves the port, and the kernel behind a TAP sees that the cable is
+  /// out. Holds until it is set again, whatever becomes of the device.
+  Ticket setCarrier(PortId port, bool on);
+
   /// All changes at once, or none: no frame meets a mixture.
   Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
 

@@ -115,11 +115,21 @@ bool Worker::receive(PortQueue& queue) noexcept {
   const bool moved = burst.count() != 0;
   burst.at = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
-  if (moved) pipeline_.pass(queue, burst);
+  if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
   if (departures_.next() <= burst.at) releaseDue(burst.at);
   return moved;
+}
+
+// What a device still sends without a carrier is read all the same: it must not come in when the carrier
+// returns.
+void Worker::discard(PortQueue& queue, RxBurst& burst) noexcept {
+  std::uint64_t frames = 0;
+  for (const Frame* frame : burst.frames()) frames += frame->offload.segments;
+  burst.remove(allFrames(burst.count()));
+  Sequence::Update update(queue.counters.sequence);
+  queue.counters.dropped.add(DropReason::PortDown, frames);
 }
 
 // Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait
@@ -198,16 +208,17 @@ inline void Worker::put(Attachment& to, TxItem item) noexcept {
   if (to.staged == burstSize) transmit(to);
 }
 
-// Stages what the port takes instead of an item that it does not take. One that is down refuses it as it is.
+// Stages what the port takes instead of an item that it does not take. One that is down or has no carrier
+// refuses it as it is.
 void Worker::fit(Attachment& to, TxItem item) noexcept {
-  if (takes(to.port->offloads(), *item.frame) || !to.up) return put(to, item);
+  if (takes(to.port->offloads(), *item.frame) || !to.up || !to.carrier) return put(to, item);
   toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
 }
 
 void Worker::transmit(Attachment& to) noexcept {
   const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
   if (items.empty()) return;
-  if (!to.up) return to.port->refuse(items, DropReason::PortDown);
+  if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());
 }
@@ -306,6 +317,8 @@ void Worker::open(PortQueue& queue) {
 
 void Worker::detach(PortQueue& queue) {
   flushStages();
+  // The descriptor of a TAP can be another's as well.
+  if (queue.up && !queue.carrier) static_cast<void>(queue.port->setCarrier(true));
   closeDevice(queue);
   if (queue.readyListed) {
     PortQueue** link = &firstReady_;
@@ -330,6 +343,14 @@ void Worker::revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_
   queue.key.generation = generation;
   enter(queue);
   open(queue);
+  if (queue.up && !queue.carrier) setCarrier(queue, false);
+}
+
+void Worker::setCarrier(PortQueue& queue, bool on) {
+  flushStages();
+  queue.carrier = on;
+  if (!queue.up) return;
+  if (const Result<void> set = queue.port->setCarrier(on); !set) takeDown(queue, set.error().number);
 }
 
 void Worker::flush(Path& path) {

@@ -73,6 +73,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void close(PortQueue& queue) { closeDevice(queue); }
   void revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
               std::unique_ptr<Port>& old);
+  void setCarrier(PortQueue& queue, bool on);
   void flush(Path& path);
   void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
@@ -98,6 +99,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
+  void discard(PortQueue& queue, RxBurst& burst) noexcept;
   void stage(Attachment& to, TxItem item) noexcept;
   void put(Attachment& to, TxItem item) noexcept;
   void fit(Attachment& to, TxItem item) noexcept;

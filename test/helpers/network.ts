@@ -115,6 +115,7 @@ export interface Link {
   address: string
   mtu: number
   flags: string[]
+  operstate: string
   promiscuity: number
   linkinfo?: {
     info_kind: string

@@ -77,6 +77,10 @@ describe('the command line', function () {
         ['deny', 'a', 'b', 'c'],
         "etherloom: too many arguments for 'deny'. Expected 2 arguments but got 3; see 'etherloom --help'\n",
       ],
+      [
+        ['carrier', 'a', 'onn'],
+        "etherloom: the carrier must be one of 'on', 'off', not 'onn'; did you mean 'on'?\n",
+      ],
       [['path', 'a', 'b', 'delai=5ms'], "etherloom: unknown key 'delai'; did you mean 'delay'?\n"],
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
@@ -99,7 +103,18 @@ describe('the command line', function () {
   it('helps and says its version', () => {
     const help = etherloom('--help')
     expect(help.status).to.equal(0)
-    for (const word of ['up', 'validate', 'show', 'path', 'deny', 'exec', 'down', 'doctor', 'demo'])
+    for (const word of [
+      'up',
+      'validate',
+      'show',
+      'path',
+      'deny',
+      'carrier',
+      'exec',
+      'down',
+      'doctor',
+      'demo',
+    ])
       expect(help.stdout).to.match(new RegExp(`^  ${word}\\b`, 'm'))
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
     expect(etherloom('--version')).to.deep.include({ status: 0, stdout: `${version}\n` })
@@ -110,6 +125,7 @@ describe('the command line', function () {
       ['show'],
       ['path', 'a', 'b'],
       ['deny', 'a', 'b'],
+      ['carrier', 'a', 'off'],
       ['exec', 'red', 'true'],
       ['down'],
     ]) {
@@ -189,6 +205,33 @@ describe('the command line', function () {
       const ended = once(child, 'exit')
       expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
       expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('sets carriers and tells of timelines', async () => {
+      const timeline =
+        '{ at: 1h, port: one, carrier: off }, { between: [one, two], flap: { every: 1h, for: 1s } }'
+      writeFileSync(
+        file,
+        `${patched('')}    timeline: [${timeline}]\n`.replace(/ {2}b: .*\n/, '') +
+          / {2}b: .*\n/.exec(patched(''))![0],
+      )
+      const { lines } = await up(file)
+      const told = once(lines, 'line')
+      const off = etherloom('carrier', 'one', 'off', '--fabric', 'a')
+      expect([off.status, off.stdout]).to.deep.equal([0, 'one: carrier off\n'])
+      expect(await told).to.deep.equal(['a.one: carrier off'])
+      const on = etherloom('carrier', 'one', 'off', '--fabric', 'a', '--json')
+      expect(JSON.parse(on.stdout)).to.deep.equal({ port: 'one', carrier: 'off' })
+      expect(etherloom('show').stdout).to.match(/^a +one +patch +b.one +up +off /m)
+      expect(etherloom('show', 'timeline').stdout).to.match(
+        /^FABRIC +ENTRY +STEPS +NEXT AT +ERROR\na +one carrier=off +0 +1h +-\na +one <> two flap every 1h for 1s +0 +1h +-\n$/,
+      )
+      expect(JSON.parse(etherloom('show', 'timeline', '--json').stdout.split('\n')[0]!)).to.deep.equal({
+        fabric: 'a',
+        entry: 'one carrier=off',
+        next: '1h',
+        taken: 0,
+      })
     })
 
     it('again applies the difference', async () => {

@@ -281,3 +281,87 @@ describe('topology files', () => {
     })
   })
 })
+
+describe('timelines in topology files', () => {
+  /** One entry of your own, on line 8; the last port is a packet socket, and red > green has a rate. */
+  const withEntry = (entry: string): string => `fabrics:
+  wifi:
+    kind: hub
+    ports:
+      red: { tap: t-red }
+      green: { tap: t-green }
+      nic: { packet: eth9 }
+    timeline: [${entry}]
+    paths: [{ from: red, to: green, rate: 1Mbit }]
+`
+
+  it('may change, ramp and flap paths, and ports', async () => {
+    const entries = [
+      '{ at: 10s, between: [red, green], loss: 2%, delay: 5ms }',
+      "{ at: 10s, from: red, to: '*', allowed: false, repeat: 1min, until: 1h }",
+      '{ at: 5s, from: [red, green], to: nic, reset: true }',
+      '{ at: 5s, from: red, to: green, queue: 7frames }',
+      '{ between: [red, green], ramp: { loss: [0, 5%], rate: [1Mbit, 2Mbit] }, over: 30s, every: 1s }',
+      '{ from: red, to: green, flap: { every: 20s, for: 500ms } }',
+      '{ port: red, flap: { every: 20s, for: 500ms }, until: 1min }',
+      '{ at: 1s, port: [red, green], carrier: off }',
+    ]
+    const { fabrics } = await parseTopology(withEntry(entries.join(', ')))
+    expect(fabrics.wifi?.timeline?.[0]).to.deep.equal({
+      at: '10s',
+      between: ['red', 'green'],
+      loss: 0.02,
+      delay: '5ms',
+    })
+    expect(fabrics.wifi?.timeline?.[4]).to.deep.include({
+      ramp: { loss: [0, 0.05], rate: ['1Mbit', '2Mbit'] },
+    })
+  })
+
+  const wrong: [entry: string, mistake: string][] = [
+    [
+      '{ at: 1s, between: [red, gren], loss: 1 }',
+      "8:41 no port 'gren' in this fabric; did you mean 'green'?",
+    ],
+    ['{ at: 1s, between: [red, green], los: 1 }', "8:49 unknown key 'los'; did you mean 'loss'?"],
+    [
+      '{ at: 1s, between: [red, green], loss: 2 }',
+      "8:55 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2",
+    ],
+    [
+      '{ at: 1, between: [red, green], loss: 1 }',
+      "8:22 'at' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not 1",
+    ],
+    ['{ between: [red, green], loss: 1 }', "8:16 entry 1 of 'timeline' needs 'at'"],
+    ['{ between: [red, green], flap: { every: 1s } }', "8:41 'flap' needs 'for'"],
+    [
+      '{ between: [red, green], flap: { every: 1s, for: 2s } }',
+      "8:16 'for' of a flap of a timeline must be shorter than its 'every', not '2s'",
+    ],
+    [
+      '{ between: [red, green], ramp: { los: [0, 1] }, over: 1s }',
+      "8:49 unknown key 'los'; did you mean 'loss'?",
+    ],
+    [
+      '{ between: [red, green], ramp: { loss: [0, 1, 2] }, over: 1s }',
+      "8:55 'loss' must be a list of two: the first and the last value",
+    ],
+    [
+      '{ between: [red, green], ramp: { loss: [0, 1] }, ovr: 1s }',
+      "8:65 unknown key 'ovr'; did you mean 'over'?",
+    ],
+    ['{ at: 1s, port: red, carrier: up }', "8:46 'carrier' must be one of 'on', 'off', not 'up'"],
+    [
+      '{ at: 1s, port: nic, carrier: off }',
+      "8:32 'nic' is a packet socket, which has no say in its interface's carrier",
+    ],
+    [
+      '{ at: 1s, from: green, to: red, queue: 7frames }',
+      "8:16 option 'rate' of path policy must be given with 'queue' or 'overhead', which say how it is kept, not undefined",
+    ],
+  ]
+  for (const [entry, mistake] of wrong)
+    it(`refuse ${entry}`, async () => {
+      expect(await mistakes(withEntry(entry))).to.include(mistake)
+    })
+})

@@ -29,6 +29,8 @@ function brief(changes: Change[]): string[] {
         return `${change.do} ${change.fabric}.${change.port}`
       case 'open':
       case 'close':
+      case 'stop':
+      case 'start':
         return `${change.do} ${change.fabric}`
       default:
         return `${change.do} ${change.host}`
@@ -211,5 +213,32 @@ describe('a plan', () => {
     const written = topologyOf(plan)
     expect(planned(JSON.parse(JSON.stringify(written)) as object)).to.deep.equal(plan)
     expect(written.fabrics.a?.paths).to.have.length(2)
+  })
+
+  it('lets a timeline go on that is the same, and stops first and starts last one that is not', () => {
+    const entry = (at: string) => ({ timeline: [{ at, port: 'x', carrier: 'off' }] })
+    const path = { from: 'x', to: 'y', delay: '5ms' }
+    expect(steps(hub(three, [], entry('1s')), hub(three, [path], entry('1s')))).to.deep.equal([
+      'set a: x>y=5ms',
+    ])
+    expect(steps(hub(three, [], entry('1s')), hub(three, [path], entry('2s')))).to.deep.equal([
+      'stop a',
+      'set a: x>y=5ms',
+      'start a',
+    ])
+    expect(steps(hub(three, [], entry('1s')), hub(three))).to.deep.equal(['stop a'])
+    const other = hub(three, [], { ...entry('1s'), forwarding: 'deny' })
+    expect(steps(hub(three, [], entry('1s')), other)).to.include.members([
+      'stop a',
+      'close a',
+      'open a',
+      'start a',
+    ])
+  })
+
+  it('exports a timeline', () => {
+    const topology = hub(three, [], { timeline: [{ port: 'x', flap: { every: '1s', for: '1ms' } }] })
+    const again = planned(topologyOf(planned(topology)))
+    expect(again.fabrics.get('a')?.timeline).to.deep.equal([{ port: 'x', flap: { every: '1s', for: '1ms' } }])
   })
 })

@@ -1,5 +1,6 @@
 /** Networks of patch ports, which need no privilege: going over to another topology, and back when that fails. */
 import { expect } from 'chai'
+import { once } from 'node:events'
 import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
@@ -141,5 +142,60 @@ describe('a network', () => {
     expect(network.export().fabrics.b?.kind).to.equal('switch')
     expect(reports.ports(network).map(({ state }) => state)).to.deep.equal(['up', 'up', 'up', 'up'])
     await Promise.all([network.close(), network.close()])
+  })
+
+  it('runs its timelines, and starts one anew that changes', async () => {
+    const timed = (entries: object[]): Topology =>
+      patched([{ from: 'one', to: 'two', delay: '5ms' }], { timeline: entries })
+    const first = { at: '0s', from: 'one', to: '*', loss: 1 }
+    const network = await up(timed([first, { at: '1h', port: 'one', carrier: 'off' }]))
+    const b = network.fabrics.get('b')!
+    const loss = () => b.path('one', 'two').policy.loss
+    const [step] = (await once(network, 'timeline')) as unknown[]
+    expect(step).to.deep.equal({ fabric: 'b', entry: 1, at: '0s', phase: 'begin', did: 'one > * loss=1' })
+    expect(loss()).to.equal(1)
+    expect(reports.timeline(network)).to.deep.equal([
+      { fabric: 'b', entry: 'one > * loss=1', taken: 1 },
+      { fabric: 'b', entry: 'one carrier=off', taken: 0, next: '1h' },
+    ])
+    expect(reports.paths(network).map(({ fabric, policy }) => [fabric, policy])).to.deep.include([
+      'b',
+      { loss: 1 },
+    ])
+    expect(network.export().fabrics.b).to.not.have.property('paths')
+
+    const running = network.timelines.get('b')
+    await network.apply(timed([first, { at: '1h', port: 'one', carrier: 'off' }]))
+    expect(network.timelines.get('b')).to.equal(running)
+    const { steps } = await network.apply(timed([{ ...first, loss: 0.5 }]))
+    expect(steps).to.deep.equal(['stop timeline of b', 'start timeline of b'])
+    expect([loss(), running?.running]).to.deep.equal([undefined, false])
+    await once(network, 'timeline')
+    expect(loss()).to.equal(0.5)
+    await network.apply(patched([{ from: 'one', to: 'two', delay: '5ms' }]))
+    expect([loss(), network.timelines.size]).to.deep.equal([undefined, 0])
+  })
+
+  it('tells what its timelines cannot do', async () => {
+    const network = await up(patched([], { timeline: [{ at: '0s', from: 'one', to: 'two', loss: 1 }] }))
+    const told = once(network, 'timeline:error')
+    void network.fabrics.get('b')!.detach('two')
+    const [{ fabric, error }] = (await told) as [{ fabric: string; error: Error }]
+    expect(fabric).to.equal('b')
+    expect(error.message).to.match(/^timeline of 'b', one > two loss=1: /)
+  })
+
+  it('sets the carrier of a port', async () => {
+    const network = await up(patched([]))
+    await network.setCarrier({ port: 'one', fabric: 'b' }, false)
+    expect(
+      reports.ports(network).map(({ fabric, port, carrier }) => `${fabric}.${port} ${carrier}`),
+    ).to.deep.equal(['a.one on', 'a.two on', 'b.one off', 'b.two on'])
+    expect((await refusal(network.setCarrier({ port: 'one' }, true))).message).to.equal(
+      "'one' is on several fabrics; say which: a, b",
+    )
+    expect((await refusal(network.setCarrier({ port: 'onee' }, true))).message).to.equal(
+      "no port 'onee'; did you mean 'one'?",
+    )
   })
 })

@@ -1,0 +1,71 @@
+/**
+ * What an engine does at given instants of its clock. Called by timelines, which put themselves in, and by Engine, which
+ * runs what is due: on a virtual clock between two pieces of `advance`, in real time from one timer for the next instant.
+ */
+
+/** Something that is due again and again. */
+export interface Scheduled {
+  /** When next, in nanoseconds of the engine's clock; undefined: never again. */
+  readonly due: bigint | undefined
+  /** Does all that is due by `now`; afterwards `due` lies behind it. */
+  run(now: bigint): void
+}
+
+/** setTimeout() takes 2^31 - 1 ms at most; what is further away is looked at again. */
+const longestWait = 2 ** 30
+
+export class Agenda {
+  readonly #scheduled = new Set<Scheduled>()
+  readonly #clock: (() => bigint) | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  /** `clock` in real time; without one somebody else calls run(). */
+  constructor(clock?: () => bigint) {
+    this.#clock = clock
+  }
+
+  add(scheduled: Scheduled): void {
+    this.#scheduled.add(scheduled)
+    this.#arm()
+  }
+
+  remove(scheduled: Scheduled): void {
+    if (this.#scheduled.delete(scheduled)) this.#arm()
+  }
+
+  /** The next instant at which something is due. */
+  get next(): bigint | undefined {
+    let next: bigint | undefined
+    for (const { due } of this.#scheduled)
+      if (due !== undefined && (next === undefined || due < next)) next = due
+    return next
+  }
+
+  /** Runs what is due. What one throws is thrown; others that are due as well run with the next call. */
+  run(now: bigint): void {
+    try {
+      for (const scheduled of [...this.#scheduled])
+        if (scheduled.due !== undefined && scheduled.due <= now) scheduled.run(now)
+    } finally {
+      this.#arm()
+    }
+  }
+
+  close(): void {
+    this.#scheduled.clear()
+    clearTimeout(this.#timer)
+  }
+
+  /** The timer keeps no process alive: what is scheduled lives with its fabric. */
+  #arm(): void {
+    const clock = this.#clock
+    if (!clock) return
+    clearTimeout(this.#timer)
+    const { next } = this
+    if (next === undefined) return
+    const wait = Math.min(Math.max(Math.ceil(Number(next - clock()) / 1e6), 0), longestWait)
+    this.#timer = setTimeout(() => {
+      this.run(clock())
+    }, wait).unref()
+  }
+}
