@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "frame/frame.hpp"
+#include "lines/trace.hpp"
 
 namespace etherloom {
 
@@ -22,6 +23,7 @@ struct Held {
   std::uint64_t rate = 0;  ///< the rate it was queued under, bit/s; 0 takes no line time
   std::uint32_t bits = 0;  ///< what it occupies the line with
   std::uint32_t copy = 0;  ///< which copy of the frame, from 0
+  TraceRun run;            ///< what it is served by instead of a rate, if that is a trace
 };
 
 /// The order in which frames leave at one port: by time, ties in an order that no schedule of threads can

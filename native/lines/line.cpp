@@ -1,5 +1,6 @@
 #include "lines/line.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace etherloom {
@@ -16,11 +17,12 @@ bool Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept 
 
   held->queued = at;
   held->rate = settings.rate;
-  held->bits = (held->frame->length + settings.overhead) * 8;
+  held->bits = (held->frame->length + static_cast<std::uint32_t>(settings.overhead)) * 8;
   held->next = nullptr;
   if (!inService_) {
     finish_ = at;
     remainder_ = 0;
+    run_ = {};  // what the trace allowed for meanwhile is lost
     serve(held);
     return true;
   }
@@ -29,6 +31,7 @@ bool Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept 
   ++waitingFrames_;
   waitingBytes_ += held->frame->length;
   waitingTime_ += serviceTime(*held);
+  waitingWork_ += workOf(*held);
   return true;
 }
 
@@ -40,6 +43,7 @@ Held* Line::finish() noexcept {
     --waitingFrames_;
     waitingBytes_ -= held->frame->length;
     waitingTime_ -= serviceTime(*held);
+    waitingWork_ -= workOf(*held);
     serve(held);
   }
   finished->next = nullptr;
@@ -51,31 +55,42 @@ Held* Line::flush() noexcept {
   waitingFrames_ = 0;
   waitingBytes_ = 0;
   waitingTime_ = 0;
+  waitingWork_ = 0;
   return std::exchange(first_, nullptr);
 }
 
-bool Line::full(const Held& held, const Limit& limit, Instant at) const noexcept {
+bool Line::full(const Held& held, const Limit& limit, Instant at) noexcept {
   switch (limit.unit) {
     case Limit::Unit::Frames:
       return waitingFrames_ >= limit.amount;
     case Limit::Unit::Bytes:
       return waitingBytes_ + held.frame->length > limit.amount;
     case Limit::Unit::Nanoseconds:
-      return waitsLonger({static_cast<std::int64_t>(limit.amount)}, at);
+      return waitsLonger(held, {static_cast<std::int64_t>(limit.amount)}, at);
     case Limit::Unit::Default:
-      return waitingFrames_ >= defaultFrames && waitsLonger(defaultWait, at);
+      return waitingFrames_ >= defaultFrames && waitsLonger(held, defaultWait, at);
   }
   return true;
 }
 
-/// Would a frame that queues now wait longer than this?
-bool Line::waitsLonger(Duration limit, Instant at) const noexcept {
+/// Would a frame that queues now wait longer than this? Of frames that wait for a trace while others, of a
+/// policy that was replaced, wait without one, it is an estimate.
+bool Line::waitsLonger(const Held& held, Duration limit, Instant at) noexcept {
+  if (const TraceRun& run = held.run; run.trace) {
+    const auto waiting = static_cast<std::int64_t>(waitingTime_ >> 32);
+    const Trace::Work begun =
+        run == run_ ? work_ : run.trace->workAt(run.timeAt(finish_ + Duration{waiting}), ahead_);
+    return run.instantOf(run.trace->reach(begun + waitingWork_, ahead_)) - at > limit;
+  }
   const auto fine = [](Duration duration) { return static_cast<FineTime>(duration.nanoseconds) << 32; };
   return fine(finish_ - at) + fineTime(remainder_, rate_) + waitingTime_ > fine(limit);
 }
 
 /// Begins the service of a frame where the service before it ended.
 void Line::serve(Held* held) noexcept {
+  inService_ = held;
+  if (held->run.trace) return serveByTrace(held);
+  run_ = {};
   if (held->rate != 0) {
     if (held->rate !=
         rate_) {  // rounded up: a fraction survives a change of the rate, but never makes a frame early
@@ -88,7 +103,25 @@ void Line::serve(Held* held) noexcept {
     remainder_ = total % rate_;
   }
   held->due = finish_ + Duration{remainder_ > 0 ? 1 : 0};
-  inService_ = held;
+}
+
+void Line::serveByTrace(Held* held) noexcept {
+  const Trace& trace = *held->run.trace;
+  const Instant begin = finish_ + Duration{remainder_ > 0 ? 1 : 0};
+  if (run_ != held->run) {
+    run_ = held->run;
+    cursor_ = {};
+    work_ = trace.workAt(run_.timeAt(begin), cursor_);
+  }
+  work_ += workOf(*held);
+  const bool takesTime = held->bits > 0;
+  finish_ = takesTime ? std::max(begin, run_.instantOf(trace.reach(work_, cursor_))) : begin;
+  remainder_ = 0;
+  held->due = finish_;
+}
+
+Trace::Work Line::workOf(const Held& held) noexcept {
+  return held.run.trace ? Trace::Work{held.bits} * Trace::workPerBit : 0;
 }
 
 Line::FineTime Line::fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept {
@@ -96,7 +129,7 @@ Line::FineTime Line::fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) 
 }
 
 Line::FineTime Line::serviceTime(const Held& held) noexcept {
-  return fineTime(held.bits * nanosecondsPerSecond, held.rate);
+  return held.run.trace ? 0 : fineTime(held.bits * nanosecondsPerSecond, held.rate);
 }
 
 }  // namespace etherloom

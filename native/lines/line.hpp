@@ -9,6 +9,10 @@
 //
 // The time that waiting frames will take is kept as a sum of their service times in units of 2^-32 ns, each
 // rounded down; it decides only whether a limit in time is reached.
+//
+// A frame that is served by a trace has no rate. Its service ends when the trace has allowed for its bits
+// after those of the frame before it: work_ counts them, exactly (trace.hpp). Between two frames of one run
+// of a trace it is passed on as it is; a frame after anything else begins at a whole nanosecond.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +36,8 @@ struct Limit {
 };
 
 struct LineSettings {
-  std::uint64_t rate = 0;      ///< bit/s, 1 to 10^12; 0 takes no time
-  std::uint32_t overhead = 0;  ///< bytes added to each frame, 0 to 1000 (24: Ethernet, preamble to gap)
+  std::uint64_t rate = 0;     ///< bit/s, 1 to 10^12; 0 takes no time
+  std::int32_t overhead = 0;  ///< bytes added to each frame, -14 to 1000 (24: Ethernet, preamble to gap)
   Limit limit;
 
   bool operator==(const LineSettings&) const = default;
@@ -42,7 +46,8 @@ struct LineSettings {
 class Line {
  public:
   /// Takes a frame, or leaves it to the caller to drop (false: too much waits). The caller has moved out what
-  /// was due at `at` or before. The frame keeps the rate of these settings whatever follows.
+  /// was due at `at` or before. The frame keeps the rate of these settings, or the trace that its `run` has
+  /// been set to, whatever follows.
   [[nodiscard]] bool offer(Held* held, const LineSettings& settings, Instant at) noexcept;
 
   /// When the frame in service is through; never if there is none.
@@ -64,20 +69,27 @@ class Line {
 
   [[nodiscard]] static FineTime fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept;
   [[nodiscard]] static FineTime serviceTime(const Held& held) noexcept;
-  [[nodiscard]] bool full(const Held& held, const Limit& limit, Instant at) const noexcept;
-  [[nodiscard]] bool waitsLonger(Duration limit, Instant at) const noexcept;
+  [[nodiscard]] static Trace::Work workOf(const Held& held) noexcept;
+  [[nodiscard]] bool full(const Held& held, const Limit& limit, Instant at) noexcept;
+  [[nodiscard]] bool waitsLonger(const Held& held, Duration limit, Instant at) noexcept;
   void serve(Held* held) noexcept;
+  void serveByTrace(Held* held) noexcept;
 
   Held* inService_ = nullptr;
   Instant finish_;               // of the service begun last, rounded down ...
   std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate_ ns
   std::uint64_t rate_ = 1;
+  TraceRun run_;          // what serves now, if that is a trace ...
+  Trace::Work work_ = 0;  // ... and how much of it the services begun so far take
+  Trace::Cursor cursor_;  // where services end
+  Trace::Cursor ahead_;   // where those of new frames would begin
 
   Held* first_ = nullptr;  // waiting
   Held* last_ = nullptr;
   std::uint64_t waitingFrames_ = 0;
   std::uint64_t waitingBytes_ = 0;
   FineTime waitingTime_ = 0;
+  Trace::Work waitingWork_ = 0;  // of those that a trace serves
 };
 
 }  // namespace etherloom

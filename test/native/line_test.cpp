@@ -60,7 +60,8 @@ using Dues = std::vector<std::int64_t>;
 TEST_CASE("a million frames back to back take exactly their time, and so does each on the way") {
   struct Row {
     std::uint64_t rate;
-    std::uint32_t length, overhead;
+    std::uint32_t length;
+    std::int32_t overhead;
   };
   for (const Row& row : {Row{54'000'000, 1500, 0}, Row{7, 60, 0}, Row{1'000'000'000'000, 60, 0},
                          Row{999'999'999'989, 61, 24}, Row{1'000'000'007, 1514, 24}}) {
@@ -76,7 +77,8 @@ TEST_CASE("a million frames back to back take exactly their time, and so does ea
     REQUIRE(line.offer(&slots[1], settings, {}));
     std::uint64_t wrong = 0;
     for (std::uint64_t finished = 1; finished <= count; ++finished) {
-      wrong += line.due().nanoseconds != exactly(finished, (row.length + row.overhead) * 8, row.rate);
+      wrong += line.due().nanoseconds !=
+               exactly(finished, (row.length + static_cast<std::uint32_t>(row.overhead)) * 8, row.rate);
       const Instant due = line.due();
       if (!line.offer(line.finish(), settings, due)) ++wrong;
     }
