@@ -2,12 +2,13 @@
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
+import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines/trace.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { flag, optional, optionsReader, seed } from './options.js'
 import { partKinds, type PolicyPart } from './policy-parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
-export interface PolicyOptions extends ImpairmentOptions, LineOptions, TravelOptions {
+export interface PolicyOptions extends ImpairmentOptions, LineOptions, TravelOptions, TracedOptions {
   /** Which frames pass: a pcap-filter(7) expression, which needs libpcap, or a match object. */
   filter?: FilterSource
   /** Starts this path's random streams, instead of the engine's seed and the names. 0 to 2^64 - 1. */
@@ -42,6 +43,7 @@ const readPolicyOptions = optionsReader('path policy', {
   seed: seed(),
   ...lineRules,
   ...travelRules,
+  ...traceRules,
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 })
 
@@ -50,10 +52,12 @@ export function readPolicy(policy: Policy): PolicySpec {
   const asked: unknown = policy
   const given = readPolicyOptions(asked ?? null) // none at all is a mistake
   const options = given as typeof given & Record<string, unknown>
+  const driven = driveByTrace(given, options.loss)
   const parts = [
     given.filter && { kind: partKinds.filter, words: given.filter },
-    linePart(given),
-    travelPart(given),
+    linePart(driven),
+    travelPart(driven),
+    tracePart(given.trace),
     ...impairmentKinds.map(([name, kind], place) => {
       const option = options[name]
       const words = option === undefined ? undefined : kind.settings(option as never)

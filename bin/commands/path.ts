@@ -1,7 +1,7 @@
 /** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/errors.js'
-import { checkPolicy } from '../../lib/topology/check.js'
+import { checkPolicy, resolvePolicyFiles } from '../../lib/topology/check.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import { printJson, printLine } from '../output.js'
 
@@ -52,7 +52,10 @@ function readPolicyWords(words: string[]): TopologyPolicy {
     return [key, scalar(value)]
   })
   const checked = checkPolicy(Object.fromEntries(entries))
-  if ('policy' in checked) return checked.policy
+  if ('policy' in checked) {
+    resolvePolicyFiles(checked.policy, process.cwd()) // the instance may have another working directory
+    return checked.policy
+  }
   throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
 }
 

@@ -6,7 +6,10 @@ import { parseQueueLimit, parseRate, type QueueBound, type QueueLimit, type Rate
 export interface LineOptions {
   /** Serialises: a frame of L bytes occupies the line for 8 · (L + overhead) / rate. 1bit to 1Tbit per second. */
   rate?: Rate
-  /** Bytes added to each frame on the line, 0 to 1000. 24 gives Ethernet's time on the wire. Default 0. */
+  /**
+   * Bytes added to each frame on the line, -14 to 1000. 24 gives Ethernet's time on the wire, -14 counts what follows
+   * the Ethernet header. Default 0.
+   */
   overhead?: number
   /** What may wait for the line: frames, bytes or time. Default 1000 frames or 100 ms, whichever is more. */
   queue?: QueueLimit
@@ -14,7 +17,7 @@ export interface LineOptions {
 
 export const lineRules = {
   rate: optional(parseRate),
-  overhead: optional(integer(0, 1000, { unit: 'bytes' })),
+  overhead: optional(integer(-14, 1000, { unit: 'bytes' })),
   queue: optional(parseQueueLimit),
 }
 

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { interfaceAddress } from '../addresses.js'
+import { traceRate } from '../lines/trace.js'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
@@ -119,6 +120,59 @@ const filter = z
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
   }) as z.ZodType<string | Match>
 
+/** The message of a union of mappings: what is wrong stands in its branches. */
+export const seeBranches = ''
+
+const traceRow = z.strictObject({
+  at: duration('Since the beginning of the trace; 0s in the first row.'),
+  rate: leaf<Rate>('string', traceRate, {
+    description: 'Bits per second of the line from then on; 0bit stops it.',
+    examples: ['10Mbit'],
+  }).exactOptional(),
+  delay: duration('Travel time of frames that leave the line from then on.').exactOptional(),
+  loss: chance('Probability of losing a frame that arrives from then on.').exactOptional(),
+})
+const traceRows = z.array(traceRow).min(1)
+const traceShape = {
+  end: choice(['loop', 'hold', 'stop'], {
+    description: 'What follows: the trace again, its last row for ever, or nothing that leaves the line.',
+    default: 'loop',
+  }).exactOptional(),
+  offset: duration('Where in the trace the path begins.').exactOptional(),
+  period: duration(
+    'How long one pass lasts. Default: the last row lasts as long as the one before.',
+  ).exactOptional(),
+  opportunity: leaf<Size>('string', parseSize, {
+    description: 'Bytes that one line of a Mahimahi trace lets pass.',
+    default: '1500B',
+  }).exactOptional(),
+}
+const trace = z
+  .union(
+    [
+      z.string().min(1).meta({ description: 'A trace file, relative to this file.' }),
+      traceRows,
+      z.strictObject({
+        file: z
+          .string()
+          .min(1)
+          .meta({ description: 'A Mahimahi delivery trace or a CSV, relative to this file.' }),
+        format: choice(['mahimahi', 'csv'], {
+          description: 'Default: what its content shows.',
+        }).exactOptional(),
+        ...traceShape,
+      }),
+      z.strictObject({ rows: traceRows.meta({ description: 'The rows of the trace.' }), ...traceShape }),
+    ],
+    {
+      error: ({ input }) =>
+        typeof input === 'object' && input !== null && !Array.isArray(input)
+          ? seeBranches
+          : "must be the name of a file, rows { at, rate, delay, loss }, or a mapping with 'file' or 'rows'",
+    },
+  )
+  .meta({ description: 'What drives rate, delay and loss over time.' })
+
 /** The keys of a policy, the same in a topology file and on the command line. */
 const policyShape = {
   allowed: yesOrNo('Whether frames may take the path at all.', true).exactOptional(),
@@ -133,7 +187,7 @@ const policyShape = {
     description: 'Bits per second of the line; frames wait for it one after another.',
     examples: ['10Mbit'],
   }).exactOptional(),
-  overhead: wholeNumber(0, 1000, 'bytes', {
+  overhead: wholeNumber(-14, 1000, 'bytes', {
     description: 'Bytes added to each frame when its line time is computed; 24 gives Ethernet wire time.',
     default: 0,
   }).exactOptional(),
@@ -142,6 +196,7 @@ const policyShape = {
       'How much may wait for the line: frames, bytes or time. Default: 1000 frames or 100 ms, the larger.',
     examples: ['50frames', '64KiB', '200ms'],
   }).exactOptional(),
+  trace: trace.exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",
   }).exactOptional(),
@@ -156,9 +211,6 @@ const somePorts = z
     error: "must be the name of a port, a list of names, or '*' for every other port",
   })
   .meta({ description: "A port of this fabric, a list of them, or '*' for every other one." })
-
-/** The message of a union of mappings: what is wrong stands in its branches. */
-export const seeBranches = ''
 
 const pathSchema = z.union(
   [

@@ -208,7 +208,7 @@ describe('topology files', () => {
       ],
       [
         withPath('{ between: [red, green], rate: 1Mbit, overhead: 1001 }'),
-        "7:61 'overhead' must be a whole number from 0 to 1000 bytes, not 1001",
+        "7:61 'overhead' must be a whole number from -14 to 1000 bytes, not 1001",
       ],
       [
         withPath('{ between: [red, green], rate: 1Mbit, queue: 50 }'),
