@@ -5,6 +5,14 @@ export type { FabricEvents, PortEvents } from './events.js'
 export { Fabric, type FabricOptions, type PathChange } from './fabric.js'
 export type { FilterSource, Match } from './filters/index.js'
 export { Hub } from './hub.js'
+export {
+  formatTrace,
+  type TraceFile,
+  type TraceOptions,
+  type TraceRow,
+  type TraceRows,
+  type TraceSource,
+} from './lines/trace.js'
 export { Namespace } from './namespace.js'
 export { Path, PathPair, type ChangeOptions } from './path.js'
 export type { CodelOptions, Discipline, RedOptions } from './lines/discipline.js'

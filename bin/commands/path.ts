@@ -2,7 +2,7 @@
 import { parse } from 'yaml'
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/errors.js'
-import { checkPolicy } from '../../lib/topology/check.js'
+import { checkPolicy, resolvePolicyFiles } from '../../lib/topology/check.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import { printJson, printLine } from '../output.js'
 
@@ -53,7 +53,10 @@ function readPolicyWords(words: string[]): TopologyPolicy {
     return [key, scalar(value)]
   })
   const checked = checkPolicy(Object.fromEntries(entries))
-  if ('policy' in checked) return checked.policy
+  if ('policy' in checked) {
+    resolvePolicyFiles(checked.policy, process.cwd()) // the instance may have another working directory
+    return checked.policy
+  }
   throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
 }
 

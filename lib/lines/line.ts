@@ -39,7 +39,10 @@ export interface SlotOptions {
 export interface LineOptions {
   /** Serialises: a frame of L bytes occupies the line for 8 · (L + overhead) / rate. 1bit to 1Tbit per second. */
   rate?: Rate
-  /** Bytes added to each frame on the line, -1000 to 1000. 24 gives Ethernet's time on the wire. Default 0. */
+  /**
+   * Bytes added to each frame on the line, -1000 to 1000. 24 gives Ethernet's time on the wire, -14 leaves out the
+   * Ethernet header. Default 0.
+   */
   overhead?: number
   /** The line carries cells: L + overhead fills ceil((L + overhead) / size) of them, of size + overhead bytes each. */
   cell?: CellOptions

@@ -2,6 +2,7 @@
  * Checks a parsed topology, or a policy, and puts every mistake into a sentence with the place it is at.
  * Called by load.ts for files, by Network for topologies built in a program, and by the command line for policies.
  */
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import { suggestion } from '../options.js'
 import { planOf, type Plan } from './plan.js'
@@ -20,13 +21,31 @@ export interface Problem {
 
 export type Checked = { topology: Topology; plan: Plan; problems: [] } | { problems: Problem[] }
 
-/** The topology that `data` states, with everything resolved, or all that is wrong with it. */
-export function checkTopology(data: unknown): Checked {
+/**
+ * The topology that `data` states, with everything resolved, or all that is wrong with it. Files that it names are
+ * relative to `folder`, by default the working directory.
+ */
+export function checkTopology(data: unknown, folder?: string): Checked {
   const parsed = topologySchema.safeParse(data)
   if (!parsed.success) return { problems: describeIssues(parsed.error, data, topologyJsonSchema()) }
+  if (folder !== undefined) resolveFiles(parsed.data, folder)
   const problems: Problem[] = []
   const plan = planOf(parsed.data, (place, message, at = 'value') => problems.push({ place, at, message }))
   return problems.length === 0 ? { topology: parsed.data, plan, problems: [] } : { problems }
+}
+
+/** Makes the names of files absolute. */
+function resolveFiles({ fabrics }: Topology, folder: string): void {
+  for (const { paths = [] } of Object.values(fabrics))
+    for (const path of paths) resolvePolicyFiles(path, folder)
+}
+
+/** The same for those of one policy. */
+export function resolvePolicyFiles(policy: TopologyPolicy, folder: string): void {
+  const { trace } = policy
+  if (typeof trace === 'string') policy.trace = resolve(folder, trace)
+  else if (trace !== undefined && 'file' in trace)
+    policy.trace = { ...trace, file: resolve(folder, trace.file) }
 }
 
 /** The policy that `data` states, or all that is wrong with it. */

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { interfaceAddress } from '../addresses.js'
+import { traceRate } from '../lines/trace.js'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { netemRules } from '../netem/netem.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
@@ -127,6 +128,55 @@ const filter = z
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
   }) as z.ZodType<string | Match>
 
+const traceRow = z.strictObject({
+  at: duration('Since the beginning of the trace; 0s in the first row.'),
+  rate: leaf<Rate>('string', traceRate, {
+    description: 'Bits per second of the line from then on; 0bit stops it.',
+    examples: ['10Mbit'],
+  }).exactOptional(),
+  delay: duration('Travel time of frames that leave the line from then on.').exactOptional(),
+  loss: chance('Probability of losing a frame that arrives from then on.').exactOptional(),
+})
+const traceRows = z.array(traceRow).min(1)
+const traceShape = {
+  end: choice(['loop', 'hold', 'stop'], {
+    description: 'What follows: the trace again, its last row for ever, or nothing that leaves the line.',
+    default: 'loop',
+  }).exactOptional(),
+  offset: duration('Where in the trace the path begins.').exactOptional(),
+  period: duration(
+    'How long one pass lasts. Default: the last row lasts as long as the one before.',
+  ).exactOptional(),
+  opportunity: leaf<Size>('string', parseSize, {
+    description: 'Bytes that one line of a Mahimahi trace lets pass.',
+    default: '1500B',
+  }).exactOptional(),
+}
+const trace = z
+  .union(
+    [
+      z.string().min(1).meta({ description: 'A trace file, relative to this file.' }),
+      traceRows,
+      z.strictObject({
+        file: z
+          .string()
+          .min(1)
+          .meta({ description: 'A Mahimahi delivery trace or a CSV, relative to this file.' }),
+        format: choice(['mahimahi', 'csv'], {
+          description: 'Default: what its content shows.',
+        }).exactOptional(),
+        ...traceShape,
+      }),
+      z.strictObject({ rows: traceRows.meta({ description: 'The rows of the trace.' }), ...traceShape }),
+    ],
+    {
+      error: ({ input }) =>
+        typeof input === 'object' && input !== null && !Array.isArray(input)
+          ? seeBranches
+          : "must be the name of a file, rows { at, rate, delay, loss }, or a mapping with 'file' or 'rows'",
+    },
+  )
+  .meta({ description: 'What drives rate, delay and loss over time.' })
 const ecn = yesOrNo('Whether to mark frames of ECN-capable senders instead of dropping them.', false)
 const disciplineSchema = z
   .union(
@@ -232,6 +282,7 @@ const policyShape = {
     })
     .meta({ description: 'Frames leave the line together, in slots, as from a shared medium.' })
     .exactOptional(),
+  trace: trace.exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",
   }).exactOptional(),

@@ -1,9 +1,12 @@
 #include "binding/policies.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "impairments/registry.hpp"
+#include "impairments/trace_loss.hpp"
 
 namespace etherloom {
 namespace {
@@ -28,7 +31,7 @@ struct PartHead {
 static_assert(sizeof(PartHead) == wordBytes);
 
 /// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
-enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Netem = 3, Impairment = 16 };
+enum class PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Netem = 3, Trace = 4, Impairment = 16 };
 
 /// Takes values from the front of bytes that hold them.
 class Words {
@@ -93,7 +96,7 @@ QueueDiscipline disciplineOf(Words& words) {
 LineSettings lineOf(Words& words) {
   LineSettings line;
   line.rate = words.integer();
-  line.overhead = static_cast<std::int32_t>(words.integer());
+  line.overhead = static_cast<std::int32_t>(words.take<std::int64_t>());
   line.limit.unit = static_cast<Limit::Unit>(words.integer());
   line.limit.amount = words.integer();
   line.burst = words.integer();
@@ -160,8 +163,47 @@ NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
   return netem;
 }
 
+TraceSettings traceOf(Words& words, std::span<const SharedData> shared) {
+  TraceSettings settings;
+  settings.trace = std::get<std::unique_ptr<const Trace>>(shared[words.integer()]).get();
+  settings.offset = words.duration();
+  return settings;
+}
+
+/// Puts the loss of a trace where losses are; no other is there with it.
+void addTraceLoss(Policy& policy) {
+  const auto after = std::ranges::find_if(
+      policy.impairments, [](const auto& impairment) { return impairment->stage() > Stage::Loss; });
+  policy.impairments.insert(after, makeTraceLoss());
+}
+
+/// A table of delays, as its values.
+std::unique_ptr<const DelayTable> delayTableOf(Words words) {
+  return std::make_unique<const DelayTable>(DelayTable{words.rest<std::int16_t>()});
+}
+
+/// A trace, as lib/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has, and the
+/// columns one after the other.
+std::unique_ptr<const Trace> traceDataOf(Words words) {
+  const auto end = static_cast<Trace::End>(words.number());
+  const auto period = static_cast<std::int64_t>(words.number());
+  const auto present = static_cast<unsigned>(words.number());
+  const std::size_t rows = words.count() / static_cast<std::size_t>(1 + std::popcount(present));
+  Trace::Columns columns;
+  const auto read = [&]<typename Value>(std::vector<Value>& column) {
+    column.reserve(rows);
+    for (std::size_t row = 0; row < rows; ++row) column.push_back(static_cast<Value>(words.number()));
+  };
+  read(columns.at);
+  if (present & 1) read(columns.rate);
+  if (present & 2) read(columns.jump);
+  if (present & 4) read(columns.delay);
+  if (present & 8) read(columns.loss);
+  return std::make_unique<const Trace>(std::move(columns), end, period);
+}
+
 Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<const SharedData> shared) {
-  switch (kind) {
+  switch (static_cast<PartKind>(kind)) {
     case PartKind::Filter: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
       if (!program) return program.error();
@@ -177,8 +219,13 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
     case PartKind::Netem:
       policy.netem = netemOf(words, shared);
       return {};
+    case PartKind::Trace:
+      policy.trace = traceOf(words, shared);
+      return {};
     default:
-      policy.impairments.push_back(impairmentKinds()[kind - PartKind::Impairment].make(words.rest<double>()));
+      policy.impairments.push_back(
+          impairmentKinds()[kind - static_cast<std::uint32_t>(PartKind::Impairment)].make(
+              words.rest<double>()));
       return {};
   }
 }
@@ -186,11 +233,11 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
 }  // namespace
 
 std::uint64_t Policies::share(std::size_t kind, std::span<const std::uint8_t> bytes) {
-  static_cast<void>(kind);  // there is one
-  DelayTable table;
-  table.values.resize(bytes.size() / sizeof(std::int16_t));
-  std::memcpy(table.values.data(), bytes.data(), table.values.size() * sizeof(std::int16_t));
-  shared_.emplace_back(std::make_unique<const DelayTable>(std::move(table)));
+  if (kind == 0) {
+    shared_.emplace_back(delayTableOf(Words(bytes)));
+  } else {
+    shared_.emplace_back(traceDataOf(Words(bytes)));
+  }
   return shared_.size() - 1;
 }
 
@@ -213,6 +260,7 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
         const auto [kind, count] = words.take<PartHead>();
         if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
       }
+      if (built->trace.trace && built->trace.trace->hasLoss()) addTraceLoss(*built);
       known = policy = std::move(built);
     }
     given.push_back({std::move(policy), head.flags & seededFlag ? std::optional(head.seed) : std::nullopt});

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "frame/frame.hpp"
+#include "lines/trace.hpp"
 
 namespace etherloom {
 
@@ -23,6 +24,7 @@ struct Held {
   std::uint32_t bits = 0;  ///< what it occupies the line with
   std::uint32_t copy = 0;  ///< which copy of the frame, from 0
   bool marked = false;     ///< the line's discipline wants congestion marked in it
+  TraceRun run;            ///< what it is served by instead of a rate, if that is a trace
 };
 
 /// The order of frames that leave at the same time: one that no schedule of threads can change.

@@ -47,6 +47,7 @@ std::optional<DropReason> Line::offer(Held* held, const LineSettings& settings, 
     held->marked = verdict == QueueVerdict::Mark;
   }
   if (!inService_) {
+    if (finishedAt() <= at) run_ = {};  // what a trace allowed for meanwhile is lost
     changeRate(held->rate);
     if (finish_ < at) fillBucket(at);  // a fraction of the last service is over, too
     serve(held, at);
@@ -57,6 +58,7 @@ std::optional<DropReason> Line::offer(Held* held, const LineSettings& settings, 
   ++waitingFrames_;
   waitingBytes_ += held->frame->length;
   waitingTime_ += serviceTime(*held);
+  waitingWork_ += workOf(*held);
   return {};
 }
 
@@ -86,6 +88,7 @@ Held* Line::flush() noexcept {
   waitingFrames_ = 0;
   waitingBytes_ = 0;
   waitingTime_ = 0;
+  waitingWork_ = 0;
   return std::exchange(first_, nullptr);
 }
 
@@ -96,6 +99,7 @@ Held* Line::takeFirst() noexcept {
   --waitingFrames_;
   waitingBytes_ -= held->frame->length;
   waitingTime_ -= serviceTime(*held);
+  waitingWork_ -= workOf(*held);
   return held;
 }
 
@@ -109,7 +113,7 @@ QueueVerdict Line::judgeArrival(const RedSettings& red, const Held& held, Instan
   return red_.decide(red, *held.frame, arrival, random(Stage::Discipline));
 }
 
-bool Line::full(const Held& held, const LineSettings& settings, Instant at) const noexcept {
+bool Line::full(const Held& held, const LineSettings& settings, Instant at) noexcept {
   const auto& [unit, amount] = settings.limit;
   switch (unit) {
     case Limit::Unit::Frames:
@@ -117,15 +121,22 @@ bool Line::full(const Held& held, const LineSettings& settings, Instant at) cons
     case Limit::Unit::Bytes:
       return waitingBytes_ + held.frame->length > amount;
     case Limit::Unit::Nanoseconds:
-      return waitsLonger({static_cast<std::int64_t>(amount)}, at);
+      return waitsLonger(held, {static_cast<std::int64_t>(amount)}, at);
     case Limit::Unit::Default:
-      return waitingFrames_ >= defaultFrames && (settings.rate == 0 || waitsLonger(defaultWait, at));
+      return waitingFrames_ >= defaultFrames && (settings.rate == 0 || waitsLonger(held, defaultWait, at));
   }
   return true;
 }
 
-/// Would a frame that queues now wait longer than this?
-bool Line::waitsLonger(Duration limit, Instant at) const noexcept {
+/// Would a frame that queues now wait longer than this? Of frames that wait for a trace while others, of a
+/// policy that was replaced, wait without one, it is an estimate.
+bool Line::waitsLonger(const Held& held, Duration limit, Instant at) noexcept {
+  if (const TraceRun& run = held.run; run.trace) {
+    const auto waiting = static_cast<std::int64_t>(waitingTime_ >> 32);
+    const Trace::Work begun =
+        run == run_ ? work_ : run.trace->workAt(run.timeAt(finish_ + Duration{waiting}), ahead_);
+    return run.instantOf(run.trace->reach(begun + waitingWork_, ahead_)) - at > limit;
+  }
   const auto fine = [](Duration duration) { return static_cast<FineTime>(duration.nanoseconds) << 32; };
   const Instant free = std::max(finish_, at);
   return fine(free - at) + (free == finish_ ? fineTime(remainder_, rate_) : 0) + waitingTime_ > fine(limit);
@@ -134,18 +145,41 @@ bool Line::waitsLonger(Duration limit, Instant at) const noexcept {
 /// Begins the service of a frame, as the frame before it leaves. Its time runs from the end of that frame's
 /// own, or from its queueing.
 void Line::serve(Held* held, Instant now) noexcept {
-  changeRate(held->rate);
-  if (finishedAt() < held->queued) fillBucket(held->queued);
-  if (held->rate != 0) {
-    const std::uint64_t total = held->bits * nanosecondsPerSecond + remainder_;
+  inService_ = held;
+  held->run.trace ? serveByTrace(*held) : serveByRate(*held);
+  held->due = std::max(now, finishedAt());
+  if (slotSettings_.on() && held->due != Instant::never()) {
+    held->due = slots_.leave(slotSettings_, held->due, held->frame->length, random(Stage::Slot));
+  }
+}
+
+void Line::serveByRate(const Held& held) noexcept {
+  run_ = {};
+  changeRate(held.rate);
+  if (finishedAt() < held.queued) fillBucket(held.queued);
+  if (held.rate != 0) {
+    const std::uint64_t total = held.bits * nanosecondsPerSecond + remainder_;
     finish_ = finish_ + Duration{static_cast<std::int64_t>(total / rate_)};
     remainder_ = total % rate_;
   }
-  held->due = std::max(now, finishedAt());
-  if (slotSettings_.on()) {
-    held->due = slots_.leave(slotSettings_, held->due, held->frame->length, random(Stage::Slot));
+}
+
+void Line::serveByTrace(const Held& held) noexcept {
+  const Trace& trace = *held.run.trace;
+  const Instant begin = std::max(finishedAt(), held.queued);
+  if (run_ != held.run || begin > finish_) {  // what the trace allowed for before is lost
+    run_ = held.run;
+    cursor_ = {};
+    work_ = trace.workAt(run_.timeAt(begin), cursor_);
   }
-  inService_ = held;
+  work_ += workOf(held);
+  const bool takesTime = held.bits > 0;
+  finish_ = takesTime ? std::max(begin, run_.instantOf(trace.reach(work_, cursor_))) : begin;
+  remainder_ = 0;
+}
+
+Trace::Work Line::workOf(const Held& held) noexcept {
+  return held.run.trace ? Trace::Work{held.bits} * Trace::workPerBit : 0;
 }
 
 /// Rounded up: a fraction survives a change of the rate, but never makes a frame early.
@@ -173,7 +207,7 @@ Line::FineTime Line::fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) 
 }
 
 Line::FineTime Line::serviceTime(const Held& held) noexcept {
-  return fineTime(held.bits * nanosecondsPerSecond, held.rate);
+  return held.run.trace ? 0 : fineTime(held.bits * nanosecondsPerSecond, held.rate);
 }
 
 }  // namespace etherloom

@@ -18,6 +18,10 @@
 //
 // The time that waiting frames will take is kept as a sum of their service times in units of 2^-32 ns, each
 // rounded down; it decides only whether a limit in time is reached.
+//
+// A frame that is served by a trace has no rate. Its service ends when the trace has allowed for its bits
+// after those of the frame before it: work_ counts them, exactly (trace.hpp). Between two frames of one run
+// of a trace it is passed on as it is; a frame after anything else begins at a whole nanosecond.
 #pragma once
 
 #include <cstdint>
@@ -84,7 +88,7 @@ class Line {
 
   /// Takes a frame, or says why the caller has to drop it: more than the burst (oversize), dropped by the
   /// discipline (aqm), or too much waits (queue). The caller has moved out what was due at `at` or before.
-  /// The frame keeps the rate of these settings whatever follows.
+  /// The frame keeps the rate of these settings, or the trace that its `run` has been set to, whatever follows.
   [[nodiscard]] std::optional<DropReason> offer(Held* held, const LineSettings& settings,
                                                 Instant at) noexcept;
 
@@ -110,11 +114,14 @@ class Line {
 
   [[nodiscard]] static FineTime fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept;
   [[nodiscard]] static FineTime serviceTime(const Held& held) noexcept;
-  [[nodiscard]] bool full(const Held& held, const LineSettings& settings, Instant at) const noexcept;
-  [[nodiscard]] bool waitsLonger(Duration limit, Instant at) const noexcept;
+  [[nodiscard]] static Trace::Work workOf(const Held& held) noexcept;
+  [[nodiscard]] bool full(const Held& held, const LineSettings& settings, Instant at) noexcept;
+  [[nodiscard]] bool waitsLonger(const Held& held, Duration limit, Instant at) noexcept;
   [[nodiscard]] QueueVerdict judgeArrival(const RedSettings& red, const Held& held, Instant at) noexcept;
   [[nodiscard]] Held* takeFirst() noexcept;
   void serve(Held* held, Instant now) noexcept;
+  void serveByRate(const Held& held) noexcept;
+  void serveByTrace(const Held& held) noexcept;
   void changeRate(std::uint64_t rate) noexcept;
   void fillBucket(Instant at) noexcept;
   [[nodiscard]] Instant finishedAt() const noexcept { return finish_ + Duration{remainder_ > 0 ? 1 : 0}; }
@@ -136,12 +143,17 @@ class Line {
   Instant finish_{std::numeric_limits<std::int64_t>::min()};
   std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate_ ns
   std::uint64_t rate_ = 1;
+  TraceRun run_;          // what serves now, if that is a trace ...
+  Trace::Work work_ = 0;  // ... and how much of it the services begun so far take
+  Trace::Cursor cursor_;  // where services end
+  Trace::Cursor ahead_;   // where those of new frames would begin
 
   Held* first_ = nullptr;  // waiting
   Held* last_ = nullptr;
   std::uint64_t waitingFrames_ = 0;
   std::uint64_t waitingBytes_ = 0;
   FineTime waitingTime_ = 0;
+  Trace::Work waitingWork_ = 0;  // of those that a trace serves
 
   Held* firstDropped_ = nullptr;
   Held* lastDropped_ = nullptr;

@@ -7,6 +7,7 @@
 #include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
+#include "impairments/trace_loss.hpp"
 #include "pipeline/topology.hpp"
 
 namespace etherloom {
@@ -36,6 +37,10 @@ void Path::reseed(std::uint64_t seed) {
 void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
   while (due() <= frame->arrival) step(tools);
   if (policy.serial != policySerial_) adopt(policy, tools);
+  if (run_.trace && run_.trace->hasLoss()) {
+    stages_[static_cast<std::size_t>(Stage::Loss)].memory =
+        lossInForce(run_.trace->lossAt(run_.timeAt(frame->arrival), arrivals_));
+  }
 
   Sequence::Update update(account.sequence);
   account.admitted.add(frame->offload.segments);
@@ -100,13 +105,20 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
 }
 
 // A policy takes hold with the first frame that it judges: loss models start anew; streams, what is held and
-// the line's free time stay.
+// the line's free time stay. Only what would wait for ever goes: for a trace that has come to its end.
 void Path::adopt(const Policy& policy, PathTools& tools) noexcept {
+  Sequence::Update update(account.sequence);
+  if (!line_.empty() && line_.due() == Instant::never()) flushLine(tools);
   settle(policy, tools);
   policySerial_ = policy.serial;
   travelSettings_ = policy.travel;
   line_.adopt(policy.line ? *policy.line : behind);
   for (StageState& stage : stages_) stage.memory = 0;
+
+  const Instant start{traceStart_.load(std::memory_order_relaxed)};
+  const auto [trace, offset] = policy.trace;
+  run_ = trace ? TraceRun{trace, start - offset} : TraceRun{};
+  arrivals_ = departures_ = {};
 }
 
 void Path::sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
@@ -132,12 +144,13 @@ void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32
 // out of one before it is held, if there is a small one.
 void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
-  if (atOnce && due() == Instant::never()) return stageNow(frame, tools);
+  if (atOnce && !holds()) return stageNow(frame, tools);
   shrink(frame, tools);
   if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, tools);
   if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
   Held* held = keep(frame, copy, tools);
   if (!held) return;
+  if (policy.line && run_.trace && run_.trace->hasRate()) held->run = run_;
   if (!policy.line && line_.empty()) {
     depart(held, frame->arrival);
   } else if (const auto refused = line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
@@ -183,6 +196,9 @@ void Path::sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noex
 }
 
 void Path::depart(Held* held, Instant at) noexcept {
+  if (run_.trace && run_.trace->hasDelay()) {
+    travelSettings_.delay = run_.trace->delayAt(run_.timeAt(at), departures_);
+  }
   travel_.depart(held, travelSettings_, at, stages_[static_cast<std::size_t>(Stage::Jitter)],
                  stages_[static_cast<std::size_t>(Stage::Reorder)]);
 }
@@ -231,6 +247,12 @@ void Path::step(PathTools& tools) noexcept {
 
 void Path::flush(PathTools& tools) noexcept {
   Sequence::Update update(account.sequence);
+  flushLine(tools);
+  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, tools);
+  countHeld();
+}
+
+void Path::flushLine(PathTools& tools) noexcept {
   for (Held* waiting = line_.flush(); waiting;) {
     Held* held = std::exchange(waiting, waiting->next);
     drop(take(held, tools), DropReason::Flush, tools);

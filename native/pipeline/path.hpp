@@ -24,6 +24,7 @@
 // change that any more, and no new frame comes before it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -31,6 +32,7 @@
 #include "lines/held.hpp"
 #include "lines/line.hpp"
 #include "lines/netem.hpp"
+#include "lines/trace.hpp"
 #include "lines/travel.hpp"
 #include "pipeline/departures.hpp"
 #include "pipeline/policy.hpp"
@@ -58,6 +60,9 @@ class Path {
 
   /// Starts every random stream anew.
   void reseed(std::uint64_t seed);
+  /// The trace of the policy that is about to take hold begins at this instant. Control thread, before the
+  /// policy is published; a policy with the trace that the path has goes on in it instead.
+  void startTrace(Instant at) noexcept { traceStart_.store(at.nanoseconds, std::memory_order_relaxed); }
   /// Takes one reference to the frame. Events due by the frame's arrival must have been carried out before.
   void admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
   /// Carries out the one event that is due next.
@@ -66,6 +71,8 @@ class Path {
   void flush(PathTools& tools) noexcept;
 
   [[nodiscard]] Instant due() const noexcept;
+  /// Whether it keeps frames; those behind the end of a trace are never due.
+  [[nodiscard]] bool holds() const noexcept { return !line_.empty() || !travel_.empty() || netem_.size() != 0; }
   /// The order of departures: when due, then the key of the frame that is due.
   [[nodiscard]] bool before(const Path& other) const noexcept;
 
@@ -96,6 +103,7 @@ class Path {
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] bool mark(Held* held, PathTools& tools) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
+  void flushLine(PathTools& tools) noexcept;
   void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;
   void countHeld() noexcept;
   [[nodiscard]] const Held* head() const noexcept;
@@ -104,6 +112,10 @@ class Path {
   Attachment& to_;
   std::uint64_t policySerial_ = 0;
   TravelSettings travelSettings_;
+  std::atomic<std::int64_t> traceStart_ = 0;
+  TraceRun run_;  // of the policy that holds
+  Trace::Cursor arrivals_;
+  Trace::Cursor departures_;
   StageStates stages_;
   Line line_{stages_};
   Travel travel_;

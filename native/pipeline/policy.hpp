@@ -11,9 +11,19 @@
 #include "impairments/impairment.hpp"
 #include "lines/line.hpp"
 #include "lines/netem.hpp"
+#include "lines/trace.hpp"
 #include "lines/travel.hpp"
 
 namespace etherloom {
+
+/// What drives a path over time. Its rate stands in the place of the line's, which is only how much it is at
+/// most; its delay in that of travel, likewise; its loss is an impairment (trace_loss.hpp).
+struct TraceSettings {
+  const Trace* trace = nullptr;  ///< nullptr: nothing does
+  Duration offset;               ///< where in the trace a path begins
+
+  bool operator==(const TraceSettings&) const = default;
+};
 
 struct Policy {
   std::uint64_t serial = 0;  ///< differs between any two policies of an engine's life, unlike addresses
@@ -23,6 +33,7 @@ struct Policy {
   std::optional<LineSettings> line;
   TravelSettings travel;
   std::optional<NetemSettings> netem;  ///< then nothing else but the filter
+  TraceSettings trace;
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {

@@ -280,6 +280,8 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
         ++(before == after ? applied.changed : after ? applied.up : applied.down);
         path = &pathOf(record, seat(change.from), to, path, change.seed);
         touched.push_back(path);
+        const TraceSettings trace = change.policy ? change.policy->trace : TraceSettings{};
+        if (trace != (policy ? policy->trace : TraceSettings{})) path->startTrace(clock_.now());
         policy = change.policy;
       }
       if (policy) {

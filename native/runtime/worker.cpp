@@ -170,7 +170,7 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
 // Takes crossings that differ in nothing but the frame.
 void Worker::admit(std::span<const Crossing> crossings) noexcept {
   const Crossing& first = crossings.front();
-  if (first.path && (first.policy->shapes() || first.path->due() != Instant::never())) {
+  if (first.path && (first.policy->shapes() || first.path->holds())) {
     for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
     departures_.update(*first.path);
     return;

@@ -280,8 +280,9 @@ describe('Bad input', () => {
         '1B',
         ...notUnits,
       ],
-      overhead: whole('from 0 to 1000 bytes', -1, 1001),
+      overhead: whole('from -14 to 1000 bytes', -15, 1001),
       queue: ["a queue limit such as '200ms', '64KiB' or '50frames'", '1Mbit', '-1frames', ...notUnits],
+      trace: ['the name of a file, rows, or an object with one of them', 5, true, null, 5n],
       seed,
     }
 
