@@ -1,9 +1,10 @@
 /** Policies: the options users write, and the parts that they come to. */
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
+import { ecn } from './impairments/loss.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
-import { flag, optional, optionsReader, seed } from './options.js'
+import { flag, optional, optionsReader, refuse, seed } from './options.js'
 import { partKinds, type PolicyPart } from './policy-parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
@@ -42,6 +43,7 @@ const readPolicyOptions = optionsReader('path policy', {
   seed: seed(),
   ...lineRules,
   ...travelRules,
+  ecn,
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 })
 
@@ -50,13 +52,20 @@ export function readPolicy(policy: Policy): PolicySpec {
   const asked: unknown = policy
   const given = readPolicyOptions(asked ?? null) // none at all is a mistake
   const options = given as typeof given & Record<string, unknown>
+  if (given.ecn && options.loss === undefined)
+    refuse(
+      "option 'loss' of path policy",
+      "given with 'ecn', which says what to do with the frames it picks",
+      undefined,
+    )
   const parts = [
     given.filter && { kind: partKinds.filter, words: given.filter },
     linePart(given),
     travelPart(given),
     ...impairmentKinds.map(([name, kind], place) => {
       const option = options[name]
-      const words = option === undefined ? undefined : kind.settings(option as never)
+      const settings = option === undefined ? undefined : kind.settings(option as never)
+      const words = settings && name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
       return words && { kind: partKinds.impairment + place, words }
     }),
   ]

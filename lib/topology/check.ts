@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { suggestion } from '../options.js'
+import { topologyIn } from './files.js'
 import { planOf, type Plan } from './plan.js'
 import { policySchema, seeBranches, topologyJsonSchema, topologySchema } from './schema.js'
 import type { Topology, TopologyPolicy } from './schema.js'
@@ -20,13 +21,17 @@ export interface Problem {
 
 export type Checked = { topology: Topology; plan: Plan; problems: [] } | { problems: Problem[] }
 
-/** The topology that `data` states, with everything resolved, or all that is wrong with it. */
-export function checkTopology(data: unknown): Checked {
+/**
+ * The topology that `data` states, with everything resolved, or all that is wrong with it. Files that it names are
+ * relative to `folder`, by default that of the process.
+ */
+export function checkTopology(data: unknown, folder = '.'): Checked {
   const parsed = topologySchema.safeParse(data)
   if (!parsed.success) return { problems: describeIssues(parsed.error, data, topologyJsonSchema()) }
   const problems: Problem[] = []
-  const plan = planOf(parsed.data, (place, message, at = 'value') => problems.push({ place, at, message }))
-  return problems.length === 0 ? { topology: parsed.data, plan, problems: [] } : { problems }
+  const topology = topologyIn(folder, parsed.data)
+  const plan = planOf(topology, (place, message, at = 'value') => problems.push({ place, at, message }))
+  return problems.length === 0 ? { topology, plan, problems: [] } : { problems }
 }
 
 /** The policy that `data` states, or all that is wrong with it. */

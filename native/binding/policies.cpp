@@ -75,15 +75,21 @@ LineSettings lineOf(Words& words) {
   return line;
 }
 
-TravelSettings travelOf(Words& words) {
+TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
   TravelSettings travel;
   travel.delay = words.duration();
   travel.jitter = words.duration();
-  travel.reorder = words.number();
+  travel.reorder.first = words.number();
+  travel.reorder.again = words.number();
+  travel.reorder.anew = words.number();
+  travel.gap = words.integer();
+  travel.correlation = words.number();
+  if (!words.empty())
+    travel.table = std::get<std::unique_ptr<const DelayTable>>(shared[words.integer()]).get();
   return travel;
 }
 
-Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
+Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<const SharedData> shared) {
   switch (kind) {
     case PartKind::Filter: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
@@ -95,7 +101,7 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
       policy.line = lineOf(words);
       return {};
     case PartKind::Travel:
-      policy.travel = travelOf(words);
+      policy.travel = travelOf(words, shared);
       return {};
     default:
       policy.impairments.push_back(impairmentKinds()[kind - PartKind::Impairment].make(words.rest<double>()));
@@ -131,7 +137,7 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
       built->allowed = (head.flags & allowedFlag) != 0;
       for (Words words(record.subspan(sizeof head)); !words.empty();) {
         const auto [kind, count] = words.take<PartHead>();
-        if (auto added = addPart(*built, kind, words.takeWords(count)); !added) return added.error();
+        if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
       }
       known = policy = std::move(built);
     }

@@ -56,7 +56,7 @@ void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& too
   std::uint32_t first = 0;  // of those that wait
   for (std::uint32_t segment = 0; segment < segmenter.segments(); ++segment) {
     while (due() <= superFrame->arrival) step(tools);
-    Passage passage(tools.pool, segmenter, segment);
+    Passage passage(tools.pool, segmenter, segment, superFrame->arrival);
     impair(passage, policy);
     const bool untouched = !passage.frame() && !passage.dropped() && passage.copies() == 1;
     if (untouched && !apart) continue;
