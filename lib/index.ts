@@ -13,6 +13,10 @@ export {
   type TraceRows,
   type TraceSource,
 } from './lines/trace.js'
+export type { Chance } from './impairments/chance.js'
+export type { FourState, GilbertElliott, Loss, LossInBursts } from './impairments/loss.js'
+export type { Outage } from './impairments/outage.js'
+export type { Distribution } from './lines/travel.js'
 export { Namespace } from './namespace.js'
 export { Path, PathPair, type ChangeOptions } from './path.js'
 export type { CodelOptions, Discipline, RedOptions } from './lines/discipline.js'

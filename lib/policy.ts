@@ -1,11 +1,12 @@
 /** Policies: the options users write, and the parts that they come to. */
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
+import { ecn } from './impairments/loss.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines/trace.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
-import { flag, optional, optionsReader, seed } from './options.js'
+import { flag, optional, optionsReader, refuse, seed } from './options.js'
 import { partKinds, type PolicyPart } from './policy-parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
@@ -48,6 +49,7 @@ export const policyRules = {
   ...travelRules,
   ...netemRules,
   ...traceRules,
+  ecn,
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 }
 
@@ -59,6 +61,12 @@ export function readPolicy(policy: Policy): PolicySpec {
   if (typeof asked === 'object' && asked !== null) refuseBesideNetem(asked)
   const given = readPolicyOptions(asked ?? null) // none at all is a mistake
   const options = given as typeof given & Record<string, unknown>
+  if (given.ecn && options.loss === undefined)
+    refuse(
+      "option 'loss' of path policy",
+      "given with 'ecn', which says what to do with the frames it picks",
+      undefined,
+    )
   const driven = driveByTrace(given, options.loss)
   const parts = [
     given.filter && { kind: partKinds.filter, words: given.filter },
@@ -68,7 +76,8 @@ export function readPolicy(policy: Policy): PolicySpec {
     tracePart(given.trace),
     ...impairmentKinds.map(([name, kind], place) => {
       const option = options[name]
-      const words = option === undefined ? undefined : kind.settings(option as never)
+      const settings = option === undefined ? undefined : kind.settings(option as never)
+      const words = settings && name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
       return words && { kind: partKinds.impairment + place, words }
     }),
   ]

@@ -1,8 +1,8 @@
 /** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
-import { parse } from 'yaml'
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/errors.js'
-import { checkPolicy, resolvePolicyFiles } from '../../lib/topology/check.js'
+import { checkPolicy } from '../../lib/topology/check.js'
+import { policyIn } from '../../lib/topology/files.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import { printJson, printLine } from '../output.js'
 
@@ -14,7 +14,7 @@ interface PathOptions {
 }
 
 export async function path(from: string, to: string, words: string[], options: PathOptions): Promise<number> {
-  return change(from, to, { allowed: true, ...readPolicyWords(words) }, options)
+  return change(from, to, { allowed: true, ...(await readPolicyWords(words)) }, options)
 }
 
 export async function deny(from: string, to: string, options: PathOptions): Promise<number> {
@@ -45,24 +45,22 @@ async function change(
 }
 
 /** The policy that `delay=5ms loss=2%` states, with the keys of a topology file. */
-function readPolicyWords(words: string[]): TopologyPolicy {
+async function readPolicyWords(words: string[]): Promise<TopologyPolicy> {
+  const { parse } = await import('yaml')
+  const value = (text: string): unknown => (/^[{[]/.test(text) ? parse(text) : scalar(text))
   const entries = words.map((word): [string, unknown] => {
-    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-    if (key === undefined || value === undefined)
+    const [, key, given] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+    if (key === undefined || given === undefined)
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `'${word}' must be key=value, such as delay=5ms`)
-    return [key, scalar(value)]
+    return [key, value(given)]
   })
   const checked = checkPolicy(Object.fromEntries(entries))
-  if ('policy' in checked) {
-    resolvePolicyFiles(checked.policy, process.cwd()) // the instance may have another working directory
-    return checked.policy
-  }
+  if ('policy' in checked) return policyIn('.', checked.policy)
   throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
 }
 
-/** Numbers, true, false and mappings in braces as YAML would read them; everything else is text. */
+/** Numbers, true and false as YAML would read them; everything else that does not begin with a bracket is text. */
 function scalar(text: string): unknown {
-  if (text.startsWith('{')) return parse(text)
   if (text === 'true' || text === 'false') return text === 'true'
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
 }

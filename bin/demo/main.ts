@@ -30,7 +30,7 @@ const percent = (part: number): string => `${(part * 100).toFixed(1)} %`
 function askedOf({ policy }: Path): { roundTrip: number; loss: number; rate: number } {
   return {
     roundTrip: (2 * Number(parseDuration(policy.delay ?? '0ms'))) / 1e6,
-    loss: 1 - (1 - (policy.loss ?? 0)) ** 2,
+    loss: 1 - (1 - (typeof policy.loss === 'number' ? policy.loss : 0)) ** 2,
     rate: policy.rate === undefined ? Infinity : Number(parseRate(policy.rate)),
   }
 }

@@ -1,5 +1,4 @@
-/** Flips one random bit of one random byte, the Ethernet header included, with this probability, from 0 to 1. */
-import { probability } from '../options.js'
-import { byProbability } from './impairment.js'
+/** Flips one random bit of one random byte, the Ethernet header included, as often as the `Chance` says. */
+import { byChance } from './impairment.js'
 
-export const corrupt = byProbability(probability())
+export const corrupt = byChance

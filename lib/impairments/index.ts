@@ -2,17 +2,26 @@
  * All impairments there are, in the order in which a frame meets them.
  * native/impairments/registry.cpp holds the same names in the same order; a test compares the two.
  */
+import { bitErrorRate } from './bit-error-rate.js'
+import type { Chance } from './chance.js'
 import { corrupt } from './corrupt.js'
 import { duplicate } from './duplicate.js'
-import { loss } from './loss.js'
+import { loss, type Loss } from './loss.js'
+import { outage, type Outage } from './outage.js'
 
-export const impairments = { duplicate, loss, corrupt } as const
+export const impairments = { duplicate, outage, loss, bitErrorRate, corrupt } as const
 
 export interface ImpairmentOptions {
-  /** Probability of losing a frame, 0 to 1. */
-  loss?: number
-  /** Probability of sending a frame twice, 0 to 1. */
-  duplicate?: number
-  /** Probability of flipping one random bit of a frame, 0 to 1. */
-  corrupt?: number
+  /** Frames that are lost: a probability, 0 to 1, or a model of losses in bursts. */
+  loss?: Loss
+  /** Marks congestion (ECN, RFC 3168) in a frame that `loss` picks, if it is capable, and keeps it. Default false. */
+  ecn?: boolean
+  /** Frames that are sent twice: a probability, 0 to 1, or a rate with correlation or bursts. */
+  duplicate?: Chance
+  /** Frames in which one random bit is flipped: a probability, 0 to 1, or a rate with correlation or bursts. */
+  corrupt?: Chance
+  /** Probability of an error in each bit, 0 to 1; a frame with one is lost. */
+  bitErrorRate?: number
+  /** Times during which every frame is lost. */
+  outage?: Outage
 }

@@ -2,9 +2,9 @@
  * Checks a parsed topology, or a policy, and puts every mistake into a sentence with the place it is at.
  * Called by load.ts for files, by Network for topologies built in a program, and by the command line for policies.
  */
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import { suggestion } from '../options.js'
+import { topologyIn } from './files.js'
 import { planOf, type Plan } from './plan.js'
 import { policySchema, seeBranches, topologyJsonSchema, topologySchema } from './schema.js'
 import type { Topology, TopologyPolicy } from './schema.js'
@@ -23,29 +23,15 @@ export type Checked = { topology: Topology; plan: Plan; problems: [] } | { probl
 
 /**
  * The topology that `data` states, with everything resolved, or all that is wrong with it. Files that it names are
- * relative to `folder`, by default the working directory.
+ * relative to `folder`, by default that of the process.
  */
-export function checkTopology(data: unknown, folder?: string): Checked {
+export function checkTopology(data: unknown, folder = '.'): Checked {
   const parsed = topologySchema.safeParse(data)
   if (!parsed.success) return { problems: describeIssues(parsed.error, data, topologyJsonSchema()) }
-  if (folder !== undefined) resolveFiles(parsed.data, folder)
   const problems: Problem[] = []
-  const plan = planOf(parsed.data, (place, message, at = 'value') => problems.push({ place, at, message }))
-  return problems.length === 0 ? { topology: parsed.data, plan, problems: [] } : { problems }
-}
-
-/** Makes the names of files absolute. */
-function resolveFiles({ fabrics }: Topology, folder: string): void {
-  for (const { paths = [] } of Object.values(fabrics))
-    for (const path of paths) resolvePolicyFiles(path, folder)
-}
-
-/** The same for those of one policy. */
-export function resolvePolicyFiles(policy: TopologyPolicy, folder: string): void {
-  const { trace } = policy
-  if (typeof trace === 'string') policy.trace = resolve(folder, trace)
-  else if (trace !== undefined && 'file' in trace)
-    policy.trace = { ...trace, file: resolve(folder, trace.file) }
+  const topology = topologyIn(folder, parsed.data)
+  const plan = planOf(topology, (place, message, at = 'value') => problems.push({ place, at, message }))
+  return problems.length === 0 ? { topology, plan, problems: [] } : { problems }
 }
 
 /** The policy that `data` states, or all that is wrong with it. */

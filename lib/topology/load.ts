@@ -3,7 +3,7 @@
  * Called by the command line and by programs that keep their topology in a file.
  */
 import { readFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import path from 'node:path'
 import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
 import { EtherloomError } from '../errors.js'
@@ -70,7 +70,7 @@ export async function inspectTopology(
   const broken = [...document.errors, ...document.warnings, ...danglingAliases(yaml, document)]
   if (broken.length > 0)
     return report(broken.map(({ pos, message }) => ({ offset: pos[0], message: message.replace(/;.*/, '') })))
-  const checked = checkTopology(document.toJS(), resolve(dirname(file)))
+  const checked = checkTopology(document.toJS(), path.dirname(file))
   if ('topology' in checked) return { topology: checked.topology, problems: [] }
   return report(
     checked.problems.map((problem) => ({

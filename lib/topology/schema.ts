@@ -7,6 +7,8 @@
  */
 import { z } from 'zod'
 import { interfaceAddress } from '../addresses.js'
+import { correlation, isMapping } from '../impairments/chance.js'
+import { delayTableNames } from '../lines/delay-tables.js'
 import { traceRate } from '../lines/trace.js'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
 import { netemRules } from '../netem/netem.js'
@@ -128,6 +130,109 @@ const filter = z
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
   }) as z.ZodType<string | Match>
 
+/** What may be a mapping of one of several shapes, or a value for which `expects` says what it must be. */
+const orMapping =
+  (expects: string) =>
+  ({ input }: { input?: unknown }): string =>
+    isMapping(input) ? seeBranches : expects
+
+const rateOfAll = chance('Share of all frames.')
+const rateAndCorrelation = z.strictObject({
+  rate: rateOfAll,
+  correlation: leaf<number>('number', correlation, {
+    description: 'Correlation of what happens to two frames one after the other, from 0 to below 1.',
+    minimum: 0,
+    exclusiveMaximum: 1,
+  }),
+})
+const meanBurst = leaf<number>(
+  'number',
+  (value, subject) => {
+    if (typeof value !== 'number' || value < 1)
+      refuse(subject, 'a number of frames from 1, or { exactly: 5 }', value)
+  },
+  { description: 'Mean length of runs, in frames; at least 1.', minimum: 1 },
+)
+const rateAndBurst = z.strictObject({ rate: rateOfAll, burst: meanBurst })
+
+const expectsChance = "must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate'"
+
+/** A probability, or a rate that comes in runs. */
+const orInARow = (description: string) =>
+  z
+    .union([chance(description), rateAndCorrelation, rateAndBurst], { error: orMapping(expectsChance) })
+    .meta({ description, examples: [0.02, '2%', { rate: '2%', burst: 5 }] })
+
+const exactBurst = z.strictObject({
+  exactly: wholeNumber(1, 1_000_000_000, 'frames', { description: 'Length of every run.' }),
+})
+const loss = z
+  .union(
+    [
+      chance('Probability that a frame is lost.'),
+      rateAndCorrelation,
+      z.strictObject({
+        rate: rateOfAll,
+        burst: z.union([meanBurst, exactBurst], {
+          error: orMapping('must be a number of frames from 1, or { exactly: 5 }'),
+        }),
+      }),
+      z.strictObject({
+        model: choice(['gemodel'], {
+          description: "Gilbert and Elliott's model, of a good and a bad state.",
+        }),
+        p: chance('From good to bad, for each frame.'),
+        r: chance('From bad to good, for each frame. Default: 1 - p.').exactOptional(),
+        lossBad: chance('Loss in the bad state; 1-h in tc. Default 1.').exactOptional(),
+        lossGood: chance('Loss in the good state; 1-k in tc. Default 0.').exactOptional(),
+      }),
+      z.strictObject({
+        model: choice(['state'], { description: "netem's model of four states." }),
+        p13: chance('From received in a gap to lost in a burst.'),
+        p31: chance('From lost in a burst to received in a gap. Default: 1 - p13.').exactOptional(),
+        p32: chance('From lost in a burst to received in a burst. Default 0.').exactOptional(),
+        p23: chance('From received in a burst to lost in a burst. Default 1.').exactOptional(),
+        p14: chance('From received in a gap to lost in a gap. Default 0.').exactOptional(),
+      }),
+    ],
+    { error: orMapping(`${expectsChance} or 'model'`) },
+  )
+  .meta({
+    description: 'Frames that are lost: a probability, or a model of losses in bursts.',
+    examples: [0.02, '2%', { rate: '2%', burst: 5 }, { model: 'gemodel', p: '1%', r: '10%' }],
+  })
+
+const outage = z
+  .strictObject({
+    every: duration('From the beginning of one outage to that of the next.'),
+    for: duration('How long each lasts.'),
+    offset: duration("When the first begins, on the engine's clock. Default 0s.").exactOptional(),
+    random: yesOrNo('Whether both times are exponentially distributed.', false).exactOptional(),
+  })
+  .meta({ description: 'Times during which every frame is lost.' })
+
+const distributions = ['uniform', ...delayTableNames] as const
+const distribution = z
+  .union(
+    [
+      choice(distributions, { description: 'A distribution by its name.' }),
+      z.strictObject({
+        file: leaf<string>('string', text({ max: 4096 }), {
+          description: "A table in iproute2's format; relative to this file.",
+        }),
+      }),
+      z.strictObject({
+        table: z
+          .array(z.number())
+          .meta({ description: 'The table: 1 to 16384 whole numbers, 8192 is one sigma.' }),
+      }),
+    ],
+    {
+      error: (issue) =>
+        isMapping(issue.input) ? seeBranches : (complaint(oneOf(distributions), issue.input) ?? ''),
+    },
+  )
+  .meta({ description: 'How jitter is distributed. Default uniform.' })
 const traceRow = z.strictObject({
   at: duration('Since the beginning of the trace; 0s in the first row.'),
   rate: leaf<Rate>('string', traceRate, {
@@ -226,11 +331,29 @@ const policyShape = {
   allowed: yesOrNo('Whether frames may take the path at all.', true).exactOptional(),
   filter: filter.exactOptional(),
   delay: duration('Travel time of every frame.').exactOptional(),
-  jitter: duration('Spread of the delay: uniform in delay - jitter to delay + jitter.').exactOptional(),
-  loss: chance('Probability that a frame is lost.').exactOptional(),
-  duplicate: chance('Probability that a frame is sent twice.').exactOptional(),
-  corrupt: chance('Probability that one bit of a frame is flipped.').exactOptional(),
-  reorder: chance('Probability that a frame skips the delay and overtakes.').exactOptional(),
+  jitter: duration(
+    'Spread of the delay: half the width of a uniform distribution, else sigma.',
+  ).exactOptional(),
+  distribution: distribution.exactOptional(),
+  delayCorrelation: leaf<number>('number', correlation, {
+    description: 'Rank correlation of successive delays, from 0 to below 1.',
+    minimum: 0,
+    exclusiveMaximum: 1,
+  }).exactOptional(),
+  loss: loss.exactOptional(),
+  ecn: yesOrNo(
+    'Whether loss marks the frames that are capable of it (ECN) and keeps them.',
+    false,
+  ).exactOptional(),
+  duplicate: orInARow('Probability that a frame is sent twice.').exactOptional(),
+  corrupt: orInARow('Probability that one bit of a frame is flipped.').exactOptional(),
+  bitErrorRate: chance('Probability of an error in each bit; a frame with one is lost.').exactOptional(),
+  outage: outage.exactOptional(),
+  reorder: orInARow('Probability that a frame skips the delay and overtakes.').exactOptional(),
+  gap: wholeNumber(1, 1_000_000_000, 'frames', {
+    description: 'gap - 1 frames are delayed before one may skip the delay.',
+    default: 1,
+  }).exactOptional(),
   rate: leaf<Rate>('string', parseRate, {
     description: 'Bits per second of the line; frames wait for it one after another.',
     examples: ['10Mbit'],

@@ -110,11 +110,17 @@ LineSettings lineOf(Words& words) {
   return line;
 }
 
-TravelSettings travelOf(Words& words) {
+TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
   TravelSettings travel;
   travel.delay = words.duration();
   travel.jitter = words.duration();
-  travel.reorder = words.number();
+  travel.reorder.first = words.number();
+  travel.reorder.again = words.number();
+  travel.reorder.anew = words.number();
+  travel.gap = words.integer();
+  travel.correlation = words.number();
+  if (!words.empty())
+    travel.table = std::get<std::unique_ptr<const DelayTable>>(shared[words.integer()]).get();
   return travel;
 }
 
@@ -214,7 +220,7 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       policy.line = lineOf(words);
       return {};
     case PartKind::Travel:
-      policy.travel = travelOf(words);
+      policy.travel = travelOf(words, shared);
       return {};
     case PartKind::Netem:
       policy.netem = netemOf(words, shared);

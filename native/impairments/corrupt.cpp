@@ -5,11 +5,11 @@ namespace {
 
 class Corrupt final : public Impairment {
  public:
-  explicit Corrupt(double probability) : probability_(probability) {}
+  explicit Corrupt(const Chance& chance) : chance_(chance) {}
 
   Stage stage() const noexcept override { return Stage::Corrupt; }
   void apply(Passage& passage, StageState& state) const noexcept override {
-    if (!state.random.hit(probability_)) return;
+    if (!chance_.hit(state.random, state.memory)) return;
     const std::uint64_t bit = state.random.below(std::uint64_t{passage.length()} * 8);
     Frame* frame = passage.writable();
     if (!frame) return passage.drop(DropReason::NoBuffer);
@@ -17,13 +17,13 @@ class Corrupt final : public Impairment {
   }
 
  private:
-  double probability_;
+  Chance chance_;
 };
 
 }  // namespace
 
-std::unique_ptr<const Impairment> makeCorrupt(double probability) {
-  return std::make_unique<Corrupt>(probability);
+std::unique_ptr<const Impairment> makeCorrupt(const Chance& chance) {
+  return std::make_unique<Corrupt>(chance);
 }
 
 }  // namespace etherloom

@@ -5,21 +5,21 @@ namespace {
 
 class Duplicate final : public Impairment {
  public:
-  explicit Duplicate(double probability) : probability_(probability) {}
+  explicit Duplicate(const Chance& chance) : chance_(chance) {}
 
   Stage stage() const noexcept override { return Stage::Duplicate; }
   void apply(Passage& passage, StageState& state) const noexcept override {
-    if (state.random.hit(probability_)) passage.duplicate();
+    if (chance_.hit(state.random, state.memory)) passage.duplicate();
   }
 
  private:
-  double probability_;
+  Chance chance_;
 };
 
 }  // namespace
 
-std::unique_ptr<const Impairment> makeDuplicate(double probability) {
-  return std::make_unique<Duplicate>(probability);
+std::unique_ptr<const Impairment> makeDuplicate(const Chance& chance) {
+  return std::make_unique<Duplicate>(chance);
 }
 
 }  // namespace etherloom

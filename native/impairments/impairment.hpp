@@ -23,13 +23,25 @@ namespace etherloom {
 /// Where randomness enters a path. The impairments of a path are applied in this order; discipline
 /// and slot belong to the line, jitter and reorder to travel. Each stage has a stream of its own, so adding
 /// one does not shift what the others draw.
-enum class Stage : std::uint8_t { Duplicate, Loss, Corrupt, Discipline, Slot, Jitter, Reorder, Count };
+enum class Stage : std::uint8_t {
+  Duplicate,
+  Outage,
+  Loss,
+  BitErrors,
+  Corrupt,
+  Discipline,
+  Slot,
+  Jitter,
+  Reorder,
+  Count
+};
 
 inline constexpr std::size_t stageCount = static_cast<std::size_t>(Stage::Count);
 
 /// The names that seeds are derived from.
 inline constexpr std::array<std::string_view, stageCount> stageNames{
-    "duplicate", "loss", "corrupt", "discipline", "slot", "jitter", "reorder"};
+    "duplicate",  "outage", "loss",   "bit-errors", "corrupt",
+    "discipline", "slot",   "jitter", "reorder"};
 static_assert(!stageNames.back().empty(), "every stage has a name");
 
 /// What one stage of one path carries from frame to frame.
@@ -54,12 +66,19 @@ inline StageStates seedStages(std::uint64_t pathSeed) {
 class Passage {
  public:
   /// Holds the caller's reference to the frame, and may exchange it for a reference to a copy.
-  Passage(FramePool& pool, Frame* frame) noexcept : pool_(pool), frame_(frame), length_(frame->length) {}
-  Passage(FramePool& pool, const Segmenter& segmenter, std::uint32_t segment) noexcept
-      : pool_(pool), length_(segmenter.lengthOf(segment)), segmenter_(&segmenter), segment_(segment) {}
+  Passage(FramePool& pool, Frame* frame) noexcept
+      : pool_(pool), frame_(frame), length_(frame->length), arrival_(frame->arrival) {}
+  Passage(FramePool& pool, const Segmenter& segmenter, std::uint32_t segment, Instant arrival) noexcept
+      : pool_(pool),
+        length_(segmenter.lengthOf(segment)),
+        arrival_(arrival),
+        segmenter_(&segmenter),
+        segment_(segment) {}
 
   /// Bytes of the wire frame.
   [[nodiscard]] std::uint32_t length() const noexcept { return length_; }
+  /// When the frame, or its super-frame, arrived at its port.
+  [[nodiscard]] Instant arrival() const noexcept { return arrival_; }
   /// The frame as edited so far; nullptr while it is a part of its super-frame. Its reference is the caller's
   /// to pass on or release, dropped or not.
   [[nodiscard]] Frame* frame() const noexcept { return frame_; }
@@ -81,6 +100,10 @@ class Passage {
   [[nodiscard]] std::uint32_t copies() const noexcept { return copies_; }
   void duplicate() noexcept { ++copies_; }
 
+  /// Set when congestion was marked in the frame instead of losing it.
+  [[nodiscard]] bool marked() const noexcept { return marked_; }
+  void mark() noexcept { marked_ = true; }
+
   /// Set when the frame ends here, with all its copies.
   [[nodiscard]] std::optional<DropReason> dropped() const noexcept { return dropped_; }
   void drop(DropReason reason) noexcept { dropped_ = reason; }
@@ -89,9 +112,11 @@ class Passage {
   FramePool& pool_;
   Frame* frame_ = nullptr;
   std::uint32_t length_;
+  Instant arrival_;
   const Segmenter* segmenter_ = nullptr;
   std::uint32_t segment_ = 0;
   std::uint32_t copies_ = 1;
+  bool marked_ = false;
   std::optional<DropReason> dropped_;
 };
 

@@ -1,23 +1,89 @@
 #include "impairments/loss.hpp"
 
+#include "frame/ecn.hpp"
+
 namespace etherloom {
 namespace {
 
+struct Runs {
+  double start;
+  std::uint64_t length;
+};
+
+// Each model says whether the next frame is lost. What it remembers is state.memory, which starts at 0.
+
+bool loses(const Chance& chance, StageState& state) { return chance.hit(state.random, state.memory); }
+
+bool loses(const Runs& runs, StageState& state) {
+  if (state.memory == 0) {
+    if (!state.random.hit(runs.start)) return false;
+    state.memory = runs.length;
+  }
+  --state.memory;  // frames that the run has still to come
+  return true;
+}
+
+bool loses(const GilbertElliott& model, StageState& state) {
+  const bool bad = state.memory == 1;
+  if (state.random.hit(bad ? model.toGood : model.toBad)) state.memory ^= 1;
+  return state.random.hit(bad ? model.lossBad : model.lossGood);
+}
+
+bool loses(const FourState& model, StageState& state) {
+  const double drawn = state.random.uniform();
+  const auto go = [&](std::uint64_t number) {
+    state.memory = number - 1;
+    return number >= 3;
+  };
+  switch (state.memory + 1) {
+    case 1:
+      if (drawn < model.p14) return go(4);
+      return go(drawn < model.p14 + model.p13 ? 3 : 1);
+    case 2:
+      return go(drawn < model.p23 ? 3 : 2);
+    case 3:
+      if (drawn < model.p32) return go(2);
+      return go(drawn < model.p32 + model.p31 ? 1 : 3);
+    default:
+      return go(1);
+  }
+}
+
+template <typename Model>
 class Loss final : public Impairment {
  public:
-  explicit Loss(double probability) : probability_(probability) {}
+  Loss(const Model& model, WhenLost then) : model_(model), then_(then) {}
 
   Stage stage() const noexcept override { return Stage::Loss; }
   void apply(Passage& passage, StageState& state) const noexcept override {
-    if (state.random.hit(probability_)) passage.drop(DropReason::Loss);
+    if (!loses(model_, state)) return;
+    if (then_ == WhenLost::Mark) {
+      if (Frame* frame = passage.writable(); frame && markCongestion(*frame)) return passage.mark();
+    }
+    passage.drop(DropReason::Loss);
   }
 
  private:
-  double probability_;
+  Model model_;
+  WhenLost then_;
 };
 
 }  // namespace
 
-std::unique_ptr<const Impairment> makeLoss(double probability) { return std::make_unique<Loss>(probability); }
+std::unique_ptr<const Impairment> makeLoss(const Chance& chance, WhenLost then) {
+  return std::make_unique<Loss<Chance>>(chance, then);
+}
+
+std::unique_ptr<const Impairment> makeRunLoss(double start, std::uint64_t length, WhenLost then) {
+  return std::make_unique<Loss<Runs>>(Runs{start, length}, then);
+}
+
+std::unique_ptr<const Impairment> makeLoss(const GilbertElliott& model, WhenLost then) {
+  return std::make_unique<Loss<GilbertElliott>>(model, then);
+}
+
+std::unique_ptr<const Impairment> makeLoss(const FourState& model, WhenLost then) {
+  return std::make_unique<Loss<FourState>>(model, then);
+}
 
 }  // namespace etherloom

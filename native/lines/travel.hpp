@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "impairments/chance.hpp"
 #include "impairments/impairment.hpp"
+#include "lines/delay_table.hpp"
 #include "lines/held.hpp"
 #include "lines/held_heap.hpp"
 
@@ -18,8 +20,11 @@ namespace etherloom {
 
 struct TravelSettings {
   Duration delay;
-  Duration jitter;     ///< not negative; the delay varies uniformly by up to this much to either side
-  double reorder = 0;  ///< probability of skipping the delay; above 0, frames may overtake each other
+  Duration jitter;  ///< not negative; half the width of a uniform distribution, else the sigma of `table`
+  Chance reorder;   ///< of skipping the delay; if that is possible, frames may overtake each other
+  std::uint64_t gap = 1;              ///< at least gap - 1 frames are delayed before one may skip
+  const DelayTable* table = nullptr;  ///< the distribution's shape; none is uniform
+  double correlation = 0;             ///< of successive jitters, see jitterOf(); in [0, 1)
 
   bool operator==(const TravelSettings&) const = default;
 };

@@ -69,7 +69,7 @@ void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& too
   std::uint32_t first = 0;  // of those that wait
   for (std::uint32_t segment = 0; segment < segmenter.segments(); ++segment) {
     while (due() <= superFrame->arrival) step(tools);
-    Passage passage(tools.pool, segmenter, segment);
+    Passage passage(tools.pool, segmenter, segment, superFrame->arrival);
     impair(passage, policy);
     const bool untouched = !passage.frame() && !passage.dropped() && passage.copies() == 1;
     if (untouched && !apart) continue;
@@ -95,6 +95,7 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
   Frame* frame = passage.frame();
   const std::uint32_t extra = passage.copies() - 1;
   account.duplicated.add(extra);
+  if (passage.marked()) account.marked.add(passage.copies());
   if (const auto reason = passage.dropped()) {
     account.dropped.add(*reason, passage.copies());
     if (frame) tools.pool.release(frame);

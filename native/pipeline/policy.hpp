@@ -37,7 +37,7 @@ struct Policy {
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {
-    return line || netem || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
+    return line || netem || travel.jitter.nanoseconds != 0 || travel.reorder.possible();
   }
   /// False when a frame that passes the filter leaves as it came, at once.
   [[nodiscard]] bool shapes() const {

@@ -13,6 +13,7 @@
 
 #include "engine_fixtures.hpp"
 #include "fabrics/switch.hpp"
+#include "impairment_fixtures.hpp"
 #include "impairments/duplicate.hpp"
 #include "impairments/loss.hpp"
 #include "os/fd.hpp"
@@ -185,8 +186,8 @@ TEST_CASE("in steady state no frame costs an allocation") {
     // Every part of a path, without randomness in the number of frames.
     auto policy = makePolicy();
     for (const ImpairmentKind& kind : impairmentKinds()) {
-      const double probability = kind.name == "loss" ? 0 : 1;
-      policy->impairments.push_back(kind.make({&probability, 1}));
+      const double probability = kind.name == "duplicate" || kind.name == "corrupt" ? 1 : 0;
+      policy->impairments.push_back(makeWith(kind, probability));
     }
     policy->line = LineSettings{1'000'000'000, 24, {}};
     policy->travel = {{100'000}, {50'000}, 0.25};

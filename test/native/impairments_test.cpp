@@ -2,16 +2,20 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "impairment_fixtures.hpp"
+#include "impairments/bit_errors.hpp"
 #include "impairments/corrupt.hpp"
 #include "impairments/duplicate.hpp"
 #include "impairments/loss.hpp"
-#include "impairments/registry.hpp"
+#include "impairments/outage.hpp"
 
 using namespace etherloom;
 
@@ -22,6 +26,7 @@ constexpr std::uint32_t frameLength = 60;
 
 struct Bench {
   std::unique_ptr<FramePool> pool = *FramePool::create(poolBytes);
+  Instant now;
 
   ~Bench() { CHECK(pool->outstanding() == 0); }
 
@@ -43,7 +48,9 @@ struct Fate {
 };
 
 Fate pass(Bench& bench, const Impairment& impairment, StageState& state) {
-  Passage passage(*bench.pool, bench.makeFrame());
+  Frame* made = bench.makeFrame();
+  made->arrival = bench.now = bench.now + Duration{1'000'000'000};
+  Passage passage(*bench.pool, made);
   impairment.apply(passage, state);
   Frame* frame = passage.frame();
   Fate fate{passage.copies(), passage.dropped(), {frame->data, frame->data + frame->length}};
@@ -71,10 +78,6 @@ int bitsThatDiffer(const Fate& fate) {
     bits += std::popcount(static_cast<unsigned>(fate.bytes[at] ^ untouched.bytes[at]));
   }
   return bits;
-}
-
-std::unique_ptr<const Impairment> makeWith(const ImpairmentKind& kind, double value) {
-  return kind.make(std::vector<double>(1, value));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <numbers>
 #include <vector>
 
 using namespace etherloom;
@@ -207,4 +209,179 @@ TEST_CASE("frames that come and go in any pattern arrive sorted") {
   for (const auto& arrival : bench.drain()) arrived.push_back(arrival.due);
   std::sort(expected.begin(), expected.end());
   CHECK(arrived == expected);
+}
+
+namespace {
+
+/// The jitters of many frames, far apart so that none waits for the one before.
+std::vector<std::int64_t> jittersOf(const TravelSettings& settings, int frames) {
+  Bench bench;
+  std::vector<std::int64_t> jitters;
+  for (int frame = 0; frame < frames; ++frame) {
+    const Instant at{frame * 10'000'000'000'000LL};
+    bench.depart(settings, at);
+    jitters.push_back((bench.travel.arrive()->due - at - settings.delay).nanoseconds);
+    bench.frames.clear();
+    bench.slots.clear();
+  }
+  return jitters;
+}
+
+TravelSettings shaped(Duration jitter, const DelayTable* table, double correlation = 0) {
+  TravelSettings settings{{4'000'000'000'000}, jitter, 0};
+  settings.table = table;
+  settings.correlation = correlation;
+  return settings;
+}
+
+/// Values, few of them, with unequal steps.
+DelayTable someTable() { return {{-32'768, -9000, -4097, -1, 0, 1, 5, 8192, 20'000, 32'767}}; }
+
+/// Ranks from 0 to 1 of values that rarely repeat.
+std::vector<double> ranksOf(const std::vector<std::int64_t>& values) {
+  std::vector<std::size_t> order(values.size());
+  for (std::size_t at = 0; at < order.size(); ++at) order[at] = at;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    ranks[order[rank]] = static_cast<double>(rank) / static_cast<double>(order.size());
+  }
+  return ranks;
+}
+
+/// Of uniform values in [0, 1), with those so far behind them.
+double correlationOf(const std::vector<double>& values, std::size_t apart) {
+  double sum = 0;
+  for (std::size_t at = apart; at < values.size(); ++at)
+    sum += (values[at] - 0.5) * (values[at - apart] - 0.5);
+  return 12 * sum / static_cast<double>(values.size() - apart);
+}
+
+}  // namespace
+
+TEST_CASE("a table gives its values, each as often, rounded as netem rounds") {
+  const DelayTable table = someTable();
+  constexpr std::int64_t sigma = 3 * 8192 + 1000;
+  std::vector<std::int64_t> expected;
+  for (const std::int64_t value : table.values) {
+    const std::int64_t fine = 1000 * value;
+    expected.push_back((fine >= 0 ? fine + 4096 : fine - 4096) / 8192 + 3 * value);
+  }
+  constexpr int frames = 100'000;
+  std::vector<int> counts(expected.size());
+  for (const std::int64_t jitter : jittersOf(shaped({sigma}, &table), frames)) {
+    const auto found = std::find(expected.begin(), expected.end(), jitter);
+    REQUIRE(found != expected.end());
+    ++counts[static_cast<std::size_t>(found - expected.begin())];
+  }
+  double chiSquare = 0;
+  const double each = frames / static_cast<double>(expected.size());
+  for (const int count : counts) chiSquare += (count - each) * (count - each) / each;
+  CHECK(chiSquare < 33.7);  // 99.99 % quantile for 9 degrees of freedom
+}
+
+TEST_CASE("a table of one value is a constant, at any sigma") {
+  for (const std::int16_t value : {std::int16_t{-32'768}, std::int16_t{8192}, std::int16_t{32'767}}) {
+    const DelayTable table{{value}};
+    for (const std::int64_t sigma : {1LL, 8191LL, 8192LL, 1'000'000LL, 365LL * 24 * 3'600'000'000'000LL}) {
+      TravelSettings settings{{0}, {sigma}, 0};
+      settings.table = &table;
+      Bench bench;
+      bench.depart(settings, {0});
+      const std::int64_t due = bench.drain().front().due;
+      const double exact = static_cast<double>(sigma) * value / 8192;
+      CHECK(std::abs(static_cast<double>(due) - std::max(0.0, exact)) <= 0.5 + std::abs(exact) * 1e-15);
+    }
+  }
+}
+
+TEST_CASE("correlated delays have the same distribution, and the rank correlation asked for") {
+  DelayTable table;  // a line, so that places are seen
+  for (int value = -32'000; value < 32'000; value += 10)
+    table.values.push_back(static_cast<std::int16_t>(value));
+  for (const DelayTable* shape :
+       {static_cast<const DelayTable*>(nullptr), static_cast<const DelayTable*>(&table)}) {
+    for (const double asked : {0.25, 0.9}) {
+      CAPTURE(asked);
+      constexpr int frames = 100'000;
+      const double ofScores = 2 * std::sin(std::numbers::pi * asked / 6);
+      const auto jitters = jittersOf(shaped({1'000'000}, shape, ofScores), frames);
+      const auto ranks = ranksOf(jitters);
+      // The deviation of a correlation is below 1 / sqrt(n) for independent pairs; these depend on each
+      // other.
+      const double pairs = frames * (1 - ofScores) / (1 + ofScores);
+      for (const std::size_t apart : {1u, 2u}) {
+        const double expected = 6 / std::numbers::pi * std::asin(std::pow(ofScores, apart) / 2);
+        CHECK(std::abs(correlationOf(ranks, apart) - expected) < 4 / std::sqrt(pairs));
+      }
+      // Kolmogorov and Smirnov against uniform: 1.95 is the 99.9 % value for independent draws.
+      auto sorted = jitters;
+      std::sort(sorted.begin(), sorted.end());
+      const double half = shape ? 32'000.0 / 8192 * 1e6 : 1e6;
+      double farthest = 0;
+      for (std::size_t at = 0; at < sorted.size(); ++at) {
+        const double place = (static_cast<double>(sorted[at]) + half) / (2 * half);
+        farthest = std::max(farthest, std::abs(place - static_cast<double>(at) / frames));
+      }
+      CHECK(farthest < 1.95 / std::sqrt(pairs) + 1e-3);  // and the steps of the table
+    }
+  }
+}
+
+TEST_CASE("a gap with certain reorder: every Nth frame skips, at exact positions") {
+  for (const std::uint64_t gap : {1u, 2u, 5u}) {
+    CAPTURE(gap);
+    Bench bench;
+    TravelSettings settings{{1'000'000}, {0}, 1};
+    settings.gap = gap;
+    for (int frame = 0; frame < 100; ++frame) bench.depart(settings, {frame});
+    for (const auto& arrival : bench.drain()) {
+      const bool skipped = arrival.due - arrival.number == 0;
+      REQUIRE(skipped == ((arrival.number + 1) % gap == 0));
+    }
+  }
+}
+
+TEST_CASE("a gap with a probability: none skips too early, then each with it") {
+  constexpr std::uint32_t gap = 4;
+  constexpr int frames = 100'000;
+  Bench bench;
+  TravelSettings settings{{1'000'000'000}, {0}, 0.25};
+  settings.gap = gap;
+  std::vector<bool> skipped(frames);
+  for (int frame = 0; frame < frames; ++frame) {
+    bench.depart(settings, {frame});
+    skipped[static_cast<std::size_t>(frame)] = bench.slots.back()->due == Instant{frame};
+  }
+  int delayed = 0, skips = 0, asked = 0;
+  for (const bool each : skipped) {
+    if (delayed >= static_cast<int>(gap) - 1) ++asked;
+    if (each) {
+      REQUIRE(delayed >= static_cast<int>(gap) - 1);
+      ++skips;
+      delayed = 0;
+    } else {
+      ++delayed;
+    }
+  }
+  CHECK(std::abs(skips - asked * 0.25) < 5 * std::sqrt(asked * 0.25 * 0.75));
+  bench.drain();
+}
+
+TEST_CASE("reordering in runs keeps its rate") {
+  constexpr int frames = 100'000;
+  Bench bench;
+  TravelSettings settings{{1'000'000'000}, {0}, Chance(0.1, 0.8, 0.1 / (5 * 0.9))};  // bursts of 5
+  int skips = 0, begun = 0;
+  bool before = false;
+  for (int frame = 0; frame < frames; ++frame) {
+    bench.depart(settings, {frame});
+    const bool skipped = bench.slots.back()->due == Instant{frame};
+    skips += skipped;
+    begun += skipped && !before;
+    before = skipped;
+  }
+  CHECK(std::abs(skips / double{frames} - 0.1) < 5 * std::sqrt(0.09 / frames * 9));
+  CHECK(std::abs(skips / double(begun) - 5) < 5 * std::sqrt(20.0 / begun));
+  bench.drain();
 }

@@ -71,6 +71,15 @@ describe('Types', () => {
 
   it('want probabilities as numbers, and know every option by its name', () => {
     compiles((path) => path.allow({ loss: 0.02, duplicate: 0, corrupt: 1, reorder: 0.25, seed: 5n }))
+    compiles((path) =>
+      path.allow({ loss: { rate: 0.02, burst: { exactly: 5 } }, corrupt: { rate: 0.1, burst: 5 } }),
+    )
+    compiles((path) => path.allow({ loss: { model: 'gemodel', p: 0.01 }, ecn: true }))
+    compiles((path) =>
+      path.allow({ outage: { every: '10s', for: '500ms' }, distribution: { file: 'a.dist' } }),
+    )
+    // @ts-expect-error exact runs are of losses only
+    compiles((path) => path.allow({ duplicate: { rate: 0.02, burst: { exactly: 5 } } }))
     // @ts-expect-error a probability is a number
     compiles((path) => path.allow({ loss: '2%' }))
     // @ts-expect-error a misspelt option

@@ -13,7 +13,7 @@ describe('readPolicy', () => {
 
   it('gives times in nanoseconds, rates in bits per second, limits with their unit', () => {
     const words = (policy: object) => partsOf(policy).map((part) => part.words)
-    expect(words({ delay: '1.5ms', jitter: '10us' })).to.deep.equal([[1_500_000n, 10_000n, 0]])
+    expect(words({ delay: '1.5ms', jitter: '10us' })).to.deep.equal([[1_500_000n, 10_000n, 0, 0, 0, 1n, 0]])
     const line = (policy: object) => words(policy)[0]
     const rest = new Array<bigint>(8).fill(0n)
     expect(line({ rate: '54Mbit', overhead: 24 })).to.deep.equal([54_000_000n, 24n, 0n, 0n, ...rest])
@@ -89,7 +89,7 @@ describe('readPolicy', () => {
 
   it('gives the parts in the order of their kinds, whatever the order of the options', () => {
     const kinds = partsOf({ corrupt: 0.1, loss: 0.25, rate: '1Mbit', delay: '1ms' }).map((part) => part.kind)
-    expect(kinds).to.deep.equal([1, 2, 17, 18])
+    expect(kinds).to.deep.equal([1, 2, 18, 20])
   })
 })
 
