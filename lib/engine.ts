@@ -1,6 +1,7 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
 import { addon, native, type Happening, type NativeEngine } from './binding.js'
+import type { Capture } from './capture/capture.js'
 import { EtherloomError, fromNative } from './errors.js'
 import { engineEvents } from './events.js'
 import type { Fabric } from './fabric.js'
@@ -9,6 +10,7 @@ import type { Port } from './port.js'
 import { nameRule } from './port.js'
 import { MemoryBridge } from './ports/memory-bridge.js'
 import { sharedKinds, type SharedData } from './shared-data.js'
+import { readLateness, type Lateness } from './stats.js'
 import { parseDuration, parseSize, type Duration, type Size } from './units.js'
 
 export interface EngineOptions {
@@ -43,8 +45,10 @@ export class Engine {
   /** Where all random streams start: the same seed, topology and frames give the same fates. */
   readonly seed: bigint
   readonly #virtual: boolean
+  readonly #workers: number
   readonly #ports = new Map<number, Port>()
   readonly #fabrics = new Map<number, Fabric>()
+  readonly #captures = new Set<Capture>()
   readonly #shared = new Map<string, number>()
   readonly #bridges = new Map<number, MemoryBridge>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
@@ -73,6 +77,7 @@ export class Engine {
     this.name = given.name
     this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
     this.#virtual = given.clock === 'virtual'
+    this.#workers = given.workers
     this.#native = native(
       () =>
         new addon.Engine(
@@ -127,8 +132,16 @@ export class Engine {
     this.#wake()
   }
 
-  /** Closes all its fabrics and ends its threads. Idempotent. */
+  /** How late frames left, compared with when they were due; of one worker, numbered from 0, or of all. */
+  lateness(worker?: number): Lateness {
+    const all = Array.from({ length: this.#workers }, (_, index) => index)
+    const asked = integer(0, this.#workers - 1)(worker, 'the number of a worker')
+    return readLateness((asked === undefined ? all : [asked]).map((index) => this.native.lateness(index)))
+  }
+
+  /** Closes its captures and fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
+    if (this.#captures.size > 0) await Promise.all([...this.#captures].map((capture) => capture.close()))
     for (const fabric of [...this.#fabrics.values()]) fabric.ended()
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
@@ -173,6 +186,16 @@ export class Engine {
   /** @internal */
   removePort(id: number): void {
     this.#ports.delete(id)
+  }
+
+  /** @internal */
+  addCapture(capture: Capture): void {
+    this.#captures.add(capture)
+  }
+
+  /** @internal */
+  removeCapture(capture: Capture): void {
+    this.#captures.delete(capture)
   }
 
   /** @internal */
@@ -240,6 +263,7 @@ export class Engine {
       if (this.#native?.settled(each.ticket) ?? true) each.resolve()
       else this.#waiting.push(each)
     }
+    for (const capture of this.#captures) capture.check()
     for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
   }
 

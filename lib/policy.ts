@@ -1,13 +1,14 @@
 /** Policies: the options users write, and the parts that they come to. */
+import { replayPart, replayRule, type ReplayOptions } from './capture/fates.js'
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
-import { flag, optional, optionsReader, seed } from './options.js'
+import { flag, optional, optionsReader, refuse, seed } from './options.js'
 import { partKinds, type PolicyPart } from './policy-parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
-export interface PolicyOptions extends ImpairmentOptions, LineOptions, TravelOptions {
+export interface PolicyOptions extends ImpairmentOptions, LineOptions, TravelOptions, ReplayOptions {
   /** Which frames pass: a pcap-filter(7) expression, which needs libpcap, or a match object. */
   filter?: FilterSource
   /** Starts this path's random streams, instead of the engine's seed and the names. 0 to 2^64 - 1. */
@@ -42,6 +43,7 @@ const readPolicyOptions = optionsReader('path policy', {
   seed: seed(),
   ...lineRules,
   ...travelRules,
+  replay: optional(replayRule),
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 })
 
@@ -54,11 +56,15 @@ export function readPolicy(policy: Policy): PolicySpec {
     given.filter && { kind: partKinds.filter, words: given.filter },
     linePart(given),
     travelPart(given),
+    replayPart(given.replay),
     ...impairmentKinds.map(([name, kind], place) => {
       const option = options[name]
       const words = option === undefined ? undefined : kind.settings(option as never)
       return words && { kind: partKinds.impairment + place, words }
     }),
   ]
+  const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
+  if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
+    refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates", undefined)
   return { allowed: given.allowed, seed: given.seed, parts: parts.filter((part) => part !== undefined) }
 }

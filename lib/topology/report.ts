@@ -5,7 +5,7 @@
 import type { Port } from '../port.js'
 import { DevicePort } from '../ports/device.js'
 import { PacketPort } from '../ports/packet.js'
-import type { Drops, PathStats } from '../stats.js'
+import type { Drops, Lateness, PathStats } from '../stats.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'
@@ -42,6 +42,9 @@ export interface PathRow {
   duplicated: number
   delivered: number
   deliveredBytes: number
+  delayed: number
+  reordered: number
+  corrupted: number
   dropped: number
   waiting: number
   inFlight: number
@@ -68,6 +71,13 @@ export interface HostRow {
   interfaces: string[]
 }
 
+/** How late frames left a worker's paths, compared with when they were due. Times are nanoseconds. */
+export interface LatenessRow extends Omit<Lateness, 'buckets'> {
+  worker: number
+  /** `to` is missing in the last bucket, which has no end. */
+  buckets: { from: number; to?: number; count: number }[]
+}
+
 /** What `show` can be asked for, by name. */
 export interface Reports {
   ports: PortRow[]
@@ -75,6 +85,7 @@ export interface Reports {
   addresses: AddressRow[]
   drops: DropRow[]
   hosts: HostRow[]
+  lateness: LatenessRow[]
 }
 
 export const reports: { [What in keyof Reports]: (network: Network) => Reports[What] } = {
@@ -83,6 +94,7 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
   addresses: addressRows,
   drops: dropRows,
   hosts: hostRows,
+  lateness: latenessRows,
 }
 
 function portRows(network: Network): PortRow[] {
@@ -131,6 +143,9 @@ function pathRows(network: Network): PathRow[] {
       duplicated: Number(stats.duplicated),
       delivered: Number(stats.delivered),
       deliveredBytes: Number(stats.deliveredBytes),
+      delayed: Number(stats.delayed),
+      reordered: Number(stats.reordered),
+      corrupted: Number(stats.corrupted),
       dropped: sum(stats.dropped),
       waiting: Number(stats.waiting),
       inFlight: Number(stats.inFlight),
@@ -168,6 +183,17 @@ function hostRows(network: Network): HostRow[] {
       leadsTo.startsWith(`${host}:`) ? [leadsTo.slice(host.length + 1)] : [],
     ),
   }))
+}
+
+function latenessRows({ engine, plan }: Network): LatenessRow[] {
+  return Array.from({ length: plan.engine.workers ?? 1 }, (_, worker) => {
+    const { buckets, ...rest } = engine.lateness(worker)
+    return {
+      worker,
+      ...rest,
+      buckets: buckets.map(({ to, ...each }) => ({ ...each, ...(to !== Infinity && { to }) })),
+    }
+  })
 }
 
 /** What `rows` says of every path that has a policy and whose ports are attached. */

@@ -142,6 +142,9 @@ const policyShape = {
       'How much may wait for the line: frames, bytes or time. Default: 1000 frames or 100 ms, the larger.',
     examples: ['50frames', '64KiB', '200ms'],
   }).exactOptional(),
+  replay: leaf<string>('string', text({ max: 4096 }), {
+    description: 'A fate log whose fates the frames meet again, in their order, instead of impairments.',
+  }).exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",
   }).exactOptional(),

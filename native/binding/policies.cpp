@@ -28,7 +28,7 @@ struct PartHead {
 static_assert(sizeof(PartHead) == wordBytes);
 
 /// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
-enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Impairment = 16 };
+enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Replay = 8, Impairment = 16 };
 
 /// Takes values from the front of bytes that hold them.
 class Words {
@@ -83,7 +83,7 @@ TravelSettings travelOf(Words& words) {
   return travel;
 }
 
-Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
+Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, const std::vector<SharedData>& shared) {
   switch (kind) {
     case PartKind::Filter: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
@@ -97,6 +97,10 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
     case PartKind::Travel:
       policy.travel = travelOf(words);
       return {};
+    case PartKind::Replay:
+      policy.replay = std::get<std::unique_ptr<const Fates>>(shared[words.integer()]).get();
+      policy.replayLoops = words.integer() != 0;
+      return {};
     default:
       policy.impairments.push_back(impairmentKinds()[kind - PartKind::Impairment].make(words.rest<double>()));
       return {};
@@ -106,7 +110,10 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
 }  // namespace
 
 std::uint64_t Policies::share(std::size_t kind, std::span<const std::uint8_t> bytes) {
-  static_cast<void>(kind);  // there is one
+  if (kind == 1) {
+    shared_.emplace_back(std::make_unique<const Fates>(bytes));
+    return shared_.size() - 1;
+  }
   DelayTable table;
   table.values.resize(bytes.size() / sizeof(std::int16_t));
   std::memcpy(table.values.data(), bytes.data(), table.values.size() * sizeof(std::int16_t));
@@ -131,7 +138,7 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
       built->allowed = (head.flags & allowedFlag) != 0;
       for (Words words(record.subspan(sizeof head)); !words.empty();) {
         const auto [kind, count] = words.take<PartHead>();
-        if (auto added = addPart(*built, kind, words.takeWords(count)); !added) return added.error();
+        if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
       }
       known = policy = std::move(built);
     }

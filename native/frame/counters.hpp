@@ -98,6 +98,9 @@ struct PathAccount {
   PathOffer offer;
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;
+  /// What happened to frames besides: held back by line or travel, overtaken by a later one (RFC 4737),
+  /// edited.
+  Counter delayed, reordered, corrupted;
   Drops dropped;
 };
 

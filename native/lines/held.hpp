@@ -11,6 +11,13 @@
 
 namespace etherloom {
 
+/// What a path knows of a wire frame in its hands: which one it is, and what has happened to it.
+struct FrameNote {
+  std::uint64_t index = 0;    ///< its number on the path, from 0; a train's first
+  std::uint32_t copies = 1;   ///< how often it leaves
+  std::uint32_t flipped = 0;  ///< 1 + the bit that was flipped; 0 for none
+};
+
 /// One copy of a frame on one path. On a line it is always a wire frame; a super-frame may travel. Whoever
 /// has the Held owns one reference to the frame.
 struct Held {
@@ -22,6 +29,7 @@ struct Held {
   std::uint64_t rate = 0;  ///< the rate it was queued under, bit/s; 0 takes no line time
   std::uint32_t bits = 0;  ///< what it occupies the line with
   std::uint32_t copy = 0;  ///< which copy of the frame, from 0
+  FrameNote note;
 };
 
 /// The order in which frames leave at one port: by time, ties in an order that no schedule of threads can

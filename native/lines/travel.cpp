@@ -65,6 +65,16 @@ void Travel::depart(Held* held, const TravelSettings& settings, Instant at, Stag
   last_ = held;
 }
 
+void Travel::departFor(Held* held, Instant due) noexcept {
+  held->due = due;
+  held->next = nullptr;
+  held->child = nullptr;
+  ++size_;
+  segments_ += held->frame->offload.segments;
+  latest_ = std::max(latest_, due);
+  root_ = meld(root_, held);
+}
+
 const Held* Travel::head() const noexcept {
   if (!first_ || !root_) return first_ ? first_ : root_;
   return leavesBefore(*root_, *first_) ? root_ : first_;

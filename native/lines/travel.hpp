@@ -30,6 +30,9 @@ class Travel {
   void depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
               StageState& reorder) noexcept;
 
+  /// Sets out to arrive at `due`, whatever else travels.
+  void departFor(Held* held, Instant due) noexcept;
+
   /// When the next frame arrives; never if none is on its way.
   [[nodiscard]] Instant due() const noexcept;
   /// The frame that arrives next, or nullptr.

@@ -11,6 +11,7 @@
 #include "impairments/impairment.hpp"
 #include "lines/line.hpp"
 #include "lines/travel.hpp"
+#include "pipeline/fates.hpp"
 
 namespace etherloom {
 
@@ -21,14 +22,17 @@ struct Policy {
   std::vector<std::unique_ptr<const Impairment>> impairments;  ///< in the order of Stage
   std::optional<LineSettings> line;
   TravelSettings travel;
+  const Fates* replay = nullptr;  ///< instead of impairments, line and travel
+  bool replayLoops = false;       ///< begins again at the log's end; else what follows passes
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {
-    return line || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
+    return line || replay || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
   }
   /// False when a frame that passes the filter leaves as it came, at once.
   [[nodiscard]] bool shapes() const {
-    return !impairments.empty() || line || travel.delay.nanoseconds != 0 || travel.jitter.nanoseconds != 0;
+    return !impairments.empty() || line || replay || travel.delay.nanoseconds != 0 ||
+           travel.jitter.nanoseconds != 0;
   }
 };
 

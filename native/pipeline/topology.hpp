@@ -42,6 +42,8 @@ struct Attachment {
   std::unique_ptr<Port> port;
   PortCounters counters;
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
+  /// Who records its frames; nullptr for nobody. Replaced by the control thread.
+  std::atomic<const Taps*> taps{nullptr};
 
   bool up = false;
   bool readyListed = false;
