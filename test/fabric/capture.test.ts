@@ -153,7 +153,7 @@ describe('Capture', () => {
       [file, { snapLength: -1 }, 'ERR_ETHERLOOM_OPTION'],
       [file, { snap: 1 }, 'ERR_ETHERLOOM_UNKNOWN_OPTION'],
     ] as const) {
-      const thrown = await other.a.capture(output, options).catch((error: unknown) => error)
+      const thrown = await other.a.capture(output, options as CaptureOptions).catch((error: unknown) => error)
       expect(thrown).to.have.property('code', code)
     }
   })

@@ -35,6 +35,12 @@ struct ScratchFile {
   std::string path = "/tmp/etherloom-test-XXXXXX";
 };
 
+CaptureSettings withBuffer(std::size_t bytes) {
+  CaptureSettings settings;
+  settings.buffer = bytes;
+  return settings;
+}
+
 std::unique_ptr<Capture> makeCapture(const ScratchFile& file, const CaptureSettings& settings,
                                      std::size_t workers = 1) {
   auto output = Output::file(file.path);
@@ -81,7 +87,7 @@ Packets packetsIn(const std::string& file) {
 
 TEST_CASE("capture: a full ring loses, counts, and says in the file how many") {
   const ScratchFile file;
-  auto capture = makeCapture(file, {.buffer = 64 << 10});
+  auto capture = makeCapture(file, withBuffer(64 << 10));
   for (std::uint32_t number = 0; number < 200; ++number) note(*capture, number);
   const std::uint64_t lost = capture->lost();
   CHECK(lost > 100);
@@ -100,7 +106,7 @@ TEST_CASE("capture: a full ring loses, counts, and says in the file how many") {
 TEST_CASE("capture: what workers record while it is written arrives whole, or is counted") {
   const ScratchFile file;
   constexpr std::uint32_t each = 20'000;
-  auto capture = makeCapture(file, {.buffer = 256 << 10}, 2);
+  auto capture = makeCapture(file, withBuffer(256 << 10), 2);
   std::atomic<unsigned> recording{2};
   std::vector<std::thread> workers;
   for (std::uint16_t worker = 0; worker < 2; ++worker) {
@@ -124,7 +130,9 @@ TEST_CASE("capture: what workers record while it is written arrives whole, or is
 
 TEST_CASE("capture: begins and ends under traffic of several workers, and takes nothing along") {
   const ScratchFile file;
-  EngineBench bench({.workers = 2});
+  EngineOptions options;
+  options.workers = 2;
+  EngineBench bench(options);
   const FabricId hub = bench.hub();
   auto& a = bench.join(hub);
   auto& b = bench.join(hub);
@@ -132,7 +140,7 @@ TEST_CASE("capture: begins and ends under traffic of several workers, and takes 
     auto output = Output::file(file.path);
     REQUIRE(output);
     const auto id = bench.engine->startCapture(
-        {.buffer = 64 << 10}, std::move(*output),
+        withBuffer(64 << 10), std::move(*output),
         {{a.id, {}, Tap::Kind::Frames, {"a", "", ""}}, {b.id, {}, Tap::Kind::Frames, {"b", "", ""}}});
     REQUIRE(id);
     for (std::uint32_t tag = 0; tag < 50; ++tag) static_cast<void>(bench.send(a, tag));
