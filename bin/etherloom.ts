@@ -45,7 +45,11 @@ function buildProgram(): Command {
 
   program
     .command('show')
-    .argument('[what]', 'ports, paths, addresses, drops, hosts, timeline, info or topology', 'ports')
+    .argument(
+      '[what]',
+      'ports, paths, addresses, drops, hosts, timeline, lateness, info or topology',
+      'ports',
+    )
     .description('show the state of a running instance')
     .addOption(instanceName)
     .addOption(json)
@@ -90,6 +94,21 @@ function buildProgram(): Command {
     .addOption(json)
     .action(async (port: string, state: string, options: PathFlags) =>
       run(options, async () => (await import('./commands/carrier.js')).carrier(port, state, options)),
+    )
+
+  program
+    .command('capture')
+    .argument('<what>', "a port, or a path as 'A>B'")
+    .description('record a port or path of a running instance as pcapng, until Ctrl-C or the reader goes')
+    .option('-w, --write <file>', 'the file; - is stdout', '-')
+    .option('--snap <bytes>', 'keep only the first bytes of each frame')
+    .option('--count <frames>', 'end after so many frames')
+    .option('--fates', 'of a path: what becomes of each frame, as comments')
+    .option('--fabric <fabric>', 'the fabric, when several have such a port')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (what: string, options: { json?: boolean }) =>
+      run(options, async () => (await import('./commands/capture.js')).capture(what, options)),
     )
 
   program

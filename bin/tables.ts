@@ -79,6 +79,14 @@ export const tables: Tables = {
     columns: ['FABRIC', 'AT', 'REASON', 'FRAMES'],
     cells: ({ fabric, at, reason, frames }) => [fabric, at, reason, frames],
   },
+  lateness: {
+    columns: ['WORKER', 'DEPARTURES', 'HALF WITHIN', '99 % WITHIN', 'LATEST'],
+    cells: ({ worker, count, p50, p99, max }) => [
+      worker,
+      count,
+      ...[p50, p99, max].map((time) => `${(time / 1000).toFixed(1)}us`),
+    ],
+  },
   hosts: {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],

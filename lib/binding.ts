@@ -75,6 +75,14 @@ export interface NativeEngine {
   portStats(port: number): BigUint64Array
   pathStats(from: number, to: number): BigUint64Array | undefined
   addresses(fabric: number): { address: bigint; port: number; age: bigint }[]
+  /** One of `file` and `socket`. */
+  startCapture(settings: object, targets: readonly object[]): number
+  endCapture(capture: number): number
+  /** State (0 running, 1 ended, 2 failed), errno, frames, bytes, lost. */
+  captureState(capture: number): BigUint64Array
+  forgetCapture(capture: number): void
+  /** The longest, then the buckets. */
+  lateness(worker: number): BigUint64Array
   watchLinks(namespace: unknown): number
   unwatchLinks(watch: number): void
   ioName(): string

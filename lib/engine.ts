@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
 import { addon, native, type Happening, type NativeEngine } from './binding.js'
+import type { Capture } from './capture/capture.js'
 import { EtherloomError, fromNative } from './errors.js'
 import { engineEvents } from './events.js'
 import type { Fabric } from './fabric.js'
@@ -10,6 +11,7 @@ import type { Port } from './port.js'
 import { nameRule } from './port.js'
 import { MemoryBridge } from './ports/memory-bridge.js'
 import { sharedKinds, type SharedData } from './shared-data.js'
+import { readLateness, type Lateness } from './stats.js'
 import { parseDuration, parseSize, type Duration, type Size } from './units.js'
 
 export interface EngineOptions {
@@ -50,6 +52,7 @@ export class Engine {
   readonly #virtual: boolean
   readonly #ports = new Map<number, Port>()
   readonly #fabrics = new Map<number, Fabric>()
+  readonly #captures = new Set<Capture>()
   readonly #shared = new Map<string, number>()
   readonly #bridges = new Map<number, MemoryBridge>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
@@ -151,9 +154,17 @@ export class Engine {
     }
   }
 
-  /** Closes all its fabrics and ends its threads. Idempotent. */
+  /** How late frames left, compared with when they were due; of one worker, numbered from 0, or of all. */
+  lateness(worker?: number): Lateness {
+    const all = Array.from({ length: this.workers }, (_, index) => index)
+    const asked = integer(0, this.workers - 1)(worker, 'the number of a worker')
+    return readLateness((asked === undefined ? all : [asked]).map((index) => this.native.lateness(index)))
+  }
+
+  /** Closes its captures and fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
     this.agenda.close()
+    if (this.#captures.size > 0) await Promise.all([...this.#captures].map((capture) => capture.close()))
     for (const fabric of [...this.#fabrics.values()]) fabric.ended()
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
@@ -198,6 +209,16 @@ export class Engine {
   /** @internal */
   removePort(id: number): void {
     this.#ports.delete(id)
+  }
+
+  /** @internal */
+  addCapture(capture: Capture): void {
+    this.#captures.add(capture)
+  }
+
+  /** @internal */
+  removeCapture(capture: Capture): void {
+    this.#captures.delete(capture)
   }
 
   /** @internal */
@@ -271,6 +292,7 @@ export class Engine {
       if (this.#native?.settled(each.ticket) ?? true) each.resolve()
       else this.#waiting.push(each)
     }
+    for (const capture of this.#captures) capture.check()
     for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
   }
 

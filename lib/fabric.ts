@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { readAddress } from './addresses.js'
 import { native } from './binding.js'
+import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from './capture/capture.js'
 import { Engine, type EngineOptions } from './engine.js'
 import { EtherloomError, locate } from './errors.js'
 import type { FabricEvents } from './events.js'
@@ -234,6 +235,46 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
       ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])),
       paths,
     }
+  }
+
+  /**
+   * Records what becomes of each frame on every path that has a policy now, as `Path.fateLog` does for one; an
+   * interface of the file is a path.
+   *
+   * @throws EtherloomError as `Port.capture`; ERR_ETHERLOOM_STATE when no path has a policy
+   */
+  async fateLog(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
+    const paths = [...this.#policies].flatMap(([from, row]) =>
+      [...row.keys()].map((to) => this.path(from, to)),
+    )
+    if (paths.length === 0)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `no path of '${this.name}' has a policy to log`)
+    return this.record(paths, output, options, 'fates')
+  }
+
+  /** @internal */
+  async record(
+    paths: Path[],
+    output: CaptureOutput,
+    options: CaptureOptions,
+    kind: keyof typeof tapKinds,
+  ): Promise<Capture> {
+    this.#open()
+    const bare = paths.filter(({ from, to }) => !this.#policies.get(from)?.has(to))
+    if (bare.length > 0)
+      await this.apply(bare.map(({ from, to }) => ({ from, to, policy: this.policyOf(from, to) })))
+    const targets = paths.map(({ from, to }) => {
+      const { filter } = this.policyOf(from, to)
+      return {
+        from: this.port(from).id,
+        to: this.port(to).id,
+        kind: tapKinds[kind],
+        name: `${from.name}>${to.name}`,
+        description: `path of ${this.name}`,
+        ...(typeof filter === 'string' && { filter }),
+      }
+    })
+    return Capture.start(this.engine, output, targets, options, kind === 'fates' ? 128 : 0)
   }
 
   /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */

@@ -1,4 +1,12 @@
 /** The public names of etherloom, and nothing else. */
+export {
+  Capture,
+  type CaptureOptions,
+  type CaptureOutput,
+  type CaptureStats,
+  type PathCaptureOptions,
+} from './capture/capture.js'
+export type { Replay } from './capture/fates.js'
 export { Engine, type EngineOptions } from './engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './errors.js'
 export type { FabricEvents, PortEvents } from './events.js'
@@ -35,6 +43,7 @@ export {
   type DropReason,
   type Drops,
   type FabricStats,
+  type Lateness,
   type PathStats,
   type PortStats,
 } from './stats.js'

@@ -1,6 +1,7 @@
 /** Paths: directed pairs of ports of one fabric, and pairs of paths. Handles only; the state is the fabric's. */
 import type { Fabric } from './fabric.js'
-import { asOptions } from './options.js'
+import type { Capture, CaptureOptions, CaptureOutput, PathCaptureOptions } from './capture/capture.js'
+import { asOptions, flag, optional } from './options.js'
 import type { Applied, Policy, PolicyOptions } from './policy.js'
 import type { Port } from './port.js'
 import type { PathStats } from './stats.js'
@@ -55,6 +56,28 @@ export class Path extends PathHandle {
   /** One consistent snapshot. All zero for a path that never had a policy: see `defaults` of its port's stats. */
   stats(): PathStats {
     return this.fabric.pathStats(this.from, this.to)
+  }
+
+  /**
+   * Records what leaves the path as pcapng, at the instant when it leaves; with `offered` also what it is given. A path
+   * without a policy gets one of its own, which says what held before.
+   *
+   * @throws EtherloomError as `Port.capture`
+   */
+  async capture(output: CaptureOutput, options: PathCaptureOptions = {}): Promise<Capture> {
+    const { offered, ...rest } = asOptions('a capture', options) as PathCaptureOptions
+    const both = optional(flag(), false)(offered, "option 'offered' of a capture")
+    return this.fabric.record([this], output, rest, both ? 'offeredAndLeaving' : 'frames')
+  }
+
+  /**
+   * Records what becomes of each frame: pcapng with a comment per packet, such as `n=17 fate=dropped reason=loss
+   * stage=loss` or `n=18 fate=delivered delay=10000000ns`. The policy option `replay` applies it again.
+   *
+   * @throws EtherloomError as `Port.capture`
+   */
+  async fateLog(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
+    return this.fabric.record([this], output, options, 'fates')
   }
 }
 

@@ -1,4 +1,5 @@
 /** Policies: the options users write, and the parts that they come to. */
+import { replayPart, replayRule, type ReplayOptions } from './capture/fates.js'
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { ecn } from './impairments/loss.js'
@@ -11,7 +12,7 @@ import { partKinds, type PolicyPart } from './policy-parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
 export interface PolicyOptions
-  extends ImpairmentOptions, LineOptions, NetemOptions, TravelOptions, TracedOptions {
+  extends ImpairmentOptions, LineOptions, NetemOptions, TravelOptions, TracedOptions, ReplayOptions {
   /** Which frames pass: a pcap-filter(7) expression, which needs libpcap, or a match object. */
   filter?: FilterSource
   /** Starts this path's random streams, instead of the engine's seed and the names. 0 to 2^64 - 1. */
@@ -50,6 +51,7 @@ export const policyRules = {
   ...netemRules,
   ...traceRules,
   ecn,
+  replay: optional(replayRule),
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 }
 
@@ -74,6 +76,7 @@ export function readPolicy(policy: Policy): PolicySpec {
     travelPart(driven),
     netemPart(given.netem),
     tracePart(given.trace),
+    replayPart(given.replay),
     ...impairmentKinds.map(([name, kind], place) => {
       const option = options[name]
       const settings = option === undefined ? undefined : kind.settings(option as never)
@@ -81,5 +84,8 @@ export function readPolicy(policy: Policy): PolicySpec {
       return words && { kind: partKinds.impairment + place, words }
     }),
   ]
+  const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
+  if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
+    refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates", undefined)
   return { allowed: given.allowed, seed: given.seed, parts: parts.filter((part) => part !== undefined) }
 }

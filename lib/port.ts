@@ -1,6 +1,7 @@
 /** The base of all port kinds: a name, a state, and a place in a fabric. One file per kind stands in ports/. */
 import { EventEmitter } from 'node:events'
 import { native } from './binding.js'
+import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from './capture/capture.js'
 import { EtherloomError } from './errors.js'
 import type { PortEvents } from './events.js'
 import type { Fabric } from './fabric.js'
@@ -77,6 +78,24 @@ export abstract class Port extends EventEmitter<PortEvents> {
   stats(): PortStats {
     const { engine } = this.seat()
     return readPortStats(native(() => engine.native.portStats(this.#id)))
+  }
+
+  /**
+   * Records the frames that come in and go out here as pcapng, with their direction and times in nanoseconds.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE when it is not attached; ERR_ETHERLOOM_OPTION; ERR_ETHERLOOM_DEVICE and
+   *   ERR_ETHERLOOM_PRIVILEGE for a file that cannot be written
+   */
+  async capture(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
+    const { engine, name } = this.seat()
+    const target = {
+      from: this.#id,
+      to: -1,
+      kind: tapKinds.frames,
+      name: this.name,
+      description: `port of ${name}`,
+    }
+    return Capture.start(engine, output, [target], options)
   }
 
   /** @internal The fabric it is attached to. @throws EtherloomError ERR_ETHERLOOM_STATE when it is not */

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 
 /** The kinds there are, in the order of the native half. */
-export const sharedKinds = ['delay-table', 'trace'] as const
+export const sharedKinds = ['delay-table', 'trace', 'fates'] as const
 
 export class SharedData {
   /** The same for the same kind and bytes. */

@@ -42,6 +42,12 @@ export interface PathStats {
   /** Their bytes. */
   deliveredBytes: bigint
   dropped: Drops
+  /** Frames that the line or travel held back. */
+  delayed: bigint
+  /** Frames that left after one that came later (RFC 4737). */
+  reordered: bigint
+  /** Frames of which a bit was flipped. */
+  corrupted: bigint
   /** Frames that wait for the line. */
   waiting: bigint
   /** Frames on the line, travelling, between workers or being written. */
@@ -67,7 +73,7 @@ export interface FabricStats {
 }
 
 const reasons = Object.keys(dropReasons) as DropReason[]
-const wordsBefore = { path: 7, port: 4 }
+const wordsBefore = { path: 10, port: 4 }
 
 function readDrops(words: BigUint64Array, at: number): Drops {
   return Object.fromEntries(reasons.map((reason, index) => [reason, words[at + index] ?? 0n])) as Drops
@@ -85,6 +91,9 @@ export function readPathStats(words: BigUint64Array, at = 0): PathStats {
     waiting: word(4),
     inFlight: word(5),
     marked: word(6),
+    delayed: word(7),
+    reordered: word(8),
+    corrupted: word(9),
   }
 }
 
@@ -101,3 +110,39 @@ export function readPortStats(words: BigUint64Array): PortStats {
 
 /** @internal A path that no frame was offered to. */
 export const noPathStats = (): PathStats => readPathStats(new BigUint64Array(0))
+
+/** How late departures really were: a histogram of (left - due) of every frame that a path held back. */
+export interface Lateness {
+  /** Departures counted. */
+  count: number
+  /** The longest, in nanoseconds. */
+  max: number
+  /** Half of the departures were not later than this, in nanoseconds; the end of its bucket, or `max`. */
+  p50: number
+  p99: number
+  /** Buckets that have any: departures late by `from` up to, not including, `to` nanoseconds. */
+  buckets: { from: number; to: number; count: number }[]
+}
+
+/** @internal The words of NativeEngine.lateness, of one worker or several. */
+export function readLateness(workers: readonly BigUint64Array[]): Lateness {
+  const counts = Array.from({ length: (workers[0]?.length ?? 1) - 1 }, (_, index) =>
+    workers.reduce((sum, words) => sum + Number(words[index + 1]), 0),
+  )
+  const max = Math.max(...workers.map((words) => Number(words[0])))
+  const count = counts.reduce((sum, each) => sum + each, 0)
+  const bounds = (index: number): [number, number] => (index === 0 ? [0, 1] : [2 ** (index - 1), 2 ** index])
+  const quantile = (share: number): number => {
+    let seen = 0
+    for (const [index, each] of counts.entries()) {
+      seen += each
+      if (seen > 0 && seen >= share * count) return Math.min(bounds(index)[1] - 1, max)
+    }
+    return 0
+  }
+  const buckets = counts.flatMap((each, index) => {
+    const [from, to] = bounds(index)
+    return each === 0 ? [] : [{ from, to: index === counts.length - 1 ? Infinity : to, count: each }]
+  })
+  return { count, max, p50: quantile(0.5), p99: quantile(0.99), buckets }
+}

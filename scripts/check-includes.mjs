@@ -11,7 +11,7 @@ const layers = [
   ['os'],
   ['frame'],
   ['io'],
-  ['ports', 'fabrics', 'filters', 'impairments'],
+  ['ports', 'fabrics', 'filters', 'impairments', 'capture'],
   ['lines'],
   ['pipeline'],
   ['runtime'],

@@ -42,6 +42,7 @@ const systemPackages = {
     ['doctest-dev', () => header('doctest/doctest.h')],
     ['libpcap-dev', () => header('pcap/pcap.h')], // the pcap witness is built against it
     ['tcpdump', () => command('tcpdump')],
+    ['tshark', () => command('tshark')], // reads what captures write
   ],
   lint: [
     ['clang-format-14', () => command('clang-format-14')],

@@ -2,6 +2,7 @@
  * A named, running topology that takes orders: a Network behind a control socket.
  * Called by `etherloom up`.
  */
+import type { Capture } from '../capture/capture.js'
 import { EtherloomError } from '../errors.js'
 import { suggestion } from '../options.js'
 import { Network } from '../topology/network.js'
@@ -17,6 +18,8 @@ export class Instance {
   readonly network: Network
   /** Resolves when the instance has ended, whoever ended it. */
   readonly ended: Promise<void>
+  /** @internal Those that were asked for over the socket, by number. */
+  readonly captures = new Map<number, Capture>()
   readonly #server: ControlServer
   readonly #end: () => void
 
@@ -71,6 +74,10 @@ export class Instance {
   }
 }
 
+/** How many captures an instance remembers: a client asks for the numbers of one after it has ended. */
+const keptCaptures = 64
+let nextCapture = 1
+
 function handlersOf(instance: Promise<Instance>): Handlers {
   return {
     info: async () => (await instance).info(),
@@ -87,6 +94,24 @@ function handlersOf(instance: Promise<Instance>): Handlers {
     carrier: async ({ on, ...end }) => {
       await (await instance).network.setCarrier(end, on)
       return null
+    },
+    capture: async ({ snapLength, count, ...what }) => {
+      const { network, captures } = await instance
+      const limits = {
+        ...(snapLength !== undefined && { snapLength }),
+        ...(count !== undefined && { count }),
+      }
+      const number = nextCapture++
+      captures.set(number, await network.capture(what, limits))
+      return { capture: number }
+    },
+    endCapture: async ({ capture: number }) => {
+      const { captures } = await instance
+      const capture = captures.get(number)
+      if (!capture) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no capture ${number}`)
+      await capture.close()
+      if (captures.size > keptCaptures) captures.delete(captures.keys().next().value ?? number)
+      return capture.stats()
     },
     apply: async ({ topology }) => (await instance).network.apply(topology),
     down: async () => {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { EtherloomError, isErrorCode } from '../errors.js'
+import type { CaptureStats } from '../capture/capture.js'
 import type { Applied } from '../policy.js'
 import type { NetworkApplied } from '../topology/network.js'
 import type { Reports } from '../topology/report.js'
@@ -42,6 +43,18 @@ export interface ControlMethods {
   /** Takes a port's carrier away, or gives it back. */
   carrier: (params: { port: string; fabric?: string; on: boolean }) => null
   apply: (params: { topology: Topology }) => NetworkApplied
+  /** Records a port, or a path when `to` is given, into a socket that the caller listens on. */
+  capture: (params: {
+    from: string
+    to?: string
+    fabric?: string
+    socket: string
+    fates: boolean
+    snapLength?: number
+    count?: number
+  }) => { capture: number }
+  /** Ends a capture; one that has ended is no mistake. Answers once, with its last numbers. */
+  endCapture: (params: { capture: number }) => CaptureStats
   /** Ends the instance; answers when nothing of it is left, and then the connection ends. */
   down: (params: NoParameters) => null
 }

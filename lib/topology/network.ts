@@ -7,6 +7,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
+import type { Capture, CaptureOptions } from '../capture/capture.js'
 import { Engine } from '../engine.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
@@ -315,6 +316,34 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   #planOf(fabric: string): FabricPlan {
     return this.#plan.fabrics.get(fabric) as FabricPlan
+  }
+
+  /**
+   * Records a port, or a path when `to` is given, into a socket that somebody listens on.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `Port.capture` throws
+   */
+  async capture(
+    what: { from: string; to?: string; fabric?: string; socket: string; fates: boolean },
+    options: CaptureOptions,
+  ): Promise<Capture> {
+    const { from, to, fabric, socket, fates } = what
+    const output = { socket }
+    if (to !== undefined) {
+      const path = this.#fabric(this.#fabricWith({ ports: [from, to], fabric })).path(from, to)
+      return fates ? path.fateLog(output, options) : path.capture(output, options)
+    }
+    if (fates) throw new EtherloomError('ERR_ETHERLOOM_OPTION', "only a path has fates, as 'A>B'")
+    const found = [...this.#fabrics.values()].filter(
+      ({ name, ports }) => ports.has(from) && (fabric === undefined || name === fabric),
+    )
+    if (found[0] && found.length === 1) return found[0].port(from).capture(output, options)
+    if (found.length > 1)
+      throw new EtherloomError('ERR_ETHERLOOM_NAME', `several fabrics have a port '${from}'`, {
+        hint: `say which: ${found.map(({ name }) => name).join(', ')}`,
+      })
+    const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no port '${from}'${suggestion(from, names)}`)
   }
 
   #fabric(name: string): Fabric {

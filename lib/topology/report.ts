@@ -6,7 +6,7 @@ import type { Port } from '../port.js'
 import { DevicePort } from '../ports/device.js'
 import { PacketPort } from '../ports/packet.js'
 import { TapPort } from '../ports/tap.js'
-import type { Drops, PathStats } from '../stats.js'
+import type { Drops, Lateness, PathStats } from '../stats.js'
 import type { TimelineProgress } from '../timeline.js'
 import { Switch, type LearnedAddress } from '../switch.js'
 import type { Network } from './network.js'
@@ -48,6 +48,9 @@ export interface PathRow {
   delivered: number
   deliveredBytes: number
   marked: number
+  delayed: number
+  reordered: number
+  corrupted: number
   dropped: number
   waiting: number
   inFlight: number
@@ -79,6 +82,13 @@ export interface TimelineRow extends TimelineProgress {
   fabric: string
 }
 
+/** How late frames left a worker's paths, compared with when they were due. Times are nanoseconds. */
+export interface LatenessRow extends Omit<Lateness, 'buckets'> {
+  worker: number
+  /** `to` is missing in the last bucket, which has no end. */
+  buckets: { from: number; to?: number; count: number }[]
+}
+
 /** What `show` can be asked for, by name. */
 export interface Reports {
   ports: PortRow[]
@@ -87,6 +97,7 @@ export interface Reports {
   drops: DropRow[]
   hosts: HostRow[]
   timeline: TimelineRow[]
+  lateness: LatenessRow[]
 }
 
 export const reports: { [What in keyof Reports]: (network: Network) => Reports[What] } = {
@@ -96,6 +107,7 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
   drops: dropRows,
   hosts: hostRows,
   timeline: timelineRows,
+  lateness: latenessRows,
 }
 
 function portRows(network: Network): PortRow[] {
@@ -150,6 +162,9 @@ function pathRows(network: Network): PathRow[] {
       delivered: Number(stats.delivered),
       deliveredBytes: Number(stats.deliveredBytes),
       marked: Number(stats.marked),
+      delayed: Number(stats.delayed),
+      reordered: Number(stats.reordered),
+      corrupted: Number(stats.corrupted),
       dropped: sum(stats.dropped),
       waiting: Number(stats.waiting),
       inFlight: Number(stats.inFlight),
@@ -193,6 +208,17 @@ function timelineRows(network: Network): TimelineRow[] {
   return [...network.timelines].flatMap(([fabric, { progress }]) =>
     progress.map((row) => ({ fabric, ...row })),
   )
+}
+
+function latenessRows({ engine, plan }: Network): LatenessRow[] {
+  return Array.from({ length: plan.engine.workers ?? 1 }, (_, worker) => {
+    const { buckets, ...rest } = engine.lateness(worker)
+    return {
+      worker,
+      ...rest,
+      buckets: buckets.map(({ to, ...each }) => ({ ...each, ...(to !== Infinity && { to }) })),
+    }
+  })
 }
 
 /** What `rows` says of every path that has a policy, with the one in force: a timeline's, where it has changed it. */

@@ -406,6 +406,9 @@ const policyShape = {
     .meta({ description: 'Frames leave the line together, in slots, as from a shared medium.' })
     .exactOptional(),
   trace: trace.exactOptional(),
+  replay: leaf<string>('string', text({ max: 4096 }), {
+    description: 'A fate log whose fates the frames meet again, in their order, instead of impairments.',
+  }).exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",
   }).exactOptional(),

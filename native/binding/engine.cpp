@@ -29,11 +29,13 @@ std::unique_ptr<Fabric> makeFabric(const std::string& kind, const Napi::Object& 
   return std::make_unique<Switch>(settings);
 }
 
-/// {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked, dropped...}
+/// {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked, delayed, reordered, corrupted,
+/// dropped...}
 void write(const PathSnapshot& snapshot, std::uint64_t* into) {
   const std::uint64_t words[] = {snapshot.offered,        snapshot.duplicated, snapshot.delivered,
                                  snapshot.deliveredBytes, snapshot.waiting,    snapshot.inFlight,
-                                 snapshot.marked};
+                                 snapshot.marked,         snapshot.delayed,    snapshot.reordered,
+                                 snapshot.corrupted};
   std::copy(std::begin(words), std::end(words), into);
   std::copy(snapshot.dropped.begin(), snapshot.dropped.end(), into + std::size(words));
 }
@@ -43,7 +45,7 @@ Napi::Value seatNumber(Napi::Env env, const Engine& engine, std::uint32_t fabric
   return Napi::Number::New(env, port ? static_cast<double>(static_cast<std::uint32_t>(*port)) : -1.0);
 }
 
-constexpr std::size_t pathWords = 7 + dropReasonCount;
+constexpr std::size_t pathWords = 10 + dropReasonCount;
 constexpr std::size_t portWords = 4 + dropReasonCount + pathWords;
 
 }  // namespace
@@ -78,6 +80,11 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::portStats>("portStats"),
                          InstanceMethod<&Self::pathStats>("pathStats"),
                          InstanceMethod<&Self::addresses>("addresses"),
+                         InstanceMethod<&Self::startCapture>("startCapture"),
+                         InstanceMethod<&Self::endCapture>("endCapture"),
+                         InstanceMethod<&Self::captureState>("captureState"),
+                         InstanceMethod<&Self::forgetCapture>("forgetCapture"),
+                         InstanceMethod<&Self::lateness>("lateness"),
                          InstanceMethod<&Self::watchLinks>("watchLinks"),
                          InstanceMethod<&Self::unwatchLinks>("unwatchLinks"),
                          InstanceMethod<&Self::ioName>("ioName"),
@@ -370,8 +377,8 @@ Napi::Value EngineObject::portStats(const Napi::CallbackInfo& info) {
   return words;
 }
 
-// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked,
-// dropped...} | undefined
+// pathStats(from, to) → {offered, duplicated, delivered, deliveredBytes, waiting, inFlight, marked, delayed,
+// reordered, corrupted, dropped...} | undefined
 Napi::Value EngineObject::pathStats(const Napi::CallbackInfo& info) {
   const auto snapshot = engine_->pathSnapshot(portAt(info, 0), portAt(info, 1));
   if (!snapshot) return info.Env().Undefined();
@@ -394,6 +401,63 @@ Napi::Value EngineObject::addresses(const Napi::CallbackInfo& info) {
     rows.Set(rows.Length(), object);
   }
   return rows;
+}
+
+// startCapture({file | socket, snapLength, count, buffer}, [{from, to, kind, name, description, filter}...])
+// → capture; `to` is -1 for a port
+Napi::Value EngineObject::startCapture(const Napi::CallbackInfo& info) {
+  const auto options = info[0].As<Napi::Object>();
+  auto output = given(options, "socket") ? Output::socket(text(options, "socket"))
+                                         : Output::file(text(options, "file"));
+  if (!output) return raise(info.Env(), output.error());
+  CaptureSettings settings;
+  settings.snapLength = number(options, "snapLength");
+  settings.count = static_cast<std::uint64_t>(real(options, "count"));
+  settings.buffer = static_cast<std::size_t>(real(options, "buffer"));
+  std::vector<CaptureTarget> targets;
+  const auto given = info[1].As<Napi::Array>();
+  for (std::uint32_t index = 0; index < given.Length(); ++index) {
+    const auto target = given.Get(index).As<Napi::Object>();
+    const std::int32_t to = target.Get("to").As<Napi::Number>().Int32Value();
+    targets.push_back({PortId{number(target, "from")},
+                       to < 0 ? std::nullopt : std::optional(PortId{static_cast<std::uint32_t>(to)}),
+                       static_cast<Tap::Kind>(number(target, "kind")),
+                       {text(target, "name"), text(target, "description"), text(target, "filter")}});
+  }
+  const auto capture = engine_->startCapture(settings, std::move(*output), targets);
+  if (!capture) return raise(info.Env(), capture.error());
+  return give(info.Env(), static_cast<std::uint32_t>(*capture));
+}
+
+// endCapture(capture) → ticket
+Napi::Value EngineObject::endCapture(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->endCapture(CaptureId{uint32At(info, 0)}));
+}
+
+// captureState(capture) → [state, errno, frames, bytes, lost]
+Napi::Value EngineObject::captureState(const Napi::CallbackInfo& info) {
+  const Capture& capture = engine_->capture(CaptureId{uint32At(info, 0)});
+  auto words = Napi::BigUint64Array::New(info.Env(), 5);
+  words[0] = static_cast<std::uint64_t>(capture.state());
+  words[1] = capture.state() == Capture::State::Failed ? static_cast<std::uint64_t>(capture.failure()) : 0;
+  words[2] = capture.frames();
+  words[3] = capture.bytes();
+  words[4] = capture.lost();
+  return words;
+}
+
+Napi::Value EngineObject::forgetCapture(const Napi::CallbackInfo& info) {
+  engine_->forgetCapture(CaptureId{uint32At(info, 0)});
+  return info.Env().Undefined();
+}
+
+// lateness(worker) → {longest, count of each bucket...}
+Napi::Value EngineObject::lateness(const Napi::CallbackInfo& info) {
+  const LatenessSnapshot snapshot = engine_->lateness(uint32At(info, 0));
+  auto words = Napi::BigUint64Array::New(info.Env(), 1 + latenessBuckets);
+  words[0] = snapshot.most;
+  std::copy(snapshot.counts.begin(), snapshot.counts.end(), words.Data() + 1);
+  return words;
 }
 
 // watchLinks(namespace | undefined) → watch

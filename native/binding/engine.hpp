@@ -59,6 +59,11 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value portStats(const Napi::CallbackInfo& info);
   Napi::Value pathStats(const Napi::CallbackInfo& info);
   Napi::Value addresses(const Napi::CallbackInfo& info);
+  Napi::Value startCapture(const Napi::CallbackInfo& info);
+  Napi::Value endCapture(const Napi::CallbackInfo& info);
+  Napi::Value captureState(const Napi::CallbackInfo& info);
+  Napi::Value forgetCapture(const Napi::CallbackInfo& info);
+  Napi::Value lateness(const Napi::CallbackInfo& info);
   Napi::Value watchLinks(const Napi::CallbackInfo& info);
   Napi::Value unwatchLinks(const Napi::CallbackInfo& info);
   Napi::Value ioName(const Napi::CallbackInfo& info);

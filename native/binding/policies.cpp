@@ -31,7 +31,15 @@ struct PartHead {
 static_assert(sizeof(PartHead) == wordBytes);
 
 /// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
-enum class PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Netem = 3, Trace = 4, Impairment = 16 };
+enum class PartKind : std::uint32_t {
+  Filter = 0,
+  Line = 1,
+  Travel = 2,
+  Netem = 3,
+  Trace = 4,
+  Replay = 5,
+  Impairment = 16
+};
 
 /// Takes values from the front of bytes that hold them.
 class Words {
@@ -228,6 +236,10 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
     case PartKind::Trace:
       policy.trace = traceOf(words, shared);
       return {};
+    case PartKind::Replay:
+      policy.replay = std::get<std::unique_ptr<const Fates>>(shared[words.integer()]).get();
+      policy.replayLoops = words.integer() != 0;
+      return {};
     default:
       policy.impairments.push_back(
           impairmentKinds()[kind - static_cast<std::uint32_t>(PartKind::Impairment)].make(
@@ -239,10 +251,15 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
 }  // namespace
 
 std::uint64_t Policies::share(std::size_t kind, std::span<const std::uint8_t> bytes) {
-  if (kind == 0) {
-    shared_.emplace_back(delayTableOf(Words(bytes)));
-  } else {
-    shared_.emplace_back(traceDataOf(Words(bytes)));
+  switch (kind) {
+    case 0:
+      shared_.emplace_back(delayTableOf(Words(bytes)));
+      break;
+    case 1:
+      shared_.emplace_back(traceDataOf(Words(bytes)));
+      break;
+    default:
+      shared_.emplace_back(std::make_unique<const Fates>(bytes));
   }
   return shared_.size() - 1;
 }

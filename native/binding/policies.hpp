@@ -15,6 +15,7 @@
 #include "lines/delay_table.hpp"
 #include "lines/trace.hpp"
 #include "os/error.hpp"
+#include "pipeline/fates.hpp"
 #include "pipeline/policy.hpp"
 
 namespace etherloom {
@@ -28,7 +29,8 @@ struct GivenPolicy {
 /// What is too large to be a part of each policy that refers to it. The kinds of lib/shared-data.ts, in the
 /// same order. Kept for the life of the engine, so that a path may point at it whatever becomes of its
 /// policy.
-using SharedData = std::variant<std::unique_ptr<const DelayTable>, std::unique_ptr<const Trace>>;
+using SharedData = std::variant<std::unique_ptr<const DelayTable>, std::unique_ptr<const Trace>,
+                                std::unique_ptr<const Fates>>;
 
 class Policies {
  public:

@@ -105,6 +105,9 @@ struct PathAccount {
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;
   Counter marked;  ///< frames in which congestion was marked instead of dropping them
+  /// What happened to frames besides: held back by line or travel, overtaken by a later one (RFC 4737),
+  /// edited.
+  Counter delayed, reordered, corrupted;
   Drops dropped;
 };
 

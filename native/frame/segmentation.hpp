@@ -20,6 +20,7 @@ class Segmenter {
   [[nodiscard]] bool start(const Frame& superFrame) noexcept;
 
   [[nodiscard]] std::uint32_t segments() const { return segments_; }
+  [[nodiscard]] const Frame& whole() const { return *whole_; }
   /// Bytes of that wire frame.
   [[nodiscard]] std::uint32_t lengthOf(std::uint32_t segment) const noexcept {
     return transport_.payload + payloadOf(segment, 1);

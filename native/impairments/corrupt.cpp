@@ -10,10 +10,7 @@ class Corrupt final : public Impairment {
   Stage stage() const noexcept override { return Stage::Corrupt; }
   void apply(Passage& passage, StageState& state) const noexcept override {
     if (!chance_.hit(state.random, state.memory)) return;
-    const std::uint64_t bit = state.random.below(std::uint64_t{passage.length()} * 8);
-    Frame* frame = passage.writable();
-    if (!frame) return passage.drop(DropReason::NoBuffer);
-    frame->data[bit / 8] = static_cast<std::uint8_t>(frame->data[bit / 8] ^ 1u << bit % 8);
+    passage.flip(static_cast<std::uint32_t>(state.random.below(std::uint64_t{passage.length()} * 8)));
   }
 
  private:

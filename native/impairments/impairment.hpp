@@ -96,6 +96,17 @@ class Passage {
     return frame_;
   }
 
+  /// Flips one bit of the frame, counted from the first byte's lowest. Drops the frame where there is no
+  /// buffer for a copy of its own.
+  void flip(std::uint32_t bit) noexcept {
+    Frame* own = writable();
+    if (!own) return drop(DropReason::NoBuffer);
+    own->data[bit / 8] = static_cast<std::uint8_t>(own->data[bit / 8] ^ 1u << bit % 8);
+    flipped_ = bit + 1;
+  }
+  /// 1 + the bit that was flipped last; 0 for none.
+  [[nodiscard]] std::uint32_t flipped() const noexcept { return flipped_; }
+
   /// How many times the frame leaves; all copies are identical and share the frame.
   [[nodiscard]] std::uint32_t copies() const noexcept { return copies_; }
   void duplicate() noexcept { ++copies_; }
@@ -108,6 +119,12 @@ class Passage {
   [[nodiscard]] std::optional<DropReason> dropped() const noexcept { return dropped_; }
   void drop(DropReason reason) noexcept { dropped_ = reason; }
 
+  /// The stage that has the frame; where it was dropped, the one that dropped it.
+  void enter(Stage stage) noexcept { stage_ = stage; }
+  [[nodiscard]] Stage stage() const noexcept { return stage_; }
+  /// The frame, or the super-frame that it is a part of.
+  [[nodiscard]] const Frame& bytes() const noexcept { return frame_ ? *frame_ : segmenter_->whole(); }
+
  private:
   FramePool& pool_;
   Frame* frame_ = nullptr;
@@ -117,6 +134,8 @@ class Passage {
   std::uint32_t segment_ = 0;
   std::uint32_t copies_ = 1;
   bool marked_ = false;
+  std::uint32_t flipped_ = 0;
+  Stage stage_{};
   std::optional<DropReason> dropped_;
 };
 

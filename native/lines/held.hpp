@@ -12,6 +12,13 @@
 
 namespace etherloom {
 
+/// What a path knows of a wire frame in its hands: which one it is, and what has happened to it.
+struct FrameNote {
+  std::uint64_t index = 0;    ///< its number on the path, from 0; a train's first
+  std::uint32_t copies = 1;   ///< how often it leaves
+  std::uint32_t flipped = 0;  ///< 1 + the bit that was flipped; 0 for none
+};
+
 /// One copy of a frame on one path. On a line it is always a wire frame; a super-frame may travel. Whoever
 /// has the Held owns one reference to the frame.
 struct Held {
@@ -25,6 +32,7 @@ struct Held {
   std::uint32_t copy = 0;  ///< which copy of the frame, from 0
   bool marked = false;     ///< the line's discipline wants congestion marked in it
   TraceRun run;            ///< what it is served by instead of a rate, if that is a trace
+  FrameNote note;
 };
 
 /// The order of frames that leave at the same time: one that no schedule of threads can change.

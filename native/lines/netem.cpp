@@ -108,8 +108,8 @@ bool Netem::corrupts(const NetemSettings& settings) noexcept {
   return settings.corrupt != 0 && settings.corrupt >= draw(settings.corruptCorrelation, lastCorrupt_);
 }
 
-std::uint64_t Netem::corruptBit(std::uint32_t length) noexcept {
-  return unseeded_.below(std::uint64_t{length} * 8);
+std::uint32_t Netem::corruptBit(std::uint32_t length) noexcept {
+  return static_cast<std::uint32_t>(unseeded_.below(std::uint64_t{length} * 8));
 }
 
 Netem::Place Netem::place(const NetemSettings& settings, std::uint32_t length, Instant now) noexcept {

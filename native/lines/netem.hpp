@@ -83,7 +83,7 @@ class Netem {
   [[nodiscard]] bool loses(const NetemSettings& settings) noexcept;
   [[nodiscard]] bool corrupts(const NetemSettings& settings) noexcept;
   /// The bit to invert of so many bytes.
-  [[nodiscard]] std::uint64_t corruptBit(std::uint32_t length) noexcept;
+  [[nodiscard]] std::uint32_t corruptBit(std::uint32_t length) noexcept;
   [[nodiscard]] bool full(const NetemSettings& settings) const noexcept { return size_ >= settings.limit; }
   struct Place {
     bool first;  ///< before everything that waits

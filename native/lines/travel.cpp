@@ -87,6 +87,14 @@ void Travel::append(Held* held) noexcept {
   last_ = held;
 }
 
+void Travel::departFor(Held* held, Instant due) noexcept {
+  held->due = due;
+  latest_ = std::max(latest_, due);
+  ++size_;
+  segments_ += held->frame->offload.segments;
+  overtaking_.push(held);
+}
+
 const Held* Travel::head() const noexcept {
   const Held* other = overtaking_.top();
   if (!first_ || !other) return first_ ? first_ : other;

@@ -39,6 +39,8 @@ class Travel {
   void arriveAt(Held* held, Instant due) noexcept;
   /// The arrival of the last of all frames so far; long ago where there were none.
   [[nodiscard]] Instant latest() const noexcept { return latest_; }
+  /// Sets out to arrive at `due`, whatever else travels.
+  void departFor(Held* held, Instant due) noexcept;
 
   /// When the next frame arrives; never if none is on its way.
   [[nodiscard]] Instant due() const noexcept;

@@ -34,6 +34,14 @@ struct Instant {
   static constexpr Instant never() { return {std::numeric_limits<std::int64_t>::max()}; }
 };
 
+/// What is added to an Instant of a real clock for the time of day, in nanoseconds since 1970.
+[[nodiscard]] inline Duration timeOfDayOrigin() {
+  timespec wall{}, monotonic{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  clock_gettime(CLOCK_MONOTONIC, &monotonic);
+  return {(wall.tv_sec - monotonic.tv_sec) * 1'000'000'000LL + wall.tv_nsec - monotonic.tv_nsec};
+}
+
 /// The clock of one engine: CLOCK_MONOTONIC, or an instant that only `advance` moves.
 /// Thread: a real clock from any; a virtual one only from the thread that advances it.
 class Clock {

@@ -35,6 +35,7 @@ void Path::reseed(std::uint64_t seed) {
 }
 
 void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
+  tools.now = std::max(tools.now, frame->arrival);  // it may come from a worker that looked later
   while (due() <= frame->arrival) step(tools);
   if (policy.serial != policySerial_) adopt(policy, tools);
   if (run_.trace && run_.trace->hasLoss()) {
@@ -43,17 +44,24 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
   }
 
   Sequence::Update update(account.sequence);
+  note_ = {account.admitted.get(), 1, 0};
   account.admitted.add(frame->offload.segments);
+  if (const Taps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+    logArrival(*all, *frame, tools);
   if (policy.netem) {
     admitToNetem(frame, *policy.netem, tools);
   } else if (isSuperFrame(*frame)) [[unlikely]] {
     admitSegments(frame, policy, tools);
-  } else if (policy.impairments.empty()) {
+  } else if (policy.impairments.empty() && !policy.replay) {
     send(frame, 0, policy, tools);
   } else {
     Passage passage(tools.pool, frame);
-    impair(passage, policy);
-    conclude(passage, policy, tools);
+    if (policy.replay) {
+      replay(passage, policy, tools);
+    } else {
+      impair(passage, policy);
+      conclude(passage, policy, tools);
+    }
   }
   countHeld();
 }
@@ -64,20 +72,30 @@ void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& too
   const bool apart = policy.separates() || !line_.empty();
   if (!apart && policy.impairments.empty()) return send(superFrame, 0, policy, tools);
   Segmenter segmenter;
-  if (!segmenter.start(*superFrame)) return drop(superFrame, DropReason::BadOffload, tools);
+  if (!segmenter.start(*superFrame)) return drop(superFrame, DropReason::BadOffload, "offload", tools);
 
+  const std::uint64_t base = note_.index;
   std::uint32_t first = 0;  // of those that wait
   for (std::uint32_t segment = 0; segment < segmenter.segments(); ++segment) {
     while (due() <= superFrame->arrival) step(tools);
     Passage passage(tools.pool, segmenter, segment, superFrame->arrival);
+    if (policy.replay) {
+      note_ = {base + segment, 1, 0};
+      replay(passage, policy, tools);
+      first = segment + 1;
+      continue;
+    }
     impair(passage, policy);
     const bool untouched = !passage.frame() && !passage.dropped() && passage.copies() == 1;
     if (untouched && !apart) continue;
+    note_ = {base + first, 1, 0};
     sendTrain(segmenter, first, segment, policy, tools);
     first = segment + 1;
+    note_ = {base + segment, 1, 0};
     if (!passage.dropped() && !passage.writable()) passage.drop(DropReason::NoBuffer);
     conclude(passage, policy, tools);
   }
+  note_ = {base + first, 1, 0};
   if (first == 0) return send(superFrame, 0, policy, tools);
   sendTrain(segmenter, first, segmenter.segments(), policy, tools);
   tools.pool.release(superFrame);
@@ -85,6 +103,7 @@ void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& too
 
 void Path::impair(Passage& passage, const Policy& policy) noexcept {
   for (const auto& impairment : policy.impairments) {
+    passage.enter(impairment->stage());
     impairment->apply(passage, stages_[static_cast<std::size_t>(impairment->stage())]);
     if (passage.dropped()) return;
   }
@@ -96,8 +115,14 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
   const std::uint32_t extra = passage.copies() - 1;
   account.duplicated.add(extra);
   if (passage.marked()) account.marked.add(passage.copies());
+  note_.copies = passage.copies();
+  note_.flipped = passage.flipped();
+  if (note_.flipped != 0) account.corrupted.add(1);
   if (const auto reason = passage.dropped()) {
     account.dropped.add(*reason, passage.copies());
+    const char* stage = stageNames[static_cast<std::size_t>(passage.stage())].data();
+    for (copy_ = 0; copy_ < passage.copies(); ++copy_)
+      logDrop(*reason, stage, passage.bytes(), passage.length(), tools);
     if (frame) tools.pool.release(frame);
     return;
   }
@@ -112,6 +137,7 @@ void Path::adopt(const Policy& policy, PathTools& tools) noexcept {
   if (!line_.empty() && line_.due() == Instant::never()) flushLine(tools);
   settle(policy, tools);
   policySerial_ = policy.serial;
+  replayed_ = 0;
   travelSettings_ = policy.travel;
   line_.adopt(policy.line ? *policy.line : behind);
   for (StageState& stage : stages_) stage.memory = 0;
@@ -136,7 +162,10 @@ void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32
       send(segment, 0, policy, tools);
     } else {
       account.dropped.add(DropReason::NoBuffer, 1);
+      copy_ = 0;
+      logDrop(DropReason::NoBuffer, "memory", segmenter.whole(), segmenter.lengthOf(first), tools);
     }
+    ++note_.index;
   }
 }
 
@@ -145,9 +174,10 @@ void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32
 // out of one before it is held, if there is a small one.
 void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
-  if (atOnce && !holds()) return stageNow(frame, tools);
+  copy_ = copy;
+  if (atOnce && !holds()) return leave(frame, {}, tools);
   shrink(frame, tools);
-  if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, tools);
+  if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, "memory", tools);
   if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
   Held* held = keep(frame, copy, tools);
   if (!held) return;
@@ -155,13 +185,9 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   if (!policy.line && line_.empty()) {
     depart(held, frame->arrival);
   } else if (const auto refused = line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
-    drop(take(held, tools), *refused, tools);
+    account.delayed.subtract(frame->offload.segments);
+    drop(take(held, tools), *refused, *refused == DropReason::Aqm ? "discipline" : "line", tools);
   }
-}
-
-void Path::stageNow(Frame* frame, PathTools& tools) noexcept {
-  account.staged.add(frame->offload.segments);
-  tools.stage(tools.worker, to_, {frame, &account});
 }
 
 /// Moves a short frame out of a large buffer, if there is a small one.
@@ -180,18 +206,21 @@ Held* Path::keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept {
   Held* held = tools.held.acquire();
   if (!held) {
     FramePool::unhold(*frame);
-    drop(frame, DropReason::NoBuffer, tools);
+    drop(frame, DropReason::NoBuffer, "memory", tools);
     return nullptr;
   }
   held->frame = frame;
   held->copy = copy;
+  held->note = note_;
+  account.delayed.add(frame->offload.segments);
   return held;
 }
 
 // What may not be held as it is: of a super-frame, perhaps its wire frames may.
 void Path::sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
   Segmenter segmenter;
-  if (!isSuperFrame(*frame) || !segmenter.start(*frame)) return drop(frame, DropReason::NoBuffer, tools);
+  if (!isSuperFrame(*frame) || !segmenter.start(*frame))
+    return drop(frame, DropReason::NoBuffer, "memory", tools);
   sendEach(segmenter, 0, segmenter.segments(), policy, tools);
   tools.pool.release(frame);
 }
@@ -224,10 +253,10 @@ bool Path::mark(Held* held, PathTools& tools) noexcept {
 void Path::leaveLine(PathTools& tools) noexcept {
   Held* held = line_.finish();
   for (Held* dropped = line_.takeDropped(); dropped;) {
-    drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, tools);
+    drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, "discipline", tools);
   }
   if (held->marked && !mark(held, tools)) {
-    drop(take(held, tools), DropReason::NoBuffer, tools);
+    drop(take(held, tools), DropReason::NoBuffer, "memory", tools);
   } else {
     depart(held, held->due);
   }
@@ -239,9 +268,9 @@ void Path::step(PathTools& tools) noexcept {
   if (line_.due() == at) {
     leaveLine(tools);
   } else if (travel_.due() == at) {
-    stageNow(take(travel_.arrive(), tools), tools);
+    arrive(travel_.arrive(), at, tools);
   } else if (Held* held = netem_.dequeue()) {
-    stageNow(take(held, tools), tools);
+    arrive(held, at, tools);
   }
   countHeld();
 }
@@ -249,31 +278,141 @@ void Path::step(PathTools& tools) noexcept {
 void Path::flush(PathTools& tools) noexcept {
   Sequence::Update update(account.sequence);
   flushLine(tools);
-  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, tools);
+  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, "travel", tools);
+  while (Held* held = netem_.take()) drop(take(held, tools), DropReason::Flush, "netem", tools);
   countHeld();
 }
 
 void Path::flushLine(PathTools& tools) noexcept {
   for (Held* waiting = line_.flush(); waiting;) {
     Held* held = std::exchange(waiting, waiting->next);
-    drop(take(held, tools), DropReason::Flush, tools);
+    drop(take(held, tools), DropReason::Flush, "line", tools);
   }
-  if (!line_.empty()) drop(take(line_.finish(), tools), DropReason::Flush, tools);
-  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, tools);
-  while (Held* held = netem_.take()) drop(take(held, tools), DropReason::Flush, tools);
-  countHeld();
+  if (!line_.empty()) drop(take(line_.finish(), tools), DropReason::Flush, "line", tools);
 }
 
 Frame* Path::take(Held* held, PathTools& tools) noexcept {
   Frame* frame = held->frame;
+  note_ = held->note;
+  copy_ = held->copy;
   tools.held.release(held);
   FramePool::unhold(*frame);
   return frame;
 }
 
-void Path::drop(Frame* frame, DropReason reason, PathTools& tools) noexcept {
+void Path::drop(Frame* frame, DropReason reason, const char* stage, PathTools& tools) noexcept {
   account.dropped.add(reason, frame->offload.segments);
+  logDrop(reason, stage, *frame, frame->length, tools);
   tools.pool.release(frame);
+}
+
+// Meets the next fate of the log again: its edit, and the end of each of its copies. What the log says
+// nothing about passes as it is.
+void Path::replay(Passage& passage, const Policy& policy, PathTools& tools) noexcept {
+  const Fates& fates = *policy.replay;
+  std::uint64_t index = replayed_++;
+  if (policy.replayLoops && fates.size() != 0) index %= fates.size();
+  static constexpr std::int64_t atOnce = 0;
+  std::span<const std::int64_t> ends(&atOnce, 1);
+  if (index < fates.size()) {
+    ends = fates.ends(fates[index]);
+    const std::uint32_t flipped = fates[index].flipped;
+    if (flipped != 0 && flipped <= std::uint64_t{passage.length()} * 8) passage.flip(flipped - 1);
+  }
+  note_.copies = static_cast<std::uint32_t>(ends.size());
+  note_.flipped = passage.flipped();
+  if (note_.flipped != 0) account.corrupted.add(1);
+  account.duplicated.add(note_.copies - 1);
+
+  // The copies that live have a reference each; ours lasts until all have met their ends.
+  const auto living = static_cast<std::uint32_t>(
+      std::count_if(ends.begin(), ends.end(), [](std::int64_t end) { return !Fates::drops(end); }));
+  const bool lives = living != 0 && passage.writable();
+  Frame* frame = passage.frame();
+  if (lives) frame->references.fetch_add(living, std::memory_order_relaxed);
+  for (copy_ = 0; copy_ < note_.copies; ++copy_) {
+    const std::int64_t end = ends[copy_];
+    if (lives && !Fates::drops(end)) {
+      sendAfter(frame, Duration{end}, tools);
+      continue;
+    }
+    const DropReason reason = Fates::drops(end) ? Fates::reasonOf(end) : DropReason::NoBuffer;
+    account.dropped.add(reason, 1);
+    logDrop(reason, "replay", passage.bytes(), passage.length(), tools);
+  }
+  if (frame) tools.pool.release(frame);
+}
+
+void Path::sendAfter(Frame* frame, Duration delay, PathTools& tools) noexcept {
+  if (delay == Duration{} && !holds()) return leave(frame, delay, tools);
+  if (!FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, "memory", tools);
+  if (Held* held = keep(frame, copy_, tools)) travel_.departFor(held, frame->arrival + delay);
+}
+
+// Leaves the path, now or later than `due`.
+void Path::arrive(Held* held, Instant due, PathTools& tools) noexcept {
+  if (tools.lateness) tools.lateness->add(std::max(tools.now - due, Duration{}));
+  Frame* frame = take(held, tools);
+  if (note_.index < latestLeft_) account.reordered.add(frame->offload.segments);
+  latestLeft_ = std::max(latestLeft_, note_.index);
+  leave(frame, std::max(due - frame->arrival, Duration{}), tools);
+}
+
+void Path::leave(Frame* frame, Duration delay, PathTools& tools) noexcept {
+  account.staged.add(frame->offload.segments);
+  if (const Taps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+    logDeparture(*all, *frame, delay, tools);
+  tools.stage(tools.worker, to_, {frame, &account});
+}
+
+// ---- for those who record ----
+
+void Path::logArrival(const Taps& all, const Frame& frame, const PathTools& tools) const noexcept {
+  for (const Tap& tap : all) {
+    if (tap.kind == Tap::Kind::OfferedAndLeaving)
+      recordAt(tap, tools.index, frame.arrival, pcapng::Direction::In, frame);
+  }
+}
+
+void Path::logDeparture(const Taps& all, const Frame& frame, Duration delay,
+                        const PathTools& tools) const noexcept {
+  Fate fate = fateInHand(Fate::Kind::Delivered);
+  fate.delay = delay.nanoseconds;
+  for (const Tap& tap : all) {
+    if (tap.kind == Tap::Kind::Fates) {
+      recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
+    } else {
+      recordAt(tap, tools.index, tools.now, pcapng::Direction::Out, frame);
+    }
+  }
+}
+
+void Path::logDrop(DropReason reason, const char* stage, const Frame& frame, std::uint32_t length,
+                   const PathTools& tools) const noexcept {
+  const Taps* all = taps.load(std::memory_order_acquire);
+  if (!all) [[likely]]
+    return;
+  Fate fate = fateInHand(Fate::Kind::Dropped);
+  fate.reason = reason;
+  fate.stage = stage;
+  for (const Tap& tap : *all) {
+    if (tap.kind != Tap::Kind::Fates) continue;
+    if (length == frame.length) {
+      recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
+    } else {
+      recordUncut(tap, tools.index, tools.now, frame, length, fate);
+    }
+  }
+}
+
+Fate Path::fateInHand(Fate::Kind kind) const noexcept {
+  Fate fate;
+  fate.kind = kind;
+  fate.index = note_.index;
+  fate.copy = copy_;
+  fate.copies = note_.copies;
+  fate.flipped = note_.flipped;
+  return fate;
 }
 
 void Path::countHeld() noexcept {

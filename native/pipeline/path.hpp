@@ -28,7 +28,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "capture/capture.hpp"
 #include "frame/batch.hpp"
+#include "frame/lateness.hpp"
 #include "lines/held.hpp"
 #include "lines/line.hpp"
 #include "lines/netem.hpp"
@@ -48,6 +50,9 @@ struct PathTools {
   /// Puts an item on its to-port's stage.
   void (*stage)(void* worker, Attachment& to, TxItem item) noexcept;
   void* worker;
+  std::uint16_t index = 0;       ///< the worker's number
+  Instant now{};                 ///< the clock, as the worker last read it
+  Lateness* lateness = nullptr;  ///< what it counts departures in
 };
 
 class Path {
@@ -77,6 +82,9 @@ class Path {
   [[nodiscard]] bool before(const Path& other) const noexcept;
 
   PathAccount account;
+  /// Who records its frames; nullptr for nobody. Replaced by the control thread, read by the workers of both
+  /// ports.
+  std::atomic<const Taps*> taps{nullptr};
   std::size_t place = Departures<Path>::nowhere;
 
  private:
@@ -89,28 +97,40 @@ class Path {
                  PathTools& tools) noexcept;
   void sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
                 PathTools& tools) noexcept;
+  void replay(Passage& passage, const Policy& policy, PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
   void shrink(Frame*& frame, PathTools& tools) noexcept;
   [[nodiscard]] bool hasShare(const PathTools& tools) const noexcept;
   [[nodiscard]] Held* keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept;
-  void stageNow(Frame* frame, PathTools& tools) noexcept;
   void admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& tools) noexcept;
   void enterNetem(Frame* frame, bool clone, const NetemSettings& settings, PathTools& tools) noexcept;
-  void queueInNetem(Frame* frame, bool clone, bool beside, const NetemSettings& settings,
-                    PathTools& tools) noexcept;
+  void queueInNetem(Frame* frame, bool beside, const NetemSettings& settings, PathTools& tools) noexcept;
   void leaveLine(PathTools& tools) noexcept;
+  void sendAfter(Frame* frame, Duration delay, PathTools& tools) noexcept;
+  void arrive(Held* held, Instant due, PathTools& tools) noexcept;
+  void leave(Frame* frame, Duration delay, PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] bool mark(Held* held, PathTools& tools) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
   void flushLine(PathTools& tools) noexcept;
-  void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;
+  void drop(Frame* frame, DropReason reason, const char* stage, PathTools& tools) noexcept;
+  void logDrop(DropReason reason, const char* stage, const Frame& frame, std::uint32_t length,
+               const PathTools& tools) const noexcept;
+  void logArrival(const Taps& all, const Frame& frame, const PathTools& tools) const noexcept;
+  void logDeparture(const Taps& all, const Frame& frame, Duration delay,
+                    const PathTools& tools) const noexcept;
+  [[nodiscard]] Fate fateInHand(Fate::Kind kind) const noexcept;
   void countHeld() noexcept;
   [[nodiscard]] const Held* head() const noexcept;
 
   Attachment& from_;
   Attachment& to_;
   std::uint64_t policySerial_ = 0;
+  FrameNote note_;                // of the frame in hand: the one that is admitted, leaves or is dropped
+  std::uint32_t copy_ = 0;        // and which copy of it
+  std::uint64_t replayed_ = 0;    // frames that have met a fate of the policy's log
+  std::uint64_t latestLeft_ = 0;  // the highest number of those that left
   TravelSettings travelSettings_;
   std::atomic<std::int64_t> traceStart_ = 0;
   TraceRun run_;  // of the policy that holds

@@ -18,9 +18,10 @@ void Path::admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& 
     return netem_.poke(frame->arrival);
   }
   Segmenter segmenter;
-  if (!segmenter.start(*frame)) return drop(frame, DropReason::BadOffload, tools);
-  while (!segmenter.done()) {
+  if (!segmenter.start(*frame)) return drop(frame, DropReason::BadOffload, "offload", tools);
+  for (std::uint64_t index = note_.index; !segmenter.done(); ++index) {
     while (due() <= frame->arrival) step(tools);
+    note_ = {index, 1, 0};
     if (Frame* segment = segmenter.next(tools.pool)) {
       enterNetem(segment, false, settings, tools);
       netem_.poke(frame->arrival);
@@ -45,41 +46,44 @@ void Path::enterNetem(Frame* frame, bool clone, const NetemSettings& settings, P
       --copies;
     }
   }
-  if (copies == 0) return drop(passage.frame(), DropReason::Loss, tools);
+  copy_ = 0;
+  note_.flipped = 0;
+  if (copies == 0) return drop(passage.frame(), DropReason::Loss, "loss", tools);
 
   Frame* duplicate = nullptr;
   if (copies == 2) {
     duplicate = passage.frame();
     duplicate->references.fetch_add(1, std::memory_order_relaxed);
     account.duplicated.add(1);
+    note_.copies = 2;
   }
+  const auto dropBoth = [&](DropReason reason, const char* stage) {
+    if (duplicate) drop(duplicate, reason, stage, tools);
+    copy_ = duplicate ? 1 : 0;
+    drop(passage.frame(), reason, stage, tools);
+  };
   if (netem_.corrupts(settings)) {
-    const std::uint64_t bit = netem_.corruptBit(passage.length());
-    Frame* corrupted = passage.writable();
-    if (!corrupted) {
-      if (duplicate) drop(duplicate, DropReason::NoBuffer, tools);
-      return drop(passage.frame(), DropReason::NoBuffer, tools);
-    }
-    corrupted->data[bit / 8] = static_cast<std::uint8_t>(corrupted->data[bit / 8] ^ 1u << bit % 8);
+    passage.flip(netem_.corruptBit(passage.length()));
+    if (passage.dropped()) return dropBoth(DropReason::NoBuffer, "memory");
+    account.corrupted.add(1);
+    note_.flipped = passage.flipped();
   }
-  if (netem_.full(settings)) {
-    if (duplicate) drop(duplicate, DropReason::Queue, tools);
-    return drop(passage.frame(), DropReason::Queue, tools);
-  }
+  if (netem_.full(settings)) return dropBoth(DropReason::Queue, "limit");
   if (duplicate) enterNetem(duplicate, true, settings, tools);
-  queueInNetem(passage.frame(), clone, duplicate != nullptr, settings, tools);
+  copy_ = duplicate ? 1 : 0;
+  note_.flipped = passage.flipped();
+  queueInNetem(passage.frame(), clone || duplicate, settings, tools);
 }
 
-// A frame that the queue would let go at once, with no other beside it, need not be held.
-void Path::queueInNetem(Frame* frame, bool clone, bool beside, const NetemSettings& settings,
-                        PathTools& tools) noexcept {
+// A frame that the queue would let go at once, with no other `beside` it, need not be held.
+void Path::queueInNetem(Frame* frame, bool beside, const NetemSettings& settings, PathTools& tools) noexcept {
   const Instant now = frame->arrival;
   const Netem::Place spot = netem_.place(settings, frame->length, now);
-  const bool alone = !clone && !beside;
-  if (alone && netem_.passes(spot, now) && due() == Instant::never()) return stageNow(frame, tools);
+  if (!beside && netem_.passes(spot, now) && due() == Instant::never()) return leave(frame, {}, tools);
   shrink(frame, tools);
-  if (!hasShare(tools) || !FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, tools);
-  if (Held* held = keep(frame, clone ? 0 : 1, tools)) netem_.put(held, spot);
+  if (!hasShare(tools) || !FramePool::hold(*frame))
+    return drop(frame, DropReason::NoBuffer, "memory", tools);
+  if (Held* held = keep(frame, copy_, tools)) netem_.put(held, spot);
 }
 
 // Gives the frames that wait under another policy the departures that they would have had.

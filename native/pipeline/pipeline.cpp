@@ -33,6 +33,12 @@ void countDropped(PortQueue& from, DropReason reason, std::uint64_t frames) {
 void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
   screen(from, burst);
   if (burst.count() == 0) return;
+  if (const Taps* all = from.seat.taps.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const Tap& tap : *all) {
+      for (const Frame* frame : burst.frames())
+        recordAt(tap, worker_, burst.at, pcapng::Direction::In, *frame);
+    }
+  }
 
   FabricSeat& fabric = *from.seat.fabric;
   const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
@@ -196,7 +202,9 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
         }
         if (program->accepts(burst[index]->data, burst[index]->length)) judged->accepted |= bit;
       });
-      refused = segmentsOf(burst, target.mask & ~judged->accepted & ~judged->cut);
+      const FrameMask out = target.mask & ~judged->accepted & ~judged->cut;
+      refused = segmentsOf(burst, out);
+      forEachFrame(out, [&](unsigned index) { recordRefused(target, *burst[index], burst.at); });
       target.cut = target.mask & judged->cut;
       target.mask &= judged->accepted;
     }
@@ -204,6 +212,20 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
     Sequence::Update update(offer.sequence);
     offer.offered.add(offered);
     offer.refused.add(refused);
+  }
+}
+
+void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept {
+  const Taps* all = target.path->taps.load(std::memory_order_acquire);
+  if (!all) [[likely]]
+    return;
+  Fate fate;
+  fate.kind = Fate::Kind::Dropped;
+  fate.reason = DropReason::Filter;
+  fate.stage = "filter";
+  fate.counted = false;
+  for (const Tap& tap : *all) {
+    if (tap.kind == Tap::Kind::Fates) recordAt(tap, worker_, at, pcapng::Direction::Unknown, frame, fate);
   }
 }
 
@@ -264,6 +286,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
         put(segment);
       } else {
         ++refused;
+        recordRefused(target, *segment, burst.at);
         burst.pool.release(segment);
       }
     }

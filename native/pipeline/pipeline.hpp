@@ -31,7 +31,8 @@ class PipelineSink {
 
 class Pipeline {
  public:
-  explicit Pipeline(PipelineSink& sink) : sink_(sink) {}
+  /// `worker` is the number of the worker that calls it.
+  explicit Pipeline(PipelineSink& sink, std::uint16_t worker = 0) : sink_(sink), worker_(worker) {}
 
   /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
   void pass(PortQueue& from, RxBurst& burst) noexcept;
@@ -56,7 +57,10 @@ class Pipeline {
   void fanOut(RxBurst& burst) noexcept;
   void handOverCut(const RxBurst& burst, const Target& target) noexcept;
 
+  void recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept;
+
   PipelineSink& sink_;
+  const std::uint16_t worker_;
   std::vector<Target> targets_;
 };
 

@@ -13,6 +13,7 @@
 #include "lines/netem.hpp"
 #include "lines/trace.hpp"
 #include "lines/travel.hpp"
+#include "pipeline/fates.hpp"
 
 namespace etherloom {
 
@@ -34,14 +35,16 @@ struct Policy {
   TravelSettings travel;
   std::optional<NetemSettings> netem;  ///< then nothing else but the filter
   TraceSettings trace;
+  const Fates* replay = nullptr;  ///< instead of impairments, line and travel
+  bool replayLoops = false;       ///< begins again at the log's end; else what follows passes
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {
-    return line || netem || travel.jitter.nanoseconds != 0 || travel.reorder.possible();
+    return line || netem || replay || travel.jitter.nanoseconds != 0 || travel.reorder.possible();
   }
   /// False when a frame that passes the filter leaves as it came, at once.
   [[nodiscard]] bool shapes() const {
-    return !impairments.empty() || line || netem || travel.delay.nanoseconds != 0 ||
+    return !impairments.empty() || line || netem || replay || travel.delay.nanoseconds != 0 ||
            travel.jitter.nanoseconds != 0;
   }
 };

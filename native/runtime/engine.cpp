@@ -179,6 +179,7 @@ Ticket Engine::detach(PortId id) {
     });
     whenGone(std::move(devices), [this, &leaving, &record, pairs] {
       for (const std::uint64_t key : pairs) paths_.erase(key);
+      forgetTaps(leaving.id);
       record.freeSlots.push_back(leaving.slot);
       freePorts_.push_back(leaving.id);
       seats_[static_cast<std::size_t>(leaving.id)].reset();
@@ -412,10 +413,81 @@ void Engine::advance(Duration duration) {
     }
     Instant next = Instant::never();
     for (const auto& worker : workers_) next = std::min(next, worker->nextDeparture());
+    for (const auto& [number, capture] : captures_) static_cast<void>(capture->pump());
     if (next > target) break;
     clock_.moveTo(next);
   }
   clock_.moveTo(target);
+}
+
+// ---- captures ----
+
+Result<CaptureId> Engine::startCapture(CaptureSettings settings, Output output,
+                                       const std::vector<CaptureTarget>& targets) {
+  for (const CaptureTarget& target : targets) {
+    if (!tapsOf(target.from, target.to)) return Error{ENOENT, "", "the path has no policy to record under"};
+  }
+  settings.patient = isVirtual();
+  if (!isVirtual()) settings.clockOrigin = timeOfDayOrigin_;
+  std::vector<pcapng::Interface> interfaces;
+  for (const CaptureTarget& target : targets) interfaces.push_back(target.interface);
+  auto made =
+      Capture::create(settings, std::move(output), std::move(interfaces), workers_.size(), clock_.now());
+  if (!made) return made.error();
+  const std::shared_ptr<Capture> capture = std::move(*made);
+  const CaptureId id{nextCapture_++};
+  captures_.emplace(static_cast<std::uint32_t>(id), capture);
+  if (!isVirtual()) {
+    if (!captureWriter_) captureWriter_ = std::make_unique<CaptureWriter>(clock_, wake_);
+    captureWriter_->add(capture);
+  }
+  std::vector<std::shared_ptr<const Taps>> old;
+  for (std::uint32_t index = 0; index < targets.size(); ++index) {
+    const auto& [from, to, kind, interface] = targets[index];
+    tapRecords_.push_back({id, from, to, {capture.get(), index, kind}});
+    hangTaps(from, to, old);
+  }
+  fence([old = std::move(old)] {});
+  return id;
+}
+
+Ticket Engine::endCapture(CaptureId id) {
+  std::vector<TapRecord> leaving;
+  std::erase_if(tapRecords_, [&](const TapRecord& record) {
+    if (record.capture != id) return false;
+    leaving.push_back(record);
+    return true;
+  });
+  std::vector<std::shared_ptr<const Taps>> old;
+  for (const TapRecord& record : leaving) hangTaps(record.from, record.to, old);
+  return fence([this, old = std::move(old), capture = captures_.at(static_cast<std::uint32_t>(id))] {
+    if (captureWriter_) return captureWriter_->finish(*capture);
+    capture->finish(clock_.now());
+  });
+}
+
+std::atomic<const Taps*>* Engine::tapsOf(PortId from, std::optional<PortId> to) {
+  if (!to) return &seat(from).taps;
+  const auto path = paths_.find(pairKey(from, *to));
+  return path == paths_.end() ? nullptr : &path->second->taps;
+}
+
+void Engine::hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const Taps>>& old) {
+  auto taps = std::make_shared<Taps>();
+  for (const TapRecord& record : tapRecords_) {
+    if (record.from == from && record.to == to) taps->push_back(record.tap);
+  }
+  std::atomic<const Taps*>* place = tapsOf(from, to);
+  if (!place) return;
+  place->store(taps->empty() ? nullptr : taps.get(), std::memory_order_release);
+  old.push_back(std::exchange(taps_[{from, to}], std::move(taps)));
+}
+
+void Engine::forgetTaps(PortId port) {
+  std::erase_if(tapRecords_,
+                [&](const TapRecord& record) { return record.from == port || record.to == port; });
+  std::erase_if(taps_,
+                [&](const auto& entry) { return entry.first.first == port || entry.first.second == port; });
 }
 
 // ---- what is going on ----
@@ -464,6 +536,9 @@ PathSnapshot snapshotOf(const PathAccount& account) {
     snapshot.deliveredBytes = account.deliveredBytes.get();
     snapshot.waiting = account.waiting.get();
     snapshot.marked = account.marked.get();
+    snapshot.delayed = account.delayed.get();
+    snapshot.reordered = account.reordered.get();
+    snapshot.corrupted = account.corrupted.get();
     held = account.travelling.get() + account.staged.get();
     readDrops(account.dropped, snapshot.dropped);
   });
@@ -494,6 +569,9 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
   sum.waiting += part.waiting;
   sum.inFlight += part.inFlight;
   sum.marked += part.marked;
+  sum.delayed += part.delayed;
+  sum.reordered += part.reordered;
+  sum.corrupted += part.corrupted;
   addDrops(sum.dropped, part.dropped);
 }
 
@@ -558,6 +636,8 @@ std::size_t Engine::close() {
   for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
   for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
   graces_.clear();
+  captureWriter_.reset();
+  for (const auto& [number, capture] : captures_) capture->finish(clock_.now());
   std::size_t outstanding = 0;
   for (const auto& worker : workers_) {
     worker->closeIo();

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "pipeline/topology.hpp"
+#include "runtime/capture_writer.hpp"
 #include "runtime/worker.hpp"
 
 namespace etherloom {
@@ -57,7 +58,7 @@ struct Applied {
 /// A consistent copy of the counters of one path.
 struct PathSnapshot {
   std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
-  std::uint64_t marked = 0;
+  std::uint64_t marked = 0, delayed = 0, reordered = 0, corrupted = 0;
   std::array<std::uint64_t, dropReasonCount> dropped{};
 };
 
@@ -67,6 +68,16 @@ struct PortSnapshot {
   std::array<std::uint64_t, dropReasonCount> dropped{};
   PathSnapshot defaults;
 };
+
+/// What is recorded: a port, or a path when `to` is given.
+struct CaptureTarget {
+  PortId from{};
+  std::optional<PortId> to;
+  Tap::Kind kind{};
+  pcapng::Interface interface;
+};
+
+enum class CaptureId : std::uint32_t {};
 
 class Engine {
  public:
@@ -103,6 +114,20 @@ class Engine {
   [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
   /// Carries tickets forward, destroys what no worker can meet any more, and hands out events.
   void poll(const std::function<void(const Event&)>& each);
+
+  /// Begins to record. A path must have, or have had, a policy.
+  [[nodiscard]] Result<CaptureId> startCapture(CaptureSettings settings, Output output,
+                                               const std::vector<CaptureTarget>& targets);
+  /// Stops recording; the capture has ended some time after the ticket is settled, and then wakes.
+  Ticket endCapture(CaptureId capture);
+  [[nodiscard]] const Capture& capture(CaptureId id) const {
+    return *captures_.at(static_cast<std::uint32_t>(id));
+  }
+  /// Of a capture that has ended.
+  void forgetCapture(CaptureId id) { captures_.erase(static_cast<std::uint32_t>(id)); }
+  [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
+    return workers_.at(worker)->lateness().snapshot();
+  }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
   /// instant.
@@ -170,6 +195,18 @@ class Engine {
                                                       std::optional<std::uint16_t> first) const;
   /// A queue has found its device gone: closes the port's others. False when that is no news.
   bool takeDown(const Event& event);
+  /// A capture's ear on one port or path.
+  struct TapRecord {
+    CaptureId capture;
+    PortId from;
+    std::optional<PortId> to;
+    Tap tap;
+  };
+  /// Where the taps of a port or path hang; nullptr where there is none any more.
+  [[nodiscard]] std::atomic<const Taps*>* tapsOf(PortId from, std::optional<PortId> to);
+  /// Hangs up what tapRecords_ say of this port or path. What hung there before goes into `old`.
+  void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const Taps>>& old);
+  void forgetTaps(PortId port);
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
 
@@ -181,6 +218,12 @@ class Engine {
   std::vector<std::unique_ptr<Attachment>> seats_;
   std::vector<PortId> freePorts_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
+  std::map<std::uint32_t, std::shared_ptr<Capture>> captures_;
+  std::vector<TapRecord> tapRecords_;
+  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const Taps>> taps_;
+  std::unique_ptr<CaptureWriter> captureWriter_;
+  const Duration timeOfDayOrigin_ = timeOfDayOrigin();
+  std::uint32_t nextCapture_ = 0;
   std::deque<Grace> graces_;
   std::uint32_t nextFabric_ = 0;
   std::uint32_t generation_ = 0;

@@ -30,12 +30,16 @@ Worker::Worker(Setup setup)
       tellControl_(std::move(setup.tellControl)),
       spin_(setup.spin),
       held_(pool_->size()),
-      tools_{*pool_, held_,
+      tools_{*pool_,
+             held_,
              [](void* worker, Attachment& to, TxItem item) noexcept {
                static_cast<Worker*>(worker)->stage(to, item);
              },
-             this},
-      pipeline_(*this) {}
+             this,
+             index_,
+             {},
+             &lateness_},
+      pipeline_(*this, index_) {}
 
 // ---- the frame path ----
 
@@ -85,6 +89,7 @@ bool Worker::receiveAndDecide() noexcept {
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
+  tools_.now = now;
   if (bridge_) bridge_->setNow(now);
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
@@ -113,7 +118,7 @@ bool Worker::receive(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  burst.at = clock_.now();
+  burst.at = tools_.now = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
@@ -170,7 +175,8 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
 // Takes crossings that differ in nothing but the frame.
 void Worker::admit(std::span<const Crossing> crossings) noexcept {
   const Crossing& first = crossings.front();
-  if (first.path && (first.policy->shapes() || first.path->holds())) {
+  if (first.path && (first.policy->shapes() || first.path->holds() ||
+                     first.path->taps.load(std::memory_order_relaxed))) {
     for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
     departures_.update(*first.path);
     return;
@@ -219,6 +225,11 @@ void Worker::transmit(Attachment& to) noexcept {
   const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
   if (items.empty()) return;
   if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
+  if (const Taps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const Tap& tap : *all) {
+      for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
+    }
+  }
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());
 }

@@ -60,6 +60,7 @@ class Worker final : private ReadySink, private PipelineSink {
   Ring<Event> events{1024};
   [[nodiscard]] const Io* io() const { return io_.get(); }
   [[nodiscard]] const FramePool& pool() const { return *pool_; }
+  [[nodiscard]] const Lateness& lateness() const { return lateness_; }
   [[nodiscard]] std::size_t load() const { return load_; }
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
@@ -120,6 +121,7 @@ class Worker final : private ReadySink, private PipelineSink {
   std::function<void()> tellControl_;
   const Duration spin_;
   HeldPool held_;
+  Lateness lateness_;
   PathTools tools_;
   Pipeline pipeline_;
   Departures<Path> departures_;

@@ -11,6 +11,7 @@ import {
   type Policy,
   type PolicyOptions,
   type TimelineEntry,
+  type TimelineRamp,
 } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, dropped, expectBalance, join, tags, take, until } from '../helpers/fabric.js'
@@ -132,7 +133,7 @@ describe('Timelines', () => {
 
   describe('of ramps', () => {
     /** The policies of a > b after each step, with their times in ms. */
-    const ramp = async (entry: Omit<TimelineEntry & { ramp: object }, 'from' | 'to'>, base?: Policy) => {
+    const ramp = async (entry: Omit<TimelineRamp, 'from' | 'to'>, base?: Policy) => {
       const { engine, hub, a, b } = await start()
       if (base) await hub.path(a, b).set(base)
       const seen: [number, Record<string, unknown>, string][] = []

@@ -5,7 +5,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { readPcapng } from '../helpers/pcapng.js'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
 
@@ -232,6 +234,36 @@ describe('the command line', function () {
         next: '1h',
         taken: 0,
       })
+    })
+
+    it('lets captures be taken, which end in order and alone', async () => {
+      const { child: instance } = await up(file)
+      const child = spawn(process.execPath, [...command, 'capture', 'one>two', '--fabric', 'a', '--fates'], {
+        env: environment,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      running.push(child)
+      const said = text(child.stderr)
+      const pieces: Buffer[] = []
+      child.stdout.on('data', (piece: Buffer) => pieces.push(piece))
+      await once(child.stdout, 'data')
+      const ended = once(child, 'close')
+      child.kill('SIGINT')
+      expect(await ended).to.deep.equal([0, null])
+      expect(await said).to.equal('0 frames recorded, 0 lost\n')
+      const { interfaces, statistics } = readPcapng(Buffer.concat(pieces))
+      expect(interfaces.map(({ name }) => name)).to.deep.equal(['one>two'])
+      expect(statistics).to.deep.equal([{ interface: 'one>two', received: 0n, dropped: 0n }])
+      expect(instance.exitCode).to.equal(null)
+
+      expect(etherloom('capture', 'three').stderr).to.match(/no port 'three'/)
+      expect(etherloom('capture', 'one').stderr).to.match(
+        /several fabrics have a port 'one'; say which: a, b\n$/,
+      )
+      expect(etherloom('capture', 'one', '--fabric', 'a', '--fates').status).to.equal(2)
+      expect(etherloom('capture', 'one', '--json').status).to.equal(2)
+      const rows = etherloom('show', 'lateness', '--json').stdout
+      expect(JSON.parse(rows)).to.deep.include({ worker: 0, count: 0, buckets: [] })
     })
 
     it('again applies the difference', async () => {

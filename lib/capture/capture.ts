@@ -1,0 +1,234 @@
+/**
+ * Captures: what ports and paths see, as pcapng, into a file, a FIFO or a stream.
+ * Made by ports, paths and fabrics. native/capture/ writes.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { native } from '../binding.js'
+import type { Engine } from '../engine.js'
+import type { EtherloomError } from '../errors.js'
+import { fromNative } from '../errors.js'
+import { integer, optional, readOptions, refuse } from '../options.js'
+import { parseSize, type Size } from '../units.js'
+
+/**
+ * Where a capture goes: the path of a file or FIFO (which somebody must read already), a stream (`'-'` is stdout), or a
+ * Unix socket on which a reader listens.
+ */
+export type CaptureOutput = string | Writable | { socket: string }
+
+export interface CaptureOptions {
+  /** Bytes kept of each frame, 0 to 262,144; 0 keeps all of it. Default 0; of a fate log 128. */
+  snapLength?: number
+  /** Ends after so many frames. Default: never by itself. */
+  count?: number
+  /**
+   * What may wait to be written, per worker; what finds it full is not recorded, and counted. 64KiB to 1GiB. Default
+   * 16MiB, taken with use.
+   */
+  buffer?: Size
+}
+
+export interface PathCaptureOptions extends CaptureOptions {
+  /** Also what is offered to the path, after its filter, as direction `in`. Default false. */
+  offered?: boolean
+}
+
+export interface CaptureStats {
+  /** Written to the output, or about to be. */
+  frames: number
+  /** Bytes of pcapng written. */
+  bytes: number
+  /** Not recorded because the buffer was full. */
+  lost: number
+}
+
+/** What is recorded. The numbers are those of native/capture/capture.hpp. */
+export const tapKinds = { frames: 0, offeredAndLeaving: 1, fates: 2 } as const
+
+/** @internal One interface of the file. */
+export interface CaptureTarget {
+  from: number
+  /** -1: the port `from` itself. */
+  to: number
+  kind: (typeof tapKinds)[keyof typeof tapKinds]
+  name: string
+  description: string
+  filter?: string
+}
+
+const running = 0
+const failed = 2
+
+/** A running capture. Ends with `close()`, with its engine, or when nobody reads its output any more. */
+export class Capture {
+  /**
+   * Resolves when it has ended and everything is written, with the error that ended it: ERR_ETHERLOOM_DEVICE for an
+   * output that took no more, undefined otherwise.
+   */
+  readonly ended: Promise<EtherloomError | undefined>
+  readonly #engine: Engine
+  readonly #id: number
+  readonly #afterwards: () => Promise<void>
+  #resolve: (error: EtherloomError | undefined) => void = () => undefined
+  #stats: CaptureStats = { frames: 0, bytes: 0, lost: 0 }
+  #closing = false
+  #done = false
+
+  private constructor(engine: Engine, id: number, afterwards: () => Promise<void>) {
+    this.#engine = engine
+    this.#id = id
+    this.#afterwards = afterwards
+    this.ended = new Promise((resolve) => (this.#resolve = resolve))
+    engine.addCapture(this)
+  }
+
+  /** @internal */
+  static async start(
+    engine: Engine,
+    output: CaptureOutput,
+    targets: CaptureTarget[],
+    options: CaptureOptions,
+    snapLength = 0,
+  ): Promise<Capture> {
+    const given = readOptions('a capture', options, {
+      snapLength: integer(0, 262_144, { unit: 'bytes', default: snapLength }),
+      count: integer(1, Number.MAX_SAFE_INTEGER, { default: 0 }),
+      buffer: optional(bufferRule, 16 << 20),
+    })
+    const sink = output === '-' ? process.stdout : output
+    if (typeof sink === 'string' && sink !== '')
+      return this.#begin(engine, { file: sink, ...given }, targets, () => Promise.resolve())
+    if (typeof sink === 'object' && 'socket' in sink && typeof sink.socket === 'string')
+      return this.#begin(engine, { socket: sink.socket, ...given }, targets, () => Promise.resolve())
+    if (typeof sink !== 'object' || !('write' in sink))
+      return refuse('the output of a capture', "a path, '-' or a writable stream", output)
+    const reader = await CaptureReader.listen()
+    try {
+      const capture = this.#begin(engine, { socket: reader.path, ...given }, targets, () => reader.close())
+      const source = await reader.source
+      const keep = sink === process.stdout
+      source.pipe(sink, { end: !keep })
+      sink.on('error', () => source.destroy())
+      sink.on('close', () => source.destroy())
+      return capture
+    } catch (error) {
+      await reader.close()
+      throw error
+    }
+  }
+
+  static #begin(
+    engine: Engine,
+    settings: object,
+    targets: CaptureTarget[],
+    afterwards: () => Promise<void>,
+  ): Capture {
+    return new Capture(
+      engine,
+      native(() => engine.native.startCapture(settings, targets)),
+      afterwards,
+    )
+  }
+
+  /** Whether it has ended. */
+  get closed(): boolean {
+    return this.#done
+  }
+
+  /** The numbers up to now; of one that has ended, its last. */
+  stats(): CaptureStats {
+    if (!this.#done) this.#read()
+    return { ...this.#stats }
+  }
+
+  /** Ends it; resolves when everything is written. A reader that takes nothing is given one second. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#closing && !this.#done) {
+      this.#closing = true
+      this.#engine.hold()
+      await this.#engine.settled(native(() => this.#engine.native.endCapture(this.#id)))
+      this.check()
+    }
+    await this.ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal Looks whether it has ended. Called whenever the native half has news. */
+  check(): void {
+    if (this.#done) return
+    const { state, errno } = this.#read()
+    if (state === running) return
+    this.#done = true
+    this.#engine.removeCapture(this)
+    if (this.#closing) this.#engine.unhold()
+    else
+      void this.#engine
+        .settled(native(() => this.#engine.native.endCapture(this.#id)))
+        .then(() => this.#forget())
+    if (this.#closing) this.#forget()
+    const error =
+      state === failed
+        ? fromNative({ errno, syscall: 'write', message: 'the capture ended early' })
+        : undefined
+    void this.#afterwards().then(() => {
+      this.#resolve(error)
+    })
+  }
+
+  #forget(): void {
+    if (!this.#engine.closed) this.#engine.native.forgetCapture(this.#id)
+  }
+
+  #read(): { state: number; errno: number } {
+    const words = Array.from(this.#engine.native.captureState(this.#id), Number)
+    const [state = running, errno = 0, frames = 0, bytes = 0, lost = 0] = words
+    this.#stats = { frames, bytes, lost }
+    return { state, errno }
+  }
+}
+
+/** @internal A socket in the file system that one capture writes to; what comes out of it is its pcapng. */
+export class CaptureReader {
+  /** The one connection. */
+  readonly source: Promise<Socket>
+
+  private constructor(
+    readonly path: string,
+    readonly close: () => Promise<void>,
+    source: Promise<Socket>,
+  ) {
+    this.source = source
+  }
+
+  static async listen(): Promise<CaptureReader> {
+    const directory = await mkdtemp(join(tmpdir(), 'etherloom-')) // mode 0700
+    const path = join(directory, 'capture')
+    const server = createServer()
+    const source = new Promise<Socket>((resolve) =>
+      server.once('connection', (socket) => {
+        socket.on('error', () => socket.destroy())
+        server.close()
+        resolve(socket)
+      }),
+    )
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve))
+    const close = async (): Promise<void> => {
+      server.close()
+      await rm(directory, { recursive: true, force: true })
+    }
+    return new CaptureReader(path, close, source)
+  }
+}
+
+function bufferRule(value: unknown, subject: string): number {
+  const bytes = parseSize(value, subject)
+  if (bytes >= 64 << 10 && bytes <= 1 << 30) return bytes
+  return refuse(subject, 'from 64KiB to 1GiB', value)
+}

@@ -1,0 +1,134 @@
+/**
+ * The `replay` option: the fates that a log recorded, met again. Reads logs; native/pipeline/fates.hpp is the other
+ * half, and docs/capture.md has the grammar of the comments.
+ */
+import { readFileSync } from 'node:fs'
+import { EtherloomError } from '../errors.js'
+import { oneOf, readOptions, refuse, required, suggestion, text } from '../options.js'
+import { partKinds, type PolicyPart } from '../policy-parts.js'
+import { SharedData } from '../shared-data.js'
+import { dropReasons, type DropReason } from '../stats.js'
+import { readPackets } from './pcapng.js'
+
+export interface Replay {
+  /** A fate log. It is read when the policy is set. */
+  file: string
+  /** Which path of the log, as `'a>b'`; needed when it has several. */
+  path?: string
+  /** What frames after the log's last meet: nothing (`pass`), or its first fates again (`loop`). Default `pass`. */
+  end?: 'pass' | 'loop'
+}
+
+export interface ReplayOptions {
+  /** Applies the fates of a log again, by the number of the frame: a file, or which path of it, and what then. */
+  replay?: string | Replay
+}
+
+interface CheckedReplay {
+  fates: SharedData
+  loop: boolean
+}
+
+const reasons = Object.keys(dropReasons) as DropReason[]
+
+/** @internal */
+export const replayRule = (value: unknown, subject: string): CheckedReplay => {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null))
+    refuse(subject, "the path of a fate log, or { file, path, end: 'loop' }", value)
+  const { file, path, end } = readOptions(subject, typeof value === 'string' ? { file: value } : value, {
+    file: required(text({ max: 4096 })),
+    path: text(),
+    end: oneOf(['pass', 'loop'], 'pass'),
+  })
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(file)
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: cannot read '${file}'`, { cause })
+  }
+  return {
+    fates: new SharedData('fates', readFates(bytes, `fate log '${file}'`, path)),
+    loop: end === 'loop',
+  }
+}
+
+/** @internal */
+export function replayPart(replay: CheckedReplay | undefined): PolicyPart | undefined {
+  return replay && { kind: partKinds.replay, words: [replay.fates, replay.loop ? 1n : 0n] }
+}
+
+/** What one frame met: `ends` by copy, a delay in nanoseconds or -1 - reason. */
+interface Fate {
+  flipped: number
+  ends: bigint[]
+}
+
+/** The fates of one path of a log, as the native half reads them: from the lowest number on, gaps pass. */
+function readFates(bytes: Uint8Array, subject: string, path: string | undefined): Uint8Array {
+  const paths = new Map<string, Map<number, Fate>>()
+  for (const packet of readPackets(bytes, subject)) {
+    let fates = paths.get(packet.interface)
+    if (!fates) paths.set(packet.interface, (fates = new Map<number, Fate>()))
+    for (const comment of packet.comments) addFate(fates, comment, subject)
+  }
+  const names = [...paths.keys()]
+  if (path !== undefined && !paths.has(path))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `${subject} has no path '${path}'${suggestion(path, names)}`,
+    )
+  if (path === undefined && names.length > 1)
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} has several paths`, {
+      hint: `say which: ${names.join(', ')}`,
+    })
+  const fates = paths.get(path ?? names[0] ?? '') ?? new Map<number, Fate>()
+  const numbers = [...fates.keys()].sort((left, right) => left - right)
+  const [first = 0] = numbers
+  const last = numbers.at(-1) ?? -1
+  const words: bigint[] = []
+  for (let number = first; number <= last; number++) {
+    const { flipped, ends } = fates.get(number) ?? { flipped: 0, ends: [0n] }
+    words.push((BigInt(flipped) << 32n) | BigInt(ends.length))
+    for (const end of ends) words.push(BigInt.asUintN(64, end))
+  }
+  return new Uint8Array(BigUint64Array.from(words).buffer)
+}
+
+function addFate(fates: Map<number, Fate>, comment: string, subject: string): void {
+  const words = new Map(
+    comment.split(' ').map((word): [string, string] => {
+      const [key = '', value = ''] = word.split('=')
+      return [key, value]
+    }),
+  )
+  const number = words.get('n')
+  const fate = words.get('fate')
+  if (number === undefined || fate === undefined) return // refused by the filter, or somebody's own comment
+  const integer = (key: string, fallback: number): number => {
+    const value = words.get(key)
+    if (value === undefined) return fallback
+    if (/^\d+$/.test(value) && Number(value) <= 0xffff_ffff) return Number(value)
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' has a bad '${key}'`)
+  }
+  const end = endOf(words, comment, subject)
+  const segments = integer('segments', 1)
+  const copies = integer('copies', 1)
+  const copy = integer('copy', 0)
+  if (copies < 1 || copies > 1024 || segments > 65_536 || copy >= copies)
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' is out of range`)
+  for (let index = 0; index < segments; index++) {
+    const place = integer('n', 0) + index
+    let entry = fates.get(place)
+    if (!entry) fates.set(place, (entry = { flipped: 0, ends: new Array<bigint>(copies).fill(0n) }))
+    if (words.has('corrupted')) entry.flipped = integer('corrupted', 0) + 1
+    if (copy < entry.ends.length) entry.ends[copy] = end
+  }
+}
+
+function endOf(words: Map<string, string>, comment: string, subject: string): bigint {
+  const [, nanoseconds] = /^(\d+)ns$/.exec(words.get('delay') ?? '') ?? []
+  if (words.get('fate') === 'delivered' && nanoseconds !== undefined) return BigInt(nanoseconds)
+  const reason = reasons.indexOf(words.get('reason') as DropReason)
+  if (words.get('fate') === 'dropped' && reason >= 0) return BigInt(-1 - reason)
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' is not a fate`)
+}
