@@ -42,6 +42,7 @@ const systemPackages = {
     ['doctest-dev', () => header('doctest/doctest.h')],
     ['libpcap-dev', () => header('pcap/pcap.h')], // the pcap witness is built against it
     ['tcpdump', () => command('tcpdump')],
+    ['user-mode-linux', () => process.arch !== 'x64' || command('linux.uml')], // the reference kernel; x86 only
   ],
   lint: [
     ['clang-format-14', () => command('clang-format-14')],
