@@ -5,7 +5,7 @@
 import type { SharedData } from './shared-data.js'
 
 /** The same numbers as native/binding/policies.cpp. An impairment's is `impairment` and its place in the table. */
-export const partKinds = { filter: 0, line: 1, travel: 2, impairment: 16 } as const
+export const partKinds = { filter: 0, line: 1, travel: 2, netem: 3, impairment: 16 } as const
 
 export interface PolicyPart {
   kind: number

@@ -8,6 +8,7 @@
 import { z } from 'zod'
 import { interfaceAddress } from '../addresses.js'
 import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
+import { netemRules } from '../netem/netem.js'
 import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
 import type { Duration, QueueLimit, Rate, Size } from '../units.js'
 import type { Match } from '../filters/match.js'
@@ -141,6 +142,11 @@ const policyShape = {
     description:
       'How much may wait for the line: frames, bytes or time. Default: 1000 frames or 100 ms, the larger.',
     examples: ['50frames', '64KiB', '200ms'],
+  }).exactOptional(),
+  netem: leaf<string>('string', netemRules.netem, {
+    description:
+      "The words that follow 'netem' in a tc command: does what the kernel's netem does, instead of the other keys.",
+    examples: ['delay 100ms 10ms 25% distribution normal loss gemodel 1% 10% rate 10mbit'],
   }).exactOptional(),
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER, undefined, {
     description: "Seed of this path's random draws, instead of one derived from the topology's.",

@@ -28,7 +28,7 @@ struct PartHead {
 static_assert(sizeof(PartHead) == wordBytes);
 
 /// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
-enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Impairment = 16 };
+enum PartKind : std::uint32_t { Filter = 0, Line = 1, Travel = 2, Netem = 3, Impairment = 16 };
 
 /// Takes values from the front of bytes that hold them.
 class Words {
@@ -83,7 +83,52 @@ TravelSettings travelOf(Words& words) {
   return travel;
 }
 
-Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
+/// A table of delays, or nothing: whether there is one, and its number.
+const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
+  const bool any = words.integer() != 0;
+  const std::uint64_t number = words.integer();
+  return any ? std::get<std::unique_ptr<const DelayTable>>(shared[number]).get() : nullptr;
+}
+
+/// In the order of lib/netem/netem.ts.
+NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
+  const auto u32 = [&] { return static_cast<std::uint32_t>(words.integer()); };
+  const auto s32 = [&] { return static_cast<std::int32_t>(words.integer()); };
+  NetemSettings netem;
+  const bool seeded = words.integer() != 0;
+  const std::uint64_t seed = words.integer();
+  if (seeded) netem.seed = seed;
+  netem.limit = u32();
+  netem.delay = words.duration();
+  netem.jitter = s32();
+  netem.table = tableOf(words, shared);
+  netem.delayCorrelation = u32();
+  netem.loss = static_cast<NetemSettings::Loss>(words.integer());
+  for (std::uint32_t* value : {&netem.lossProbability, &netem.lossCorrelation, &netem.p13, &netem.p31,
+                               &netem.p32, &netem.p23, &netem.p14, &netem.p, &netem.r, &netem.h, &netem.k1}) {
+    *value = u32();
+  }
+  netem.ecn = words.integer() != 0;
+  for (std::uint32_t* value :
+       {&netem.duplicate, &netem.duplicateCorrelation, &netem.corrupt, &netem.corruptCorrelation,
+        &netem.reorder, &netem.reorderCorrelation, &netem.gap}) {
+    *value = u32();
+  }
+  netem.rate = words.integer();
+  netem.packetOverhead = s32();
+  netem.cellSize = u32();
+  netem.cellOverhead = s32();
+  netem.slot.least = words.duration();
+  netem.slot.most = words.duration();
+  netem.slot.delay = words.duration();
+  netem.slot.jitter = s32();
+  netem.slot.table = tableOf(words, shared);
+  netem.slot.packets = s32();
+  netem.slot.bytes = s32();
+  return netem;
+}
+
+Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<const SharedData> shared) {
   switch (kind) {
     case PartKind::Filter: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
@@ -96,6 +141,9 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words) {
       return {};
     case PartKind::Travel:
       policy.travel = travelOf(words);
+      return {};
+    case PartKind::Netem:
+      policy.netem = netemOf(words, shared);
       return {};
     default:
       policy.impairments.push_back(impairmentKinds()[kind - PartKind::Impairment].make(words.rest<double>()));
@@ -131,7 +179,7 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
       built->allowed = (head.flags & allowedFlag) != 0;
       for (Words words(record.subspan(sizeof head)); !words.empty();) {
         const auto [kind, count] = words.take<PartHead>();
-        if (auto added = addPart(*built, kind, words.takeWords(count)); !added) return added.error();
+        if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
       }
       known = policy = std::move(built);
     }

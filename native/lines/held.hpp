@@ -24,14 +24,18 @@ struct Held {
   std::uint32_t copy = 0;  ///< which copy of the frame, from 0
 };
 
-/// The order in which frames leave at one port: by time, ties in an order that no schedule of threads can
-/// change.
-inline bool leavesBefore(const Held& a, const Held& b) {
+/// The order of frames that leave at the same time: one that no schedule of threads can change.
+inline bool cameBefore(const Held& a, const Held& b) {
   const auto key = [](const Held& held) {
-    return std::tuple(held.due, held.frame->arrival, held.frame->from, held.frame->number,
-                      held.frame->segment, held.copy);
+    return std::tuple(held.frame->arrival, held.frame->from, held.frame->number, held.frame->segment,
+                      held.copy);
   };
   return key(a) < key(b);
+}
+
+/// The order in which frames leave at one port: by time, then as they came.
+inline bool leavesBefore(const Held& a, const Held& b) {
+  return a.due != b.due ? a.due < b.due : cameBefore(a, b);
 }
 
 /// The slots of one worker. Address space at creation, pages with use; nothing is allocated later.

@@ -19,8 +19,10 @@ bool Line::offer(Held* held, const LineSettings& settings, Instant at) noexcept 
   held->bits = (held->frame->length + settings.overhead) * 8;
   held->next = nullptr;
   if (!inService_) {
-    finish_ = at;
-    remainder_ = 0;
+    if (finish_ < at) {  // else what was served last left ahead of its time
+      finish_ = at;
+      remainder_ = 0;
+    }
     serve(held);
     return true;
   }

@@ -4,41 +4,6 @@
 #include <utility>
 
 namespace etherloom {
-namespace {
-
-/// Joins two heaps: the later root becomes the first child of the earlier. Either may be empty.
-Held* meld(Held* a, Held* b) {
-  if (!a) return b;
-  if (!b) return a;
-  if (leavesBefore(*b, *a)) std::swap(a, b);
-  b->next = a->child;
-  a->child = b;
-  return a;
-}
-
-/// One heap from the children of a removed root: melded in pairs from the left, the pairs from the right.
-Held* meldSiblings(Held* first) {
-  Held* pairs = nullptr;
-  while (first) {
-    Held* second = first->next;
-    Held* rest = second ? second->next : nullptr;
-    first->next = nullptr;
-    if (second) second->next = nullptr;
-    Held* pair = meld(first, second);
-    pair->next = pairs;
-    pairs = pair;
-    first = rest;
-  }
-  Held* root = nullptr;
-  while (pairs) {
-    Held* rest = std::exchange(pairs->next, nullptr);
-    root = meld(root, pairs);
-    pairs = rest;
-  }
-  return root;
-}
-
-}  // namespace
 
 void Travel::depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
                     StageState& reorder) noexcept {
@@ -53,21 +18,29 @@ void Travel::depart(Held* held, const TravelSettings& settings, Instant at, Stag
   held->due = std::max(at, at + travel);
   if (!mayOvertake) held->due = std::max(held->due, latest_);
   latest_ = std::max(latest_, held->due);
-  held->next = nullptr;
-  held->child = nullptr;
   ++size_;
   segments_ += held->frame->offload.segments;
-  if (mayOvertake) {
-    root_ = meld(root_, held);
-    return;
-  }
+  if (mayOvertake) return overtaking_.push(held);
+  append(held);
+}
+
+void Travel::arriveAt(Held* held, Instant due) noexcept {
+  held->due = latest_ = std::max(due, latest_);
+  ++size_;
+  segments_ += held->frame->offload.segments;
+  append(held);
+}
+
+void Travel::append(Held* held) noexcept {
+  held->next = nullptr;
   (first_ ? last_->next : first_) = held;
   last_ = held;
 }
 
 const Held* Travel::head() const noexcept {
-  if (!first_ || !root_) return first_ ? first_ : root_;
-  return leavesBefore(*root_, *first_) ? root_ : first_;
+  const Held* other = overtaking_.top();
+  if (!first_ || !other) return first_ ? first_ : other;
+  return leavesBefore(*other, *first_) ? other : first_;
 }
 
 Instant Travel::due() const noexcept {
@@ -81,8 +54,7 @@ Held* Travel::arrive() noexcept {
   if (head() == first_) {
     held = std::exchange(first_, first_->next);
   } else {
-    held = std::exchange(root_, meldSiblings(root_->child));
-    held->child = nullptr;
+    held = overtaking_.pop();
   }
   held->next = nullptr;
   segments_ -= held->frame->offload.segments;

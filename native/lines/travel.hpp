@@ -2,9 +2,8 @@
 // Called by the pipeline on the worker of the path's to-port.
 //
 // Theory of operation. A frame that may not overtake is due no earlier than every frame before it, so a list
-// keeps them in order for nothing. Frames that may overtake go into a pairing heap (Fredman, Sedgewick,
-// Sleator, Tarjan, Algorithmica 1, 1986), linked through the frames themselves: insertion O(1), removal O(log
-// n) amortised. What arrives next is the earlier of the two heads.
+// keeps them in order for nothing. Frames that may overtake go into a heap. What arrives next is the earlier
+// of the two heads.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +12,7 @@
 
 #include "impairments/impairment.hpp"
 #include "lines/held.hpp"
+#include "lines/held_heap.hpp"
 
 namespace etherloom {
 
@@ -30,6 +30,11 @@ class Travel {
   void depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
               StageState& reorder) noexcept;
 
+  /// Takes a frame that arrives at `due`, behind all that it has already.
+  void arriveAt(Held* held, Instant due) noexcept;
+  /// The arrival of the last of all frames so far; long ago where there were none.
+  [[nodiscard]] Instant latest() const noexcept { return latest_; }
+
   /// When the next frame arrives; never if none is on its way.
   [[nodiscard]] Instant due() const noexcept;
   /// The frame that arrives next, or nullptr.
@@ -44,9 +49,11 @@ class Travel {
   [[nodiscard]] std::uint64_t segments() const noexcept { return segments_; }
 
  private:
+  void append(Held* held) noexcept;
+
   Held* first_ = nullptr;  // in order
   Held* last_ = nullptr;
-  Held* root_ = nullptr;                                      // may overtake
+  HeldHeap overtaking_;
   Instant latest_{std::numeric_limits<std::int64_t>::min()};  // arrival of the last of all frames so far
   std::size_t size_ = 0;
   std::uint64_t segments_ = 0;

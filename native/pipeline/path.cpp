@@ -23,9 +23,12 @@ std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::s
 }
 
 Path::Path(Attachment& from, Attachment& to, std::uint64_t seed)
-    : from_(from), to_(to), stages_(seedStages(seed)) {}
+    : from_(from), to_(to), stages_(seedStages(seed)), netem_(seed) {}
 
-void Path::reseed(std::uint64_t seed) { stages_ = seedStages(seed); }
+void Path::reseed(std::uint64_t seed) {
+  stages_ = seedStages(seed);
+  netem_.reseed(seed);
+}
 
 void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
   while (due() <= frame->arrival) step(tools);
@@ -33,7 +36,9 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
 
   Sequence::Update update(account.sequence);
   account.admitted.add(frame->offload.segments);
-  if (isSuperFrame(*frame)) [[unlikely]] {
+  if (policy.netem) {
+    admitToNetem(frame, *policy.netem, tools);
+  } else if (isSuperFrame(*frame)) [[unlikely]] {
     admitSegments(frame, policy, tools);
   } else if (policy.impairments.empty()) {
     send(frame, 0, policy, tools);
@@ -94,6 +99,7 @@ void Path::conclude(const Passage& passage, const Policy& policy, PathTools& too
 // A policy takes hold with the first frame that it judges: loss models start anew, streams and what is held
 // stay.
 void Path::adopt(const Policy& policy) noexcept {
+  settle(policy);
   policySerial_ = policy.serial;
   travelSettings_ = policy.travel;
   for (StageState& stage : stages_) stage.memory = 0;
@@ -122,29 +128,46 @@ void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32
 // out of one before it is held, if there is a small one.
 void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
-  if (atOnce && due() == Instant::never()) {
-    account.staged.add(frame->offload.segments);
-    return tools.stage(tools.worker, to_, {frame, &account});
-  }
-  if (frame->bufferClass == BufferClass::Large && frame->length <= FramePool::smallCapacity) {
-    if (Frame* small = tools.pool.copy(*frame)) tools.pool.release(std::exchange(frame, small));
-  }
-  const std::size_t own = line_.waiting() + travel_.size();
-  const bool share = own <= tools.held.size() - tools.held.outstanding();
-  if (!share) return drop(frame, DropReason::NoBuffer, tools);
+  if (atOnce && due() == Instant::never()) return stageNow(frame, tools);
+  shrink(frame, tools);
+  if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, tools);
   if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
-  Held* held = tools.held.acquire();
-  if (!held) {
-    FramePool::unhold(*frame);
-    return drop(frame, DropReason::NoBuffer, tools);
-  }
-  held->frame = frame;
-  held->copy = copy;
+  Held* held = keep(frame, copy, tools);
+  if (!held) return;
   if (!policy.line && line_.empty()) {
     depart(held, frame->arrival);
   } else if (!line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
     drop(take(held, tools), DropReason::Queue, tools);
   }
+}
+
+void Path::stageNow(Frame* frame, PathTools& tools) noexcept {
+  account.staged.add(frame->offload.segments);
+  tools.stage(tools.worker, to_, {frame, &account});
+}
+
+/// Moves a short frame out of a large buffer, if there is a small one.
+void Path::shrink(Frame*& frame, PathTools& tools) noexcept {
+  if (frame->bufferClass != BufferClass::Large || frame->length > FramePool::smallCapacity) return;
+  if (Frame* small = tools.pool.copy(*frame)) tools.pool.release(std::exchange(frame, small));
+}
+
+bool Path::hasShare(const PathTools& tools) const noexcept {
+  const std::size_t own = line_.waiting() + travel_.size() + netem_.size();
+  return own <= tools.held.size() - tools.held.outstanding();
+}
+
+/// A slot for a frame that may be held; without one the frame is dropped.
+Held* Path::keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept {
+  Held* held = tools.held.acquire();
+  if (!held) {
+    FramePool::unhold(*frame);
+    drop(frame, DropReason::NoBuffer, tools);
+    return nullptr;
+  }
+  held->frame = frame;
+  held->copy = copy;
+  return held;
 }
 
 // What may not be held as it is: of a super-frame, perhaps its wire frames may.
@@ -162,13 +185,14 @@ void Path::depart(Held* held, Instant at) noexcept {
 
 void Path::step(PathTools& tools) noexcept {
   Sequence::Update update(account.sequence);
-  if (line_.due() <= travel_.due()) {
+  const Instant at = due();
+  if (line_.due() == at) {
     Held* held = line_.finish();
     depart(held, held->due);
-  } else {
-    Frame* frame = take(travel_.arrive(), tools);
-    account.staged.add(frame->offload.segments);
-    tools.stage(tools.worker, to_, {frame, &account});
+  } else if (travel_.due() == at) {
+    stageNow(take(travel_.arrive(), tools), tools);
+  } else if (Held* held = netem_.dequeue()) {
+    stageNow(take(held, tools), tools);
   }
   countHeld();
 }
@@ -181,6 +205,7 @@ void Path::flush(PathTools& tools) noexcept {
   }
   if (!line_.empty()) drop(take(line_.finish(), tools), DropReason::Flush, tools);
   while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, tools);
+  while (Held* held = netem_.take()) drop(take(held, tools), DropReason::Flush, tools);
   countHeld();
 }
 
@@ -197,20 +222,21 @@ void Path::drop(Frame* frame, DropReason reason, PathTools& tools) noexcept {
 }
 
 void Path::countHeld() noexcept {
-  account.waiting.set(line_.waiting());
+  account.waiting.set(line_.waiting() + netem_.size());
   account.travelling.set(travel_.segments() + (line_.empty() ? 0 : 1));
 }
 
 const Held* Path::head() const noexcept {
-  return line_.due() <= travel_.due() ? line_.inService() : travel_.head();
+  const Instant at = due();
+  if (line_.due() == at) return line_.inService();
+  return travel_.due() == at ? travel_.head() : netem_.head();
 }
 
-Instant Path::due() const noexcept { return std::min(line_.due(), travel_.due()); }
+Instant Path::due() const noexcept { return std::min({line_.due(), travel_.due(), netem_.due()}); }
 
 bool Path::before(const Path& other) const noexcept {
-  const Held* mine = head();
-  const Held* theirs = other.head();
-  return leavesBefore(*mine, *theirs);
+  const Instant mine = due(), theirs = other.due();
+  return mine != theirs ? mine < theirs : cameBefore(*head(), *other.head());
 }
 
 }  // namespace etherloom

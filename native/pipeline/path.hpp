@@ -17,6 +17,11 @@
 // happened to as it came. Before a line, jitter or reorder all of it is cut, so a line serves, and a limit
 // counts, wire frames only. Where there is no large buffer for a train, or none may be held any more, small
 // ones take its wire frames.
+//
+// Under a policy with netem, what netem does takes the place of impairments, line and travel
+// (path_netem.cpp). When a policy takes the place of another, frames that wait in netem, and on a line if the
+// new policy has netem, begin at once to travel to the instant at which they would have left: nothing can
+// change that any more, and no new frame comes before it.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +30,7 @@
 #include "frame/batch.hpp"
 #include "lines/held.hpp"
 #include "lines/line.hpp"
+#include "lines/netem.hpp"
 #include "lines/travel.hpp"
 #include "pipeline/departures.hpp"
 #include "pipeline/policy.hpp"
@@ -68,6 +74,7 @@ class Path {
 
  private:
   void adopt(const Policy& policy) noexcept;
+  void settle(const Policy& policy) noexcept;
   void admitSegments(Frame* superFrame, const Policy& policy, PathTools& tools) noexcept;
   void impair(Passage& passage, const Policy& policy) noexcept;
   void conclude(const Passage& passage, const Policy& policy, PathTools& tools) noexcept;
@@ -77,6 +84,14 @@ class Path {
                 PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
+  void shrink(Frame*& frame, PathTools& tools) noexcept;
+  [[nodiscard]] bool hasShare(const PathTools& tools) const noexcept;
+  [[nodiscard]] Held* keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept;
+  void stageNow(Frame* frame, PathTools& tools) noexcept;
+  void admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& tools) noexcept;
+  void enterNetem(Frame* frame, bool clone, const NetemSettings& settings, PathTools& tools) noexcept;
+  void queueInNetem(Frame* frame, bool clone, bool beside, const NetemSettings& settings,
+                    PathTools& tools) noexcept;
   void depart(Held* held, Instant at) noexcept;
   [[nodiscard]] Frame* take(Held* held, PathTools& tools) noexcept;
   void drop(Frame* frame, DropReason reason, PathTools& tools) noexcept;
@@ -90,6 +105,7 @@ class Path {
   StageStates stages_;
   Line line_;
   Travel travel_;
+  Netem netem_;
 };
 
 /// The seed of a path, from its engine's and the names that make it this path.

@@ -10,6 +10,7 @@
 #include "filters/program.hpp"
 #include "impairments/impairment.hpp"
 #include "lines/line.hpp"
+#include "lines/netem.hpp"
 #include "lines/travel.hpp"
 
 namespace etherloom {
@@ -21,14 +22,16 @@ struct Policy {
   std::vector<std::unique_ptr<const Impairment>> impairments;  ///< in the order of Stage
   std::optional<LineSettings> line;
   TravelSettings travel;
+  std::optional<NetemSettings> netem;  ///< then nothing else but the filter
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {
-    return line || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
+    return line || netem || travel.jitter.nanoseconds != 0 || travel.reorder > 0;
   }
   /// False when a frame that passes the filter leaves as it came, at once.
   [[nodiscard]] bool shapes() const {
-    return !impairments.empty() || line || travel.delay.nanoseconds != 0 || travel.jitter.nanoseconds != 0;
+    return !impairments.empty() || line || netem || travel.delay.nanoseconds != 0 ||
+           travel.jitter.nanoseconds != 0;
   }
 };
 

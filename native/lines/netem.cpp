@@ -1,0 +1,225 @@
+#include "lines/netem.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace etherloom {
+namespace {
+
+constexpr std::uint64_t nanosecondsPerSecond = 1'000'000'000;
+constexpr std::int64_t unlimited = std::numeric_limits<std::int32_t>::max();
+/// Nothing leaves later than this, 146 years from the clock's origin.
+constexpr std::int64_t horizon = std::numeric_limits<std::int64_t>::max() / 2;
+
+/// The states of the 4-state model, and of Gilbert-Elliott's. Both begin in 0.
+enum State : std::uint8_t { GapReceived = 0, BurstReceived, BurstLost, GapLost };
+enum Gilbert : std::uint8_t { Good = 0, Bad };
+
+/// A delay from a draw: `sigma` to either side of `mu`, or in the shape of the table.
+std::int64_t shapedDelay(std::int64_t mu, std::int32_t sigma, const DelayTable* table, std::uint32_t drawn) {
+  if (!table) return mu - sigma + drawn % (2 * static_cast<std::uint32_t>(sigma));
+  const std::int64_t value = table->values[drawn % table->values.size()];
+  const std::int64_t fine = sigma % DelayTable::scale * value;
+  const std::int64_t half = fine >= 0 ? DelayTable::scale / 2 : -DelayTable::scale / 2;
+  return (fine + half) / DelayTable::scale + sigma / DelayTable::scale * value + mu;
+}
+
+/// How long so many bytes take, rounded down; the settings' ranges keep it within 64 bits.
+std::int64_t serviceTime(const NetemSettings& settings, std::uint32_t length) {
+  auto bytes =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, length + std::int64_t{settings.packetOverhead}));
+  if (settings.cellSize != 0) {
+    const std::uint64_t cells = (bytes + settings.cellSize - 1) / settings.cellSize;
+    bytes = cells * static_cast<std::uint64_t>(settings.cellSize + std::int64_t{settings.cellOverhead});
+  }
+  return static_cast<std::int64_t>(
+      std::min<std::uint64_t>(bytes * nanosecondsPerSecond / settings.rate, horizon));
+}
+
+}  // namespace
+
+void Netem::reseed(std::uint64_t pathSeed) noexcept {
+  generator_ = Taus113(deriveSeed(pathSeed, "netem", "seeded"));
+  unseeded_ = Random(deriveSeed(pathSeed, "netem", "unseeded"));
+}
+
+void Netem::configure(const NetemSettings& settings, Instant notBefore) noexcept {
+  if (settings.seed) generator_ = Taus113(*settings.seed);
+  for (std::uint32_t* last : {&lastDelay_, &lastLoss_, &lastDuplicate_, &lastReorder_, &lastCorrupt_}) {
+    *last = static_cast<std::uint32_t>(unseeded_.next() >> 32);
+  }
+  lossState_ = 0;
+  delayedSince_ = 0;
+  notBefore_ = notBefore;
+  slot_ = settings.slot;
+  slotted_ = slot_.any();
+  slotNext_ = {std::numeric_limits<std::int64_t>::min()};
+}
+
+bool Netem::duplicates(const NetemSettings& settings) noexcept {
+  return settings.duplicate != 0 && settings.duplicate >= draw(settings.duplicateCorrelation, lastDuplicate_);
+}
+
+bool Netem::loses(const NetemSettings& settings) noexcept {
+  switch (settings.loss) {
+    case NetemSettings::Loss::Random:
+      return settings.lossProbability != 0 &&
+             settings.lossProbability >= draw(settings.lossCorrelation, lastLoss_);
+    case NetemSettings::Loss::FourState:
+      return losesByState(settings);
+    case NetemSettings::Loss::Gemodel:
+      return losesByGemodel(settings);
+  }
+  return false;
+}
+
+bool Netem::losesByState(const NetemSettings& settings) noexcept {
+  const std::uint32_t drawn = generator_.next();
+  const auto go = [&](State state) {
+    lossState_ = state;
+    return state == BurstLost || state == GapLost;
+  };
+  switch (lossState_) {
+    case GapReceived:
+      if (drawn < settings.p14) return go(GapLost);
+      return go(drawn < settings.p13 + settings.p14 ? BurstLost : GapReceived);
+    case BurstReceived:
+      return go(drawn < settings.p23 ? BurstLost : BurstReceived);
+    case BurstLost:
+      if (drawn < settings.p32) return go(BurstReceived);
+      return go(drawn < settings.p31 + settings.p32 ? GapReceived : BurstLost);
+    default:
+      return go(GapReceived);
+  }
+}
+
+// The state before the transition decides.
+bool Netem::losesByGemodel(const NetemSettings& settings) noexcept {
+  if (lossState_ == Good) {
+    if (generator_.next() < settings.p) lossState_ = Bad;
+    return generator_.next() < settings.k1;
+  }
+  if (generator_.next() < settings.r) lossState_ = Good;
+  return generator_.next() > settings.h;
+}
+
+bool Netem::corrupts(const NetemSettings& settings) noexcept {
+  return settings.corrupt != 0 && settings.corrupt >= draw(settings.corruptCorrelation, lastCorrupt_);
+}
+
+std::uint64_t Netem::corruptBit(std::uint32_t length) noexcept {
+  return unseeded_.below(std::uint64_t{length} * 8);
+}
+
+Netem::Place Netem::place(const NetemSettings& settings, std::uint32_t length, Instant now) noexcept {
+  const bool delays = settings.gap == 0 || delayedSince_ < settings.gap - 1 ||
+                      settings.reorder < draw(settings.reorderCorrelation, lastReorder_);
+  if (!delays) {
+    delayedSince_ = 0;
+    return {true, now};
+  }
+  ++delayedSince_;
+  std::int64_t delay = settings.delay.nanoseconds;
+  if (settings.jitter != 0) {
+    const std::uint32_t drawn = draw(settings.delayCorrelation, lastDelay_);
+    delay = shapedDelay(delay, settings.jitter, settings.table, drawn);
+  }
+  Instant from = now;
+  if (settings.rate != 0) {
+    // Behind whatever leaves last; the configured delay is what is left of it by then.
+    Instant last{std::numeric_limits<std::int64_t>::min()};
+    if (lastFirst_) last = lastFirst_->due;
+    if (!delayed_.empty()) last = std::max(last, latest_);
+    if (notBefore_ > now) last = std::max(last, notBefore_);
+    if (last.nanoseconds != std::numeric_limits<std::int64_t>::min()) {
+      delay = std::max<std::int64_t>(0, delay - (last - now).nanoseconds);
+      from = last;
+    }
+    delay += serviceTime(settings, length);
+  }
+  return {false, {std::min(from.nanoseconds + std::min(delay, horizon), horizon)}};
+}
+
+void Netem::put(Held* held, const Place& place) noexcept {
+  held->due = place.at;
+  ++size_;
+  if (place.first) {
+    held->next = first_;
+    first_ = held;
+    if (!lastFirst_) lastFirst_ = held;
+    return;
+  }
+  latest_ = delayed_.empty() ? place.at : std::max(latest_, place.at);
+  delayed_.push(held);
+}
+
+Held* Netem::dequeue() noexcept {
+  const Instant now = due();
+  if (!first_ && !opens(now)) return nullptr;
+  Held* held = take();
+  poke(now);
+  return held;
+}
+
+/// Whether the first of the delayed frames may leave. Begins slots, and takes the frame from their budgets.
+bool Netem::opens(Instant now) noexcept {
+  if (delayed_.empty()) return false;
+  const Held& head = *delayed_.top();
+  if (slotted_ && slotNext_ < head.due) nextSlot(now);
+  if (head.due > now || (slotted_ && slotNext_ > now)) {
+    wake_ = slotted_ ? std::max(head.due, slotNext_) : head.due;
+    return false;
+  }
+  if (slotted_) {
+    bytesLeft_ -= head.frame->length;
+    if (--packetsLeft_ <= 0 || bytesLeft_ <= 0) nextSlot(now);
+  }
+  return true;
+}
+
+// Without slots an attempt that lets nothing go changes nothing, and may be left out.
+void Netem::poke(Instant now) noexcept {
+  if (size_ == 0) return;
+  wake_ = slotted_ || first_ ? now : std::max(now, delayed_.top()->due);
+}
+
+Held* Netem::take() noexcept {
+  Held* held = nullptr;
+  if (first_) {
+    held = std::exchange(first_, first_->next);
+    held->next = nullptr;
+    if (!first_) lastFirst_ = nullptr;
+  } else if (!delayed_.empty()) {
+    held = delayed_.pop();
+  }
+  if (held) --size_;
+  if (size_ == 0) wake_ = Instant::never();
+  return held;
+}
+
+/// A value for a decision: uniform, or an average of that and the one before it.
+std::uint32_t Netem::draw(std::uint32_t correlation, std::uint32_t& last) noexcept {
+  const std::uint64_t drawn = generator_.next();
+  if (correlation == 0) return static_cast<std::uint32_t>(drawn);
+  const std::uint64_t weight = std::uint64_t{correlation} + 1;
+  return last =
+             static_cast<std::uint32_t>((drawn * ((std::uint64_t{1} << 32) - weight) + last * weight) >> 32);
+}
+
+void Netem::nextSlot(Instant now) noexcept {
+  std::int64_t wait = 0;
+  if (slot_.table) {
+    wait = slot_.delay.nanoseconds;
+    if (slot_.jitter != 0) wait = shapedDelay(wait, slot_.jitter, slot_.table, generator_.next());
+  } else {
+    const std::uint64_t spread = static_cast<std::uint64_t>((slot_.most - slot_.least).nanoseconds);
+    const auto extra = static_cast<unsigned __int128>(unseeded_.next() >> 32) * spread >> 32;
+    wait = slot_.least.nanoseconds + static_cast<std::int64_t>(extra);
+  }
+  slotNext_ = {std::min(now.nanoseconds + wait, horizon)};
+  packetsLeft_ = slot_.packets == 0 ? unlimited : slot_.packets;
+  bytesLeft_ = slot_.bytes == 0 ? unlimited : slot_.bytes;
+}
+
+}  // namespace etherloom
