@@ -130,7 +130,10 @@ describeUnless(lacksReferenceKernel(), "a path with tc's words and the kernel wi
     it(`${task.netem}: every frame of a burst leaves when it does here`, async () => {
       const { sent, arrived } = kernelOf(task)
       const inTime = countWithin(sent, 200 * ms)
-      const frames = sent.map(({ from }, tag) => ({ at: from, length: tag === 0 ? task.first : task.length }))
+      const frames = sent.map(({ from }, tag) => ({
+        at: from,
+        length: (tag === 0 ? task.first : task.length)!,
+      }))
       const ours = await replay(task.netem, frames)
       expect(tagsOf(arrived)).to.deep.equal(tagsOf(ours))
       const uncertain = sent[0]!.to - sent[0]!.from

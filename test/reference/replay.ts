@@ -28,7 +28,7 @@ export async function replay(netem: string, frames: readonly Sent[]): Promise<Ar
 
     const arrived: Arrived[] = []
     const advanceTo = (time: number) => {
-      engine.advance(`${BigInt(time) - engine.now()}ns`)
+      engine.advance(`${time - Number(engine.now())}ns`)
       arrived.push(...take(right).map(({ tag, at }) => ({ tag, at: Number(at) })))
     }
     frames.forEach(({ at, length }, tag) => {
