@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { Stop, filesUnder, main, run, runPackage } from './tools.mjs'
 
 const { values } = parseArgs({ options: { fix: { type: 'boolean' }, tidy: { type: 'boolean' } } })
-const nativeFiles = filesUnder('native', 'test/native', 'bench').filter((name) =>
+const nativeFiles = filesUnder('native', 'test/native', 'test/reference', 'bench').filter((name) =>
   /\.(c|h|cpp|hpp)$/.test(name),
 )
 

@@ -43,6 +43,7 @@ const systemPackages = {
     ['libpcap-dev', () => header('pcap/pcap.h')], // the pcap witness is built against it
     ['tcpdump', () => command('tcpdump')],
     ['tshark', () => command('tshark')], // reads what captures write
+    ['user-mode-linux', () => process.arch !== 'x64' || command('linux.uml')], // the reference kernel; x86 only
   ],
   lint: [
     ['clang-format-14', () => command('clang-format-14')],

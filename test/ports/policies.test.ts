@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { readdirSync } from 'node:fs'
 import { Hub } from '../../lib/index.js'
 import { closing, expectBalance, until } from '../helpers/fabric.js'
-import { describeOnDevices } from '../helpers/kernel.js'
+import { describeOnDevices, testFile } from '../helpers/kernel.js'
 import { connect, soon, type Host } from '../helpers/network.js'
 
 describeOnDevices('policies between kernel stacks', function () {
@@ -23,6 +23,27 @@ describeOnDevices('policies between kernel stacks', function () {
     const pings = await left.ping(right, 100, 0.005)
     expect(pings).to.include({ received: 100, duplicates: 0 })
     expect(pings.shortest).to.be.at.least(20)
+  })
+
+  it('delay 10 ms each way: the median round trip is at most 200 us longer, beyond what the machine adds', async () => {
+    const [left, right, third] = hosts
+    await hub.between('host1', 'host2').allow({ delay: '10ms' })
+    await hub.between('host1', 'host3').allow()
+    const rounds = 150
+    const program = ['python3', testFile('ports/programs/rtt.py'), `${rounds}`, third.address, right.address]
+    const lines = (await left.run(...program)).split('\n')
+    const results = lines.map((line) => JSON.parse(line) as { late: number; near: number; far: number })
+    for (const { far } of results) expect(far, 'microseconds').to.be.at.least(20_000)
+
+    // What the machine adds: a round trip without a delay, and by how much a program that slept as long was later than
+    // at its best.
+    const best = Math.min(...results.map(({ late }) => late))
+    const excess = results.map(({ late, near, far }) => far - 20_000 - near - (late - best))
+    // Sign test: were the true median 200 us, half of the rounds would be above. A noisy machine makes it weaker, never
+    // false: more than 4.5 standard deviations above half is chance once in 300,000 runs.
+    const above = excess.filter((microseconds) => microseconds > 200).length
+    const median = excess.sort((a, b) => a - b)[rounds / 2]
+    expect(above, `rounds above, median ${median} us`).to.be.below(rounds / 2 + (4.5 * Math.sqrt(rounds)) / 2)
   })
 
   it('a denied pair stays silent while others talk', async () => {
