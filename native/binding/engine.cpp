@@ -421,7 +421,7 @@ Napi::Value EngineObject::startCapture(const Napi::CallbackInfo& info) {
     const std::int32_t to = target.Get("to").As<Napi::Number>().Int32Value();
     targets.push_back({PortId{number(target, "from")},
                        to < 0 ? std::nullopt : std::optional(PortId{static_cast<std::uint32_t>(to)}),
-                       static_cast<Tap::Kind>(number(target, "kind")),
+                       static_cast<CaptureTap::Kind>(number(target, "kind")),
                        {text(target, "name"), text(target, "description"), text(target, "filter")}});
   }
   const auto capture = engine_->startCapture(settings, std::move(*output), targets);

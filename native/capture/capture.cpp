@@ -20,7 +20,7 @@ bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) {
   return key(*left) < key(*right);
 }
 
-CaptureRecord headOf(const Tap& tap, Instant at, pcapng::Direction direction, const Frame& frame,
+CaptureRecord headOf(const CaptureTap& tap, Instant at, pcapng::Direction direction, const Frame& frame,
                      const Fate& fate) {
   CaptureRecord head{};
   head.interface = tap.interface;
@@ -209,13 +209,13 @@ void writeFate(std::string& into, const CaptureRecord& record) {
   if (fate.flipped != 0) into += " corrupted=" + std::to_string(fate.flipped - 1);
 }
 
-void recordAt(const Tap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
+void recordAt(const CaptureTap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
               const Frame& frame, const Fate& fate) noexcept {
   tap.capture->record(worker, headOf(tap, at, direction, frame, fate), frame.data, frame.length,
                       frame.length);
 }
 
-void recordUncut(const Tap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
+void recordUncut(const CaptureTap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
                  std::uint32_t length, const Fate& fate) noexcept {
   CaptureRecord head = headOf(tap, at, pcapng::Direction::Unknown, superFrame, fate);
   head.segments = 1;

@@ -1,4 +1,4 @@
-// A capture: what ports and paths saw, as pcapng, to one output. Taps on ports and paths lead to it.
+// A capture: what ports and paths saw, as pcapng, to one output. CaptureTaps on ports and paths lead to it.
 //
 // Made on the control thread. record() belongs to the workers; pump() and finish() to the one thread that
 // writes, which on a virtual clock is the control thread; the numbers may be read by any.
@@ -100,19 +100,19 @@ class Capture {
 void writeFate(std::string& into, const CaptureRecord& record);
 
 /// Who listens at a port or on a path: immutable, replaced whole after a grace period.
-struct Tap {
+struct CaptureTap {
   enum class Kind : std::uint8_t { Frames, OfferedAndLeaving, Fates };
   Capture* capture;
   std::uint32_t interface;
   Kind kind;
 };
-using Taps = std::vector<Tap>;
+using CaptureTaps = std::vector<CaptureTap>;
 
 /// Notes a frame for one tap.
-void recordAt(const Tap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
+void recordAt(const CaptureTap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
               const Frame& frame, const Fate& fate = {}) noexcept;
 /// Notes a wire frame that was not cut out of its super-frame: by the headers they share.
-void recordUncut(const Tap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
+void recordUncut(const CaptureTap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
                  std::uint32_t length, const Fate& fate) noexcept;
 
 }  // namespace etherloom

@@ -46,7 +46,7 @@ void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept 
   Sequence::Update update(account.sequence);
   note_ = {account.admitted.get(), 1, 0};
   account.admitted.add(frame->offload.segments);
-  if (const Taps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+  if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
     logArrival(*all, *frame, tools);
   if (policy.netem) {
     admitToNetem(frame, *policy.netem, tools);
@@ -360,26 +360,26 @@ void Path::arrive(Held* held, Instant due, PathTools& tools) noexcept {
 
 void Path::leave(Frame* frame, Duration delay, PathTools& tools) noexcept {
   account.staged.add(frame->offload.segments);
-  if (const Taps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+  if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
     logDeparture(*all, *frame, delay, tools);
   tools.stage(tools.worker, to_, {frame, &account});
 }
 
 // ---- for those who record ----
 
-void Path::logArrival(const Taps& all, const Frame& frame, const PathTools& tools) const noexcept {
-  for (const Tap& tap : all) {
-    if (tap.kind == Tap::Kind::OfferedAndLeaving)
+void Path::logArrival(const CaptureTaps& all, const Frame& frame, const PathTools& tools) const noexcept {
+  for (const CaptureTap& tap : all) {
+    if (tap.kind == CaptureTap::Kind::OfferedAndLeaving)
       recordAt(tap, tools.index, frame.arrival, pcapng::Direction::In, frame);
   }
 }
 
-void Path::logDeparture(const Taps& all, const Frame& frame, Duration delay,
+void Path::logDeparture(const CaptureTaps& all, const Frame& frame, Duration delay,
                         const PathTools& tools) const noexcept {
   Fate fate = fateInHand(Fate::Kind::Delivered);
   fate.delay = delay.nanoseconds;
-  for (const Tap& tap : all) {
-    if (tap.kind == Tap::Kind::Fates) {
+  for (const CaptureTap& tap : all) {
+    if (tap.kind == CaptureTap::Kind::Fates) {
       recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
     } else {
       recordAt(tap, tools.index, tools.now, pcapng::Direction::Out, frame);
@@ -389,14 +389,14 @@ void Path::logDeparture(const Taps& all, const Frame& frame, Duration delay,
 
 void Path::logDrop(DropReason reason, const char* stage, const Frame& frame, std::uint32_t length,
                    const PathTools& tools) const noexcept {
-  const Taps* all = taps.load(std::memory_order_acquire);
+  const CaptureTaps* all = taps.load(std::memory_order_acquire);
   if (!all) [[likely]]
     return;
   Fate fate = fateInHand(Fate::Kind::Dropped);
   fate.reason = reason;
   fate.stage = stage;
-  for (const Tap& tap : *all) {
-    if (tap.kind != Tap::Kind::Fates) continue;
+  for (const CaptureTap& tap : *all) {
+    if (tap.kind != CaptureTap::Kind::Fates) continue;
     if (length == frame.length) {
       recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
     } else {

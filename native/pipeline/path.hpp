@@ -77,14 +77,16 @@ class Path {
 
   [[nodiscard]] Instant due() const noexcept;
   /// Whether it keeps frames; those behind the end of a trace are never due.
-  [[nodiscard]] bool holds() const noexcept { return !line_.empty() || !travel_.empty() || netem_.size() != 0; }
+  [[nodiscard]] bool holds() const noexcept {
+    return !line_.empty() || !travel_.empty() || netem_.size() != 0;
+  }
   /// The order of departures: when due, then the key of the frame that is due.
   [[nodiscard]] bool before(const Path& other) const noexcept;
 
   PathAccount account;
   /// Who records its frames; nullptr for nobody. Replaced by the control thread, read by the workers of both
   /// ports.
-  std::atomic<const Taps*> taps{nullptr};
+  std::atomic<const CaptureTaps*> taps{nullptr};
   std::size_t place = Departures<Path>::nowhere;
 
  private:
@@ -117,8 +119,8 @@ class Path {
   void drop(Frame* frame, DropReason reason, const char* stage, PathTools& tools) noexcept;
   void logDrop(DropReason reason, const char* stage, const Frame& frame, std::uint32_t length,
                const PathTools& tools) const noexcept;
-  void logArrival(const Taps& all, const Frame& frame, const PathTools& tools) const noexcept;
-  void logDeparture(const Taps& all, const Frame& frame, Duration delay,
+  void logArrival(const CaptureTaps& all, const Frame& frame, const PathTools& tools) const noexcept;
+  void logDeparture(const CaptureTaps& all, const Frame& frame, Duration delay,
                     const PathTools& tools) const noexcept;
   [[nodiscard]] Fate fateInHand(Fate::Kind kind) const noexcept;
   void countHeld() noexcept;

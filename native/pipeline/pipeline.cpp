@@ -33,8 +33,8 @@ void countDropped(PortQueue& from, DropReason reason, std::uint64_t frames) {
 void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
   screen(from, burst);
   if (burst.count() == 0) return;
-  if (const Taps* all = from.seat.taps.load(std::memory_order_acquire)) [[unlikely]] {
-    for (const Tap& tap : *all) {
+  if (const CaptureTaps* all = from.seat.taps.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const CaptureTap& tap : *all) {
       for (const Frame* frame : burst.frames())
         recordAt(tap, worker_, burst.at, pcapng::Direction::In, *frame);
     }
@@ -216,7 +216,7 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
 }
 
 void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept {
-  const Taps* all = target.path->taps.load(std::memory_order_acquire);
+  const CaptureTaps* all = target.path->taps.load(std::memory_order_acquire);
   if (!all) [[likely]]
     return;
   Fate fate;
@@ -224,8 +224,9 @@ void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant a
   fate.reason = DropReason::Filter;
   fate.stage = "filter";
   fate.counted = false;
-  for (const Tap& tap : *all) {
-    if (tap.kind == Tap::Kind::Fates) recordAt(tap, worker_, at, pcapng::Direction::Unknown, frame, fate);
+  for (const CaptureTap& tap : *all) {
+    if (tap.kind == CaptureTap::Kind::Fates)
+      recordAt(tap, worker_, at, pcapng::Direction::Unknown, frame, fate);
   }
 }
 

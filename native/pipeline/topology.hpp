@@ -64,7 +64,7 @@ struct Attachment final : PortQueue {
   std::string name;
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
-  std::atomic<const Taps*> taps{nullptr};
+  std::atomic<const CaptureTaps*> taps{nullptr};
 
   alignas(64) bool stageListed = false;
   std::uint8_t staged = 0;

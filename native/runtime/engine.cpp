@@ -441,7 +441,7 @@ Result<CaptureId> Engine::startCapture(CaptureSettings settings, Output output,
     if (!captureWriter_) captureWriter_ = std::make_unique<CaptureWriter>(clock_, wake_);
     captureWriter_->add(capture);
   }
-  std::vector<std::shared_ptr<const Taps>> old;
+  std::vector<std::shared_ptr<const CaptureTaps>> old;
   for (std::uint32_t index = 0; index < targets.size(); ++index) {
     const auto& [from, to, kind, interface] = targets[index];
     tapRecords_.push_back({id, from, to, {capture.get(), index, kind}});
@@ -458,7 +458,7 @@ Ticket Engine::endCapture(CaptureId id) {
     leaving.push_back(record);
     return true;
   });
-  std::vector<std::shared_ptr<const Taps>> old;
+  std::vector<std::shared_ptr<const CaptureTaps>> old;
   for (const TapRecord& record : leaving) hangTaps(record.from, record.to, old);
   return fence([this, old = std::move(old), capture = captures_.at(static_cast<std::uint32_t>(id))] {
     if (captureWriter_) return captureWriter_->finish(*capture);
@@ -466,18 +466,19 @@ Ticket Engine::endCapture(CaptureId id) {
   });
 }
 
-std::atomic<const Taps*>* Engine::tapsOf(PortId from, std::optional<PortId> to) {
+std::atomic<const CaptureTaps*>* Engine::tapsOf(PortId from, std::optional<PortId> to) {
   if (!to) return &seat(from).taps;
   const auto path = paths_.find(pairKey(from, *to));
   return path == paths_.end() ? nullptr : &path->second->taps;
 }
 
-void Engine::hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const Taps>>& old) {
-  auto taps = std::make_shared<Taps>();
+void Engine::hangTaps(PortId from, std::optional<PortId> to,
+                      std::vector<std::shared_ptr<const CaptureTaps>>& old) {
+  auto taps = std::make_shared<CaptureTaps>();
   for (const TapRecord& record : tapRecords_) {
     if (record.from == from && record.to == to) taps->push_back(record.tap);
   }
-  std::atomic<const Taps*>* place = tapsOf(from, to);
+  std::atomic<const CaptureTaps*>* place = tapsOf(from, to);
   if (!place) return;
   place->store(taps->empty() ? nullptr : taps.get(), std::memory_order_release);
   old.push_back(std::exchange(taps_[{from, to}], std::move(taps)));

@@ -73,7 +73,7 @@ struct PortSnapshot {
 struct CaptureTarget {
   PortId from{};
   std::optional<PortId> to;
-  Tap::Kind kind{};
+  CaptureTap::Kind kind{};
   pcapng::Interface interface;
 };
 
@@ -200,12 +200,12 @@ class Engine {
     CaptureId capture;
     PortId from;
     std::optional<PortId> to;
-    Tap tap;
+    CaptureTap tap;
   };
   /// Where the taps of a port or path hang; nullptr where there is none any more.
-  [[nodiscard]] std::atomic<const Taps*>* tapsOf(PortId from, std::optional<PortId> to);
+  [[nodiscard]] std::atomic<const CaptureTaps*>* tapsOf(PortId from, std::optional<PortId> to);
   /// Hangs up what tapRecords_ say of this port or path. What hung there before goes into `old`.
-  void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const Taps>>& old);
+  void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const CaptureTaps>>& old);
   void forgetTaps(PortId port);
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
@@ -220,7 +220,7 @@ class Engine {
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
   std::map<std::uint32_t, std::shared_ptr<Capture>> captures_;
   std::vector<TapRecord> tapRecords_;
-  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const Taps>> taps_;
+  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const CaptureTaps>> taps_;
   std::unique_ptr<CaptureWriter> captureWriter_;
   const Duration timeOfDayOrigin_ = timeOfDayOrigin();
   std::uint32_t nextCapture_ = 0;

@@ -175,8 +175,8 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
 // Takes crossings that differ in nothing but the frame.
 void Worker::admit(std::span<const Crossing> crossings) noexcept {
   const Crossing& first = crossings.front();
-  if (first.path && (first.policy->shapes() || first.path->holds() ||
-                     first.path->taps.load(std::memory_order_relaxed))) {
+  if (first.path &&
+      (first.policy->shapes() || first.path->holds() || first.path->taps.load(std::memory_order_relaxed))) {
     for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
     departures_.update(*first.path);
     return;
@@ -225,8 +225,8 @@ void Worker::transmit(Attachment& to) noexcept {
   const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
   if (items.empty()) return;
   if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
-  if (const Taps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
-    for (const Tap& tap : *all) {
+  if (const CaptureTaps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const CaptureTap& tap : *all) {
       for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
     }
   }

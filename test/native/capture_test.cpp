@@ -139,9 +139,9 @@ TEST_CASE("capture: begins and ends under traffic of several workers, and takes 
   for (std::uint32_t round = 0; round < 20; ++round) {
     auto output = Output::file(file.path);
     REQUIRE(output);
-    const auto id = bench.engine->startCapture(
-        withBuffer(64 << 10), std::move(*output),
-        {{a.id, {}, Tap::Kind::Frames, {"a", "", ""}}, {b.id, {}, Tap::Kind::Frames, {"b", "", ""}}});
+    const auto id = bench.engine->startCapture(withBuffer(64 << 10), std::move(*output),
+                                               {{a.id, {}, CaptureTap::Kind::Frames, {"a", "", ""}},
+                                                {b.id, {}, CaptureTap::Kind::Frames, {"b", "", ""}}});
     REQUIRE(id);
     for (std::uint32_t tag = 0; tag < 50; ++tag) static_cast<void>(bench.send(a, tag));
     bench.commit();

@@ -51,7 +51,8 @@ struct Arrival {
 /// When a line gives up each of these frames, or never.
 Times departures(const Trace& trace, const std::vector<Arrival>& arrivals, std::int64_t zero = 0,
                  std::int32_t overhead = 0) {
-  Line line;
+  StageStates streams;
+  Line line(streams);
   const LineSettings settings{1, overhead, {Limit::Unit::Frames, 1'000'000}};
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Held>> slots;
@@ -63,7 +64,7 @@ Times departures(const Trace& trace, const std::vector<Arrival>& arrivals, std::
     slots.push_back(std::make_unique<Held>());
     slots.back()->frame = frames.back().get();
     slots.back()->run = {&trace, {zero}};
-    REQUIRE(line.offer(slots.back().get(), settings, {arrival.at}));
+    REQUIRE_FALSE(line.offer(slots.back().get(), settings, {arrival.at}));
   }
   while (!line.empty()) left.push_back(line.finish()->due.nanoseconds);
   return left;
@@ -182,7 +183,8 @@ TEST_CASE("trace: random rates against a count of every nanosecond, for every en
 TEST_CASE("trace: a million frames at alternating rates take exactly the time of their bits") {
   // 7 bit/s and 1 bit/s below 10^12, in turn; a period allows for a number of bits that no frame divides.
   const Trace trace = rates({0, 3}, {999'999'999'999, 7'000'000'001}, Trace::End::Loop, 10);
-  Line line;
+  StageStates streams;
+  Line line(streams);
   Frame frame;
   frame.length = 61;
   std::array<Held, 2> slots;
@@ -190,7 +192,7 @@ TEST_CASE("trace: a million frames at alternating rates take exactly the time of
   for (Held& held : slots) {
     held.frame = &frame;
     held.run = {&trace, {}};
-    REQUIRE(line.offer(&held, settings, {}));
+    REQUIRE_FALSE(line.offer(&held, settings, {}));
   }
   const unsigned __int128 perPeriod = 3 * std::uint64_t{999'999'999'999} + 7 * std::uint64_t{7'000'000'001};
   std::uint64_t wrong = 0;
@@ -203,7 +205,7 @@ TEST_CASE("trace: a million frames at alternating rates take exactly the time of
     const Instant due = line.due();
     Held* held = line.finish();
     held->run = {&trace, {}};
-    if (!line.offer(held, settings, due)) ++wrong;
+    if (line.offer(held, settings, due)) ++wrong;
   }
   CHECK(wrong == 0);
 }
@@ -258,7 +260,8 @@ TEST_CASE("trace: limits count what waits, a limit in time what the trace will l
   // 1500 bytes take 12 us, then nothing for a second.
   const Trace trace = rates({0, 100'000}, {1'000'000'000, 0}, Trace::End::Loop, 1'000'000'000);
   const auto taken = [&](Limit limit) {
-    Line line;
+    StageStates streams;
+    Line line(streams);
     Frame frame;
     frame.length = 1500;
     std::vector<std::unique_ptr<Held>> slots;
@@ -266,7 +269,7 @@ TEST_CASE("trace: limits count what waits, a limit in time what the trace will l
       slots.push_back(std::make_unique<Held>());
       slots.back()->frame = &frame;
       slots.back()->run = {&trace, {}};
-      if (!line.offer(slots.back().get(), {1, 0, limit}, {})) return slots.size() - 1;
+      if (line.offer(slots.back().get(), {1, 0, limit}, {})) return slots.size() - 1;
     }
   };
   CHECK(taken({Limit::Unit::Frames, 5}) == 6);
