@@ -23,6 +23,6 @@ export function topologyIn(folder: string, topology: Topology): Topology {
   return { ...topology, fabrics: Object.fromEntries(fabrics) as Topology['fabrics'] }
 }
 
-function namesFile<Value>(value: Value): value is Value & { file: string } {
+function namesFile<Value>(value: Value): value is Extract<Value, { file: string }> {
   return typeof value === 'object' && value !== null && 'file' in value
 }

@@ -134,7 +134,7 @@ const filter = z
 const orMapping =
   (expects: string) =>
   ({ input }: { input?: unknown }): string =>
-    isMapping(input) ? seeBranches : expects
+    isMapping(input) ? seeBranches : (complaint((value) => refuse('', expects, value), input) ?? '')
 
 const rateOfAll = chance('Share of all frames.')
 const rateAndCorrelation = z.strictObject({
@@ -155,7 +155,7 @@ const meanBurst = leaf<number>(
 )
 const rateAndBurst = z.strictObject({ rate: rateOfAll, burst: meanBurst })
 
-const expectsChance = "must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate'"
+const expectsChance = "a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate'"
 
 /** A probability, or a rate that comes in runs. */
 const orInARow = (description: string) =>
@@ -173,9 +173,11 @@ const loss = z
       rateAndCorrelation,
       z.strictObject({
         rate: rateOfAll,
-        burst: z.union([meanBurst, exactBurst], {
-          error: orMapping('must be a number of frames from 1, or { exactly: 5 }'),
-        }),
+        burst: z
+          .union([meanBurst, exactBurst], {
+            error: orMapping('a number of frames from 1, or { exactly: 5 }'),
+          })
+          .meta({ description: 'Length of runs, in frames: their mean, or exactly.' }),
       }),
       z.strictObject({
         model: choice(['gemodel'], {
@@ -187,7 +189,7 @@ const loss = z
         lossGood: chance('Loss in the good state; 1-k in tc. Default 0.').exactOptional(),
       }),
       z.strictObject({
-        model: choice(['state'], { description: "netem's model of four states." }),
+        model: choice(['state'], { description: 'The model of netem, with four states.' }),
         p13: chance('From received in a gap to lost in a burst.'),
         p31: chance('From lost in a burst to received in a gap. Default: 1 - p13.').exactOptional(),
         p32: chance('From lost in a burst to received in a burst. Default 0.').exactOptional(),

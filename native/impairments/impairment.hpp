@@ -40,8 +40,7 @@ inline constexpr std::size_t stageCount = static_cast<std::size_t>(Stage::Count)
 
 /// The names that seeds are derived from.
 inline constexpr std::array<std::string_view, stageCount> stageNames{
-    "duplicate",  "outage", "loss",   "bit-errors", "corrupt",
-    "discipline", "slot",   "jitter", "reorder"};
+    "duplicate", "outage", "loss", "bit-errors", "corrupt", "discipline", "slot", "jitter", "reorder"};
 static_assert(!stageNames.back().empty(), "every stage has a name");
 
 /// What one stage of one path carries from frame to frame.

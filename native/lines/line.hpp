@@ -88,7 +88,8 @@ class Line {
 
   /// Takes a frame, or says why the caller has to drop it: more than the burst (oversize), dropped by the
   /// discipline (aqm), or too much waits (queue). The caller has moved out what was due at `at` or before.
-  /// The frame keeps the rate of these settings, or the trace that its `run` has been set to, whatever follows.
+  /// The frame keeps the rate of these settings, or the trace that its `run` has been set to, whatever
+  /// follows.
   [[nodiscard]] std::optional<DropReason> offer(Held* held, const LineSettings& settings,
                                                 Instant at) noexcept;
 

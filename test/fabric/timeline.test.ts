@@ -137,7 +137,7 @@ describe('Timelines', () => {
       const { engine, hub, a, b } = await start()
       if (base) await hub.path(a, b).set(base)
       const seen: [number, Record<string, unknown>, string][] = []
-      const timeline = hub.timeline([{ from: 'a', to: 'b', ...entry } as TimelineEntry])
+      const timeline = hub.timeline([{ from: 'a', to: 'b', ...entry }])
       timeline.on('entry', ({ phase }) => {
         const { allowed: _, ...policy } = hub.path(a, b).policy
         seen.push([Number(engine.now()) / 1e6, policy, phase])

@@ -87,7 +87,7 @@ describe('the command line', function () {
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
         ['path', 'a', 'b', 'loss=2'],
-        "etherloom: 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2\n",
+        "etherloom: 'loss' must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate' or 'model', not 2\n",
       ],
     ]
     for (const [words, stderr] of misused)

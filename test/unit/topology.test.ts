@@ -204,11 +204,11 @@ describe('topology files', () => {
       ],
       [
         withPath('{ between: [red, green], loss: 2 }'),
-        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2",
+        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate' or 'model', not 2",
       ],
       [
         withPath('{ between: [red, green], loss: 101% }'),
-        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not '101%'",
+        "7:44 'loss' must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate' or 'model', not '101%'",
       ],
       [
         withPath('{ between: [red, green], rate: 1Mbit, overhead: 1001 }'),
@@ -326,7 +326,7 @@ describe('timelines in topology files', () => {
     ['{ at: 1s, between: [red, green], los: 1 }', "8:49 unknown key 'los'; did you mean 'loss'?"],
     [
       '{ at: 1s, between: [red, green], loss: 2 }',
-      "8:55 'loss' must be a probability from 0 to 1 or from '0%' to '100%', not 2",
+      "8:55 'loss' must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate' or 'model', not 2",
     ],
     [
       '{ at: 1, between: [red, green], loss: 1 }',
@@ -357,7 +357,7 @@ describe('timelines in topology files', () => {
     ],
     [
       '{ at: 1s, from: green, to: red, queue: 7frames }',
-      "8:16 option 'rate' of path policy must be given with 'queue' or 'overhead', which say how it is kept, not undefined",
+      "8:16 option 'rate' of path policy must be given with 'queue', which says how it is kept, not undefined",
     ],
   ]
   for (const [entry, mistake] of wrong)

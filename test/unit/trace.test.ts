@@ -8,12 +8,13 @@ import { parseTrace, type TraceFormat } from '../../lib/lines/trace-file.js'
 import { readPolicy } from '../../lib/policy.js'
 import type { SharedData } from '../../lib/shared-data.js'
 import { inspectTopology } from '../../lib/topology/load.js'
+import { partKinds } from '../../lib/policy-parts.js'
 import { refusal } from '../helpers/errors.js'
 
 const parse = (text: string, format?: TraceFormat) => parseTrace(Buffer.from(text), 'a.trace', format)
 const traceOf = (trace: unknown, policy: object = {}) => {
   const { parts } = readPolicy({ allowed: true, ...policy, trace } as never)
-  const words = parts.find(({ kind }) => kind === 3)!.words as [SharedData, bigint]
+  const words = parts.find(({ kind }) => kind === partKinds.trace)!.words as [SharedData, bigint]
   return { parts, offset: words[1], numbers: [...new Float64Array(words[0].bytes.buffer)], data: words[0] }
 }
 
@@ -126,10 +127,15 @@ describe("a policy's trace", () => {
   })
 
   it('takes the place of options that the policy leaves to it, and goes with the others', () => {
-    const kinds = (trace: unknown, policy?: object) => traceOf(trace, policy).parts.map(({ kind }) => kind)
-    expect(kinds([{ at: '0s', rate: '1Mbit' }], { delay: '5ms', loss: 0.1, queue: '5frames' })).to.deep.equal([1, 2, 3, 17]) // prettier-ignore
-    expect(kinds([{ at: '0s', delay: '1ms' }], { rate: '1Mbit', reorder: 0.1 })).to.deep.equal([1, 2, 3])
-    expect(kinds([{ at: '0s', loss: 1 }])).to.deep.equal([3])
+    const { line, travel, trace, impairment } = partKinds
+    const kinds = (given: unknown, policy?: object) => traceOf(given, policy).parts.map(({ kind }) => kind)
+    expect(kinds([{ at: '0s', rate: '1Mbit' }], { delay: '5ms', loss: 0.1, queue: '5frames' })).to.deep.equal([line, travel, trace, impairment + 2]) // prettier-ignore
+    expect(kinds([{ at: '0s', delay: '1ms' }], { rate: '1Mbit', reorder: 0.1 })).to.deep.equal([
+      line,
+      travel,
+      trace,
+    ])
+    expect(kinds([{ at: '0s', loss: 1 }])).to.deep.equal([trace])
   })
 
   it('is refused where it cannot be', async () => {
