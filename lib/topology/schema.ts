@@ -353,7 +353,7 @@ const policyShape = {
   outage: outage.exactOptional(),
   reorder: orInARow('Probability that a frame skips the delay and overtakes.').exactOptional(),
   gap: wholeNumber(1, 1_000_000_000, 'frames', {
-    description: 'gap - 1 frames are delayed before one may skip the delay.',
+    description: 'So many frames, less one, are delayed before one may skip the delay.',
     default: 1,
   }).exactOptional(),
   rate: leaf<Rate>('string', parseRate, {
