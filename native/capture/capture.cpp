@@ -41,7 +41,7 @@ CaptureRecord headOf(const CaptureTap& tap, Instant at, pcapng::Direction direct
 }  // namespace
 
 Result<std::unique_ptr<Capture>> Capture::create(const CaptureSettings& settings, Output output,
-                                                 std::vector<pcapng::Interface> interfaces,
+                                                 const std::vector<pcapng::Interface>& interfaces,
                                                  std::size_t workers, Instant now) {
   std::unique_ptr<Capture> capture(new Capture(settings, std::move(output), interfaces.size(), now));
   for (std::size_t worker = 0; worker < workers; ++worker) {

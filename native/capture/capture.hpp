@@ -36,9 +36,9 @@ class Capture {
  public:
   enum class State : std::uint8_t { Running, Ended, Failed };
 
-  [[nodiscard]] static Result<std::unique_ptr<Capture>> create(const CaptureSettings& settings, Output output,
-                                                               std::vector<pcapng::Interface> interfaces,
-                                                               std::size_t workers, Instant now);
+  [[nodiscard]] static Result<std::unique_ptr<Capture>> create(
+      const CaptureSettings& settings, Output output, const std::vector<pcapng::Interface>& interfaces,
+      std::size_t workers, Instant now);
 
   // ---- workers ----
   /// Notes a frame: `data` are its first `available` bytes, of `length`. The head's key and times are filled

@@ -16,6 +16,15 @@ void append(Held*& first, Held*& last, Held* held) noexcept {
   last = held;
 }
 
+/// What == of variants says, which may not be called where nothing may throw.
+bool same(const QueueDiscipline& one, const QueueDiscipline& other) noexcept {
+  if (one.index() != other.index()) return false;
+  if (const auto* codel = std::get_if<CodelSettings>(&one))
+    return *codel == *std::get_if<CodelSettings>(&other);
+  if (const auto* red = std::get_if<RedSettings>(&one)) return *red == *std::get_if<RedSettings>(&other);
+  return true;
+}
+
 }  // namespace
 
 std::uint32_t lineBits(std::uint32_t length, const LineSettings& settings) noexcept {
@@ -30,7 +39,7 @@ std::uint32_t lineBits(std::uint32_t length, const LineSettings& settings) noexc
 void Line::adopt(const LineSettings& settings) noexcept {
   burst_ = settings.burst;
   slotSettings_ = settings.slots;
-  if (discipline_ == settings.discipline) return;
+  if (same(discipline_, settings.discipline)) return;
   discipline_ = settings.discipline;
   codel_ = {};
   red_ = {};

@@ -430,9 +430,9 @@ Result<CaptureId> Engine::startCapture(CaptureSettings settings, Output output,
   settings.patient = isVirtual();
   if (!isVirtual()) settings.clockOrigin = timeOfDayOrigin_;
   std::vector<pcapng::Interface> interfaces;
+  interfaces.reserve(targets.size());
   for (const CaptureTarget& target : targets) interfaces.push_back(target.interface);
-  auto made =
-      Capture::create(settings, std::move(output), std::move(interfaces), workers_.size(), clock_.now());
+  auto made = Capture::create(settings, std::move(output), interfaces, workers_.size(), clock_.now());
   if (!made) return made.error();
   const std::shared_ptr<Capture> capture = std::move(*made);
   const CaptureId id{nextCapture_++};
