@@ -392,7 +392,7 @@ function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): Topolo
 }
 
 function portOf({ seat, ...plan }: PortPlan): TopologyPort {
-  return { ...kindOf(plan), ...seat } as TopologyPort
+  return { ...kindOf(plan), ...seat }
 }
 
 function kindOf(plan: PortPlan): TopologyPort {
