@@ -13,10 +13,15 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-export type Cell = string | number
+/** Undefined where there is nothing to say. */
+export type Cell = string | number | undefined
 
-/** A table with a heading line; columns of numbers stand to the right. */
-export function formatTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+/** A table with a heading line; columns of numbers stand to the right, columns that say nothing are left out. */
+export function formatTable(headings: readonly string[], cells: readonly (readonly Cell[])[]): string[] {
+  const isSaid = (_: unknown, index: number): boolean =>
+    cells.length === 0 || cells.some((row) => row[index] !== undefined)
+  const columns = headings.filter(isSaid)
+  const rows = cells.map((row) => row.filter(isSaid).map((cell) => cell ?? '-'))
   const lines = [columns, ...rows]
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => String(line[index] ?? '').length)))
   const right = columns.map((_, index) => rows.some((row) => typeof row[index] === 'number'))

@@ -37,6 +37,12 @@ export type Happening =
 export interface NativeEngine {
   addFabric(name: string, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number
   removeFabric(fabric: number): number
+  /** What the next port of this name on the fabric is told about its seat, whatever its kind; nothing takes it back. */
+  reserveSeat(
+    fabric: number,
+    name: string,
+    seat: { group?: string | undefined; untagged?: number; tagged?: Uint16Array },
+  ): void
   attach(fabric: number, name: string, device: unknown): number
   attachMemory(
     fabric: number,

@@ -15,7 +15,7 @@ export interface FabricEvents {
   'port:up': [{ port: Port }]
   /** A port's carrier was taken away or given back. */
   'port:carrier': [{ port: Port; on: boolean }]
-  /** A switch saw a learned address on another port. `vlan` is 0 without a tag. */
+  /** A switch saw a learned address on another port. `vlan` as in `LearnedAddress`. */
   'address:moved': [{ address: string; vlan: number; from: Port | undefined; to: Port | undefined }]
 }
 

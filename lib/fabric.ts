@@ -13,14 +13,29 @@ import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
 import { Timeline, type TimelineEntry } from './timeline.js'
+import { vlanRule, type VlanOptions } from './vlan.js'
 
 export interface FabricOptions {
   /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
   name?: string
-  /** What paths without a policy do. Default `allow`. */
+  /** What paths without a policy do, those within a group excepted. Default `allow`. */
   forwarding?: 'allow' | 'deny'
   /** The engine to run on, or options of one of its own, which closes with the fabric. */
   engine?: Engine | EngineOptions
+}
+
+/** What a port has in the fabric that it is attached to, whatever its kind. */
+export interface AttachOptions {
+  /**
+   * The name of its split-horizon group: ports of one group do not hear each other, except where a policy allows the
+   * path. For hubs and switches. Default: in none.
+   */
+  group?: string
+  /**
+   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Default: none, so that
+   * tags pass as they are.
+   */
+  vlan?: VlanOptions
 }
 
 /** One change of a transaction. A null policy returns to the fabric's default. */
@@ -45,6 +60,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #ports = new Map<string, Port>()
   readonly #seats = new Map<number, Port>()
   readonly #policies = new Map<Port, Map<Port, Policy>>()
+  readonly #groups = new Map<Port, string>()
+  readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #portLimit: number
   readonly #attaching = new Set<Promise<void>>()
   readonly #timelines = new Set<Timeline>()
@@ -65,6 +82,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     super()
     this.name = given.name ?? `${kind}${named[kind]++}`
     this.forwarding = given.forwarding
+    this.#kind = kind
     this.#portLimit = portLimit
     this.#ownEngine = !(given.engine instanceof Engine)
     this.engine =
@@ -83,14 +101,19 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /**
-   * Opens the port's device and joins it. Resolves with the port when frames can pass.
+   * Opens the port's device and joins it. Resolves with the port when frames can pass. The options hold until it is
+   * detached.
    *
    * @throws EtherloomError what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
-   *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports
+   *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports; ERR_ETHERLOOM_OPTION,
+   *   ERR_ETHERLOOM_UNKNOWN_OPTION
    */
-  async attach<P extends Port>(port: P): Promise<P> {
+  async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
     this.#open()
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
+    const { group, vlan } = readOptions('attach', options, attachRules)
+    this.#insistOnKind('vlan', vlan, ['switch'])
+    this.#insistOnKind('group', group, ['hub', 'switch'])
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
       throw new EtherloomError(
@@ -103,6 +126,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         `wire '${this.name}' has both its ports; a hub joins more than two`,
       )
     this.#ports.set(port.name, port)
+    if (!taken) native(() => this.engine.native.reserveSeat(this.id, port.name, { group, ...vlan }))
     const joining = port.join(this)
     this.#attaching.add(joining)
     try {
@@ -113,6 +137,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     } finally {
       this.#attaching.delete(joining)
     }
+    if (group !== undefined) this.#groups.set(port, group)
     this.#seats.set(port.id, port)
     this.engine.addPort(port)
     if (this.#referenced) this.engine.hold()
@@ -305,7 +330,13 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   /** @internal */
   policyOf(from: Port, to: Port): Policy {
     const policy = this.#policies.get(from)?.get(to)
-    return policy ? { ...policy } : { allowed: this.forwarding === 'allow' }
+    return policy ? { ...policy } : { allowed: this.allowsByDefault(from, to) }
+  }
+
+  /** @internal What holds for a path without a policy: `forwarding`, but not within a group. */
+  allowsByDefault(from: Port, to: Port): boolean {
+    const group = this.#groups.get(from)
+    return this.forwarding === 'allow' && (group === undefined || group !== this.#groups.get(to))
   }
 
   /** @internal The policy that the path was given last, the same object until it is given another. */
@@ -338,6 +369,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.#ports.clear()
     this.#seats.clear()
     this.#policies.clear()
+    this.#groups.clear()
   }
 
   /** @internal The port with this number. */
@@ -349,6 +381,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const id = port.leave()
     this.#ports.delete(port.name)
     this.#seats.delete(id)
+    this.#groups.delete(port)
     this.#policies.delete(port)
     for (const row of this.#policies.values()) row.delete(port)
     const ticket = native(() => this.engine.native.detach(id))
@@ -376,6 +409,14 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.name}' is closed; make a new one`)
   }
 
+  #insistOnKind(option: keyof AttachOptions, value: unknown, kinds: string[]): void {
+    if (value === undefined || kinds.includes(this.#kind)) return
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `option '${option}' of attach is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
+    )
+  }
+
   #pair(from: Port | string, to: Port | string): [Port, Port] {
     const pair: [Port, Port] = [this.port(from), this.port(to)]
     if (pair[0] !== pair[1]) return pair
@@ -398,6 +439,8 @@ function engineRule(value: unknown, subject: string): Engine | EngineOptions | u
     return value
   return refuse(subject, 'an Engine, or the options of one', value)
 }
+
+const attachRules = { group: nameRule(), vlan: vlanRule }
 
 /** @internal The rules of the options that all fabrics have. */
 export const fabricRules = {

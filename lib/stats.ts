@@ -21,6 +21,7 @@ export const dropReasons = {
   aqm: "dropped by the line's queue discipline",
   flush: 'was waiting when its path was flushed or went away',
   'hop-limit': 'crossed too many patch ports: the fabrics form a loop',
+  vlan: 'in a VLAN that its port is not in, or without one where the port has none for it',
 } as const
 
 export type DropReason = keyof typeof dropReasons

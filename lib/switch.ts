@@ -17,7 +17,7 @@ export interface SwitchOptions extends FabricOptions {
 /** A learned address. */
 export interface LearnedAddress {
   address: string
-  /** 0 without a tag: addresses are learned per VLAN. */
+  /** Addresses are learned per VLAN: that of the tag or, on a switch whose ports have VLANs, of the port. Else 0. */
   vlan: number
   /** The name of its port. */
   port: string

@@ -346,7 +346,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
         const { from, to, base, over, outages } = picture
         this.fabric.path(from, to) // throws where a port has gone
         const changed = outages.size > 0 || Object.keys(over).length > 0
-        const policy = changed ? this.#laidOver(base, over, outages) : (base ?? null)
+        const policy = changed ? this.#laidOver(picture) : (base ?? null)
         if (policy) readPolicy(policy)
         changes.push({ from, to, policy, keepStreams: !picture.reseeded })
       })
@@ -361,8 +361,9 @@ export class Timeline extends EventEmitter<TimelineEvents> {
     })
   }
 
-  #laidOver(base: Policy | undefined, over: Partial<Policy>, outages: ReadonlySet<unknown>): Policy {
-    const policy = { allowed: this.fabric.forwarding === 'allow', ...base, ...over }
+  #laidOver({ from, to, base, over, outages }: PathPicture): Policy {
+    const allowed = this.fabric.allowsByDefault(this.fabric.port(from), this.fabric.port(to))
+    const policy = { allowed, ...base, ...over }
     return outages.size > 0 ? { ...policy, allowed: false } : policy
   }
 

@@ -9,7 +9,7 @@
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { TopologyTimelineEntry } from './schema.js'
 
 /** A path's new policy; null stands for the fabric's default. */
@@ -19,9 +19,12 @@ export interface PathChange {
   policy: PathPlan['policy'] | null
 }
 
+/** One end of a patch, and what it has in its fabric. */
+export type PatchEnd = PortReference & SeatPlan
+
 export type Change =
   | { do: 'detach' | 'attach'; fabric: string; port: string; plan: Exclude<PortPlan, { kind: 'patch' }> }
-  | { do: 'unpatch' | 'patch'; ends: [PortReference, PortReference] }
+  | { do: 'unpatch' | 'patch'; ends: [PatchEnd, PatchEnd] }
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
   | { do: 'create' | 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
@@ -92,12 +95,17 @@ function portChanges(
   verb: 'detach' | 'attach',
   patchVerb: 'unpatch' | 'patch',
 ): Change[] {
+  const end = (port: PortReference): PatchEnd => {
+    const seat = portIn(plan, port)?.seat
+    return { ...port, ...(seat && { seat }) }
+  }
   return [...plan.fabrics].flatMap(([fabric, { ports }]) =>
     [...ports].flatMap(([port, plan]): Change[] => {
       if (stays({ fabric, port })) return []
       if (plan.kind !== 'patch') return [{ do: verb, fabric, port, plan }]
       // Fabrics differ at the two ends, so exactly one of them has the lesser name.
-      return fabric < plan.peer.fabric ? [{ do: patchVerb, ends: [{ fabric, port }, plan.peer] }] : []
+      const ends: [PatchEnd, PatchEnd] = [end({ fabric, port }), end(plan.peer)]
+      return fabric < plan.peer.fabric ? [{ do: patchVerb, ends }] : []
     }),
   )
 }

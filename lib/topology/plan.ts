@@ -3,6 +3,7 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { AttachOptions } from '../fabric.js'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
@@ -56,7 +57,12 @@ export interface PatchPlan {
   peer: PortReference
 }
 
-export type PortPlan = TapPlan | PacketPlan | PatchPlan
+/** What the port has in its fabric, whatever its kind; absent for nothing. */
+export interface SeatPlan {
+  seat?: AttachOptions
+}
+
+export type PortPlan = (TapPlan | PacketPlan | PatchPlan) & SeatPlan
 
 export interface PortReference {
   fabric: string
@@ -114,6 +120,7 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
       if ('packet' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
+      checkSeat(given, fabric.kind, place, complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
     if (fabric.kind === 'wire' && ports.size !== 2)
@@ -146,7 +153,24 @@ function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
   return options
 }
 
-function planPort(given: TopologyPort, interfaceName: string): PortPlan {
+function checkSeat(
+  { group, vlan }: TopologyPort,
+  kind: TopologyFabric['kind'],
+  place: Place,
+  complain: Complain,
+): void {
+  if (vlan !== undefined && kind !== 'switch')
+    complain([...place, 'vlan'], `'vlan' is for ports of a switch, and this is a ${kind}`, 'key')
+  if (group !== undefined && kind === 'wire')
+    complain([...place, 'group'], "'group' is for ports of a hub or a switch, and this is a wire", 'key')
+}
+
+function planPort({ group, vlan, ...given }: TopologyPort, interfaceName: string): PortPlan {
+  const seat = { ...(group !== undefined && { group }), ...(vlan !== undefined && { vlan }) }
+  return { ...planKind(given, interfaceName), ...(Object.keys(seat).length > 0 && { seat }) }
+}
+
+function planKind(given: TopologyPort, interfaceName: string): PortPlan {
   if ('patch' in given) {
     const [fabric = '', port = ''] = given.patch.split('.')
     return { kind: 'patch', peer: { fabric, port } }
@@ -221,7 +245,16 @@ function checkPatch(
     complain(place, `port '${port}' of fabric '${fabric}' must say 'patch: ${back}' in return`)
 }
 
-/** Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. */
+/** Whether two ports are in one split-horizon group. */
+function inOneGroup(ports: ReadonlyMap<string, PortPlan>, one: string, other: string): boolean {
+  const group = ports.get(one)?.seat?.group
+  return group !== undefined && group === ports.get(other)?.seat?.group
+}
+
+/**
+ * Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. '*' does not mean
+ * pairs within a group: who means them names them.
+ */
 function planPaths(
   entries: TopologyPath[],
   ports: ReadonlyMap<string, PortPlan>,
@@ -231,8 +264,11 @@ function planPaths(
   const paths = new Map<string, PathPlan>()
   entries.forEach((entry, index) => {
     const { from, to, policy } = readEntry(entry, portResolver(ports, [...place, index], complain))
+    const byName = 'between' in entry || (entry.from !== '*' && entry.to !== '*')
     const pairs = from.flatMap((start) =>
-      to.filter((end) => end !== start).map((end) => [start, end] as const),
+      to
+        .filter((end) => end !== start && (byName || !inOneGroup(ports, start, end)))
+        .map((end) => [start, end] as const),
     )
     check(() => readPolicy(policy), [...place, index], complain)
     if (pairs.length === 0) complain([...place, index], 'a path needs two different ports')
@@ -281,7 +317,9 @@ function checkTimeline(
   place: Place,
   complain: Complain,
 ): void {
-  const byDefault = { allowed: options.forwarding !== 'deny' }
+  const [between, withinGroup] = [{ allowed: options.forwarding !== 'deny' }, { allowed: false }]
+  const byDefault = (start: string, end: string): PathPlan['policy'] =>
+    inOneGroup(ports, start, end) ? withinGroup : between
   timeline.forEach((entry, index) => {
     const here = [...place, index]
     const resolve = portResolver(ports, here, complain)
@@ -298,7 +336,9 @@ function checkTimeline(
     const from = 'between' in entry ? resolve('between', entry.between) : resolve('from', entry.from)
     const to = 'between' in entry ? from : resolve('to', entry.to)
     const bases = from.flatMap((start) =>
-      to.flatMap((end) => (start === end ? [] : [paths.get(pathKey(start, end))?.policy ?? byDefault])),
+      to.flatMap((end) =>
+        start === end ? [] : [paths.get(pathKey(start, end))?.policy ?? byDefault(start, end)],
+      ),
     )
     if (bases.length === 0) complain(here, 'a path needs two different ports')
     check(
@@ -351,7 +391,11 @@ function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): Topolo
   }
 }
 
-function portOf(plan: PortPlan): TopologyPort {
+function portOf({ seat, ...plan }: PortPlan): TopologyPort {
+  return { ...kindOf(plan), ...seat }
+}
+
+function kindOf(plan: PortPlan): TopologyPort {
   switch (plan.kind) {
     case 'patch':
       return { patch: `${plan.peer.fabric}.${plan.peer.port}` }

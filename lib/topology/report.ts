@@ -9,6 +9,7 @@ import { TapPort } from '../ports/tap.js'
 import type { Drops, Lateness, PathStats } from '../stats.js'
 import type { TimelineProgress } from '../timeline.js'
 import { Switch, type LearnedAddress } from '../switch.js'
+import { describeVlan } from '../vlan.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'
 import type { TopologyPolicy } from './schema.js'
@@ -21,6 +22,10 @@ export interface PortRow {
   leadsTo: string
   state: string
   carrier: 'on' | 'off'
+  /** Its split-horizon group, if it is in one. */
+  group?: string
+  /** Its VLANs, if it was given any: `10`, `trunk 10,20 native 1`, `trunk all`. */
+  vlan?: string
   /**
    * How it receives: a TAP through the workers' Io, a packet socket from a ring or by system calls. Absent where there
    * is no device.
@@ -123,6 +128,8 @@ function portRows(network: Network): PortRow[] {
         leadsTo: destination(plan),
         state: port.state,
         carrier: port.carrierOn ? 'on' : 'off',
+        ...(plan.seat?.group !== undefined && { group: plan.seat.group }),
+        ...(plan.seat?.vlan !== undefined && { vlan: describeVlan(plan.seat.vlan) }),
         ...deviceOf(port, network),
         receivedFrames: Number(received.frames),
         receivedBytes: Number(received.bytes),

@@ -532,7 +532,41 @@ const timelineEntry = z.union(
   { error: seeBranches },
 )
 
+const vlan = wholeNumber(1, 4094, undefined, { description: 'A VLAN, as the identifier in its tags.' })
+/** What a port of any kind has in its fabric: the options of `Fabric.attach`. */
+const attachShape = {
+  group: name(
+    'Split-horizon group: ports of one group do not hear each other unless a path entry names both.',
+  ).exactOptional(),
+  vlan: z
+    .union(
+      [
+        z.strictObject({
+          access: wholeNumber(1, 4094, undefined, {
+            description: 'The VLAN of an access port; its frames pass the port without a tag.',
+          }),
+        }),
+        z.strictObject({
+          trunk: z
+            .union([z.literal('all'), z.array(vlan).min(1)], {
+              error: "must be a list of VLANs from 1 to 4094, or 'all'",
+            })
+            .meta({ description: "The VLANs that a trunk carries with their tags: a list, or 'all'." }),
+          native: wholeNumber(1, 4094, undefined, {
+            description: 'The VLAN of frames without a tag. Default: they are dropped.',
+          }).exactOptional(),
+        }),
+      ],
+      { error: seeBranches },
+    )
+    .meta({
+      description: 'VLANs of the port, on a switch: { access: 10 }, or { trunk: [10, 20], native: 1 }.',
+    })
+    .exactOptional(),
+}
+
 const hostPort = z.strictObject({
+  ...attachShape,
   host: name('Host to give an interface to; the port is the other end of that interface.'),
   interface: interfaceName(
     'Name of the interface inside the host. Default: eth0, eth1, ... in order.',
@@ -544,6 +578,7 @@ const hostPort = z.strictObject({
   queues: queues.exactOptional(),
 })
 const tapPort = z.strictObject({
+  ...attachShape,
   tap: interfaceName('TAP interface on this machine, created if it does not exist.'),
   addresses: addresses.exactOptional(),
   mtu: mtu.exactOptional(),
@@ -556,6 +591,7 @@ const tapPort = z.strictObject({
   queues: queues.exactOptional(),
 })
 const packetPort = z.strictObject({
+  ...attachShape,
   packet: interfaceName('Existing interface to open a packet socket on.'),
   direction: choice(['in', 'out', 'both'], {
     description: 'Which frames to take: those the interface receives, those it sends, or both.',
@@ -570,6 +606,7 @@ const packetPort = z.strictObject({
 })
 const patchPattern = /^[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9_-]{1,63}$/
 const patchPort = z.strictObject({
+  ...attachShape,
   patch: leaf<string>(
     'string',
     text({ max: 127, pattern: patchPattern, expects: "a port of another fabric as 'fabric.port'" }),

@@ -56,6 +56,7 @@ Napi::Function EngineObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&Self::addFabric>("addFabric"),
                          InstanceMethod<&Self::removeFabric>("removeFabric"),
+                         InstanceMethod<&Self::reserveSeat>("reserveSeat"),
                          InstanceMethod<&Self::attach>("attach"),
                          InstanceMethod<&Self::attachMemory>("attachMemory"),
                          InstanceMethod<&Self::attachPatch>("attachPatch"),
@@ -147,6 +148,23 @@ Napi::Value EngineObject::addFabric(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->removeFabric(FabricId{uint32At(info, 0)}));
+}
+
+// reserveSeat(fabric, name, {group, untagged, tagged}): for the next port of this name; undefined where a
+// port is told nothing
+Napi::Value EngineObject::reserveSeat(const Napi::CallbackInfo& info) {
+  SeatSettings settings;
+  const auto options = info[2].As<Napi::Object>();
+  settings.group = text(options, "group");
+  if (given(options, "tagged")) {
+    const auto tagged = options.Get("tagged").As<Napi::Uint16Array>();
+    settings.vlans = std::make_shared<const PortVlans>(
+        static_cast<std::uint16_t>(number(options, "untagged")),
+        std::span<const std::uint16_t>(tagged.Data(), tagged.ElementLength()));
+  }
+  engine_->reserveSeat(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
+                       std::move(settings));
+  return info.Env().Undefined();
 }
 
 // attach(fabric, name, device) → port

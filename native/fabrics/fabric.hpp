@@ -83,9 +83,10 @@ class Fabric {
  public:
   virtual ~Fabric() = default;
 
-  /// One verdict per frame. Frames are at least 14 bytes long. Never allocates or blocks.
-  virtual void decide(Slot from, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
-                      LearnLog& log) const noexcept = 0;
+  /// One verdict per frame. Frames are at least 14 bytes long. `vlans` has the VLAN of each where the ports
+  /// have VLANs; else it is empty, and a frame's tag says. Never allocates or blocks.
+  virtual void decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
+                      Instant now, std::span<Verdict> verdicts, LearnLog& log) const noexcept = 0;
 
   /// Home worker only. Reports each address that moved to another port.
   virtual void learn(std::span<const Learned>, const std::function<void(const AddressMove&)>&) {}

@@ -9,8 +9,8 @@ namespace etherloom {
 
 class Hub : public Fabric {
  public:
-  void decide(Slot, std::span<Frame* const> frames, Instant, std::span<Verdict> verdicts,
-              LearnLog&) const noexcept override {
+  void decide(Slot, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant,
+              std::span<Verdict> verdicts, LearnLog&) const noexcept override {
     std::fill_n(verdicts.begin(), frames.size(), Verdict::flood());
   }
 };

@@ -20,11 +20,11 @@ Switch::Switch(const SwitchSettings& settings)
       refreshAfter_(refreshInterval(settings.ageing)),
       table_(settings.addresses, settings.ageing) {}
 
-void Switch::decide(Slot from, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
-                    LearnLog& log) const noexcept {
+void Switch::decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
+                    Instant now, std::span<Verdict> verdicts, LearnLog& log) const noexcept {
   for (std::size_t index = 0; index < frames.size(); ++index) {
     const Frame& frame = *frames[index];
-    const std::uint16_t vlan = vlanOf(frame);
+    const std::uint16_t vlan = vlans.empty() ? vlanOf(frame) : vlans[index];
     const std::uint64_t source = sourceOf(frame);
     const AddressKey sourceKey = AddressKey::of(source, vlan);
     if (!isGroup(source) && worthLearning(sourceKey, from, now)) log.add({sourceKey, from, now});

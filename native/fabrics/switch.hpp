@@ -18,8 +18,8 @@ class Switch final : public Fabric {
  public:
   explicit Switch(const SwitchSettings& settings);
 
-  void decide(Slot from, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
-              LearnLog& log) const noexcept override;
+  void decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans, Instant now,
+              std::span<Verdict> verdicts, LearnLog& log) const noexcept override;
   void learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) override;
   void forget(Slot slot) override { table_.forget(slot); }
   [[nodiscard]] std::vector<AddressRow> addresses(Instant now) const override { return table_.rows(now); }

@@ -26,6 +26,7 @@ enum class DropReason : std::uint8_t {
   Aqm,          ///< dropped by the line's queue discipline
   Flush,        ///< was waiting when its path was flushed or went away
   HopLimit,     ///< crossed too many patch ports: the fabrics form a loop
+  Vlan,         ///< in a VLAN that its port is not in, or without one where the port has none for it
   Count
 };
 
@@ -34,7 +35,7 @@ inline constexpr std::size_t dropReasonCount = static_cast<std::size_t>(DropReas
 inline constexpr std::array<std::string_view, dropReasonCount> dropReasonNames{
     "runt",        "oversize", "no-buffer",   "port-full", "port-down", "not-for-us",
     "bad-offload", "storm",    "unreachable", "reserved",  "filter",    "loss",
-    "queue",       "aqm",      "flush",       "hop-limit"};
+    "queue",       "aqm",      "flush",       "hop-limit", "vlan"};
 static_assert(!dropReasonNames.back().empty(), "every drop reason has a name");
 
 }  // namespace etherloom

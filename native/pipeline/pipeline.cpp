@@ -42,13 +42,21 @@ void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
 
   FabricSeat& fabric = *from.seat.fabric;
   const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
+  std::span<const std::uint16_t> vlans;
+  if (version->hasVlans) [[unlikely]] {
+    classify(from, burst);
+    if (burst.count() == 0) return;
+    vlans = std::span(vlans_.ofFrame).first(burst.count());
+  }
   std::array<Verdict, burstSize> verdicts;
   LearnLog log;
-  version->fabric->decide(from.seat.slot, burst.frames(), burst.at, verdicts, log);
+  version->fabric->decide(from.seat.slot, burst.frames(), vlans, burst.at, verdicts, log);
   if (!log.entries().empty()) sink_.learned(fabric, log.entries());
 
   const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
   if (stranded != 0) countDropped(from, DropReason::Unreachable, segmentsOf(burst, stranded));
+  if (version->hasVlans) [[unlikely]]
+    retag(burst);
   filter(burst);
   fanOut(burst);
 }
@@ -84,6 +92,53 @@ void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
   burst.remove(refused);
 }
 
+// Says to which VLAN each frame belongs (IEEE 802.1Q, 6.9.1 and 8.6.2): its tag's, or its port's where it has
+// none or one of priority alone. Frames of VLANs that the port is not in end here. What has a needless tag,
+// that of the port's own VLAN without a priority, loses it, so that frames of one VLAN and priority leave in
+// their order.
+void Pipeline::classify(PortQueue& from, RxBurst& burst) noexcept {
+  const PortVlans& port = from.seat.itsVlans();
+  FrameMask refused = 0;
+  std::uint64_t wires = 0;
+  unsigned kept = 0;
+  vlans_.count = 0;
+  vlans_.tagged = 0;
+  for (unsigned index = 0; index < burst.count(); ++index) {
+    Frame& frame = *burst[index];
+    std::uint16_t vlan = port.untagged();
+    bool tagged = isTagged(frame);
+    if (tagged) {
+      const bool whole = frame.length >= ethernetHeaderLength + vlanTagLength;
+      const std::uint16_t control = whole ? tagOf(frame) : std::uint16_t{vlanIdMask};
+      if ((control & vlanIdMask) != 0) vlan = control & vlanIdMask;
+      if (vlan == port.untagged() && vlan != 0) {
+        const unsigned priority = control & ~unsigned{vlanIdMask};
+        tagged = priority != 0;
+        tagged ? setTag(frame, static_cast<std::uint16_t>(priority | vlan)) : popTag(frame);
+      }
+    }
+    if (vlan == 0 || !port.has(vlan)) {
+      refused |= FrameMask{1} << index;
+      wires += frame.offload.segments;
+      continue;
+    }
+    const FrameMask bit = FrameMask{1} << kept;
+    if (tagged) vlans_.tagged |= bit;
+    vlans_.ofFrame[kept++] = vlan;
+    const auto parts = std::span(vlans_.parts).first(vlans_.count);
+    const auto part =
+        std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.vlan == vlan; });
+    if (part != parts.end()) {
+      part->mask |= bit;
+    } else {
+      vlans_.parts[vlans_.count++] = {vlan, bit};
+    }
+  }
+  if (refused == 0) return;
+  burst.remove(refused);
+  countDropped(from, DropReason::Vlan, wires);
+}
+
 // Turns verdicts into targets: for each to-port that paths allow, which frames of the burst it gets.
 // Returns the frames that should go somewhere and that no path would carry.
 FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
@@ -98,15 +153,31 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
   static const Row noRow;
   const Row& row = version.rows[at] ? *version.rows[at] : noRow;
 
-  const auto add = [&](Attachment* to, const RowEntry* entry, FrameMask mask) {
+  const auto put = [&](Attachment* to, const RowEntry* entry, Frame* const* frames, FrameMask mask) {
     reached |= mask;
     PathAccount& account = entry ? entry->path->account : from.defaults[to->worker];
     PathOffer& offer = account.offerOf(queue.index);
     if (entry) {
-      targets_.push_back({to, entry->path, entry->policy, &account, &offer, mask, 0});
+      targets_.push_back({to, entry->path, entry->policy, &account, &offer, frames, mask, 0});
     } else {
-      targets_.push_back({to, nullptr, nullptr, &account, &offer, mask, 0});
+      targets_.push_back({to, nullptr, nullptr, &account, &offer, frames, mask, 0});
     }
+  };
+  Frame* const* asTheyCame = burst.frames().data();
+  const auto add = [&](Attachment* to, const RowEntry* entry, FrameMask mask) {
+    if (!version.hasVlans) [[likely]]
+      return put(to, entry, asTheyCame, mask);
+    // Of the VLANs that the port is in; with a tag, or without in that which it has untagged.
+    const PortVlans& port = to->itsVlans();
+    FrameMask same = 0, changed = 0;
+    for (const auto& part : std::span(vlans_.parts).first(vlans_.count)) {
+      if (!port.has(part.vlan)) continue;
+      const FrameMask differing = part.vlan == port.untagged() ? vlans_.tagged : ~vlans_.tagged;
+      same |= mask & part.mask & ~differing;
+      changed |= mask & part.mask & differing;
+    }
+    if (same != 0) put(to, entry, asTheyCame, same);
+    if (changed != 0) put(to, entry, retagged_.data(), changed);
   };
 
   FrameMask flooded = 0, direct = 0;
@@ -128,16 +199,20 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
       }
     } else {
       auto entry = row.entries.begin();
-      for (Attachment* to : version.members) {
+      const auto addExplicit = [&] {
+        if (entry->policy->allowed) add(entry->to, &*entry, flooded);
+        ++entry;
+      };
+      for (Attachment* to : version.reachOf(from)) {
         if (!to || to == &from) continue;
-        while (entry != row.entries.end() && entry->to->slot < to->slot) ++entry;
-        const bool explicitly = entry != row.entries.end() && entry->to == to;
-        if (!explicitly) {
+        while (entry != row.entries.end() && entry->to->slot < to->slot) addExplicit();  // within the group
+        if (entry != row.entries.end() && entry->to == to) {
+          addExplicit();
+        } else {
           add(to, nullptr, flooded);
-        } else if (entry->policy->allowed) {
-          add(to, &*entry, flooded);
         }
       }
+      while (entry != row.entries.end()) addExplicit();
     }
   }
 
@@ -157,11 +232,41 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
                          [](const RowEntry& left, Slot right) { return left.to->slot < right; });
     if (entry != row.entries.end() && entry->to == to) {
       if (entry->policy->allowed) add(to, &*entry, mask);
-    } else if (version.forwarding) {
+    } else if (version.forwards(from, *to)) {
       add(to, nullptr, mask);
     }
   }
   return wanted & ~reached;
+}
+
+// Puts tags in or takes them out where targets want that: once for each frame, in a copy if others get it as
+// it came, else in place. What there is no buffer for is lost to those targets.
+void Pipeline::retag(const RxBurst& burst) noexcept {
+  FrameMask same = 0, lost = 0;
+  for (const Target& target : targets_) (isRetagged(target) ? changed_ : same) |= target.mask;
+  moved_ = changed_ & ~same;
+  forEachFrame(changed_, [&](unsigned index) {
+    const FrameMask bit = FrameMask{1} << index;
+    const bool inPlace = moved_ & bit;
+    Frame* frame = inPlace ? burst[index] : burst.pool.copy(*burst[index]);
+    retagged_[index] = frame;
+    if (frame && (vlans_.tagged & bit)) return popTag(*frame);
+    if (frame && pushTag(*frame, vlans_.ofFrame[index])) return;
+    if (frame && !inPlace) burst.pool.release(frame);
+    lost |= bit;
+  });
+  if (lost == 0) [[likely]]
+    return;
+  moved_ &= ~lost;
+  changed_ &= ~lost;
+  for (Target& target : targets_) {
+    if (!isRetagged(target)) continue;
+    const std::uint64_t wires = segmentsOf(burst, target.mask & lost);
+    target.mask &= ~lost;
+    Sequence::Update update(target.offer->sequence);
+    target.offer->offered.add(wires);
+    target.offer->lostOnTheWay.add(wires);
+  }
 }
 
 // Takes from each target the frames that its path's filter refuses. A program runs once per frame of the
@@ -170,6 +275,7 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
 void Pipeline::filter(const RxBurst& burst) noexcept {
   struct Judged {
     const FilterProgram* program;
+    Frame* const* frames;
     FrameMask asked, accepted, cut;
   };
   std::array<Judged, 8> cache{};
@@ -184,27 +290,29 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
     std::uint64_t refused = 0;
     if (target.policy && target.policy->filter) {
       const FilterProgram* program = target.policy->filter.get();
-      Judged* judged = std::find_if(cache.begin(), cache.begin() + cached,
-                                    [&](const Judged& entry) { return entry.program == program; });
+      Judged* judged = std::find_if(cache.begin(), cache.begin() + cached, [&](const Judged& entry) {
+        return entry.program == program && entry.frames == target.frames;
+      });
       if (judged == cache.begin() + cached) {
         judged = &cache[cached < cache.size() ? cached++ : cached - 1];
-        *judged = {program, 0, 0, 0};
+        *judged = {program, target.frames, 0, 0, 0};
       }
       forEachFrame(target.mask & ~judged->asked, [&](unsigned index) {
         const FrameMask bit = FrameMask{1} << index;
+        Frame& frame = *target.frames[index];
         judged->asked |= bit;
-        if (program->readsBeyondHeaders() && !isPlain(*burst[index])) {
-          if (isSuperFrame(*burst[index])) {
+        if (program->readsBeyondHeaders() && !isPlain(frame)) {
+          if (isSuperFrame(frame)) {
             judged->cut |= bit;
             return;
           }
-          static_cast<void>(completeChecksum(*burst[index]));  // the frame is ours alone until it fans out
+          static_cast<void>(completeChecksum(frame));  // the frame is ours alone until it fans out
         }
-        if (program->accepts(burst[index]->data, burst[index]->length)) judged->accepted |= bit;
+        if (program->accepts(frame.data, frame.length)) judged->accepted |= bit;
       });
       const FrameMask out = target.mask & ~judged->accepted & ~judged->cut;
       refused = segmentsOf(burst, out);
-      forEachFrame(out, [&](unsigned index) { recordRefused(target, *burst[index], burst.at); });
+      forEachFrame(out, [&](unsigned index) { recordRefused(target, *target.frames[index], burst.at); });
       target.cut = target.mask & judged->cut;
       target.mask &= judged->accepted;
     }
@@ -230,24 +338,32 @@ void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant a
   }
 }
 
-// Sets each frame's references once, to the number of its copies, then hands the copies over target by
-// target. Where a super-frame is cut its reference lasts until it is.
-void Pipeline::fanOut(RxBurst& burst) noexcept {
+// Sets the references of these frames once, to the number of their copies. Where a super-frame is cut its
+// reference lasts until it is.
+void Pipeline::share(FramePool& pool, Frame* const* frames, FrameMask mask) noexcept {
   std::array<std::uint32_t, burstSize> copies{};
   FrameMask wanted = 0;
   for (const Target& target : targets_) {
-    const FrameMask mask = target.mask | target.cut;
-    wanted |= mask;
-    forEachFrame(mask, [&](unsigned index) { ++copies[index]; });
+    if (target.frames != frames) continue;
+    wanted |= target.mask | target.cut;
+    forEachFrame(target.mask | target.cut, [&](unsigned index) { ++copies[index]; });
   }
-  forEachFrame(allFrames(burst.count()), [&](unsigned index) {
-    Frame* frame = burst[index];
+  forEachFrame(mask, [&](unsigned index) {
+    Frame* frame = frames[index];
     if (wanted >> index & 1) {
       frame->references.store(copies[index], std::memory_order_relaxed);
     } else {
-      burst.pool.release(frame);
+      pool.release(frame);
     }
   });
+}
+
+// Gives each frame its references, then hands the copies over target by target.
+void Pipeline::fanOut(RxBurst& burst) noexcept {
+  share(burst.pool, burst.frames().data(), allFrames(burst.count()) & ~moved_);
+  if (changed_ != 0) [[unlikely]]
+    share(burst.pool, retagged_.data(), changed_);
+  moved_ = changed_ = 0;
 
   std::array<Crossing, burstSize> crossings;
   for (const Target& target : targets_) {
@@ -257,7 +373,7 @@ void Pipeline::fanOut(RxBurst& burst) noexcept {
     }
     unsigned count = 0;
     forEachFrame(target.mask, [&](unsigned index) {
-      crossings[count++] = {burst[index], target.to, target.path, target.policy, target.account};
+      crossings[count++] = {target.frames[index], target.to, target.path, target.policy, target.account};
     });
     if (count != 0) sink_.handOver(std::span(crossings).first(count), *target.offer);
   }
@@ -275,7 +391,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
       sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)), *target.offer);
   };
   forEachFrame(target.mask | target.cut, [&](unsigned index) {
-    Frame* frame = burst[index];
+    Frame* frame = target.frames[index];
     if (!(target.cut >> index & 1)) return put(frame);
     Segmenter segmenter;
     if (!segmenter.start(*frame)) lost += frame->offload.segments;

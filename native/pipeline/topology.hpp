@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fabrics/fabric.hpp"
+#include "fabrics/port_vlans.hpp"
 #include "pipeline/path.hpp"
 #include "pipeline/policy.hpp"
 #include "ports/port.hpp"
@@ -52,6 +53,12 @@ struct PortQueue {
   PortQueue* nextReady = nullptr;
 };
 
+/// What a port is told about its seat when it is attached, whatever its kind.
+struct SeatSettings {
+  std::string group;                       ///< empty for none
+  std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
+};
+
 /// A port's seat in a fabric, and its first queue, which alone transmits. The parts are of those who use
 /// them, on cache lines of their own: read by the workers of all its queues; of its own worker; of the
 /// control thread.
@@ -62,6 +69,10 @@ struct Attachment final : PortQueue {
   Slot slot{};
   FabricSeat* fabric = nullptr;
   std::string name;
+  std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
+  std::shared_ptr<const PortVlans> vlans;  ///< nullptr where the port was not told
+  /// What holds where the switch has VLANs.
+  [[nodiscard]] const PortVlans& itsVlans() const { return vlans ? *vlans : PortVlans::usual(); }
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
   std::atomic<const CaptureTaps*> taps{nullptr};
@@ -103,11 +114,27 @@ struct Row {
   }
 };
 
+/// For each group by its number, the ports that are not in it, in the order of their slots: what a port of
+/// the group floods to. Empty for a group that no port is in any more.
+using GroupReach = std::vector<std::vector<Attachment*>>;
+
 struct FabricVersion {
   const Fabric* fabric = nullptr;
-  bool forwarding = true;                        ///< for pairs without a policy
+  bool forwarding = true;                        ///< for pairs without a policy, but not within a group
+  bool hasVlans = false;                         ///< some port was told its VLANs, so all ports have some
   std::vector<Attachment*> members;              ///< by slot; nullptr where no port sits
   std::vector<std::shared_ptr<const Row>> rows;  ///< by slot; nullptr where no pair is explicit
+  std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
+
+  /// What holds for a pair without a policy.
+  [[nodiscard]] bool forwards(const Attachment& from, const Attachment& to) const {
+    return forwarding && (from.group == 0 || from.group != to.group);
+  }
+  /// The ports that a flood from this one meets unless a policy says otherwise, itself perhaps among them,
+  /// and nullptrs.
+  [[nodiscard]] const std::vector<Attachment*>& reachOf(const Attachment& from) const {
+    return from.group == 0 || !reach ? members : (*reach)[from.group];
+  }
 };
 
 }  // namespace etherloom

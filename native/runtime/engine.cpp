@@ -73,6 +73,34 @@ Ticket Engine::removeFabric(FabricId fabric) {
   return fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
 }
 
+void Engine::reserveSeat(FabricId fabric, const std::string& port, SeatSettings settings) {
+  auto& reserved = record(fabric).reserved;
+  reserved.erase(port);
+  if (!settings.group.empty() || settings.vlans) reserved.emplace(port, std::move(settings));
+}
+
+void Engine::survey(const FabricRecord& fabric, FabricVersion& version) {
+  version.hasVlans = fabric.portsWithVlans != 0;
+  version.reach.reset();
+  const std::vector<std::uint32_t>& sizes = fabric.groupSizes;
+  if (std::all_of(sizes.begin(), sizes.end(), [](std::uint32_t size) { return size == 0; })) return;
+  auto reach = std::make_shared<GroupReach>(sizes.size());
+  for (std::uint32_t group = 1; group < sizes.size(); ++group) {
+    if (sizes[group] == 0) continue;
+    for (Attachment* member : version.members) {
+      if (member && member->group != group) (*reach)[group].push_back(member);
+    }
+  }
+  version.reach = std::move(reach);
+}
+
+void Engine::forgetAddresses(FabricRecord& fabric) {
+  FabricSeat& seat = fabric.seat;
+  order(seat.home, [&seat, slots = fabric.version->members.size()](Worker&) {
+    for (std::uint32_t slot = 0; slot < slots; ++slot) seat.fabric->forget(Slot{slot});
+  });
+}
+
 Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
                               std::optional<std::uint16_t> worker,
                               std::vector<std::unique_ptr<Port>> further) {
@@ -101,6 +129,17 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
   seat->id = freePorts_.back();
   seat->slot = record.freeSlots.back();
   seat->fabric = &record.seat;
+  if (auto reserved = record.reserved.extract(name)) {
+    SeatSettings& settings = reserved.mapped();
+    if (!settings.group.empty()) {
+      const auto number = static_cast<std::uint32_t>(record.groupNumbers.size() + 1);
+      seat->group = record.groupNumbers.try_emplace(std::move(settings.group), number).first->second;
+      record.groupSizes.resize(record.groupNumbers.size() + 1);
+      ++record.groupSizes[seat->group];
+    }
+    seat->vlans = std::move(settings.vlans);
+    if (seat->vlans) ++record.portsWithVlans;
+  }
   seat->name = std::move(name);
   seat->port = std::move(port);
   seat->generation = ++generation_;
@@ -127,7 +166,12 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     order(queue.worker, [&queue](Worker& owner) { owner.attach(queue); });
   });
   next->members[static_cast<std::size_t>(attached.slot)] = &attached;
-  publish(record, std::move(next));
+  const bool hadVlans = next->hasVlans;
+  survey(record, *next);
+  const bool other = next->hasVlans != hadVlans;
+  publish(record, std::move(next), [this, &record, other] {
+    if (other) forgetAddresses(record);
+  });
   return attached.id;
 }
 
@@ -150,6 +194,11 @@ Ticket Engine::detach(PortId id) {
     shorter->policies.erase(shorter->policies.begin() + index);
     row = std::move(shorter);
   }
+  const bool hadVlans = next->hasVlans;
+  if (leaving.group != 0) --record.groupSizes[leaving.group];
+  if (leaving.vlans) --record.portsWithVlans;
+  survey(record, *next);
+  const bool other = next->hasVlans != hadVlans;
   leaving.eachQueue([this](PortQueue& queue) { workers_[queue.worker]->addLoad(-1); });
   leaving.generation = 0;  // what fails from now on is no news
 
@@ -163,8 +212,9 @@ Ticket Engine::detach(PortId id) {
 
   // First no worker names the port any more, then its device and what its paths hold go, then the seat
   // itself.
-  return publish(record, std::move(next), [this, &leaving, &record, pairs = std::move(pairs)] {
+  return publish(record, std::move(next), [this, &leaving, &record, other, pairs = std::move(pairs)] {
     FabricSeat& fabric = record.seat;
+    if (other) forgetAddresses(record);
     order(fabric.home, [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
     for (const std::uint64_t key : pairs) {
       const auto path = paths_.find(key);
@@ -276,8 +326,9 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
       for (; at != places.cend() && at->from == from && at->to == slot; ++at) {
         const PathChange& change = *at->change;
         if (change.policy == policy) continue;
-        const bool before = policy ? policy->allowed : record.forwarding;
-        const bool after = change.policy ? change.policy->allowed : record.forwarding;
+        const bool byDefault = next->forwards(seat(change.from), to);
+        const bool before = policy ? policy->allowed : byDefault;
+        const bool after = change.policy ? change.policy->allowed : byDefault;
         ++(before == after ? applied.changed : after ? applied.up : applied.down);
         path = &pathOf(record, seat(change.from), to, path, change.seed);
         touched.push_back(path);

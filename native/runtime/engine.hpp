@@ -89,6 +89,10 @@ class Engine {
   /// The fabric must have no ports.
   Ticket removeFabric(FabricId fabric);
 
+  /// What the next port of this name that is attached to the fabric is told. Once; until then, or until it is
+  /// reserved with nothing.
+  void reserveSeat(FabricId fabric, const std::string& port, SeatSettings settings);
+
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
   /// one. `further`: the device's other queues, which only receive, each on another worker.
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
@@ -161,6 +165,10 @@ class Engine {
     bool forwarding = true;
     std::unique_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
+    std::map<std::string, SeatSettings> reserved;       ///< by the name of the port
+    std::map<std::string, std::uint32_t> groupNumbers;  ///< of all groups there ever were; from 1 on
+    std::vector<std::uint32_t> groupSizes;              ///< their ports, by number; 0 is not used
+    std::uint32_t portsWithVlans = 0;                   ///< that were told theirs
   };
   struct Grace {
     Ticket ticket;
@@ -185,6 +193,10 @@ class Engine {
                std::optional<std::uint64_t> seed);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
+  /// Works out what follows from the members of a version: who is in the groups, and whether there are VLANs.
+  static void survey(const FabricRecord& fabric, FabricVersion& version);
+  /// What was learned on this fabric is learned anew: its frames belong to other VLANs now.
+  void forgetAddresses(FabricRecord& fabric);
   void orderAll(const Mailbox::Order& order);
   /// Within a `done`: as extend(), and not before the writes of all these have ended.
   void whenGone(std::vector<const Port*> ports, std::function<void()> done);

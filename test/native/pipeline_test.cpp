@@ -20,8 +20,8 @@ class Obedient final : public Fabric {
  public:
   static constexpr std::uint8_t flood = 0xff, reserved = 0xfe;
 
-  void decide(Slot, std::span<Frame* const> frames, Instant now, std::span<Verdict> verdicts,
-              LearnLog& log) const noexcept override {
+  void decide(Slot, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant now,
+              std::span<Verdict> verdicts, LearnLog& log) const noexcept override {
     for (std::size_t index = 0; index < frames.size(); ++index) {
       const std::uint8_t wish = frames[index]->data[0];
       verdicts[index] = wish == flood      ? Verdict::flood()

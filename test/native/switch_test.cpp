@@ -38,7 +38,7 @@ struct Bench {
     frame.length = 60;
     Frame* const frames[]{&frame};
     Verdict verdict = Verdict::drop(DropReason::Count);
-    fabric.decide(from, frames, now, {&verdict, 1}, log);
+    fabric.decide(from, frames, {}, now, {&verdict, 1}, log);
     return verdict;
   }
 };
@@ -197,6 +197,6 @@ TEST_CASE("a burst is decided frame by frame, in order") {
   std::array<Verdict, 3> verdicts;
   verdicts.fill(Verdict::drop(DropReason::Count));
   LearnLog log;
-  fabric.decide(left, burst, {}, verdicts, log);
+  fabric.decide(left, burst, {}, {}, verdicts, log);
   CHECK(verdicts == std::array{Verdict::to(right), Verdict::flood(), Verdict::flood()});
 }

@@ -224,6 +224,25 @@ describe('topology files', () => {
         "7:46 'filter' must be a pcap-filter expression or a match object",
       ],
       [withPath('{ from: [], to: red }'), "7:21 'from' must have at least 1 entry"],
+      [withPort('{ tap: t, vlan: {} }'), "5:28 'vlan' must have 'access' or 'trunk'"],
+      [withPort('{ tap: t, vlan: 10 }'), "5:28 'vlan' must be a mapping"],
+      [
+        withPort('{ tap: t, vlan: { access: 4095 } }'),
+        "5:38 'access' must be a whole number from 1 to 4094, not 4095",
+      ],
+      [
+        withPort('{ tap: t, vlan: { trunk: al } }'),
+        "5:37 'trunk' must be a list of VLANs from 1 to 4094, or 'all'",
+      ],
+      [withPort('{ tap: t, vlan: { acces: 10 } }'), "5:30 unknown key 'acces'; did you mean 'access'?"],
+      [
+        withPort('{ tap: t, vlan: { access: 10, native: 1 } }'),
+        "5:42 'native' does not go with the other keys here",
+      ],
+      [
+        withPort('{ tap: t, group: two words }'),
+        "5:29 'group' must be 1 to 63 letters, digits, '-' or '_', not 'two words'",
+      ],
     ]
     for (const [text, message] of wrong)
       it(message, async () => {
@@ -247,6 +266,14 @@ describe('topology files', () => {
       [
         'hosts: { red: }\n' + withPort('{ host: red, interface: e }\n      b: { host: red, interface: e }'),
         "7:34 interface 'e' is already another port's",
+      ],
+      [
+        withPort('{ tap: t, vlan: { access: 10 } }'),
+        "5:22 'vlan' is for ports of a switch, and this is a hub",
+      ],
+      [
+        'fabrics:\n  w:\n    kind: wire\n    ports:\n      a: { tap: t, group: g }\n      b: { tap: u }',
+        "5:20 'group' is for ports of a hub or a switch, and this is a wire",
       ],
       [withPort('{ patch: core.x }'), "5:21 no fabric 'core'"],
       [withPort('{ patch: wif.red }'), "5:21 no fabric 'wif'; did you mean 'wifi'?"],

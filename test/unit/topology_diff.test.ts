@@ -109,6 +109,13 @@ describe('the differ', () => {
     ])
   })
 
+  it('replaces a port whose group or VLANs differ', () => {
+    expect(steps(hub(three), hub({ ...three, z: { tap: 'tz', group: 'g' } }))).to.deep.equal([
+      'detach a.z',
+      'attach a.z',
+    ])
+  })
+
   it('forgets the paths of a port that leaves without setting them', () => {
     const { z: _, ...two } = three
     expect(steps(hub(three, [{ between: ['x', 'z'] }]), hub(two))).to.deep.equal(['detach a.z'])
@@ -234,6 +241,38 @@ describe('a plan', () => {
       'open a',
       'start a',
     ])
+  })
+
+  it('exports groups and VLANs of ports of any kind', () => {
+    const [group, vlan] = ['g', { trunk: [10, 20], native: 1 }]
+    const topology = {
+      hosts: { red: {} },
+      fabrics: {
+        a: {
+          kind: 'switch',
+          ports: {
+            x: { tap: 'tx', group },
+            y: { packet: 'py', vlan },
+            z: { host: 'red', group, vlan: { access: 10 } },
+            p: { patch: 'b.q', vlan: { trunk: 'all' } },
+          },
+        },
+        b: { kind: 'hub', ports: { q: { patch: 'a.p', group } } },
+      },
+    }
+    const plan = planned(topology)
+    const written = topologyOf(plan)
+    expect(written.fabrics.a?.ports.y).to.deep.equal({ packet: 'py', vlan })
+    expect(planned(JSON.parse(JSON.stringify(written)) as object)).to.deep.equal(plan)
+  })
+
+  it("does not mean pairs within a group by '*', nor lets a timeline open them", () => {
+    const grouped = { x: { tap: 'tx' }, y: { tap: 'ty', group: 'g' }, z: { tap: 'tz', group: 'g' } }
+    const paths = (...entries: object[]) => [...planned(hub(grouped, entries)).fabrics.get('a')!.paths.keys()]
+    expect(paths({ from: '*', to: '*', delay: '1ms' })).to.have.members(['x>y', 'x>z', 'y>x', 'z>x'])
+    expect(paths({ from: 'y', to: '*' })).to.deep.equal(['y>x'])
+    expect(paths({ between: ['y', 'z'] })).to.have.members(['y>z', 'z>y'])
+    expect(paths({ from: 'y', to: ['z'] })).to.deep.equal(['y>z'])
   })
 
   it('exports a timeline', () => {

@@ -94,6 +94,35 @@ describe('a network', () => {
     expect(await network.apply(before)).to.include({ up: 0, down: 0, changed: 0 })
   })
 
+  it('gives ports their groups and VLANs, reports and exports them', async () => {
+    const topology = {
+      seed: 7,
+      fabrics: {
+        a: {
+          kind: 'switch',
+          ports: {
+            one: { patch: 'b.one', group: 'wires', vlan: { access: 10 } },
+            two: { patch: 'b.two', group: 'wires', vlan: { trunk: [10, 20], native: 1 } },
+          },
+        },
+        b: { kind: 'hub', ports: { one: { patch: 'a.one' }, two: { patch: 'a.two' } } },
+      },
+    } as Topology
+    const network = await up(topology)
+    expect(network.fabrics.get('a')!.path('one', 'two').policy).to.deep.equal({ allowed: false })
+    expect(network.fabrics.get('b')!.path('one', 'two').policy).to.deep.equal({ allowed: true })
+    expect(network.export()).to.deep.equal(topology)
+    expect(reports.ports(network).map(({ group, vlan }) => [group, vlan])).to.deep.equal([
+      ['wires', '10'],
+      ['wires', 'trunk 10,20 native 1'],
+      [undefined, undefined],
+      [undefined, undefined],
+    ])
+    const { steps } = await network.apply(patched([]))
+    expect(steps).to.include('open hub a')
+    expect(network.fabrics.get('a')!.path('one', 'two').policy).to.deep.equal({ allowed: true })
+  })
+
   it('leaves nothing when it cannot come up', async () => {
     const topology = { fabrics: { a: { kind: 'hub', ports: { x: impossible } } } } as Topology
     expect((await refusal(Network.up(topology))).message).to.match(/^port a\.x: /)

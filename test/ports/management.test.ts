@@ -1,0 +1,79 @@
+/** A management network beside a data network (S11), of a topology: real kernel stacks with an interface on each. */
+import { expect } from 'chai'
+import { Network, parseTopology } from '../../lib/index.js'
+import { closing } from '../helpers/fabric.js'
+import { Child, describeOnDevices, testFile } from '../helpers/kernel.js'
+import { Sniffer } from '../helpers/network.js'
+
+const nodes = ['n1', 'n2', 'n3'] as const
+const topology = (paths: string): string => `
+hosts: { n1: , n2: , n3: }
+fabrics:
+  mgmt:
+    kind: switch
+    ports:
+${nodes.map((node, index) => `      ${node}: { host: ${node}, interface: mgmt, addresses: [172.21.0.${index + 1}/16] }`).join('\n')}
+  wifi1:
+    kind: hub
+    forwarding: deny
+    ports:
+${nodes.map((node, index) => `      ${node}: { host: ${node}, interface: mesh, addresses: [10.0.0.${index + 1}/16] }`).join('\n')}
+    paths: [${paths}]
+`
+
+describeOnDevices('a management network (S11)', function () {
+  this.timeout(60_000)
+  const keep = closing()
+
+  it('answers before the first step, while the data network is full or cut, and is no hub', async () => {
+    const network = keep(await Network.up(await parseTopology(topology(''))))
+    const path = (node: string) => network.hosts.get(node)!.path
+    const ping = async (from: string, address: string, count = 20): Promise<number> => {
+      const child = keep(
+        new Child(['ping', '-q', '-n', '-c', `${count}`, '-i', '0.002', '-W', '1', address], path(from)),
+      )
+      const text = await child.rest(1)
+      expect(text, 'no duplicates').to.not.include('duplicates')
+      return Number(/(\d+) received/.exec(text)?.[1])
+    }
+    const expectManagement = async (when: string) => {
+      for (const [from, to] of [
+        ['n1', 2],
+        ['n3', 1],
+      ] as const)
+        expect(await ping(from, `172.21.0.${to}`), `${from} to n${to} ${when}`).to.equal(20)
+    }
+
+    await expectManagement('before the first step')
+    expect(await ping('n1', '10.0.0.2', 1), 'no data path yet').to.equal(0)
+    await network.apply(await parseTopology(topology('{ between: [n1, n2], rate: 100kbit, queue: 5frames }')))
+    expect(await ping('n1', '10.0.0.2', 1)).to.equal(1)
+    const flood = keep(
+      new Child(['ping', '-q', '-n', '-f', '-c', '2000', '-s', '1400', '-W', '1', '10.0.0.2'], path('n1')),
+    )
+    await expectManagement('while the data network overflows')
+    await flood.close()
+    await network.apply(await parseTopology(topology('')))
+    expect(await ping('n1', '10.0.0.2', 1), 'the data path is cut').to.equal(0)
+    await expectManagement('while all data paths are cut')
+
+    // Unicast between two that are known is not for the third, which sees its own.
+    const witness = new Sniffer(
+      keep(new Child(['python3', testFile('ports/programs/sniff.py'), 'mgmt'], path('n3'))),
+    )
+    await witness.ready()
+    expect(await ping('n1', '172.21.0.2')).to.equal(20)
+    expect(await ping('n3', '172.21.0.1', 1)).to.equal(1)
+    const [ip, icmp] = [0x0800, 1]
+    for (let heard = 0; heard < 2;) {
+      const { bytes } = await witness.next()
+      if (bytes.readUInt16BE(12) !== ip || bytes[23] !== icmp) continue
+      expect([bytes.readUInt32BE(26), bytes.readUInt32BE(30)]).to.include(0xac150003)
+      heard++
+    }
+
+    const bridge = network.fabrics.get('mgmt')!
+    expect(bridge.stats().paths, 'nothing shapes it').to.deep.equal([])
+    for (const port of bridge.ports.values()) expect(port.stats().dropped.queue).to.equal(0n)
+  })
+})
