@@ -22,6 +22,8 @@ export const dropReasons = {
   flush: 'was waiting when its path was flushed or went away',
   'hop-limit': 'crossed too many patch ports: the fabrics form a loop',
   vlan: 'in a VLAN that its port is not in, or without one where the port has none for it',
+  'wrong-peer': "sent to a socket by another than the port's peer",
+  'no-frame': 'bytes on a socket that are no frame, such as a keep-alive',
 } as const
 
 export type DropReason = keyof typeof dropReasons
