@@ -1,6 +1,7 @@
 /** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
 import { EventEmitter } from 'node:events'
 import { readAddress } from './addresses.js'
+import { portSettings, readAttachOptions, type AttachOptions, type AttachSettings } from './attachment.js'
 import { native } from './binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from './capture/capture.js'
 import { Engine, type EngineOptions } from './engine.js'
@@ -13,7 +14,6 @@ import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
 import { Timeline, type TimelineEntry } from './timeline.js'
-import { vlanRule, type VlanOptions } from './vlan.js'
 
 export interface FabricOptions {
   /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
@@ -22,20 +22,6 @@ export interface FabricOptions {
   forwarding?: 'allow' | 'deny'
   /** The engine to run on, or options of one of its own, which closes with the fabric. */
   engine?: Engine | EngineOptions
-}
-
-/** What a port has in the fabric that it is attached to, whatever its kind. */
-export interface AttachOptions {
-  /**
-   * The name of its split-horizon group: ports of one group do not hear each other, except where a policy allows the
-   * path. For hubs and switches. Default: in none.
-   */
-  group?: string
-  /**
-   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Default: none, so that
-   * tags pass as they are.
-   */
-  vlan?: VlanOptions
 }
 
 /** One change of a transaction. A null policy returns to the fabric's default. */
@@ -59,8 +45,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #ownEngine: boolean
   readonly #ports = new Map<string, Port>()
   readonly #seats = new Map<number, Port>()
+  readonly #settings = new Map<Port, AttachSettings>()
   readonly #policies = new Map<Port, Map<Port, Policy>>()
-  readonly #groups = new Map<Port, string>()
   readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #portLimit: number
   readonly #attaching = new Set<Promise<void>>()
@@ -101,19 +87,19 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /**
-   * Opens the port's device and joins it. Resolves with the port when frames can pass. The options hold until it is
-   * detached.
+   * Opens the port's device and joins it, with what it shall have here from its first frame. Resolves with the port when
+   * frames can pass.
    *
-   * @throws EtherloomError what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
-   *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports; ERR_ETHERLOOM_OPTION,
-   *   ERR_ETHERLOOM_UNKNOWN_OPTION
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; what opening the device can throw;
+   *   ERR_ETHERLOOM_NAME for a name that is taken; ERR_ETHERLOOM_STATE for a port that is attached already or a wire that
+   *   has both ports
    */
   async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
     this.#open()
+    const settings = readAttachOptions(options)
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
-    const { group, vlan } = readOptions('attach', options, attachRules)
-    this.#insistOnKind('vlan', vlan, ['switch'])
-    this.#insistOnKind('group', group, ['hub', 'switch'])
+    this.#insistOnKind('vlan', settings.vlan, ['switch'])
+    this.#insistOnKind('group', settings.group, ['hub', 'switch'])
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
       throw new EtherloomError(
@@ -126,23 +112,56 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         `wire '${this.name}' has both its ports; a hub joins more than two`,
       )
     this.#ports.set(port.name, port)
-    if (!taken) native(() => this.engine.native.reserveSeat(this.id, port.name, { group, ...vlan }))
+    if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
     const joining = port.join(this)
     this.#attaching.add(joining)
     try {
       await joining
     } catch (error) {
-      if (!taken) this.#ports.delete(port.name)
+      if (!taken) {
+        this.#ports.delete(port.name)
+        if (!this.engine.closed) this.engine.native.expect(this.id, port.name, undefined)
+      }
       throw error
     } finally {
       this.#attaching.delete(joining)
     }
-    if (group !== undefined) this.#groups.set(port, group)
     this.#seats.set(port.id, port)
+    this.#settings.set(port, settings)
     this.engine.addPort(port)
     if (this.#referenced) this.engine.hold()
     await this.engine.settled(this.engine.native.latest())
     return port
+  }
+
+  /**
+   * Changes what a port has here: each option that is given replaces the one from before, the others stay. Resolves when
+   * it holds for every frame. A frame that is on its way into the port keeps its departure, and nothing overtakes it.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, and what `port()` throws
+   *
+   * @example
+   * await hub.configure('sun2', { delay: '10ms' })
+   */
+  async configure(port: Port | string, options: AttachOptions): Promise<void> {
+    this.#open()
+    const asked = this.port(port)
+    const { delay, receive, ...fixed } = readAttachOptions(options)
+    for (const [option, value] of Object.entries(fixed))
+      if (value !== undefined)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_OPTION',
+          `option '${option}' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
+        )
+    const before = this.#settings.get(asked) as AttachSettings
+    const settings = {
+      ...before,
+      delay: delay ?? before.delay,
+      receive: receive === undefined ? before.receive : receive,
+    }
+    const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
+    this.#settings.set(asked, settings)
+    await this.engine.settled(ticket)
   }
 
   /**
@@ -335,8 +354,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   /** @internal What holds for a path without a policy: `forwarding`, but not within a group. */
   allowsByDefault(from: Port, to: Port): boolean {
-    const group = this.#groups.get(from)
-    return this.forwarding === 'allow' && (group === undefined || group !== this.#groups.get(to))
+    const group = this.#settings.get(from)?.group
+    return this.forwarding === 'allow' && (group === undefined || group !== this.#settings.get(to)?.group)
   }
 
   /** @internal The policy that the path was given last, the same object until it is given another. */
@@ -368,8 +387,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     for (const port of this.#ports.values()) port.left()
     this.#ports.clear()
     this.#seats.clear()
+    this.#settings.clear()
     this.#policies.clear()
-    this.#groups.clear()
   }
 
   /** @internal The port with this number. */
@@ -381,7 +400,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const id = port.leave()
     this.#ports.delete(port.name)
     this.#seats.delete(id)
-    this.#groups.delete(port)
+    this.#settings.delete(port)
     this.#policies.delete(port)
     for (const row of this.#policies.values()) row.delete(port)
     const ticket = native(() => this.engine.native.detach(id))
@@ -439,8 +458,6 @@ function engineRule(value: unknown, subject: string): Engine | EngineOptions | u
     return value
   return refuse(subject, 'an Engine, or the options of one', value)
 }
-
-const attachRules = { group: nameRule(), vlan: vlanRule }
 
 /** @internal The rules of the options that all fabrics have. */
 export const fabricRules = {

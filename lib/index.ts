@@ -1,4 +1,5 @@
 /** The public names of etherloom, and nothing else. */
+export type { AttachOptions, ReceiveOptions } from './attachment.js'
 export {
   Capture,
   type CaptureOptions,
@@ -10,7 +11,7 @@ export type { Replay } from './capture/fates.js'
 export { Engine, type EngineOptions } from './engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './errors.js'
 export type { FabricEvents, PortEvents } from './events.js'
-export { Fabric, type AttachOptions, type FabricOptions, type PathChange } from './fabric.js'
+export { Fabric, type FabricOptions, type PathChange } from './fabric.js'
 export type { FilterSource, Match } from './filters/index.js'
 export { Hub } from './hub.js'
 export {

@@ -3,7 +3,7 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { AttachOptions } from '../fabric.js'
+import type { AttachOptions } from '../attachment.js'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'

@@ -56,7 +56,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&Self::addFabric>("addFabric"),
                          InstanceMethod<&Self::removeFabric>("removeFabric"),
-                         InstanceMethod<&Self::reserveSeat>("reserveSeat"),
+                         InstanceMethod<&Self::expect>("expect"),
+                         InstanceMethod<&Self::configure>("configure"),
                          InstanceMethod<&Self::attach>("attach"),
                          InstanceMethod<&Self::attachMemory>("attachMemory"),
                          InstanceMethod<&Self::attachPatch>("attachPatch"),
@@ -150,21 +151,46 @@ Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->removeFabric(FabricId{uint32At(info, 0)}));
 }
 
-// reserveSeat(fabric, name, {group, untagged, tagged}): for the next port of this name; undefined where a
-// port is told nothing
-Napi::Value EngineObject::reserveSeat(const Napi::CallbackInfo& info) {
-  SeatSettings settings;
-  const auto options = info[2].As<Napi::Object>();
-  settings.group = text(options, "group");
-  if (given(options, "tagged")) {
-    const auto tagged = options.Get("tagged").As<Napi::Uint16Array>();
+namespace {
+
+/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array}, group?,
+/// vlan?: {tagged: Uint16Array, untagged}}
+PortSettings portSettings(const Napi::Object& given) {
+  PortSettings settings;
+  settings.delay = {signed64(given, "delay")};
+  settings.group = text(given, "group");
+  if (etherloom::given(given, "vlan")) {
+    const auto vlan = given.Get("vlan").As<Napi::Object>();
+    const auto tagged = vlan.Get("tagged").As<Napi::Uint16Array>();
     settings.vlans = std::make_shared<const PortVlans>(
-        static_cast<std::uint16_t>(number(options, "untagged")),
+        static_cast<std::uint16_t>(number(vlan, "untagged")),
         std::span<const std::uint16_t>(tagged.Data(), tagged.ElementLength()));
   }
-  engine_->reserveSeat(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(),
-                       std::move(settings));
+  if (!etherloom::given(given, "receive")) return settings;
+  const auto receive = given.Get("receive").As<Napi::Object>();
+  const auto addresses = receive.Get("addresses").As<Napi::BigUint64Array>();
+  ReceiveFilter filter;
+  filter.broadcast = flag(receive, "broadcast");
+  filter.multicast = flag(receive, "multicast");
+  filter.addresses.assign(addresses.Data(), addresses.Data() + addresses.ElementLength());
+  std::sort(filter.addresses.begin(), filter.addresses.end());
+  settings.receive = std::make_shared<const ReceiveFilter>(std::move(filter));
+  return settings;
+}
+
+}  // namespace
+
+// expect(fabric, name, settings | undefined)
+Napi::Value EngineObject::expect(const Napi::CallbackInfo& info) {
+  std::optional<PortSettings> settings;
+  if (!info[2].IsUndefined()) settings = portSettings(info[2].As<Napi::Object>());
+  engine_->expect(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(settings));
   return info.Env().Undefined();
+}
+
+// configure(port, settings) → ticket
+Napi::Value EngineObject::configure(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->configure(portAt(info, 0), portSettings(info[1].As<Napi::Object>())));
 }
 
 // attach(fabric, name, device) → port

@@ -15,8 +15,10 @@
 
 #include "fabrics/fabric.hpp"
 #include "fabrics/port_vlans.hpp"
+#include "filters/receive_filter.hpp"
 #include "pipeline/path.hpp"
 #include "pipeline/policy.hpp"
+#include "pipeline/port_delay.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
@@ -30,6 +32,15 @@ struct FabricSeat {
   std::uint16_t home = 0;  ///< the worker that applies what the fabric learns
   std::unique_ptr<Fabric> fabric;
   std::atomic<const FabricVersion*> version{nullptr};
+};
+
+/// What a port has in its fabric, whatever its kind.
+struct PortSettings {
+  Duration delay;                                ///< of every frame into the port, behind its path
+  std::shared_ptr<const ReceiveFilter> receive;  ///< which frames the port takes; nullptr: all
+  // For as long as it is attached:
+  std::string group;                       ///< empty for none
+  std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
 };
 
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
@@ -53,12 +64,6 @@ struct PortQueue {
   PortQueue* nextReady = nullptr;
 };
 
-/// What a port is told about its seat when it is attached, whatever its kind.
-struct SeatSettings {
-  std::string group;                       ///< empty for none
-  std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
-};
-
 /// A port's seat in a fabric, and its first queue, which alone transmits. The parts are of those who use
 /// them, on cache lines of their own: read by the workers of all its queues; of its own worker; of the
 /// control thread.
@@ -80,10 +85,13 @@ struct Attachment final : PortQueue {
   alignas(64) bool stageListed = false;
   std::uint8_t staged = 0;
   Attachment* nextStaged = nullptr;
+  std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
+  PortDelay delay{*this};
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<PortQueue>> further;
   std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
+  bool delays = false;           ///< has, or has had, a delay
 
   template <typename Each>
   void eachQueue(Each&& each) {

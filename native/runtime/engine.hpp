@@ -89,15 +89,17 @@ class Engine {
   /// The fabric must have no ports.
   Ticket removeFabric(FabricId fabric);
 
-  /// What the next port of this name that is attached to the fabric is told. Once; until then, or until it is
-  /// reserved with nothing.
-  void reserveSeat(FabricId fabric, const std::string& port, SeatSettings settings);
-
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
   /// one. `further`: the device's other queues, which only receive, each on another worker.
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
                                       std::optional<std::uint16_t> worker = {},
                                       std::vector<std::unique_ptr<Port>> further = {});
+  /// What the port that is attached next under this name shall have from its first frame; nothing takes that
+  /// back.
+  void expect(FabricId fabric, const std::string& name, std::optional<PortSettings> settings);
+  /// Replaces what the port has in its fabric, whole but for group and VLANs, which stay. What is on its way
+  /// into the port keeps its departure.
+  Ticket configure(PortId port, const PortSettings& settings);
   /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
   /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
@@ -165,10 +167,10 @@ class Engine {
     bool forwarding = true;
     std::unique_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
-    std::map<std::string, SeatSettings> reserved;       ///< by the name of the port
-    std::map<std::string, std::uint32_t> groupNumbers;  ///< of all groups there ever were; from 1 on
-    std::vector<std::uint32_t> groupSizes;              ///< their ports, by number; 0 is not used
-    std::uint32_t portsWithVlans = 0;                   ///< that were told theirs
+    std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
+    std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
+    std::vector<std::uint32_t> groupSizes;              // their ports, by number; 0 is not used
+    std::uint32_t portsWithVlans = 0;                   // that were told theirs
   };
   struct Grace {
     Ticket ticket;
@@ -198,6 +200,8 @@ class Engine {
   /// What was learned on this fabric is learned anew: its frames belong to other VLANs now.
   void forgetAddresses(FabricRecord& fabric);
   void orderAll(const Mailbox::Order& order);
+  /// Once before the port's first delay.
+  void prepareDelay(Attachment& seat);
   /// Within a `done`: as extend(), and not before the writes of all these have ended.
   void whenGone(std::vector<const Port*> ports, std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.
