@@ -7,8 +7,8 @@ import { nameRule } from './port.js'
 import { parseDuration, type Duration } from './units.js'
 import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
 
-/** What a port has in its fabric and can have changed there. */
-export interface ConfigureOptions {
+/** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
+export interface AttachOptions {
   /**
    * Travel of every frame to the port, behind what its path does to it; order is kept. Default 0s.
    * On the path such a frame counts as in flight.
@@ -16,18 +16,14 @@ export interface ConfigureOptions {
   delay?: Duration
   /** Which frames the port takes; others are dropped as `not-for-us`. Default: all. */
   receive?: ReceiveOptions
-}
-
-/** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
-export interface AttachOptions extends ConfigureOptions {
   /**
    * The name of its split-horizon group: ports of one group do not hear each other, except where a policy allows the
-   * path. For hubs and switches. Default: in none.
+   * path. For hubs and switches; not to be configured. Default: in none.
    */
   group?: string
   /**
-   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Default: none, so that
-   * tags pass as they are.
+   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Not to be configured.
+   * Default: none, so that tags pass as they are.
    */
   vlan?: VlanOptions
 }
@@ -48,8 +44,8 @@ export interface ReceiveOptions {
 export interface AttachSettings {
   delay: bigint | undefined
   receive: ReceiveSettings | null | undefined
-  group?: string | undefined
-  vlan?: PortVlans | undefined
+  group: string | undefined
+  vlan: PortVlans | undefined
 }
 
 type ReceiveSettings = NonNullable<PortSettings['receive']>
@@ -91,24 +87,20 @@ const receiveRule: Rule<ReceiveSettings | null> = (value) => {
   return { broadcast, multicast: multicast === true, addresses: BigUint64Array.from(all, numberOf) }
 }
 
-const changeable = { delay: optional(parseDuration), receive: optional(receiveRule) }
-
-/** @internal Checks what `attach` is given. */
+/** @internal Checks what `attach` or `configure` is given. */
 export const readAttachOptions: (given: unknown) => AttachSettings = optionsReader('attach', {
-  ...changeable,
+  delay: optional(parseDuration),
+  receive: optional(receiveRule),
   group: nameRule(),
   vlan: vlanRule,
 })
-
-/** @internal Checks what `configure` is given. */
-export const readConfigureOptions: (given: unknown) => AttachSettings = optionsReader('configure', changeable)
 
 /** @internal What the addon is told. */
 export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): PortSettings => ({
   delay: delay ?? 0n,
   receive: receive ?? undefined,
   group,
-  ...vlan,
+  vlan,
 })
 
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1

@@ -45,10 +45,9 @@ export type NativeAddress = { path: string } | { ip: string; port: number }
 export interface PortSettings {
   delay: bigint
   receive?: { broadcast: boolean; multicast: boolean; addresses: BigUint64Array } | undefined
-  /** Only when it is attached, like its VLANs: which have a tag, and which one has none (0: no one). */
+  /** These two are for `expect` only. */
   group?: string | undefined
-  tagged?: Uint16Array
-  untagged?: number
+  vlan?: { tagged: Uint16Array; untagged: number } | undefined
 }
 
 export interface NativeEngine {

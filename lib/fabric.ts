@@ -1,8 +1,7 @@
 /** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
 import { EventEmitter } from 'node:events'
 import { readAddress } from './addresses.js'
-import { portSettings, readAttachOptions, readConfigureOptions } from './attachment.js'
-import type { AttachOptions, AttachSettings, ConfigureOptions } from './attachment.js'
+import { portSettings, readAttachOptions, type AttachOptions, type AttachSettings } from './attachment.js'
 import { native } from './binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from './capture/capture.js'
 import { Engine, type EngineOptions } from './engine.js'
@@ -89,19 +88,18 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   /**
    * Opens the port's device and joins it, with what it shall have here from its first frame. Resolves with the port when
-   * frames can pass. The options hold until it is detached or, where that is possible, `configure` changes them.
+   * frames can pass.
    *
-   * @throws EtherloomError what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
-   *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports; ERR_ETHERLOOM_OPTION,
-   *   ERR_ETHERLOOM_UNKNOWN_OPTION
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; what opening the device can throw;
+   *   ERR_ETHERLOOM_NAME for a name that is taken; ERR_ETHERLOOM_STATE for a port that is attached already or a wire that
+   *   has both ports
    */
   async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
     this.#open()
     const settings = readAttachOptions(options)
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
-    const { group, vlan } = settings
-    this.#insistOnKind('vlan', vlan, ['switch'])
-    this.#insistOnKind('group', group, ['hub', 'switch'])
+    this.#insistOnKind('vlan', settings.vlan, ['switch'])
+    this.#insistOnKind('group', settings.group, ['hub', 'switch'])
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
       throw new EtherloomError(
@@ -114,7 +112,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         `wire '${this.name}' has both its ports; a hub joins more than two`,
       )
     this.#ports.set(port.name, port)
-    if (!taken) native(() => this.engine.native.expect(this.id, port.name, portSettings(settings)))
+    if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
     const joining = port.join(this)
     this.#attaching.add(joining)
     try {
@@ -145,15 +143,21 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    * @example
    * await hub.configure('sun2', { delay: '10ms' })
    */
-  async configure(port: Port | string, options: ConfigureOptions): Promise<void> {
+  async configure(port: Port | string, options: AttachOptions): Promise<void> {
     this.#open()
     const asked = this.port(port)
-    const { delay, receive } = readConfigureOptions(options)
-    const before = this.#settings.get(asked)
+    const { delay, receive, ...fixed } = readAttachOptions(options)
+    for (const [option, value] of Object.entries(fixed))
+      if (value !== undefined)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_OPTION',
+          `option '${option}' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
+        )
+    const before = this.#settings.get(asked) as AttachSettings
     const settings = {
       ...before,
-      delay: delay ?? before?.delay,
-      receive: receive === undefined ? before?.receive : receive,
+      delay: delay ?? before.delay,
+      receive: receive === undefined ? before.receive : receive,
     }
     const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
     this.#settings.set(asked, settings)

@@ -1,5 +1,5 @@
 /** The public names of etherloom, and nothing else. */
-export type { AttachOptions, ConfigureOptions, ReceiveOptions } from './attachment.js'
+export type { AttachOptions, ReceiveOptions } from './attachment.js'
 export {
   Capture,
   type CaptureOptions,

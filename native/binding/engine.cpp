@@ -158,15 +158,17 @@ Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
 
 namespace {
 
-/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array}, group?, tagged?, untagged?}
+/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array}, group?,
+/// vlan?: {tagged: Uint16Array, untagged}}
 PortSettings portSettings(const Napi::Object& given) {
   PortSettings settings;
   settings.delay = {signed64(given, "delay")};
   settings.group = text(given, "group");
-  if (etherloom::given(given, "tagged")) {
-    const auto tagged = given.Get("tagged").As<Napi::Uint16Array>();
+  if (etherloom::given(given, "vlan")) {
+    const auto vlan = given.Get("vlan").As<Napi::Object>();
+    const auto tagged = vlan.Get("tagged").As<Napi::Uint16Array>();
     settings.vlans = std::make_shared<const PortVlans>(
-        static_cast<std::uint16_t>(number(given, "untagged")),
+        static_cast<std::uint16_t>(number(vlan, "untagged")),
         std::span<const std::uint16_t>(tagged.Data(), tagged.ElementLength()));
   }
   if (!etherloom::given(given, "receive")) return settings;

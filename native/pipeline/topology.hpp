@@ -38,8 +38,9 @@ struct FabricSeat {
 struct PortSettings {
   Duration delay;                                ///< of every frame into the port, behind its path
   std::shared_ptr<const ReceiveFilter> receive;  ///< which frames the port takes; nullptr: all
-  std::string group;                             ///< empty for none; only when it is attached
-  std::shared_ptr<const PortVlans> vlans;        ///< nullptr for none; only when it is attached
+  // For as long as it is attached:
+  std::string group;                       ///< empty for none
+  std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
 };
 
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment

@@ -97,7 +97,8 @@ class Engine {
   /// What the port that is attached next under this name shall have from its first frame; nothing takes that
   /// back.
   void expect(FabricId fabric, const std::string& name, std::optional<PortSettings> settings);
-  /// Replaces what the port has in its fabric, whole. What is on its way into the port keeps its departure.
+  /// Replaces what the port has in its fabric, whole but for group and VLANs, which stay. What is on its way
+  /// into the port keeps its departure.
   Ticket configure(PortId port, const PortSettings& settings);
   /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
@@ -166,10 +167,10 @@ class Engine {
     bool forwarding = true;
     std::unique_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
-    std::map<std::string, PortSettings> expected;  ///< by the names of ports that are about to be attached
-    std::map<std::string, std::uint32_t> groupNumbers;  ///< of all groups there ever were; from 1 on
-    std::vector<std::uint32_t> groupSizes;              ///< their ports, by number; 0 is not used
-    std::uint32_t portsWithVlans = 0;                   ///< that were told theirs
+    std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
+    std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
+    std::vector<std::uint32_t> groupSizes;              // their ports, by number; 0 is not used
+    std::uint32_t portsWithVlans = 0;                   // that were told theirs
   };
   struct Grace {
     Ticket ticket;

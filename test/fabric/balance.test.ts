@@ -13,9 +13,10 @@ import {
   type Fabric,
   type FilterSource,
   type Policy,
+  type VlanOptions,
 } from '../../lib/index.js'
 import { closing, expectBalance, join, sum, take, until } from '../helpers/fabric.js'
-import { frame, station } from '../helpers/frames.js'
+import { broadcast, frame, station } from '../helpers/frames.js'
 import { Draw } from '../helpers/draw.js'
 
 describe('The numbers add up', () => {
@@ -26,6 +27,7 @@ describe('The numbers add up', () => {
     { length: { max: 500 } },
     'ether[6] & 1 = 0',
   ]
+  const vlans: VlanOptions[] = [{ access: 10 }, { trunk: [10, 20] }, { trunk: 'all', native: 1 }]
   const policyOf = (draw: Draw): Policy | null =>
     draw.once(6)
       ? null
@@ -59,7 +61,11 @@ describe('The numbers add up', () => {
         limit: draw.of([20, 1000]),
         frameLimit: draw.of([200, 1518]),
       })
-      await draw.of(fabrics).attach(port)
+      const fabric = draw.of(fabrics)
+      await fabric.attach(port, {
+        ...(draw.once(4) && { group: draw.of(['left', 'right']) }),
+        ...(fabric instanceof Switch && draw.once(3) && { vlan: draw.of(vlans) }),
+      })
     }
     for (let index = 0; index < 8; index++) await arrive()
     const [left, right] = PatchPort.pair({ limit: 1000 })
@@ -76,11 +82,10 @@ describe('The numbers add up', () => {
           const words = {
             to: draw.once(3) ? undefined : station(draw.below(10)),
             from: station(draw.below(10)),
+            ...(length >= 60 && draw.once(3) && { vlan: draw.of([0, 1, 10, 20]) }),
           }
           const bytes =
-            length < 18
-              ? new Uint8Array(length)
-              : frame({ ...(words.to ? { ...words, to: words.to } : { from: words.from }), length })
+            length < 18 ? new Uint8Array(length) : frame({ ...words, to: words.to ?? broadcast, length })
           port.send(new Array<Uint8Array>(draw.below(12)).fill(bytes))
         }
       },

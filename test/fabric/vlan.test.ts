@@ -294,6 +294,15 @@ describe('VLANs', () => {
         expect(error.message).to.match(message)
       })
 
+    it('after attaching, with a word about the way', async () => {
+      const bridge = new Switch({ engine: engine() })
+      await bridge.attach(new MemoryPort({ name: 'p' }))
+      for (const options of [{ vlan: { access: 10 } }, { group: 'g' }])
+        expect((await refusal(bridge.configure('p', options))).message).to.match(
+          /'(vlan|group)'.*until the port is detached; detach 'p' and attach it again/,
+        )
+    })
+
     it('an unknown word', async () => {
       const error = await attach({ acces: 10 })
       expect(error.code).to.equal('ERR_ETHERLOOM_UNKNOWN_OPTION')

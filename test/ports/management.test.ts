@@ -28,10 +28,9 @@ describeOnDevices('a management network (S11)', function () {
   it('answers before the first step, while the data network is full or cut, and is no hub', async () => {
     const network = keep(await Network.up(await parseTopology(topology(''))))
     const path = (node: string) => network.hosts.get(node)!.path
-    const ping = async (from: string, address: string, count = 20): Promise<number> => {
-      const child = keep(
-        new Child(['ping', '-q', '-n', '-c', `${count}`, '-i', '0.002', '-W', '1', address], path(from)),
-      )
+    const ping = async (from: string, address: string, count = 20, patience = 10): Promise<number> => {
+      const words = ['-c', `${count}`, '-i', '0.002', '-W', `${patience}`]
+      const child = keep(new Child(['ping', '-q', '-n', ...words, address], path(from)))
       const text = await child.rest(1)
       expect(text, 'no duplicates').to.not.include('duplicates')
       return Number(/(\d+) received/.exec(text)?.[1])
@@ -45,7 +44,7 @@ describeOnDevices('a management network (S11)', function () {
     }
 
     await expectManagement('before the first step')
-    expect(await ping('n1', '10.0.0.2', 1), 'no data path yet').to.equal(0)
+    expect(await ping('n1', '10.0.0.2', 1, 1), 'no data path yet').to.equal(0)
     await network.apply(await parseTopology(topology('{ between: [n1, n2], rate: 100kbit, queue: 5frames }')))
     expect(await ping('n1', '10.0.0.2', 1)).to.equal(1)
     const flood = keep(
@@ -54,7 +53,7 @@ describeOnDevices('a management network (S11)', function () {
     await expectManagement('while the data network overflows')
     await flood.close()
     await network.apply(await parseTopology(topology('')))
-    expect(await ping('n1', '10.0.0.2', 1), 'the data path is cut').to.equal(0)
+    expect(await ping('n1', '10.0.0.2', 1, 1), 'the data path is cut').to.equal(0)
     await expectManagement('while all data paths are cut')
 
     // Unicast between two that are known is not for the third, which sees its own.
