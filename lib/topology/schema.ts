@@ -596,7 +596,9 @@ const socketPort = z.strictObject({
       'How frames stand in the socket: behind their lengths in a stream, or one in each datagram or message.',
     default: 'stream',
   }).exactOptional(),
-  local: socketAddress('Path of our own to which the other end sends, with connect and datagram.').exactOptional(),
+  local: socketAddress(
+    'Path of our own to which the other end sends, with connect and datagram.',
+  ).exactOptional(),
   mode: wholeNumber(0, 0o777, undefined, {
     description: 'Rights of a path that is made here, as 0o660. Default: of our own user only.',
     default: 0o600,
@@ -611,7 +613,9 @@ const udpPort = z.strictObject({
   ).exactOptional(),
   frameLimit: frameLimit(65_507).exactOptional(),
 })
-const portSchema = z.union([hostPort, tapPort, packetPort, patchPort, socketPort, udpPort], { error: seeBranches })
+const portSchema = z.union([hostPort, tapPort, packetPort, patchPort, socketPort, udpPort], {
+  error: seeBranches,
+})
 
 const fabricShape = {
   forwarding: choice(['allow', 'deny'], {
