@@ -7,6 +7,8 @@ import type { AttachOptions } from '../attachment.js'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
+import { SocketPort } from '../ports/socket.js'
+import { UdpPort } from '../ports/udp.js'
 import { checkEntry } from '../timeline.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
@@ -57,12 +59,30 @@ export interface PatchPlan {
   peer: PortReference
 }
 
+export interface SocketPlan {
+  kind: 'socket'
+  socket: string
+  role?: 'connect' | 'listen'
+  framing?: 'stream' | 'datagram' | 'seqpacket'
+  local?: string
+  mode?: number
+  frameLimit?: number
+}
+
+export interface UdpPlan {
+  kind: 'udp'
+  local: string
+  remote?: string
+  keepAlive?: Duration
+  frameLimit?: number
+}
+
 /** What the port has in its fabric, whatever its kind; absent for nothing. */
 export interface SeatPlan {
   seat?: AttachOptions
 }
 
-export type PortPlan = (TapPlan | PacketPlan | PatchPlan) & SeatPlan
+export type PortPlan = (TapPlan | PacketPlan | PatchPlan | SocketPlan | UdpPlan) & SeatPlan
 
 export interface PortReference {
   fabric: string
@@ -120,6 +140,11 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
       if ('packet' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
+      if ('socket' in given) check(() => new SocketPort({ name: port, ...given }), place, complain)
+      if ('udp' in given) {
+        const { udp: local, ...options } = given
+        check(() => new UdpPort({ name: port, local, ...options }), place, complain)
+      }
       checkSeat(given, fabric.kind, place, complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
@@ -178,6 +203,11 @@ function planKind(given: TopologyPort, interfaceName: string): PortPlan {
   if ('packet' in given) {
     const { packet, ...options } = given
     return { kind: 'packet', interface: packet, ...options }
+  }
+  if ('socket' in given) return { kind: 'socket', ...given }
+  if ('udp' in given) {
+    const { udp, ...options } = given
+    return { kind: 'udp', local: udp, ...options }
   }
   if ('tap' in given) {
     const { tap, addresses = [], ...options } = given
@@ -402,6 +432,14 @@ function kindOf(plan: PortPlan): TopologyPort {
     case 'packet': {
       const { kind: _, interface: packet, ...options } = plan
       return { packet, ...options }
+    }
+    case 'socket': {
+      const { kind: _, ...options } = plan
+      return options
+    }
+    case 'udp': {
+      const { kind: _, local: udp, ...options } = plan
+      return { udp, ...options }
     }
     case 'tap': {
       const { kind: _, host, interface: name, addresses, ...options } = plan

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "frame/ethernet.hpp"
 #include "frame/frame.hpp"

@@ -1,6 +1,20 @@
 /** The port contract, for the kinds that need no privilege, and what is their own. */
 import { expect } from 'chai'
-import { Engine, GeneratorPort, Hub, MemoryPort, PatchPort, SinkPort } from '../../lib/index.js'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
+import {
+  Engine,
+  GeneratorPort,
+  Hub,
+  MemoryPort,
+  PatchPort,
+  SinkPort,
+  SocketPort,
+  UdpPort,
+} from '../../lib/index.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
@@ -16,6 +30,22 @@ describePort('PatchPort', async (engine, name) => {
 })
 
 describePort('SinkPort', (_engine, name) => ({ port: new SinkPort({ name }), unlimited: true }))
+
+describePort('SocketPort', async (_engine, name) => {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
+  const socket = joinPath(directory, 'peer.sock')
+  const server = createServer((peer) => peer.on('error', () => undefined).resume()).listen(socket)
+  await once(server, 'listening')
+  const close = () => {
+    server.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return { port: new SocketPort({ name, socket }), unlimited: true, close }
+})
+
+describePort('UdpPort', (_engine, name) => ({
+  port: new UdpPort({ name, local: '127.0.0.1:0', remote: '127.0.0.1:9' }),
+}))
 
 describePort('GeneratorPort', (_engine, name) => ({ port: new GeneratorPort({ name }), unlimited: true }))
 

@@ -51,4 +51,4 @@ export function tagOf(bytes: Uint8Array): number {
 }
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0')
-const bytesOf = (mac: string): number[] => mac.split(':').map((byte) => Number.parseInt(byte, 16))
+export const bytesOf = (mac: string): number[] => mac.split(':').map((byte) => Number.parseInt(byte, 16))
