@@ -192,6 +192,7 @@ class Engine {
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);
+  void setAlone(Attachment& seat, bool alone);
   /// Once before the port's first delay.
   void prepareDelay(Attachment& seat);
   /// Within a `done`: as extend(), and not before the writes of all these have ended.
