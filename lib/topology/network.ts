@@ -23,9 +23,9 @@ import { Switch } from '../switch.js'
 import type { Timeline, TimelineStep } from '../timeline.js'
 import { Wire } from '../wire.js'
 import type { Problem } from './check.js'
-import { diff, type Change, type PathChange } from './diff.js'
+import { diff, type Change, type PatchEnd, type PathChange } from './diff.js'
 import { emptyPlan, pathKey, topologyOf } from './plan.js'
-import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
 
 /** What its fabrics report, with their names. */
@@ -231,6 +231,9 @@ export class Network extends EventEmitter<NetworkEvents> {
       case 'unpatch':
         for (const end of change.ends) await this.#detach(end)
         return nothing
+      case 'configure':
+        await this.#configure(change, change.seat)
+        return nothing
       case 'set':
         return this.#set(change.fabric, change.paths)
       case 'stop':
@@ -260,7 +263,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map(), timeline: [] })
   }
 
-  #makePort(name: string, plan: Exclude<PortPlan, { kind: 'patch' }>): Port {
+  #makePort(name: string, { seat: _seat, ...plan }: Exclude<PortPlan, { kind: 'patch' }>): Port {
     if (plan.kind === 'packet') {
       const { kind: _, ...options } = plan
       return new PacketPort({ name, ...options })
@@ -272,7 +275,7 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   async #attach({ fabric, port }: PortReference, plan: PortPlan, made: Port): Promise<void> {
     try {
-      await this.#fabric(fabric).attach(made)
+      await this.#fabric(fabric).attach(made, plan.seat)
     } catch (cause) {
       if (!(cause instanceof EtherloomError)) throw cause
       const { code, message, syscall, errno } = cause
@@ -281,11 +284,24 @@ export class Network extends EventEmitter<NetworkEvents> {
     this.#plan.fabrics.get(fabric)?.ports.set(port, plan)
   }
 
-  async #patch(ends: [PortReference, PortReference]): Promise<void> {
+  async #patch(ends: [PatchEnd, PatchEnd]): Promise<void> {
     const [one, other] = ends
     const made = PatchPort.pair({ names: [one.port, other.port] })
-    await this.#attach(one, { kind: 'patch', peer: other }, made[0])
-    await this.#attach(other, { kind: 'patch', peer: one }, made[1])
+    const plan = ({ seat }: PatchEnd, { fabric, port }: PatchEnd): PortPlan => ({
+      kind: 'patch',
+      peer: { fabric, port },
+      ...(seat && { seat }),
+    })
+    await this.#attach(one, plan(one, other), made[0])
+    await this.#attach(other, plan(other, one), made[1])
+  }
+
+  /** Changes what a port has in its fabric; what is not said any more is as if it never had been. */
+  async #configure({ fabric, port }: PortReference, seat: SeatPlan['seat']): Promise<void> {
+    const { delay = '0s', receive = { promiscuous: true } } = seat ?? {}
+    await this.#fabric(fabric).configure(port, { delay, receive })
+    const { seat: _, ...plan } = this.#planOf(fabric).ports.get(port) as PortPlan
+    this.#plan.fabrics.get(fabric)?.ports.set(port, { ...plan, ...(seat && { seat }) })
   }
 
   async #detach({ fabric, port }: PortReference): Promise<void> {
@@ -414,6 +430,8 @@ function inWords(change: Change): string {
     case 'patch':
     case 'unpatch':
       return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join(' and ')}`
+    case 'configure':
+      return `configure port ${change.fabric}.${change.port}`
     case 'stop':
     case 'start':
       return `${change.do} timeline of ${change.fabric}`

@@ -3,6 +3,7 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { readAttachOptions, type AttachOptions } from '../attachment.js'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
@@ -40,6 +41,8 @@ export interface TapPlan {
   persist?: boolean
   napi?: boolean
   queues?: number
+  filter?: string | Match
+  writeback?: boolean
 }
 
 export interface PacketPlan {
@@ -56,7 +59,12 @@ export interface PatchPlan {
   peer: PortReference
 }
 
-export type PortPlan = TapPlan | PacketPlan | PatchPlan
+/** What the port has in its fabric, whatever its kind; absent for nothing. */
+export interface SeatPlan {
+  seat?: AttachOptions
+}
+
+export type PortPlan = (TapPlan | PacketPlan | PatchPlan) & SeatPlan
 
 export interface PortReference {
   fabric: string
@@ -112,8 +120,9 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
-      if ('packet' in given)
+      if ('filter' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
+      check(() => readAttachOptions(seatOf(given)), ['fabrics', name, 'ports', port], complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
     if (fabric.kind === 'wire' && ports.size !== 2)
@@ -146,7 +155,18 @@ function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
   return options
 }
 
-function planPort(given: TopologyPort, interfaceName: string): PortPlan {
+/** The options of `attach` in the mapping of a port. */
+function seatOf({ delay, receive }: TopologyPort): AttachOptions {
+  return { ...(delay !== undefined && { delay }), ...(receive !== undefined && { receive }) }
+}
+
+function planPort(port: TopologyPort, interfaceName: string): PortPlan {
+  const { delay: _delay, receive: _receive, ...given } = port
+  const seat = seatOf(port)
+  return { ...planKind(given, interfaceName), ...(Object.keys(seat).length > 0 && { seat }) }
+}
+
+function planKind(given: TopologyPort, interfaceName: string): PortPlan {
   if ('patch' in given) {
     const [fabric = '', port = ''] = given.patch.split('.')
     return { kind: 'patch', peer: { fabric, port } }
@@ -351,7 +371,11 @@ function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): Topolo
   }
 }
 
-function portOf(plan: PortPlan): TopologyPort {
+function portOf({ seat, ...plan }: PortPlan): TopologyPort {
+  return { ...kindOf(plan), ...seat }
+}
+
+function kindOf(plan: PortPlan): TopologyPort {
   switch (plan.kind) {
     case 'patch':
       return { patch: `${plan.peer.fabric}.${plan.peer.port}` }
