@@ -139,9 +139,11 @@ interface Addon {
     persist: boolean
     napi: boolean
     queues: number
+    filter?: Uint8Array | undefined
+    writeback: boolean
     namespace?: unknown
   }): Promise<Device>
-  adoptTap(fd: number): Promise<Device>
+  adoptTap(fd: number, options: { filter?: Uint8Array | undefined; writeback: boolean }): Promise<Device>
   openPacket(options: {
     interface: string
     direction: 'in' | 'out' | 'both'

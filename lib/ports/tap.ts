@@ -3,8 +3,9 @@ import { interfaceAddress, interfaceMac } from '../addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
+import { compileFilter, type FilterSource } from '../filters/index.js'
 import type { Namespace } from '../namespace.js'
-import { flag, integer, list, readOptions, refuse } from '../options.js'
+import { flag, integer, list, optional, readOptions, refuse } from '../options.js'
 import { interfaceRule, nameRule, namespaceRule } from '../port.js'
 import { DevicePort } from './device.js'
 
@@ -37,11 +38,24 @@ export interface TapPortOptions {
    * of its own. A flow comes in on one queue, in order; between flows there is no order. Default 1.
    */
   queues?: number
+  /**
+   * Which frames of those sent on the interface come in, as the kernel decides (TUNATTACHFILTER): a pcap-filter(7)
+   * expression or a match object. Default: all.
+   */
+  filter?: FilterSource
+  /**
+   * Returns to the interface's own host what others send on the interface, through packet sockets: each frame that is for
+   * its address, as the port found it, or for a group, and not from it. Default false.
+   */
+  writeback?: boolean
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
-  /** An open descriptor of a TAP instead of all of the above but `as`; it is duplicated, and stays the caller's to close. */
+  /** An open descriptor of a TAP instead of all of the above but `as`, `filter` and `writeback`; it is duplicated, and stays the caller's to close. */
   fd?: number
 }
+
+/** Options that go with an open descriptor. */
+const besideDescriptor = ['fd', 'as', 'filter', 'writeback']
 
 /**
  * A TAP device as a port: what its kernel sends on the interface comes in here, what goes out here that kernel receives.
@@ -70,10 +84,12 @@ export class TapPort extends DevicePort {
       persist: flag(false),
       napi: flag(false),
       queues: integer(1, 64, { default: 1 }),
+      filter: optional((value) => compileFilter(value as FilterSource)),
+      writeback: flag(false),
       namespace: namespaceRule,
       fd: integer(0, 0x7fffffff),
     })
-    const [beside] = Object.keys(options).filter((key) => key !== 'fd' && key !== 'as')
+    const [beside] = Object.keys(options).filter((key) => !besideDescriptor.includes(key))
     if (given.fd !== undefined && beside !== undefined)
       refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, given.fd)
     const interfaceName = given.name ?? 'tap%d'
@@ -90,6 +106,8 @@ export class TapPort extends DevicePort {
       persist: given.persist,
       napi: given.napi,
       queues: given.queues,
+      filter: given.filter,
+      writeback: given.writeback,
     }
   }
 
@@ -113,7 +131,7 @@ export class TapPort extends DevicePort {
     const fd = this.#fd
     if (fd === undefined)
       return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
-    if (again === undefined) return native(() => addon.adoptTap(fd))
+    if (again === undefined) return native(() => addon.adoptTap(fd, this.#options))
     throw new EtherloomError(
       'ERR_ETHERLOOM_DEVICE',
       'a descriptor cannot be opened again; attach a new TapPort',

@@ -4,8 +4,8 @@
  *
  * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
  * use the same interface; hosts are made before ports enter them and removed after all else, because a removed
- * network namespace cannot be brought back as it was. A port whose plan differs is replaced, and so is one whose fabric or
- * whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
+ * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
+ * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
  */
 import { isDeepStrictEqual } from 'node:util'
@@ -25,6 +25,7 @@ export type PatchEnd = PortReference & SeatPlan
 export type Change =
   | { do: 'detach' | 'attach'; fabric: string; port: string; plan: Exclude<PortPlan, { kind: 'patch' }> }
   | { do: 'unpatch' | 'patch'; ends: [PatchEnd, PatchEnd] }
+  | { do: 'configure'; fabric: string; port: string; seat: SeatPlan['seat'] }
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
   | { do: 'create' | 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
@@ -37,7 +38,7 @@ export function diff(before: Plan, after: Plan): Change[] {
   )
   const isKept = ({ fabric, port }: PortReference): boolean => {
     const [old, now] = [portIn(before, { fabric, port }), portIn(after, { fabric, port })]
-    return keptFabrics.has(fabric) && old !== undefined && isDeepStrictEqual(old, now)
+    return keptFabrics.has(fabric) && old !== undefined && isDeepStrictEqual(fixed(old), now && fixed(now))
   }
   const staysAttached = (end: PortReference): boolean => {
     const plan = portIn(after, end)
@@ -52,6 +53,7 @@ export function diff(before: Plan, after: Plan): Change[] {
       .map((host) => ({ do: 'create' as const, host })),
     ...fabricChanges(after, keptFabrics, 'open'),
     ...portChanges(after, staysAttached, 'attach', 'patch'),
+    ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...[...before.hosts]
       .filter((host) => !after.hosts.has(host))
@@ -71,6 +73,21 @@ function timelineChanges(
     const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
     return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
   })
+}
+
+/** A port's plan without what `Fabric.configure` can change. */
+function fixed({ seat, ...plan }: PortPlan): object {
+  const { delay: _delay, receive: _receive, ...rest } = seat ?? {}
+  return { ...plan, seat: rest }
+}
+
+function seatChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  return [...after.fabrics].flatMap(([fabric, { ports }]) =>
+    [...ports].flatMap(([port, { seat }]): Change[] => {
+      const same = isDeepStrictEqual(seat, portIn(before, { fabric, port })?.seat)
+      return same || !stays({ fabric, port }) ? [] : [{ do: 'configure', fabric, port, seat }]
+    }),
+  )
 }
 
 function portIn(plan: Plan, { fabric, port }: PortReference): PortPlan | undefined {

@@ -27,7 +27,7 @@ import { Wire } from '../wire.js'
 import type { Problem } from './check.js'
 import { diff, type Change, type PatchEnd, type PathChange } from './diff.js'
 import { emptyPlan, pathKey, topologyOf } from './plan.js'
-import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
+import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
 
 /** What its fabrics report, with their names. */
@@ -233,6 +233,9 @@ export class Network extends EventEmitter<NetworkEvents> {
       case 'unpatch':
         for (const end of change.ends) await this.#detach(end)
         return nothing
+      case 'configure':
+        await this.#configure(change, change.seat)
+        return nothing
       case 'set':
         return this.#set(change.fabric, change.paths)
       case 'stop':
@@ -301,6 +304,14 @@ export class Network extends EventEmitter<NetworkEvents> {
     })
     await this.#attach(one, plan(one, other), made[0])
     await this.#attach(other, plan(other, one), made[1])
+  }
+
+  /** Changes what a port has in its fabric; what is not said any more is as if it never had been. */
+  async #configure({ fabric, port }: PortReference, seat: SeatPlan['seat']): Promise<void> {
+    const { delay = '0s', receive = { promiscuous: true } } = seat ?? {}
+    await this.#fabric(fabric).configure(port, { delay, receive })
+    const { seat: _, ...plan } = this.#planOf(fabric).ports.get(port) as PortPlan
+    this.#plan.fabrics.get(fabric)?.ports.set(port, { ...plan, ...(seat && { seat }) })
   }
 
   async #detach({ fabric, port }: PortReference): Promise<void> {
@@ -429,6 +440,8 @@ function inWords(change: Change): string {
     case 'patch':
     case 'unpatch':
       return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join(' and ')}`
+    case 'configure':
+      return `configure port ${change.fabric}.${change.port}`
     case 'stop':
     case 'start':
       return `${change.do} timeline of ${change.fabric}`

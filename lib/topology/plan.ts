@@ -3,7 +3,7 @@
  * Called by check.ts; diff.ts compares plans and network.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { AttachOptions } from '../attachment.js'
+import { readAttachOptions, type AttachOptions } from '../attachment.js'
 import { compileFilter, type Match } from '../filters/index.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
@@ -43,6 +43,8 @@ export interface TapPlan {
   persist?: boolean
   napi?: boolean
   queues?: number
+  filter?: string | Match
+  writeback?: boolean
 }
 
 export interface PacketPlan {
@@ -138,14 +140,16 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
-      if ('packet' in given)
+      if ('filter' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
-      if ('socket' in given) check(() => new SocketPort({ name: port, ...given }), place, complain)
-      if ('udp' in given) {
-        const { udp: local, ...options } = given
+      const { seat, device } = apart(given)
+      if ('socket' in device) check(() => new SocketPort({ name: port, ...device }), place, complain)
+      if ('udp' in device) {
+        const { udp: local, ...options } = device
         check(() => new UdpPort({ name: port, local, ...options }), place, complain)
       }
-      checkSeat(given, fabric.kind, place, complain)
+      check(() => readAttachOptions(seat), place, complain)
+      checkSeat(seat, fabric.kind, place, complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
     if (fabric.kind === 'wire' && ports.size !== 2)
@@ -179,7 +183,7 @@ function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
 }
 
 function checkSeat(
-  { group, vlan }: TopologyPort,
+  { group, vlan }: AttachOptions,
   kind: TopologyFabric['kind'],
   place: Place,
   complain: Complain,
@@ -190,8 +194,19 @@ function checkSeat(
     complain([...place, 'group'], "'group' is for ports of a hub or a switch, and this is a wire", 'key')
 }
 
-function planPort({ group, vlan, ...given }: TopologyPort, interfaceName: string): PortPlan {
-  const seat = { ...(group !== undefined && { group }), ...(vlan !== undefined && { vlan }) }
+/** The mapping of a port in two: the options of `attach`, and the rest. */
+function apart<P extends TopologyPort>({ delay, receive, group, vlan, ...device }: P) {
+  const seat: AttachOptions = {
+    ...(delay !== undefined && { delay }),
+    ...(receive !== undefined && { receive }),
+    ...(group !== undefined && { group }),
+    ...(vlan !== undefined && { vlan }),
+  }
+  return { seat, device }
+}
+
+function planPort(port: TopologyPort, interfaceName: string): PortPlan {
+  const { seat, device: given } = apart(port)
   return { ...planKind(given, interfaceName), ...(Object.keys(seat).length > 0 && { seat }) }
 }
 

@@ -532,9 +532,45 @@ const timelineEntry = z.union(
   { error: seeBranches },
 )
 
+const portAddress = leaf<string>(
+  'string',
+  text({ pattern: macPattern, expects: "a unicast MAC address such as '02:00:00:00:00:01'" }),
+  { description: 'The MAC address of a station.', pattern: macPattern.source },
+)
+const groupPattern = /^[0-9a-fA-F][13579bdfBDF](:[0-9a-fA-F]{2}){5}$/
+const groupAddress = leaf<string>(
+  'string',
+  text({ pattern: groupPattern, expects: "a group MAC address such as '01:00:5e:00:00:01'" }),
+  { description: 'The MAC address of a group.', pattern: groupPattern.source },
+)
+
 const vlan = wholeNumber(1, 4094, undefined, { description: 'A VLAN, as the identifier in its tags.' })
 /** What a port of any kind has in its fabric: the options of `Fabric.attach`. */
 const attachShape = {
+  delay: duration('Travel of every frame to the port, behind what its path does to it.').exactOptional(),
+  receive: z
+    .strictObject({
+      addresses: z
+        .array(portAddress)
+        .meta({ description: 'Stations whose frames the port takes. Required, unless it is promiscuous.' })
+        .exactOptional(),
+      broadcast: yesOrNo('Whether it takes frames to ff:ff:ff:ff:ff:ff.', true).exactOptional(),
+      multicast: z
+        .union([yesOrNo('Whether it takes frames to other groups.', true), z.array(groupAddress)], {
+          error: 'must be true, false or a list of group addresses',
+        })
+        .meta({
+          description: 'Frames to every other group address, to these only, or to none.',
+          default: true,
+        })
+        .exactOptional(),
+      promiscuous: yesOrNo('Whether it takes every frame.', false).exactOptional(),
+    })
+    .meta({
+      description: 'Which frames the port takes, by their destination, as the filter of a network card.',
+      examples: [{ addresses: ['02:00:00:00:00:01'] }],
+    })
+    .exactOptional(),
   group: name(
     'Split-horizon group: ports of one group do not hear each other unless a path entry names both.',
   ).exactOptional(),
@@ -589,6 +625,11 @@ const tapPort = z.strictObject({
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
   napi: napi.exactOptional(),
   queues: queues.exactOptional(),
+  filter: filter.exactOptional(),
+  writeback: yesOrNo(
+    "Whether to return to the TAP's host what other programs send to it, or to a group, through packet sockets.",
+    false,
+  ).exactOptional(),
 })
 const packetPort = z.strictObject({
   ...attachShape,

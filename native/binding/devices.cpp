@@ -86,13 +86,38 @@ Napi::Object deliver(Napi::Env env, Device device, const Link& link) {
 /// The longest frame of an interface: its MTU and an Ethernet header with one VLAN tag.
 std::uint32_t frameLimit(std::uint32_t mtu) { return mtu + ethernetHeaderLength + vlanTagLength; }
 
-Napi::Value finishTap(Napi::Env env, Tap&& tap) {
+/// What a TapPort does beside passing frames.
+struct TapDuties {
+  std::vector<sock_filter> filter;  ///< of what its kernel sends; empty for none
+  bool writeback = false;
+};
+
+std::vector<sock_filter> socketFilter(const Napi::Object& options) {
+  std::vector<sock_filter> program;
+  for (const FilterInstruction& each : instructions(options.Get("filter")))
+    program.push_back({each.code, each.jt, each.jf, each.k});
+  return program;
+}
+
+TapDuties tapDuties(const Napi::Object& options) {
+  return {socketFilter(options), flag(options, "writeback")};
+}
+
+Result<Tap> withFilter(Result<Tap> tap, const std::vector<sock_filter>& program) {
+  if (!tap || program.empty()) return tap;
+  if (auto attached = attachFilter(tap->queues.front(), program); !attached) return attached.error();
+  return tap;
+}
+
+Napi::Value finishTap(Napi::Env env, Tap&& tap, const TapDuties& duties) {
   const std::uint32_t limit = tap.link.mtu == 0 ? FramePool::largeCapacity : frameLimit(tap.link.mtu);
   constexpr Offloads tcp = Offloads::Checksum | Offloads::Tso4 | Offloads::Tso6 | Offloads::Ecn;
   const Offloads offloads = tap.udpSegmentation ? Offloads::All : tap.segmentation ? tcp : Offloads::None;
   Device device;
   for (Fd& queue : tap.queues) {
     auto port = std::make_unique<TapPort>(std::move(queue), limit, tap.virtioHeader, offloads);
+    if (!duties.filter.empty()) port->ownFilter();
+    if (duties.writeback) port->writeBack(tap.link.mac);
     if (!device.port) {
       device.port = std::move(port);
     } else {
@@ -102,8 +127,8 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap) {
   return deliver(env, std::move(device), tap.link);
 }
 
-/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, queues, namespace?}) →
-/// Promise<{device, index, ...}>
+/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, queues, filter?, writeback,
+/// namespace?}) → Promise<{device, index, ...}>
 Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   const auto asked = info[0].As<Napi::Object>();
   std::optional<Error> wrong;
@@ -120,25 +145,28 @@ Napi::Value openTapDevice(const Napi::CallbackInfo& info) {
   options.napi = flag(asked, "napi");
   options.queues = static_cast<int>(number(asked, "queues"));
   options.networkNamespace = networkNamespace(asked);
+  const TapDuties duties = tapDuties(asked);
   return Task<Tap>::run(
       info.Env(), info[0],
-      [options, wrong]() -> Result<Tap> {
+      [options, wrong, duties]() -> Result<Tap> {
         if (wrong) return *wrong;
-        return openTap(options);
+        return withFilter(openTap(options), duties.filter);
       },
-      finishTap);
+      [duties](Napi::Env env, Tap&& tap) { return finishTap(env, std::move(tap), duties); });
 }
 
-/// adoptTap(fd) → Promise<{device, index, ...}>; the descriptor is duplicated, the caller keeps its own.
+/// adoptTap(fd, {filter?, writeback}) → Promise<{device, index, ...}>; the descriptor is duplicated, the
+/// caller keeps its own.
 Napi::Value adoptTapDevice(const Napi::CallbackInfo& info) {
+  const TapDuties duties = tapDuties(info[1].As<Napi::Object>());
   return Task<Tap>::run(
       info.Env(), info.Env().Undefined(),
-      [number = info[0].As<Napi::Number>().Int32Value()]() -> Result<Tap> {
+      [number = info[0].As<Napi::Number>().Int32Value(), duties]() -> Result<Tap> {
         auto own = duplicate(number);
         if (!own) return own.error();
-        return adoptTap(std::move(*own));
+        return withFilter(adoptTap(std::move(*own)), duties.filter);
       },
-      finishTap);
+      [duties](Napi::Env env, Tap&& tap) { return finishTap(env, std::move(tap), duties); });
 }
 
 /// openPacket({interface, direction, promiscuous, filter?, method?, namespace?}) → Promise<{device, index,
@@ -152,9 +180,7 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
                       : direction == "out" ? PacketDirection::Out
                                            : PacketDirection::Both;
   options.promiscuous = flag(asked, "promiscuous");
-  for (const FilterInstruction& each : instructions(asked.Get("filter"))) {
-    options.filter.push_back({each.code, each.jt, each.jf, each.k});
-  }
+  options.filter = socketFilter(asked);
   options.virtioHeader = true;
   options.method.reset();
   if (given(asked, "method"))

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "frame/checksum.hpp"
+#include "frame/ethernet.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
 
@@ -21,6 +22,19 @@ std::uint64_t segmentsOf(const RxBurst& burst, FrameMask mask) {
   std::uint64_t segments = 0;
   forEachFrame(mask, [&](unsigned index) { segments += burst[index]->offload.segments; });
   return segments;
+}
+
+/// The frames that go back to the host behind their port: for it or for a group, and not from it.
+FrameMask returningTo(std::optional<std::uint64_t> host, const RxBurst& burst) {
+  if (!host) [[likely]]
+    return 0;
+  FrameMask returning = 0;
+  for (unsigned index = 0; index < burst.count(); ++index) {
+    const std::uint64_t destination = destinationOf(*burst[index]);
+    if ((destination == *host || isGroup(destination)) && sourceOf(*burst[index]) != *host)
+      returning |= FrameMask{1} << index;
+  }
+  return returning;
 }
 
 void countDropped(PortQueue& from, DropReason reason, std::uint64_t frames) {
@@ -54,7 +68,10 @@ void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
   if (!log.entries().empty()) sink_.learned(fabric, log.entries());
 
   const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
-  if (stranded != 0) countDropped(from, DropReason::Unreachable, segmentsOf(burst, stranded));
+  if (stranded != 0) {
+    const bool refused = from.port->writesBackTo().has_value();
+    countDropped(from, refused ? DropReason::NotForUs : DropReason::Unreachable, segmentsOf(burst, stranded));
+  }
   if (version->hasVlans) [[unlikely]]
     retag(burst);
   filter(burst);
@@ -180,12 +197,14 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
     if (changed != 0) put(to, entry, retagged_.data(), changed);
   };
 
+  const FrameMask returning = returningTo(queue.port->writesBackTo(), burst);
   FrameMask flooded = 0, direct = 0;
   for (unsigned index = 0; index < verdicts.size(); ++index) {
     const FrameMask bit = FrameMask{1} << index;
     if (verdicts[index].floods()) {
       flooded |= bit;
     } else if (verdicts[index].drops()) {
+      if (returning & bit) continue;
       countDropped(queue, verdicts[index].reason(), burst[index]->offload.segments);
     } else {
       direct |= bit;
@@ -236,6 +255,7 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
       add(to, nullptr, mask);
     }
   }
+  if (returning != 0) add(&from, nullptr, returning);
   return wanted & ~reached;
 }
 

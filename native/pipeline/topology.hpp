@@ -87,6 +87,7 @@ struct Attachment final : PortQueue {
   Attachment* nextStaged = nullptr;
   std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
   PortDelay delay{*this};
+  bool alone = false;  ///< the only port of its fabric
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<PortQueue>> further;

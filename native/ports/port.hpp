@@ -14,6 +14,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include "frame/batch.hpp"
@@ -39,6 +41,11 @@ class Port : public Completions {
   /// What whoever is at the other end of the device sees as the state of the cable; devices that have none
   /// show nothing. Only while the port is open.
   [[nodiscard]] virtual Result<void> setCarrier(bool) noexcept { return {}; }
+  /// Whether it is the only port of its fabric, so that nobody else wants its frames. Only while it is open.
+  virtual void setAlone(bool) noexcept {}
+  /// Where the port returns to the host behind its device what others send to that host or to a group
+  /// (writeback): the host's address. Elsewhere nothing, for no frame returns to the port it came from.
+  [[nodiscard]] std::optional<std::uint64_t> writesBackTo() const { return writesBackTo_; }
   /// False for ports of the outside world, which a virtual clock refuses.
   [[nodiscard]] virtual bool virtualClock() const noexcept { return false; }
 
@@ -81,6 +88,8 @@ class Port : public Completions {
     if (failure_ == 0) failure_ = error;
   }
   [[nodiscard]] FramePool& pool() { return *pool_; }
+  /// On the control thread.
+  void writeBackTo(std::uint64_t address) { writesBackTo_ = address; }
   /// For ports whose frames come from this process: asks for a receive().
   void announce(PortKey key) noexcept { sink_->ready(key); }
 
@@ -88,6 +97,7 @@ class Port : public Completions {
   std::uint32_t limit_;
   Offloads offloads_;
   int failure_ = 0;
+  std::optional<std::uint64_t> writesBackTo_;
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
   ReadySink* sink_ = nullptr;

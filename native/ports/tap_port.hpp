@@ -2,6 +2,7 @@
 // there. Made by the control thread from an open descriptor (os/tap.hpp), then used on its worker.
 #pragma once
 
+#include "frame/ethernet.hpp"
 #include "os/fd.hpp"
 #include "os/tap.hpp"
 #include "ports/port.hpp"
@@ -17,6 +18,12 @@ class TapPort final : public Port {
         tap_(std::move(tap)),
         prefix_(virtioHeader ? std::uint16_t{virtioHeaderLength} : std::uint16_t{0}) {}
 
+  /// The TAP has a filter attached, which goes with the port. Control thread, as the next, before open().
+  void ownFilter() { ownsFilter_ = true; }
+  /// Returns to the interface, whose address this is, what others send on it to that address or to a group.
+  /// Where the port is alone and the TAP has no filter, the kernel keeps back all that is not returned.
+  void writeBack(const MacAddress& own) { writeBackTo(readMac(own.data())); }
+
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;
@@ -24,11 +31,14 @@ class TapPort final : public Port {
   void failed(TxItem item, int error) noexcept override;
   void close(Io& io) noexcept override;
   [[nodiscard]] Result<void> setCarrier(bool on) noexcept override { return etherloom::setCarrier(tap_, on); }
+  void setAlone(bool alone) noexcept override;
   [[nodiscard]] bool drained() const noexcept override { return inFlight_ == 0; }
 
  private:
   Fd tap_;
   std::uint16_t prefix_;
+  bool ownsFilter_ = false;
+  bool keepsBack_ = false;  // the kernel does, for setAlone()
   std::uint32_t inFlight_ = 0;
   Io* io_ = nullptr;
   Reader* reader_ = nullptr;

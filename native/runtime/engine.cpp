@@ -16,6 +16,17 @@ Result<std::unique_ptr<Io>> openIo(IoKind kind, int doorbellFd, FramePool& pool)
   return uring || kind == IoKind::Uring ? std::move(uring) : EpollIo::create(doorbellFd);
 }
 
+/// The member of a fabric that has just one.
+Attachment* onlyMember(const FabricVersion& version) {
+  Attachment* only = nullptr;
+  for (Attachment* member : version.members) {
+    if (!member) continue;
+    if (only) return nullptr;
+    only = member;
+  }
+  return only;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
@@ -160,10 +171,13 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     workers_[queue.worker]->enter(queue);
     order(queue.worker, [&queue](Worker& owner) { owner.attach(queue); });
   });
+  Attachment* only = onlyMember(*next);
   next->members[static_cast<std::size_t>(attached.slot)] = &attached;
   const bool hadVlans = next->hasVlans;
   survey(record, *next);
   const bool other = next->hasVlans != hadVlans;
+  if (only) setAlone(*only, false);
+  if (onlyMember(*next)) setAlone(attached, true);
   publish(record, std::move(next), [this, &record, other] {
     if (other) forgetAddresses(record);
   });
@@ -181,6 +195,10 @@ Ticket Engine::configure(PortId id, const PortSettings& settings) {
   if (settings.delay != Duration{}) prepareDelay(seat);
   order(seat.worker, [&seat, settings](Worker& worker) { worker.configure(seat, settings); });
   return fence([] {});
+}
+
+void Engine::setAlone(Attachment& seat, bool alone) {
+  order(seat.worker, [&seat, alone](Worker& worker) { worker.setAlone(seat, alone); });
 }
 
 void Engine::prepareDelay(Attachment& seat) {
@@ -212,6 +230,7 @@ Ticket Engine::detach(PortId id) {
   if (leaving.vlans) --record.portsWithVlans;
   survey(record, *next);
   const bool other = next->hasVlans != hadVlans;
+  if (Attachment* only = onlyMember(*next)) setAlone(*only, true);
   leaving.eachQueue([this](PortQueue& queue) { workers_[queue.worker]->addLoad(-1); });
   leaving.generation = 0;  // what fails from now on is no news
 

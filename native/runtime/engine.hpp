@@ -200,6 +200,7 @@ class Engine {
   /// What was learned on this fabric is learned anew: its frames belong to other VLANs now.
   void forgetAddresses(FabricRecord& fabric);
   void orderAll(const Mailbox::Order& order);
+  void setAlone(Attachment& seat, bool alone);
   /// Once before the port's first delay.
   void prepareDelay(Attachment& seat);
   /// Within a `done`: as extend(), and not before the writes of all these have ended.

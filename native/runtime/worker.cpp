@@ -380,6 +380,7 @@ void Worker::revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_
   enter(queue);
   open(queue);
   if (queue.up && !queue.carrier) setCarrier(queue, false);
+  if (queue.up && queue.index == 0) queue.port->setAlone(queue.seat.alone);
 }
 
 void Worker::setCarrier(PortQueue& queue, bool on) {
@@ -398,6 +399,11 @@ void Worker::flush(Path& path) {
 void Worker::flushDelay(Attachment& to, const PathAccount* account) {
   to.delay.flush(account, tools_);
   delays_.update(to.delay);
+}
+
+void Worker::setAlone(Attachment& seat, bool alone) {
+  seat.alone = alone;
+  if (seat.up) seat.port->setAlone(alone);
 }
 
 void Worker::configure(Attachment& seat, const PortSettings& settings) {

@@ -79,6 +79,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
   void flushDelay(Attachment& to, const PathAccount* account);
+  void setAlone(Attachment& seat, bool alone);
   void configure(Attachment& seat, const PortSettings& settings);
   void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }

@@ -135,6 +135,7 @@ const classes: Record<
       queues: whole('from 1 to 64', 0, 65),
       group: whole('from 0 to 4294967294', -1, 4_294_967_295),
       persist: flag,
+      writeback: flag,
       namespace,
       fd: whole('from 0 to 2147483647', -1, 2_147_483_648),
     },
@@ -351,6 +352,39 @@ describe('Bad input', () => {
 
   describe('ports of a fabric', () => {
     const closes = closing()
+
+    const group = '01:00:5e:00:00:01'
+    const station = '02:00:00:00:00:01'
+    const wrong: [object, string][] = [
+      [{ delay: 10 }, "option 'delay' of attach must be a duration from 0s to 365 days"],
+      [{ delya: '10ms' }, "unknown option 'delya' of attach; did you mean 'delay'?"],
+      [{ receive: 'all' }, 'options of receive must be an object'],
+      [{ receive: null }, 'options of receive must be an object'],
+      [{ receive: {} }, "option 'addresses' of receive is required"],
+      [{ receive: { broadcast: false } }, "option 'addresses' of receive is required"],
+      [{ receive: { addresses: station } }, "option 'addresses' of receive must be a list"],
+      [{ receive: { addresses: [group] } }, 'must be the address of one station (an even first byte)'],
+      [{ receive: { addresses: [], multicast: [station] } }, 'must be a group address (an odd first byte)'],
+      [{ receive: { addresses: [], multicast: 'all' } }, 'must be true, false or a list of group addresses'],
+      [{ receive: { promiscous: true } }, "did you mean 'promiscuous'?"],
+    ]
+    for (const [options, words] of wrong) {
+      it(`refuses ${JSON.stringify(options)}, and changes nothing`, async () => {
+        const hub = closes(new Hub({ engine: { clock: 'virtual' } }))
+        const late = new MemoryPort({ name: 'late' })
+        expect((await refusal(hub.attach(late, options))).message).to.contain(words)
+        expect([late.state, hub.ports.size]).to.deep.equal(['detached', 0])
+        await hub.attach(late, { delay: '10ms' })
+        const error = await refusal(hub.configure(late, options))
+        expect(error.code).to.match(/^ERR_ETHERLOOM_(UNKNOWN_)?OPTION$/)
+        expect(error.message).to.contain(words)
+      })
+    }
+
+    it('refuses to configure a port that it has not', async () => {
+      const hub = closes(new Hub({ engine: { clock: 'virtual' } }))
+      expect((await refusal(hub.configure('late', {}))).code).to.equal('ERR_ETHERLOOM_NAME')
+    })
     it('refuses what is no port', async () => {
       const hub = closes(new Hub({ engine: { clock: 'virtual' } }))
       for (const wrong of [undefined, null, 5, {}, { name: 'x' }])

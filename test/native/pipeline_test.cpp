@@ -32,12 +32,24 @@ class Obedient final : public Fabric {
   }
 };
 
+/// A port that writes back to the host of this address.
+class HostPort final : public Port {
+ public:
+  explicit HostPort(std::uint64_t host) : Port(1518) { writeBackTo(host); }
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem>) noexcept override {}
+  void close(Io&) noexcept override {}
+};
+
 struct PipelineBench : SeatBench, PipelineSink {
   explicit PipelineBench(std::size_t memory = 4u << 20) : SeatBench(memory) { version.fabric = &fabric; }
 
   /// Adds a seat to the fabric.
-  Attachment& join(std::uint32_t limit = 1518) {
-    Attachment& joined = seat(std::make_unique<KeepingPort>(limit));
+  Attachment& join(std::uint32_t limit = 1518) { return join(std::make_unique<KeepingPort>(limit)); }
+  Attachment& join(std::unique_ptr<Port> port) {
+    Attachment& joined = seat(std::move(port));
     joined.fabric = &fabricSeat;
     version.members.push_back(&joined);
     version.rows.push_back(nullptr);
@@ -195,6 +207,36 @@ TEST_CASE("pipeline: a denying fabric asks its rows, an allowing one all but its
     CHECK(bench.paths[0]->account.offer.offered.get() == 2);
     CHECK(bench.paths[1]->account.offer.offered.get() == 0);
   }
+}
+
+TEST_CASE("pipeline: writeback returns what is for the host or a group, and the rest goes where it went") {
+  PipelineBench bench;
+  Attachment& host = bench.join(std::make_unique<HostPort>(0x060000000000));
+  Attachment& b = bench.join();
+  Attachment& c = bench.join();
+  bench.pass(host, {flood, 6, 2, 4});
+  CHECK(bench.at(host) == Numbers{0, 1});
+  CHECK(bench.at(b) == Numbers{0});
+  CHECK(bench.at(c) == Numbers{0, 2});
+  CHECK(bench.dropped(host, DropReason::NotForUs) == 1);
+  CHECK(bench.dropped(host, DropReason::Unreachable) == 0);
+  CHECK(host.defaults[0].offer.offered.get() == 5);
+}
+
+TEST_CASE(
+    "pipeline: writeback counts no drop of the fabric for what it returns, nor returns the host's own") {
+  PipelineBench bench;
+  Attachment& host = bench.join(std::make_unique<HostPort>(0xfe0000000000));
+  bench.pass(host, {Obedient::reserved});
+  CHECK(bench.at(host) == Numbers{0});
+  CHECK(bench.dropped(host, DropReason::Reserved) == 0);
+
+  Frame* own = bench.frame();
+  std::memset(own->data, 0, 14);
+  own->data[6] = 0xfe;
+  bench.pass(host, {own});
+  CHECK(bench.at(host) == Numbers{0});
+  CHECK(bench.dropped(host, DropReason::NotForUs) == 1);
 }
 
 TEST_CASE("pipeline: a verdict for a slot that nobody sits in any more is unreachable") {

@@ -153,6 +153,19 @@ describe('topology files', () => {
         withPort('{ udp: "127.0.0.1" }'),
         "5:19 'udp' must be an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not '127.0.0.1'",
       ],
+      [
+        withPort('{ tap: t, delay: 10 }'),
+        "5:29 'delay' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not 10",
+      ],
+      [
+        withPort('{ tap: t, receive: { addreses: [] } }'),
+        "5:33 unknown key 'addreses'; did you mean 'addresses'?",
+      ],
+      [
+        withPort('{ tap: t, receive: { broadcast: false } }'),
+        "5:12 option 'addresses' of receive is required: without it the port takes no frame to a single station; or give promiscuous: true",
+      ],
+      [withPort('{ packet: p, writeback: true }'), "5:25 'writeback' does not go with the other keys here"],
       [withPort('{ packet: p, napi: true }'), "5:25 'napi' does not go with the other keys here"],
       [
         'memory: 64MB/s\nfabrics: {}',

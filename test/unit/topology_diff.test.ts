@@ -26,6 +26,7 @@ function brief(changes: Change[]): string[] {
         return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join('+')}`
       case 'attach':
       case 'detach':
+      case 'configure':
         return `${change.do} ${change.fabric}.${change.port}`
       case 'open':
       case 'close':
@@ -54,6 +55,17 @@ describe('the differ', () => {
     ])
     expect(steps(one, one)).to.deep.equal([])
     expect(steps(one, other)).to.deep.equal([])
+  })
+
+  it('changes the delay and the receive filter of a port where it is, and replaces it for all else', () => {
+    const [plain, far] = [hub(three), hub({ ...three, y: { tap: 'ty', delay: '10ms' } })]
+    const filtered = hub({ ...three, y: { tap: 'ty', delay: '10ms', receive: { promiscuous: true } } })
+    expect(steps(plain, far)).to.deep.equal(['configure a.y'])
+    expect(steps(far, filtered)).to.deep.equal(['configure a.y'])
+    expect(steps(filtered, plain)).to.deep.equal(['configure a.y'])
+    expect(steps(far, far)).to.deep.equal([])
+    const other = hub({ ...three, y: { tap: 'ty', delay: '20ms', writeback: true } })
+    expect(steps(far, other)).to.deep.equal(['detach a.y', 'attach a.y'])
   })
 
   it('builds from nothing in the order in which things need each other', () => {

@@ -81,6 +81,27 @@ describe('a network', () => {
     expect(network.fabrics.get('a')!.port('one')).to.equal(port)
   })
 
+  it('gives ports what they have in their fabrics, and changes that where they are', async () => {
+    const withDelay = (more: object): Topology => {
+      const topology = patched([])
+      Object.assign(topology.fabrics.a!.ports.one!, more)
+      return topology
+    }
+    const receive = { addresses: ['02:00:00:00:00:01'] }
+    const network = await up(withDelay({ delay: '10ms', receive }))
+    expect(network.export().fabrics.a!.ports).to.deep.equal({
+      one: { patch: 'b.one', delay: '10ms', receive },
+      two: { patch: 'b.two' },
+    })
+    const port = network.fabrics.get('a')!.port('one')
+    const { steps } = await network.apply(withDelay({ delay: '20ms' }))
+    expect(steps).to.deep.equal(['configure port a.one'])
+    expect(network.export().fabrics.a!.ports.one).to.deep.equal({ patch: 'b.one', delay: '20ms' })
+    expect((await network.apply(patched([]))).steps).to.deep.equal(['configure port a.one'])
+    expect(network.export().fabrics.a!.ports.one).to.deep.equal({ patch: 'b.one' })
+    expect(network.fabrics.get('a')!.port('one')).to.equal(port)
+  })
+
   it('replaces a fabric and both ends of its patches', async () => {
     const network = await up(patched([{ between: ['one', 'two'], delay: '5ms' }]))
     const { steps } = await network.apply(
