@@ -195,7 +195,7 @@ function checkSeat(
 }
 
 /** The mapping of a port in two: the options of `attach`, and the rest. */
-function apart<P extends TopologyPort>({ delay, receive, group, vlan, ...device }: P) {
+function apart({ delay, receive, group, vlan, ...device }: TopologyPort) {
   const seat: AttachOptions = {
     ...(delay !== undefined && { delay }),
     ...(receive !== undefined && { receive }),
