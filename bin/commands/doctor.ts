@@ -178,6 +178,7 @@ async function checkWaysOut(): Promise<Check[]> {
   const uses = {
     nft: "'gateway' of a TAP needs it",
     dnsmasq: "'dhcp' and 'dns' of a gateway need it",
+    passt: 'a PasstPort, the way out without privilege, needs it',
   }
   const installed = await Promise.all(
     (Object.keys(uses) as (keyof typeof uses)[]).map(async (name): Promise<Check> => {

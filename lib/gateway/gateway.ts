@@ -1,16 +1,15 @@
 /**
  * A way out for a fabric: the TAP's host forwards and translates (NAT) what comes from the TAP's subnet to one interface,
  * and may give out addresses and answer for names. Called by TapPort, on the main thread; what lasts is done by the
- * guardian (guardian.ts), which undoes it when it is asked to or when this process is gone.
+ * guardian (gateway-script.ts), which undoes it when it is asked to or when this process is gone.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { EtherloomError, type ErrorCode } from '../errors.js'
 import { suggestion } from '../options.js'
-import { guardianScript } from './guardian.js'
+import { gatewayScript } from './gateway-script.js'
+import { Guardian } from './guardian.js'
 import type { GatewaySettings } from './options.js'
 import { requirePrograms, searchPath } from './programs.js'
 import { freeRange, maskOf, networkOf, overlap, parseSubnet, toText } from './subnet.js'
@@ -24,13 +23,7 @@ export interface GatewayPlace {
 }
 
 export class Gateway {
-  readonly #child: ChildProcess
-  readonly #ended: Promise<unknown>
-  readonly #listing: Voice
-  readonly #voice: Voice
-  #complaints = ''
-  #stands = false
-  #closing = false
+  readonly #guardian: Guardian
 
   /**
    * Checks everything that can be checked while nothing has been touched.
@@ -86,97 +79,32 @@ export class Gateway {
     place: GatewayPlace,
     failed: (error: EtherloomError) => void,
   ): Promise<Gateway> {
+    const { tap, address, namespace } = place
     const dnsmasq = dnsmasqCommand(settings, place)
-    const gateway = new Gateway([settings.interface, ...dnsmasq], place)
+    const words = [tap, settings.interface, networkOf(parseSubnet(address)), ...dnsmasq]
+    const guardian = new Guardian(gatewayScript, words, namespace)
     try {
-      await gateway.#stand(dnsmasq.length > 0)
-    } catch (error) {
-      await gateway.close()
-      const reason = gateway.#complaints || (error as Error).message
-      throw explained(`the gateway of '${place.tap}' cannot be set up`, reason)
+      await guardian.output.until(/^table ip /m)
+      guardian.tell('')
+      await guardian.voice.until(dnsmasq.length > 0 ? /started, version/ : /^forwarding$/m)
+    } catch {
+      await guardian.close()
+      throw explained(`the gateway of '${tap}' cannot be set up`, guardian.said)
     }
-    void gateway.#watch(dnsmasq.length > 0).then((reason) => {
-      if (reason !== undefined) failed(explained(`the gateway of '${place.tap}' has ended`, reason))
+    const end = guardian.stands(dnsmasq.length > 0)
+    void end.then((reason) => {
+      if (reason !== undefined) failed(explained(`the gateway of '${tap}' has ended`, reason))
     })
-    return gateway
+    return new Gateway(guardian)
   }
 
-  private constructor([outside = '', ...dnsmasq]: string[], { tap, address, namespace }: GatewayPlace) {
-    const words = ['guardian', tap, outside, networkOf(parseSubnet(address)), ...dnsmasq]
-    const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespace}`, '--']
-    const [program = '', ...rest] = [...enter, 'sh', '-c', guardianScript, ...words]
-    const child = spawn(program, rest, {
-      cwd: '/',
-      env: { ...process.env, PATH: searchPath(), LC_ALL: 'C' },
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      detached: true,
-    })
-    this.#child = child
-    this.#ended = new Promise((resolve) => child.once('close', resolve))
-    this.#listing = new Voice(child.stdout)
-    this.#voice = new Voice(child.stdio[3] as Readable)
-    child.once('error', (error) => (this.#complaints += error.message))
-    child.stdin.on('error', () => undefined) // it has ended first, which is noticed anyway
-    child.stderr.on('data', (text: Buffer) => {
-      this.#complaints += text.toString()
-      if (!this.#stands) child.stdin.end()
-    })
+  private constructor(guardian: Guardian) {
+    this.#guardian = guardian
   }
 
   /** Undoes everything; resolves when it is done. Idempotent. */
-  async close(): Promise<void> {
-    this.#closing = true
-    for (const handle of this.#handles()) handle.ref()
-    this.#child.stdin?.end()
-    await this.#ended
-  }
-
-  /** Resolves when it is in force. */
-  async #stand(withDnsmasq: boolean): Promise<void> {
-    await this.#listing.until(/^table ip /m)
-    this.#child.stdin?.write('\n')
-    await this.#voice.until(withDnsmasq ? /started, version/ : /^forwarding$/m)
-    this.#stands = true
-    for (const handle of this.#handles()) handle.unref()
-  }
-
-  /** Resolves when it is no longer in force, with the reason unless it was closed. */
-  async #watch(withDnsmasq: boolean): Promise<string | undefined> {
-    await Promise.race([this.#ended, ...(withDnsmasq ? [this.#voice.ended] : [])])
-    if (this.#closing) return undefined
-    await this.close()
-    return this.#complaints || this.#voice.text
-  }
-
-  #handles(): { ref(): void; unref(): void }[] {
-    return [this.#child, ...(this.#child.stdio.filter((stream) => stream !== null) as Socket[])]
-  }
-}
-
-/** What a stream has said: its last 4096 characters. */
-class Voice {
-  text = ''
-  readonly ended: Promise<unknown>
-  #heard: () => void = () => undefined
-
-  constructor(stream: Readable) {
-    stream.on('data', (text: Buffer) => {
-      this.text = `${this.text}${text.toString()}`.slice(-4096)
-      this.#heard()
-    })
-    this.ended = new Promise((resolve) => stream.once('close', resolve))
-  }
-
-  /** Resolves when it has said something like `pattern`. @throws Error with what it said instead, when it has ended */
-  async until(pattern: RegExp): Promise<void> {
-    const heard = new Promise<void>((resolve) => {
-      this.#heard = () => {
-        if (pattern.test(this.text)) resolve()
-      }
-      this.#heard()
-    })
-    await Promise.race([heard, this.ended])
-    if (!pattern.test(this.text)) throw new Error(this.text)
+  close(): Promise<void> {
+    return this.#guardian.close()
   }
 }
 
@@ -195,7 +123,7 @@ function dnsmasqCommand({ dhcp, dns }: GatewaySettings, { tap, address }: Gatewa
 }
 
 /** Whether this user namespace knows no other user, so that dnsmasq cannot become one, as it does by itself. */
-const isOnlyUser = (): boolean =>
+export const isOnlyUser = (): boolean =>
   /^\s*0\s+\d+\s+1$/.test(readFileSync('/proc/self/uid_map', 'utf8').trimEnd())
 
 function dhcpWords(dhcp: true | { from: string; to: string }, address: string): string[] {

@@ -1,81 +1,107 @@
 /**
- * The gateway's guardian: a small shell that applies what a gateway needs and undoes it when whoever started it is gone,
- * by `kill -9` too. Started by gateway.ts as `sh -c SCRIPT guardian TAP OUTSIDE SUBNET [DNSMASQ WORD...]`, in the network
- * namespace of the TAP and in a session of its own, so that a terminal's Ctrl-C does not reach it.
- *
- * Theory of operation. All that the kernel can undo is left to it: the table has the owner flag, so it ends with the
- * socket of the `nft -i` that made it, and that one ends with its standard input. The rest, forwarding and dnsmasq, is
- * undone by this shell once its standard input has ended.
- *
- * Forwarding is switched on for the two interfaces (conf/NAME/forwarding), not for the whole machine, and several
- * gateways, of any number of processes, may share one outside interface. What its setting was before the first of them
- * is noted where the kernel keeps it exactly as long as it is needed: in the names of their tables,
- * `etherloom/TAP/OUTSIDE/BEFORE`. Who starts takes the note from another gateway's table, else from the setting; who
- * ends, and finds no other table for that interface after its own is gone, sets it back. A lock on the namespace's file
- * keeps a start and an end apart; it needs no file of ours. Two that end at once either see each other's end or set back
- * the same.
- *
- * What it says: on standard output the listing of the table; on standard error why it could not; on descriptor 3
- * `forwarding` once that is on, and then what dnsmasq says, which ends when dnsmasq does.
- * What it is told: a line when the table has been seen, then nothing more; the end of the input is the end of the gateway.
+ * Guardians: small shells that hold something outside of this process and undo it when this process is gone, by `kill -9`
+ * too, for then their standard input ends. Made by gateway.ts and PasstPort, on the main thread.
  */
-export const guardianScript = `
-tap=$1 outside=$2 subnet=$3
-shift 3
-conf=/proc/sys/net/ipv4/conf
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { searchPath } from './programs.js'
 
-noted() {
-  nft list tables ip | while read -r _ _ name; do
-    case $name in etherloom/*/"$outside"/*) echo "\${name##*/}"; break ;; esac
-  done
+export class Guardian {
+  /** What it says on its standard output. */
+  readonly output: Voice
+  /** What it, or a program that it started, says on descriptor 3. */
+  readonly voice: Voice
+  readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
+  #complaints = ''
+  #stands = false
+  #closing = false
+
+  /**
+   * Starts the script with these words, in a session of its own, so that a terminal's Ctrl-C does not reach it. Until it
+   * stands, a word on its standard error is its failure, and it is told to end.
+   */
+  constructor(script: string, words: readonly string[], namespace?: string) {
+    const enter = namespace === undefined ? [] : ['nsenter', `--net=${namespace}`, '--']
+    const [program = '', ...rest] = [...enter, 'sh', '-c', script, 'etherloom-guardian', ...words]
+    const child = spawn(program, rest, {
+      cwd: '/',
+      env: { ...process.env, PATH: searchPath(), LC_ALL: 'C' },
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    })
+    this.#child = child
+    this.#ended = new Promise((resolve) => child.once('close', resolve))
+    this.output = new Voice(child.stdout)
+    this.voice = new Voice(child.stdio[3] as Readable)
+    child.once('error', (error) => (this.#complaints += error.message))
+    child.stdin.on('error', () => undefined) // it has ended first, which is noticed anyway
+    child.stderr.on('data', (text: Buffer) => {
+      this.#complaints = `${this.#complaints}${text.toString()}`.slice(-4096)
+      if (!this.#stands) child.stdin.end()
+    })
+  }
+
+  /** Why it failed, in the words of the programs. */
+  get said(): string {
+    return this.#complaints || this.voice.text
+  }
+
+  /** Says a line to it. */
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  /**
+   * It is as it should be, and keeps the process alive no longer. Resolves when it has ended, or with `voice` when that
+   * has, and everything is undone: with the reason unless it was closed.
+   */
+  async stands(voice: boolean): Promise<string | undefined> {
+    this.#stands = true
+    for (const handle of this.#handles()) handle.unref()
+    await Promise.race([this.#ended, ...(voice ? [this.voice.ended] : [])])
+    if (this.#closing) return undefined
+    await this.close()
+    return this.said
+  }
+
+  /** Has it undo everything; resolves when that is done. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing = true
+    for (const handle of this.#handles()) handle.ref()
+    this.#child.stdin?.end()
+    await this.#ended
+  }
+
+  #handles(): { ref(): void; unref(): void }[] {
+    return [this.#child, ...(this.#child.stdio.filter((stream) => stream !== null) as Socket[])]
+  }
 }
 
-forward() {
-  [ ! -e "$conf/$1" ] || [ "$(cat "$conf/$1/forwarding")" = "$2" ] || echo "$2" > "$conf/$1/forwarding"
-}
+/** What a stream has said: its last 4096 characters. */
+class Voice {
+  text = ''
+  readonly ended: Promise<unknown>
+  #heard: () => void = () => undefined
 
-rules() {
-  # Where nothing was forwarded from the outside before, nothing but answers is now.
-  from="iifname \\"$outside\\""
-  [ "$before" = 0 ] || from="$from oifname \\"$tap\\""
-  printf '%s; ' \\
-    "add table ip $table { flags owner; }" \\
-    "add chain ip $table postrouting { type nat hook postrouting priority srcnat; }" \\
-    "add rule ip $table postrouting ip saddr $subnet oifname \\"$outside\\" masquerade" \\
-    "add chain ip $table forward { type filter hook forward priority filter; }" \\
-    "add rule ip $table forward iifname \\"$tap\\" oifname != \\"$outside\\" drop" \\
-    "add rule ip $table forward $from ct state { established, related } accept" \\
-    "add rule ip $table forward $from ct status dnat accept" \\
-    "add rule ip $table forward $from drop"
-  printf '\\nlist table ip %s\\n' "$table"
-}
+  constructor(stream: Readable) {
+    stream.on('data', (text: Buffer) => {
+      this.text = `${this.text}${text.toString()}`.slice(-4096)
+      this.#heard()
+    })
+    this.ended = new Promise((resolve) => stream.once('close', resolve))
+  }
 
-serve() {
-  rules
-  read -r _ || return
-  forward "$tap" 1 && forward "$outside" 1 || return
-  flock -u 9
-  echo forwarding >&3
-  if [ $# -gt 0 ]; then
-    "$@" < /dev/null >&3 2>&3 3>&- 5<&- 9<&- &
-  fi
-  exec 3>&-
-  cat > /dev/null
-  [ $# -eq 0 ] || kill $! 2> /dev/null
-  wait
+  /** Resolves when it has said something like `pattern`. @throws Error when it has ended without */
+  async until(pattern: RegExp): Promise<void> {
+    const heard = new Promise<void>((resolve) => {
+      this.#heard = () => {
+        if (pattern.test(this.text)) resolve()
+      }
+      this.#heard()
+    })
+    await Promise.race([heard, this.ended])
+    if (!pattern.test(this.text)) throw new Error('it has ended')
+  }
 }
-
-trap '' HUP INT TERM
-exec 5<&0 9< /proc/self/ns/net
-flock 9
-before=$(noted)
-[ -n "$before" ] || before=$(cat "$conf/$outside/forwarding")
-tapBefore=$(cat "$conf/$tap/forwarding")
-table=etherloom/$tap/$outside/$before
-serve "$@" <&5 | nft -i 3>&- 5<&- 9<&- &
-exec 3>&- 5<&-
-wait
-flock 9
-[ -n "$(noted)" ] || forward "$outside" "$before"
-forward "$tap" "$tapBefore"
-`

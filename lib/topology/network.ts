@@ -17,6 +17,7 @@ import { suggestion } from '../options.js'
 import type { Applied } from '../policy.js'
 import type { Port } from '../port.js'
 import { PacketPort } from '../ports/packet.js'
+import { PasstPort } from '../ports/passt.js'
 import { PatchPort } from '../ports/patch.js'
 import { TapPort } from '../ports/tap.js'
 import { Switch } from '../switch.js'
@@ -268,6 +269,10 @@ export class Network extends EventEmitter<NetworkEvents> {
     if (plan.kind === 'packet') {
       const { kind: _, ...options } = plan
       return new PacketPort({ name, ...options })
+    }
+    if (plan.kind === 'passt') {
+      const { kind: _, ...options } = plan
+      return new PasstPort({ name, ...options })
     }
     const { kind: _, host, interface: interfaceName, ...options } = plan
     const namespace = host === undefined ? undefined : this.#hosts.get(host)

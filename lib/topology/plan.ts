@@ -7,6 +7,7 @@ import { compileFilter, type Match } from '../filters/index.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
+import type { PasstPortOptions } from '../ports/passt.js'
 import { checkEntry } from '../timeline.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
@@ -53,12 +54,16 @@ export interface PacketPlan {
   method?: 'ring' | 'calls'
 }
 
+export interface PasstPlan extends Omit<PasstPortOptions, 'name'> {
+  kind: 'passt'
+}
+
 export interface PatchPlan {
   kind: 'patch'
   peer: PortReference
 }
 
-export type PortPlan = TapPlan | PacketPlan | PatchPlan
+export type PortPlan = TapPlan | PacketPlan | PasstPlan | PatchPlan
 
 export interface PortReference {
   fabric: string
@@ -164,6 +169,7 @@ function planPort(given: TopologyPort, interfaceName: string): PortPlan {
     const { packet, ...options } = given
     return { kind: 'packet', interface: packet, ...options }
   }
+  if ('passt' in given) return { kind: 'passt', ...given.passt }
   if ('tap' in given) {
     const { tap, addresses = [], ...options } = given
     return { kind: 'tap', interface: tap, addresses, ...options }
@@ -367,6 +373,10 @@ function portOf(plan: PortPlan): TopologyPort {
     case 'packet': {
       const { kind: _, interface: packet, ...options } = plan
       return { packet, ...options }
+    }
+    case 'passt': {
+      const { kind: _, ...options } = plan
+      return { passt: options }
     }
     case 'tap': {
       const { kind: _, host, interface: name, addresses, ...options } = plan

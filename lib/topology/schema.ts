@@ -616,7 +616,29 @@ const patchPort = z.strictObject({
     },
   ),
 })
-const portSchema = z.union([hostPort, tapPort, packetPort, patchPort], { error: seeBranches })
+const passtPort = z.strictObject({
+  passt: z
+    .strictObject({
+      address: leaf<string>('string', interfaceAddress(), {
+        description: "What the guest is given by DHCP. Default: this machine's own address.",
+        examples: ['10.0.2.15/24'],
+      }).exactOptional(),
+      gateway: ipv4("Where the guest finds its gateway. Default: this machine's gateway.").exactOptional(),
+      dns: z
+        .array(ipv4('A server.'))
+        .meta({ description: 'Name servers that the guest is told. Default: those of /etc/resolv.conf.' })
+        .exactOptional(),
+      interface: interfaceName(
+        'Interface whose addresses and routes are the template. Default: that of the default route.',
+      ).exactOptional(),
+      mtu: wholeNumber(1280, 65_520, 'bytes', {
+        description: 'What the guest is told to be its MTU.',
+        default: 1500,
+      }).exactOptional(),
+    })
+    .meta({ description: 'A way out for one guest, without privilege, by a passt process of our own.' }),
+})
+const portSchema = z.union([hostPort, tapPort, packetPort, passtPort, patchPort], { error: seeBranches })
 
 const fabricShape = {
   forwarding: choice(['allow', 'deny'], {

@@ -1,6 +1,6 @@
 /** The options of a gateway, in the class and in the file, and the arithmetic of its subnet. */
 import { expect } from 'chai'
-import { TapPort } from '../../lib/index.js'
+import { PasstPort, TapPort } from '../../lib/index.js'
 import { freeRange, maskOf, networkOf, overlap, parseSubnet, toText } from '../../lib/gateway/subnet.js'
 import { inspectTopology } from '../../lib/topology/load.js'
 import { checkTopology } from '../../lib/topology/check.js'
@@ -108,5 +108,38 @@ describe('subnets of a gateway', () => {
     expect(range('10.0.77.254/24')).to.deep.equal(['10.0.77.1', '10.0.77.253'])
     expect(range('10.0.77.100/24')).to.deep.equal(['10.0.77.101', '10.0.77.254'])
     expect(range('10.0.0.1/30')).to.deep.equal(['10.0.0.2', '10.0.0.2'])
+  })
+})
+
+describe('the options of a PasstPort', () => {
+  const refusal = (options: object): string => {
+    try {
+      new PasstPort(options)
+      return 'taken'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  it('are all there by default, and refused one by one', () => {
+    expect(refusal({})).to.equal('taken')
+    expect(
+      refusal({ address: '10.0.2.15/24', gateway: '10.0.2.2', dns: ['192.0.2.53'], mtu: 9000 }),
+    ).to.equal('taken')
+    expect(refusal({ address: 'fd00::2/64' })).to.match(/an IPv4 address such as '10.0.2.15\/24'/)
+    expect(refusal({ gateway: '10.0.2' })).to.match(/an IPv4 address such as/)
+    expect(refusal({ mtu: 1000 })).to.match(/from 1280 to 65520 bytes/)
+    expect(refusal({ socket: '/tmp/x' })).to.match(/unknown option 'socket' of PasstPort/)
+  })
+
+  it('stand in a topology, and come back from its plan', () => {
+    const passt = { address: '10.0.2.15/24', gateway: '10.0.2.2' }
+    const topology = { fabrics: { lan: { kind: 'hub', ports: { out: { passt }, all: { passt: {} } } } } }
+    const checked = checkTopology(topology)
+    expect('plan' in checked && topologyOf(checked.plan)).to.deep.equal(topology)
+    const wrong = checkTopology({ fabrics: { lan: { kind: 'hub', ports: { out: { passt: { mtu: 9 } } } } } })
+    expect(wrong.problems.map(({ message }) => message)).to.deep.equal([
+      "'mtu' must be a whole number from 1280 to 65520 bytes, not 9",
+    ])
   })
 })
