@@ -116,7 +116,7 @@ describe('topology files', () => {
       [withPort('{ hots: red }'), "5:14 unknown key 'hots'; did you mean 'host'?"],
       [withPort('{ tap: t, direction: in }'), "5:22 'direction' does not go with the other keys here"],
       [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
-      [withPort('{ mtu: 1500 }'), "5:12 'red' must have 'host' or 'tap' or 'packet' or 'patch'"],
+      [withPort('{ mtu: 1500 }'), "5:12 'red' must have 'host' or 'tap' or 'packet' or 'passt' or 'patch'"],
       [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
       [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],
       [withPath('{ between: [red, green], to: red }'), "7:38 'to' does not go with the other keys here"],
