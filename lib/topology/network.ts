@@ -17,6 +17,7 @@ import { suggestion } from '../options.js'
 import type { Applied } from '../policy.js'
 import type { Port } from '../port.js'
 import { PacketPort } from '../ports/packet.js'
+import { PasstPort } from '../ports/passt.js'
 import { PatchPort } from '../ports/patch.js'
 import { SocketPort } from '../ports/socket.js'
 import { TapPort } from '../ports/tap.js'
@@ -37,6 +38,7 @@ export interface NetworkEvents {
   'address:moved': [
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
+  'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
@@ -255,6 +257,9 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.emit('port:down', { fabric: name, port: port.name, error }),
     )
     fabric.on('port:up', ({ port }) => this.emit('port:up', { fabric: name, port: port.name }))
+    fabric.on('gateway:down', ({ port, error }) =>
+      this.emit('gateway:down', { fabric: name, port: port.name, error }),
+    )
     fabric.on('port:carrier', ({ port, on }) =>
       this.emit('port:carrier', { fabric: name, port: port.name, on }),
     )
@@ -277,6 +282,10 @@ export class Network extends EventEmitter<NetworkEvents> {
     if (plan.kind === 'udp') {
       const { kind: _, ...options } = plan
       return new UdpPort({ name, ...options })
+    }
+    if (plan.kind === 'passt') {
+      const { kind: _, ...options } = plan
+      return new PasstPort({ name, ...options })
     }
     const { kind: _, host, interface: interfaceName, ...options } = plan
     const namespace = host === undefined ? undefined : this.#hosts.get(host)

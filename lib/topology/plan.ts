@@ -5,8 +5,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { readAttachOptions, type AttachOptions } from '../attachment.js'
 import { compileFilter, type Match } from '../filters/index.js'
+import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
+import type { PasstPortOptions } from '../ports/passt.js'
 import { SocketPort } from '../ports/socket.js'
 import { UdpPort } from '../ports/udp.js'
 import { checkEntry } from '../timeline.js'
@@ -41,6 +43,7 @@ export interface TapPlan {
   mac?: string
   owner?: number
   persist?: boolean
+  gateway?: GatewayOptions
   napi?: boolean
   queues?: number
   filter?: string | Match
@@ -54,6 +57,10 @@ export interface PacketPlan {
   promiscuous?: boolean
   filter?: string | Match
   method?: 'ring' | 'calls'
+}
+
+export interface PasstPlan extends Omit<PasstPortOptions, 'name'> {
+  kind: 'passt'
 }
 
 export interface PatchPlan {
@@ -84,7 +91,7 @@ export interface SeatPlan {
   seat?: AttachOptions
 }
 
-export type PortPlan = (TapPlan | PacketPlan | PatchPlan | SocketPlan | UdpPlan) & SeatPlan
+export type PortPlan = (TapPlan | PacketPlan | PasstPlan | PatchPlan | SocketPlan | UdpPlan) & SeatPlan
 
 export interface PortReference {
   fabric: string
@@ -140,6 +147,13 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
+      if ('tap' in given && given.gateway) {
+        const fault = gatewayFault(gatewayRule(given.gateway, 'gateway') as GatewaySettings, {
+          tap: given.tap,
+          addresses: given.addresses ?? [],
+        })
+        if (fault) complain([...place, 'gateway', ...(fault.key ? [fault.key] : [])], fault.message)
+      }
       if ('filter' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
       const { seat, device } = apart(given)
@@ -224,6 +238,7 @@ function planKind(given: TopologyPort, interfaceName: string): PortPlan {
     const { udp, ...options } = given
     return { kind: 'udp', local: udp, ...options }
   }
+  if ('passt' in given) return { kind: 'passt', ...given.passt }
   if ('tap' in given) {
     const { tap, addresses = [], ...options } = given
     return { kind: 'tap', interface: tap, addresses, ...options }
@@ -455,6 +470,10 @@ function kindOf(plan: PortPlan): TopologyPort {
     case 'udp': {
       const { kind: _, local: udp, ...options } = plan
       return { udp, ...options }
+    }
+    case 'passt': {
+      const { kind: _, ...options } = plan
+      return { passt: options }
     }
     case 'tap': {
       const { kind: _, host, interface: name, addresses, ...options } = plan

@@ -18,7 +18,7 @@ export interface PortRow {
   fabric: string
   port: string
   kind: PortPlan['kind']
-  /** Where the port leads: an interface (of a host), a port of another fabric, or a socket. */
+  /** Where the port leads: an interface (of a host), a port of another fabric, a socket, or outside. */
   leadsTo: string
   state: string
   carrier: 'on' | 'off'
@@ -155,6 +155,7 @@ function destination(plan: PortPlan): string {
   if (plan.kind === 'patch') return `${plan.peer.fabric}.${plan.peer.port}`
   if (plan.kind === 'socket') return plan.socket
   if (plan.kind === 'udp') return plan.remote ?? plan.local
+  if (plan.kind === 'passt') return plan.interface ?? 'outside'
   return plan.kind === 'tap' && plan.host !== undefined ? `${plan.host}:${plan.interface}` : plan.interface
 }
 

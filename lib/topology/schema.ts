@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { inetPlace, interfaceAddress, socketPlace } from '../addresses.js'
+import { gatewayInterface, ipv4Address } from '../gateway/options.js'
 import { correlation, isMapping } from '../impairments/chance.js'
 import { delayTableNames } from '../lines/delay-tables.js'
 import { traceRate } from '../lines/trace.js'
@@ -613,6 +614,41 @@ const hostPort = z.strictObject({
   napi: napi.exactOptional(),
   queues: queues.exactOptional(),
 })
+const ipv4 = (description: string): z.ZodType<string> =>
+  leaf('string', ipv4Address(), { description, examples: ['10.0.77.100'] })
+const gateway = z
+  .strictObject({
+    interface: leaf<string>('string', gatewayInterface(), {
+      description: 'The interface that leads outside; it must be up and have an IPv4 address.',
+    }),
+    dhcp: z
+      .union(
+        [
+          yesOrNo('Whether to give out addresses of the subnet.', false),
+          z.strictObject({ from: ipv4('The first address.'), to: ipv4('The last address.') }),
+        ],
+        { error: orMapping('true, false, or the first and the last address, as { from: ..., to: ... }') },
+      )
+      .meta({ description: 'Gives out addresses by DHCP: all of the subnet, or a range.', default: false })
+      .exactOptional(),
+    dns: z
+      .union(
+        [
+          yesOrNo("Whether to answer questions for names, with the help of this machine's servers.", false),
+          z.array(ipv4('A server.')).min(1),
+        ],
+        { error: 'must be true, false, or a list of IPv4 addresses of name servers' },
+      )
+      .meta({
+        description: 'Answers for names: with the servers of /etc/resolv.conf, or these.',
+        default: false,
+      })
+      .exactOptional(),
+  })
+  .meta({
+    description:
+      'Makes the host of the TAP a gateway: NAT to an interface, DHCP, DNS; undone when the run ends, however it ends.',
+  })
 const tapPort = z.strictObject({
   ...attachShape,
   tap: interfaceName('TAP interface on this machine, created if it does not exist.'),
@@ -623,6 +659,7 @@ const tapPort = z.strictObject({
     description: 'User id that may join the TAP without privilege.',
   }).exactOptional(),
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
+  gateway: gateway.exactOptional(),
   napi: napi.exactOptional(),
   queues: queues.exactOptional(),
   filter: filter.exactOptional(),
@@ -693,7 +730,30 @@ const udpPort = z.strictObject({
   ).exactOptional(),
   frameLimit: frameLimit(65_507).exactOptional(),
 })
-const portSchema = z.union([hostPort, tapPort, packetPort, patchPort, socketPort, udpPort], {
+const passtPort = z.strictObject({
+  ...attachShape,
+  passt: z
+    .strictObject({
+      address: leaf<string>('string', interfaceAddress(), {
+        description: "What the guest is given by DHCP. Default: this machine's own address.",
+        examples: ['10.0.2.15/24'],
+      }).exactOptional(),
+      gateway: ipv4("Where the guest finds its gateway. Default: this machine's gateway.").exactOptional(),
+      dns: z
+        .array(ipv4('A server.'))
+        .meta({ description: 'Name servers that the guest is told. Default: those of /etc/resolv.conf.' })
+        .exactOptional(),
+      interface: interfaceName(
+        'Interface whose addresses and routes are the template. Default: that of the default route.',
+      ).exactOptional(),
+      mtu: wholeNumber(1280, 65_520, 'bytes', {
+        description: 'What the guest is told to be its MTU.',
+        default: 1500,
+      }).exactOptional(),
+    })
+    .meta({ description: 'A way out for one guest, without privilege, by a passt process of our own.' }),
+})
+const portSchema = z.union([hostPort, tapPort, packetPort, passtPort, patchPort, socketPort, udpPort], {
   error: seeBranches,
 })
 

@@ -5,6 +5,7 @@ import {
   TapPort,
   type Fabric,
   type PacketPortOptions,
+  type PasstPortOptions,
   type TapPortOptions,
 } from '../../lib/index.js'
 import { Child, testFile } from './kernel.js'
@@ -210,7 +211,7 @@ export interface HubAnswer {
 
 /** A hub in a process of its own, in a host's namespace, behind the words of `before`. */
 export async function startHub(
-  ports: readonly ({ tap: TapPortOptions } | { packet: PacketPortOptions })[],
+  ports: readonly ({ tap: TapPortOptions } | { packet: PacketPortOptions } | { passt: PasstPortOptions })[],
   { before = [], host }: { before?: string[]; host: Host },
 ): Promise<HubAnswer> {
   const command = [process.execPath, '--import=tsx', testFile('ports/programs/hub.ts'), JSON.stringify(ports)]

@@ -1,5 +1,5 @@
 /**
- * A process with a hub: `hub.ts PORTS`, a JSON list of {tap: options} or {packet: options}; a TAP without a namespace
+ * A process with a hub: `hub.ts PORTS`, a JSON list of {tap: options}, {packet: options} or {passt: options}; a TAP without a namespace
  * option and a descriptor stands where the process does. Prints one line of JSON, `{ namespace }` (the path of one that
  * it made) or the error `{ code, message }`, and stays.
  */
@@ -8,16 +8,26 @@ import {
   Hub,
   Namespace,
   PacketPort,
+  PasstPort,
   TapPort,
   type PacketPortOptions,
+  type PasstPortOptions,
   type TapPortOptions,
 } from '../../../lib/index.js'
 
-const ports = JSON.parse(process.argv[2]!) as ({ tap: TapPortOptions } | { packet: PacketPortOptions })[]
+const ports = JSON.parse(process.argv[2]!) as (
+  { tap: TapPortOptions } | { packet: PacketPortOptions } | { passt: PasstPortOptions }
+)[]
 try {
   const hub = new Hub()
   for (const each of ports)
-    await hub.attach('tap' in each ? new TapPort(each.tap) : new PacketPort(each.packet))
+    await hub.attach(
+      'tap' in each
+        ? new TapPort(each.tap)
+        : 'packet' in each
+          ? new PacketPort(each.packet)
+          : new PasstPort(each.passt),
+    )
   const { path } = await Namespace.create()
   console.log(JSON.stringify({ namespace: path }))
 } catch (error) {

@@ -1,0 +1,130 @@
+/** PasstPort: a way out without any privilege, by a passt process of our own that speaks for us with ordinary sockets. */
+import { randomUUID } from 'node:crypto'
+import { chown, mkdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { interfaceAddress, isIPv4Prefix } from '../addresses.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { isOnlyUser } from '../gateway/gateway.js'
+import { Guardian } from '../gateway/guardian.js'
+import { ipv4Address } from '../gateway/options.js'
+import { requirePrograms } from '../gateway/programs.js'
+import { integer, list, readOptions, refuse } from '../options.js'
+import { interfaceRule, nameRule } from '../port.js'
+import { SocketPort } from './socket.js'
+
+export interface PasstPortOptions {
+  /** Default `passt0`, `passt1`, ... */
+  name?: string
+  /** What the guest is given by DHCP, as `10.0.2.15/24`. Default: this machine's own address. */
+  address?: string
+  /** Where the guest finds its gateway, as `10.0.2.2`. Default: this machine's gateway. */
+  gateway?: string
+  /** Name servers that the guest is told, IPv4. Default: those of /etc/resolv.conf. */
+  dns?: string[]
+  /** The interface whose addresses and routes are the template. Default: that of the default route. */
+  interface?: string
+  /** What the guest is told to be its MTU, in bytes, 1280 to 65520. Default 1500. */
+  mtu?: number
+}
+
+/** Runs passt with the words that follow the directory until its own input ends, and removes the directory then. */
+const passtScript = `
+directory=$1
+shift
+trap '' HUP INT TERM
+"$@" < /dev/null >&3 2>&3 3>&- &
+exec 3>&-
+cat > /dev/null
+kill $! 2> /dev/null
+wait
+rm -rf "$directory"
+`
+
+/** Of passt, which becomes this user where it is started as root (passt(1), --runas). */
+const nobody = 65534
+
+let named = 0
+
+/**
+ * A way out by passt: DHCP, name servers, TCP, UDP and pings for one guest, through this process's own network, without
+ * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/gateway.md).
+ *
+ * Needs the program passt. It ends with the port, also after `kill -9`.
+ *
+ * @example
+ * const out = await wire.attach(new PasstPort({ address: '10.0.2.15/24', gateway: '10.0.2.2' }))
+ */
+export class PasstPort extends SocketPort {
+  readonly #directory: string
+  readonly #words: readonly string[]
+  #guardian: Guardian | undefined
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: PasstPortOptions = {}) {
+    const given = readOptions('PasstPort', options, {
+      name: nameRule(),
+      address: interfaceAddress(),
+      gateway: ipv4Address(),
+      dns: list(ipv4Address()),
+      interface: interfaceRule(),
+      mtu: integer(1280, 65520, { unit: 'bytes', default: 1500 }),
+    })
+    if (given.address !== undefined && !isIPv4Prefix(given.address))
+      refuse("option 'address' of PasstPort", "an IPv4 address such as '10.0.2.15/24'", given.address)
+    const directory = join(tmpdir(), `etherloom-passt-${randomUUID()}`)
+    const socket = join(directory, 'socket')
+    super({ socket, name: given.name ?? `passt${named++}` })
+    this.#directory = directory
+    const [address, bits] = given.address?.split('/') ?? []
+    this.#words = [
+      ...['passt', '--foreground', '--stderr', '--socket', socket, '--mtu', `${given.mtu}`],
+      ...(address === undefined ? [] : ['--address', address, '--netmask', bits as string]),
+      ...(given.gateway === undefined ? [] : ['--gateway', given.gateway]),
+      ...given.dns.flatMap((server) => ['--dns', server as string]),
+      ...(given.interface === undefined ? [] : ['--interface', given.interface]),
+    ]
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    await requirePrograms(`port '${this.name}'`, ['passt'])
+    await this.undone()
+    await mkdir(this.#directory, { mode: 0o700 })
+    const guardian = new Guardian(passtScript, [this.#directory, ...this.#words])
+    this.#guardian = guardian
+    try {
+      if (process.getuid?.() === 0 && !isOnlyUser()) await chown(this.#directory, nobody, nobody)
+      await guardian.voice.until(/socket bound at/)
+    } catch (cause) {
+      await this.undone()
+      await rm(this.#directory, { recursive: true, force: true })
+      const lines = guardian.said.split('\n').filter((line) => line !== '' && !line.includes('syslog'))
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_DEVICE',
+        `port '${this.name}' cannot start passt: ${lines.at(-1) ?? (cause as Error).message}`,
+        {
+          cause,
+          hint: 'passt needs an interface with an address and a default route, or those that you name',
+        },
+      )
+    }
+    void guardian.stands(false)
+    try {
+      return await super.open(fabric)
+    } catch (error) {
+      await this.undone()
+      throw error
+    }
+  }
+
+  /** Ends passt; resolves when it has ended. */
+  override async undone(): Promise<void> {
+    await this.#guardian?.close()
+  }
+
+  protected override closed(fabric: Fabric): void {
+    void this.undone()
+    super.closed(fabric)
+  }
+}

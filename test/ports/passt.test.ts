@@ -1,0 +1,86 @@
+/** PasstPort: a guest gets out through a passt in a namespace of the test's own, which is its only network. */
+import { expect } from 'chai'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { closing } from '../helpers/fabric.js'
+import { describeUnless, eventually, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
+import { cable, Host, startHub, transfer, type HubAnswer } from '../helpers/network.js'
+
+describeUnless(lacksNetwork() ?? lacksProgram('passt', 'busybox'), 'PasstPort', function () {
+  this.timeout(60_000)
+  const close = closing()
+
+  /** A guest whose only way out is passt, in a machine whose default route leads to the outside. */
+  async function guestBehindPasst(options = {}): Promise<{
+    guest: Host
+    machine: Host
+    outside: Host
+    answer: HubAnswer
+    scratch: string
+  }> {
+    const machine = close(await Host.create(9))
+    const outside = close(await Host.create(5))
+    await cable(outside, machine, 'uplink')
+    await machine.ip('address', 'add', `${machine.address}/24`, 'dev', 'uplink')
+    await machine.ip('route', 'add', 'default', 'via', outside.address)
+    const guest = close(await Host.create(2))
+    const scratch = mkdtempSync(join(tmpdir(), 'etherloom-test-'))
+    close({ close: () => rmSync(scratch, { recursive: true, force: true }) } as never)
+    await machine.run('chmod', '0711', scratch) // passt is nobody
+    const tap = { name: 'eth0', namespace: guest.namespace.path }
+    const passt = { address: '10.0.2.15/24', gateway: '10.0.2.2', dns: ['10.0.0.5'], ...options }
+    const before = ['env', `TMPDIR=${scratch}`]
+    const answer = await startHub([{ tap }, { passt }], { before, host: machine })
+    return { guest, machine, outside, answer, scratch }
+  }
+
+  /** Whether a passt runs in the host's namespace. */
+  async function hasPasst(host: Host): Promise<boolean> {
+    const place = await readlink(`/proc/${process.pid}/fd/${host.namespace.held.fd}`)
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
+      if (!program.startsWith('passt')) continue
+      if ((await readlink(`/proc/${pid}/ns/net`).catch(() => '')) === place) return true
+    }
+    return false
+  }
+
+  it('gives a guest an address and a way to the outside, and ends with the process', async () => {
+    const { guest, machine, outside, answer, scratch } = await guestBehindPasst()
+    expect(answer.code, answer.message).to.be.undefined
+    const script = testFile('ports/programs/udhcpc.sh')
+    const lease = await guest.run(
+      'busybox',
+      'udhcpc',
+      '-i',
+      'eth0',
+      '-f',
+      '-q',
+      '-n',
+      '-t',
+      '20',
+      '-s',
+      script,
+    )
+    expect(lease).to.contain('10.0.2.15/24 via 10.0.2.2, names from 10.0.0.5')
+    await transfer(guest, outside, 1_000_000)
+    expect(await hasPasst(machine)).to.be.true
+
+    await answer.program.close()
+    await eventually('passt has ended', async () => !(await hasPasst(machine)))
+    await eventually('its directory is gone', () =>
+      readdirSync(scratch).every((name) => !name.startsWith('etherloom-passt-')),
+    )
+    expect(existsSync(scratch)).to.be.true
+  })
+
+  it('says what passt says, and leaves nothing, where it cannot start', async () => {
+    const { answer, machine, scratch } = await guestBehindPasst({ interface: 'no-such-one' })
+    expect(answer.code).to.equal('ERR_ETHERLOOM_DEVICE')
+    expect(answer.message).to.match(/cannot start passt: .*no-such-one/)
+    expect(await hasPasst(machine)).to.be.false
+    expect(readdirSync(scratch).filter((name) => name.startsWith('etherloom-passt-'))).to.be.empty
+  })
+})
