@@ -108,6 +108,7 @@ describe('the command line', function () {
     for (const word of [
       'up',
       'validate',
+      'import',
       'show',
       'path',
       'deny',
@@ -153,7 +154,7 @@ describe('the command line', function () {
       expect(text).to.deep.include({ status: 1, stdout: '', stderr: `${file}:7:30: ${mistake.message}\n` })
       const json = etherloom('validate', '--json', file)
       expect(json.status).to.equal(1)
-      expect(JSON.parse(json.stdout)).to.deep.equal({ file, valid: false, problems: [mistake] })
+      expect(JSON.parse(json.stdout)).to.deep.equal({ file, valid: false, problems: [mistake], notes: [] })
     })
 
     it('says that a file is not there', () => {
