@@ -34,9 +34,18 @@ export type Happening =
   | { kind: number; fabric: number; address: bigint; from: number; to: number }
   | { watch: number; change: number; index: number; name: string }
 
+/** What a port has in its fabric, as lib/attachment.ts makes it of what users say. */
+export interface PortSettings {
+  delay: bigint
+  receive?: { broadcast: boolean; multicast: boolean; addresses: BigUint64Array } | undefined
+}
+
 export interface NativeEngine {
   addFabric(name: string, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number
   removeFabric(fabric: number): number
+  /** What the port attached next under this name has from its first frame; undefined takes that back. */
+  expect(fabric: number, name: string, settings: PortSettings | undefined): void
+  configure(port: number, settings: PortSettings): number
   attach(fabric: number, name: string, device: unknown): number
   attachMemory(
     fabric: number,

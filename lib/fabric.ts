@@ -1,6 +1,7 @@
 /** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
 import { EventEmitter } from 'node:events'
 import { readAddress } from './addresses.js'
+import { portSettings, readAttachOptions, type AttachOptions, type AttachSettings } from './attachment.js'
 import { native } from './binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from './capture/capture.js'
 import { Engine, type EngineOptions } from './engine.js'
@@ -44,6 +45,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #ownEngine: boolean
   readonly #ports = new Map<string, Port>()
   readonly #seats = new Map<number, Port>()
+  readonly #settings = new Map<Port, AttachSettings>()
   readonly #policies = new Map<Port, Map<Port, Policy>>()
   readonly #portLimit: number
   readonly #attaching = new Set<Promise<void>>()
@@ -83,13 +85,15 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /**
-   * Opens the port's device and joins it. Resolves with the port when frames can pass.
+   * Opens the port's device and joins it, with what it shall have here from its first frame. Resolves with the port when
+   * frames can pass.
    *
-   * @throws EtherloomError what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; what opening the device can throw; ERR_ETHERLOOM_NAME for a name that is taken;
    *   ERR_ETHERLOOM_STATE for a port that is attached already or a wire that has both ports
    */
-  async attach<P extends Port>(port: P): Promise<P> {
+  async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
     this.#open()
+    const settings = readAttachOptions(options)
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
@@ -103,21 +107,49 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
         `wire '${this.name}' has both its ports; a hub joins more than two`,
       )
     this.#ports.set(port.name, port)
+    if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
     const joining = port.join(this)
     this.#attaching.add(joining)
     try {
       await joining
     } catch (error) {
-      if (!taken) this.#ports.delete(port.name)
+      if (!taken) {
+        this.#ports.delete(port.name)
+        if (!this.engine.closed) this.engine.native.expect(this.id, port.name, undefined)
+      }
       throw error
     } finally {
       this.#attaching.delete(joining)
     }
     this.#seats.set(port.id, port)
+    this.#settings.set(port, settings)
     this.engine.addPort(port)
     if (this.#referenced) this.engine.hold()
     await this.engine.settled(this.engine.native.latest())
     return port
+  }
+
+  /**
+   * Changes what a port has here: each option that is given replaces the one from before, the others stay. Resolves when
+   * it holds for every frame. A frame that is on its way into the port keeps its departure, and nothing overtakes it.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, and what `port()` throws
+   *
+   * @example
+   * await hub.configure('sun2', { delay: '10ms' })
+   */
+  async configure(port: Port | string, options: AttachOptions): Promise<void> {
+    this.#open()
+    const asked = this.port(port)
+    const { delay, receive } = readAttachOptions(options)
+    const before = this.#settings.get(asked)
+    const settings = {
+      delay: delay ?? before?.delay,
+      receive: receive === undefined ? before?.receive : receive,
+    }
+    const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
+    this.#settings.set(asked, settings)
+    await this.engine.settled(ticket)
   }
 
   /**
@@ -337,6 +369,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     for (const port of this.#ports.values()) port.left()
     this.#ports.clear()
     this.#seats.clear()
+    this.#settings.clear()
     this.#policies.clear()
   }
 
@@ -349,6 +382,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const id = port.leave()
     this.#ports.delete(port.name)
     this.#seats.delete(id)
+    this.#settings.delete(port)
     this.#policies.delete(port)
     for (const row of this.#policies.values()) row.delete(port)
     const ticket = native(() => this.engine.native.detach(id))

@@ -1,4 +1,5 @@
 /** The public names of etherloom, and nothing else. */
+export type { AttachOptions, ReceiveOptions } from './attachment.js'
 export {
   Capture,
   type CaptureOptions,

@@ -56,6 +56,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                      {
                          InstanceMethod<&Self::addFabric>("addFabric"),
                          InstanceMethod<&Self::removeFabric>("removeFabric"),
+                         InstanceMethod<&Self::expect>("expect"),
+                         InstanceMethod<&Self::configure>("configure"),
                          InstanceMethod<&Self::attach>("attach"),
                          InstanceMethod<&Self::attachMemory>("attachMemory"),
                          InstanceMethod<&Self::attachPatch>("attachPatch"),
@@ -147,6 +149,39 @@ Napi::Value EngineObject::addFabric(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineObject::removeFabric(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->removeFabric(FabricId{uint32At(info, 0)}));
+}
+
+namespace {
+
+/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array}}
+PortSettings portSettings(const Napi::Object& given) {
+  PortSettings settings;
+  settings.delay = {signed64(given, "delay")};
+  if (!etherloom::given(given, "receive")) return settings;
+  const auto receive = given.Get("receive").As<Napi::Object>();
+  const auto addresses = receive.Get("addresses").As<Napi::BigUint64Array>();
+  ReceiveFilter filter;
+  filter.broadcast = flag(receive, "broadcast");
+  filter.multicast = flag(receive, "multicast");
+  filter.addresses.assign(addresses.Data(), addresses.Data() + addresses.ElementLength());
+  std::sort(filter.addresses.begin(), filter.addresses.end());
+  settings.receive = std::make_shared<const ReceiveFilter>(std::move(filter));
+  return settings;
+}
+
+}  // namespace
+
+// expect(fabric, name, settings | undefined)
+Napi::Value EngineObject::expect(const Napi::CallbackInfo& info) {
+  std::optional<PortSettings> settings;
+  if (!info[2].IsUndefined()) settings = portSettings(info[2].As<Napi::Object>());
+  engine_->expect(FabricId{uint32At(info, 0)}, info[1].As<Napi::String>().Utf8Value(), std::move(settings));
+  return info.Env().Undefined();
+}
+
+// configure(port, settings) → ticket
+Napi::Value EngineObject::configure(const Napi::CallbackInfo& info) {
+  return give(info.Env(), engine_->configure(portAt(info, 0), portSettings(info[1].As<Napi::Object>())));
 }
 
 // attach(fabric, name, device) → port

@@ -35,6 +35,8 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value addFabric(const Napi::CallbackInfo& info);
   Napi::Value removeFabric(const Napi::CallbackInfo& info);
+  Napi::Value expect(const Napi::CallbackInfo& info);
+  Napi::Value configure(const Napi::CallbackInfo& info);
   Napi::Value attach(const Napi::CallbackInfo& info);
   Napi::Value attachMemory(const Napi::CallbackInfo& info);
   Napi::Value attachPatch(const Napi::CallbackInfo& info);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace etherloom {
 namespace {
@@ -102,6 +103,11 @@ Frame* FramePool::copy(const Frame& frame) noexcept {
   copy->from = frame.from;
   copy->number = frame.number;
   return copy;
+}
+
+void FramePool::shrink(Frame*& frame, FramePool& own) noexcept {
+  if (frame->bufferClass != BufferClass::Large || frame->length > smallCapacity) return;
+  if (Frame* small = own.copy(*frame)) own.release(std::exchange(frame, small));
 }
 
 bool FramePool::hold(Frame& frame) noexcept {

@@ -40,6 +40,9 @@ class FramePool {
   /// it; nullptr when used up. Owner only.
   [[nodiscard]] Frame* copy(const Frame& frame) noexcept;
 
+  /// Moves a short frame out of a large buffer, of which there are few, if `own`, the caller's pool, has a
+  /// small one.
+  static void shrink(Frame*& frame, FramePool& own) noexcept;
   /// Asks to keep a frame beyond this turn. Refused when waiting frames would take the last quarter of its
   /// pool.
   [[nodiscard]] static bool hold(Frame& frame) noexcept;

@@ -1,5 +1,5 @@
-// A frame that a path keeps: waiting for its line, on it, or travelling. The slots come from a slab per
-// worker. Called by lines, travels and the pipeline, on the worker of the path's to-port.
+// A frame that a path or the delay of its to-port keeps: waiting for its line, on it, or travelling. The
+// slots come from a slab per worker. Called by lines, travels and the pipeline, on the worker of the to-port.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <memory>
 #include <tuple>
 
+#include "frame/counters.hpp"
 #include "frame/frame.hpp"
 #include "lines/trace.hpp"
 
@@ -23,15 +24,16 @@ struct FrameNote {
 /// has the Held owns one reference to the frame.
 struct Held {
   Frame* frame = nullptr;
-  Held* next = nullptr;    ///< in a list; in a travel's heap, the next sibling
-  Held* child = nullptr;   ///< in a travel's heap, the first child
-  Instant due;             ///< on the line, when its service ends; travelling, when it arrives
-  Instant queued;          ///< when the line took it
-  std::uint64_t rate = 0;  ///< the rate it was queued under, bit/s; 0 takes no line time
-  std::uint32_t bits = 0;  ///< what it occupies the line with
-  std::uint32_t copy = 0;  ///< which copy of the frame, from 0
-  bool marked = false;     ///< the line's discipline wants congestion marked in it
-  TraceRun run;            ///< what it is served by instead of a rate, if that is a trace
+  Held* next = nullptr;            ///< in a list; in a travel's heap, the next sibling
+  Held* child = nullptr;           ///< in a travel's heap, the first child
+  Instant due;                     ///< on the line, when its service ends; travelling, when it arrives
+  Instant queued;                  ///< when the line took it
+  std::uint64_t rate = 0;          ///< the rate it was queued under, bit/s; 0 takes no line time
+  std::uint32_t bits = 0;          ///< what it occupies the line with
+  std::uint32_t copy = 0;          ///< which copy of the frame, from 0
+  bool marked = false;             ///< the line's discipline wants congestion marked in it
+  PathAccount* account = nullptr;  ///< on its way into a port behind the path, who pays for it
+  TraceRun run;                    ///< what it is served by instead of a rate, if that is a trace
   FrameNote note;
 };
 

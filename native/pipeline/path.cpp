@@ -176,7 +176,7 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
   copy_ = copy;
   if (atOnce && !holds()) return leave(frame, {}, tools);
-  shrink(frame, tools);
+  FramePool::shrink(frame, tools.pool);
   if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, "memory", tools);
   if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
   Held* held = keep(frame, copy, tools);
@@ -188,12 +188,6 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
     account.delayed.subtract(frame->offload.segments);
     drop(take(held, tools), *refused, *refused == DropReason::Aqm ? "discipline" : "line", tools);
   }
-}
-
-/// Moves a short frame out of a large buffer, if there is a small one.
-void Path::shrink(Frame*& frame, PathTools& tools) noexcept {
-  if (frame->bufferClass != BufferClass::Large || frame->length > FramePool::smallCapacity) return;
-  if (Frame* small = tools.pool.copy(*frame)) tools.pool.release(std::exchange(frame, small));
 }
 
 bool Path::hasShare(const PathTools& tools) const noexcept {
@@ -362,7 +356,7 @@ void Path::leave(Frame* frame, Duration delay, PathTools& tools) noexcept {
   account.staged.add(frame->offload.segments);
   if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
     logDeparture(*all, *frame, delay, tools);
-  tools.stage(tools.worker, to_, {frame, &account});
+  tools.stage(tools.worker, to_, {frame, &account}, frame->arrival + delay);
 }
 
 // ---- for those who record ----

@@ -47,8 +47,8 @@ struct Attachment;
 struct PathTools {
   FramePool& pool;
   HeldPool& held;
-  /// Puts an item on its to-port's stage.
-  void (*stage)(void* worker, Attachment& to, TxItem item) noexcept;
+  /// Gives its to-port an item that leaves its path at this instant.
+  void (*stage)(void* worker, Attachment& to, TxItem item, Instant at) noexcept;
   void* worker;
   std::uint16_t index = 0;       ///< the worker's number
   Instant now{};                 ///< the clock, as the worker last read it
@@ -102,7 +102,6 @@ class Path {
   void replay(Passage& passage, const Policy& policy, PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
-  void shrink(Frame*& frame, PathTools& tools) noexcept;
   [[nodiscard]] bool hasShare(const PathTools& tools) const noexcept;
   [[nodiscard]] Held* keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept;
   void admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& tools) noexcept;

@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "fabrics/fabric.hpp"
+#include "filters/receive_filter.hpp"
 #include "pipeline/path.hpp"
 #include "pipeline/policy.hpp"
+#include "pipeline/port_delay.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
@@ -29,6 +31,12 @@ struct FabricSeat {
   std::uint16_t home = 0;  ///< the worker that applies what the fabric learns
   std::unique_ptr<Fabric> fabric;
   std::atomic<const FabricVersion*> version{nullptr};
+};
+
+/// What a port has in its fabric, whatever its kind.
+struct PortSettings {
+  Duration delay;                                ///< of every frame into the port, behind its path
+  std::shared_ptr<const ReceiveFilter> receive;  ///< which frames the port takes; nullptr: all
 };
 
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
@@ -69,10 +77,13 @@ struct Attachment final : PortQueue {
   alignas(64) bool stageListed = false;
   std::uint8_t staged = 0;
   Attachment* nextStaged = nullptr;
+  std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
+  PortDelay delay{*this};
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<PortQueue>> further;
   std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
+  bool delays = false;           ///< has, or has had, a delay
 
   template <typename Each>
   void eachQueue(Each&& each) {

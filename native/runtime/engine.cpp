@@ -96,11 +96,13 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     seats_.push_back(nullptr);
   }
 
+  PortSettings settings;
   const std::vector<std::uint16_t> owners = workersFor(further.size() + 1, worker);
   auto seat = std::make_unique<Attachment>();
   seat->id = freePorts_.back();
   seat->slot = record.freeSlots.back();
   seat->fabric = &record.seat;
+  if (auto expected = record.expected.extract(name)) settings = std::move(expected.mapped());
   seat->name = std::move(name);
   seat->port = std::move(port);
   seat->generation = ++generation_;
@@ -121,6 +123,8 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
   Attachment& attached = *seat;
   seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
   orderAll([ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
+  if (settings.delay != Duration{}) prepareDelay(attached);
+  order(attached.worker, [&attached, settings](Worker& owner) { owner.configure(attached, settings); });
   attached.eachQueue([this](PortQueue& queue) {
     workers_[queue.worker]->addLoad(1);
     workers_[queue.worker]->enter(queue);
@@ -129,6 +133,24 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
   next->members[static_cast<std::size_t>(attached.slot)] = &attached;
   publish(record, std::move(next));
   return attached.id;
+}
+
+void Engine::expect(FabricId fabric, const std::string& name, std::optional<PortSettings> settings) {
+  auto& expected = record(fabric).expected;
+  expected.erase(name);
+  if (settings) expected.emplace(name, *std::move(settings));
+}
+
+Ticket Engine::configure(PortId id, const PortSettings& settings) {
+  Attachment& seat = this->seat(id);
+  if (settings.delay != Duration{}) prepareDelay(seat);
+  order(seat.worker, [&seat, settings](Worker& worker) { worker.configure(seat, settings); });
+  return fence([] {});
+}
+
+void Engine::prepareDelay(Attachment& seat) {
+  if (std::exchange(seat.delays, true)) return;
+  order(seat.worker, [ports = seats_.size()](Worker& worker) { worker.reserveDelays(ports); });
 }
 
 Ticket Engine::detach(PortId id) {
@@ -171,6 +193,13 @@ Ticket Engine::detach(PortId id) {
       if (path == paths_.end()) continue;
       order(path->second->to().worker,
             [moving = path->second.get()](Worker& worker) { worker.flush(*moving); });
+    }
+    // What it sent without a policy may be on its way into others, and is paid for by its seat.
+    for (Attachment* to : record.version->members) {
+      if (!to || !to->delays) continue;
+      order(to->worker, [to, account = &leaving.defaults[to->worker]](Worker& worker) {
+        worker.flushDelay(*to, account);
+      });
     }
     std::vector<const Port*> devices;
     leaving.eachQueue([this, &devices](PortQueue& queue) {
@@ -636,6 +665,9 @@ std::size_t Engine::close() {
   // From here on the control thread is alone with what is still under way.
   for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
   for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
+  for (const auto& seat : seats_) {
+    if (seat) workers_[seat->worker]->flushDelay(*seat, nullptr);
+  }
   graces_.clear();
   captureWriter_.reset();
   for (const auto& [number, capture] : captures_) capture->finish(clock_.now());

@@ -94,6 +94,11 @@ class Engine {
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
                                       std::optional<std::uint16_t> worker = {},
                                       std::vector<std::unique_ptr<Port>> further = {});
+  /// What the port that is attached next under this name shall have from its first frame; nothing takes that
+  /// back.
+  void expect(FabricId fabric, const std::string& name, std::optional<PortSettings> settings);
+  /// Replaces what the port has in its fabric, whole. What is on its way into the port keeps its departure.
+  Ticket configure(PortId port, const PortSettings& settings);
   /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
   /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
@@ -161,6 +166,7 @@ class Engine {
     bool forwarding = true;
     std::unique_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
+    std::map<std::string, PortSettings> expected;  // by the names of ports that are about to be attached
   };
   struct Grace {
     Ticket ticket;
@@ -186,6 +192,8 @@ class Engine {
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
   void orderAll(const Mailbox::Order& order);
+  /// Once before the port's first delay.
+  void prepareDelay(Attachment& seat);
   /// Within a `done`: as extend(), and not before the writes of all these have ended.
   void whenGone(std::vector<const Port*> ports, std::function<void()> done);
   /// Within a `done`: the ticket is settled only after another grace period and this.

@@ -32,8 +32,8 @@ Worker::Worker(Setup setup)
       held_(pool_->size()),
       tools_{*pool_,
              held_,
-             [](void* worker, Attachment& to, TxItem item) noexcept {
-               static_cast<Worker*>(worker)->stage(to, item);
+             [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
+               static_cast<Worker*>(worker)->stage(to, item, at);
              },
              this,
              index_,
@@ -98,7 +98,7 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   for (const Lesson& lesson : lessonsHere_) learn(lesson);
   lessonsHere_.clear();
 
-  bool moved = !arrivals_.empty() || departures_.next() <= now;
+  bool moved = !arrivals_.empty() || nextDeparture() <= now;
   releaseDue(now);
   for (auto& crossings : crossings_) {
     crossings->drainRuns([&](std::span<const Crossing> run) {
@@ -123,7 +123,7 @@ bool Worker::receive(PortQueue& queue) noexcept {
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
-  if (departures_.next() <= burst.at) releaseDue(burst.at);
+  if (nextDeparture() <= burst.at) releaseDue(burst.at);
   return moved;
 }
 
@@ -188,18 +188,40 @@ void Worker::admit(std::span<const Crossing> crossings) noexcept {
     first.account->admitted.add(segments);
     first.account->staged.add(segments);
   }
-  for (const Crossing& crossing : crossings) stage(*first.to, {crossing.frame, first.account});
+  for (const Crossing& crossing : crossings)
+    stage(*first.to, {crossing.frame, first.account}, crossing.frame->arrival);
 }
 
 void Worker::releaseDue(Instant now) noexcept {
-  while (departures_.next() <= now) {
-    Path& path = *departures_.top();
-    path.step(tools_);
-    departures_.update(path);
+  for (Instant next = nextDeparture(); next <= now; next = nextDeparture()) {
+    if (departures_.next() == next) {
+      Path& path = *departures_.top();
+      path.step(tools_);
+      departures_.update(path);
+    } else {
+      PortDelay& delay = *delays_.top();
+      arrive(delay.seat(), delay.release(tools_));
+      delays_.update(delay);
+    }
   }
 }
 
-void Worker::stage(Attachment& to, TxItem item) noexcept {
+void Worker::stage(Attachment& to, TxItem item, Instant at) noexcept {
+  if (to.receive || to.delay.holds()) [[unlikely]]
+    return screen(to, item, at);
+  arrive(to, item);
+}
+
+// What the port does not take ends at the end of its path, before the port's delay.
+void Worker::screen(Attachment& to, TxItem item, Instant at) noexcept {
+  if (to.receive && !to.receive->accepts(*item.frame))
+    return to.port->refuse({&item, 1}, DropReason::NotForUs);
+  if (!to.delay.holds()) return arrive(to, item);
+  to.delay.admit(item, at, tools_);
+  delays_.update(to.delay);
+}
+
+inline void Worker::arrive(Attachment& to, TxItem item) noexcept {
   if (!isPlain(*item.frame)) [[unlikely]]
     return fit(to, item);
   put(to, item);
@@ -330,6 +352,7 @@ void Worker::detach(PortQueue& queue) {
   flushStages();
   // The descriptor of a TAP can be another's as well.
   if (queue.up && !queue.carrier) static_cast<void>(queue.port->setCarrier(true));
+  if (queue.index == 0) flushDelay(queue.seat, nullptr);
   closeDevice(queue);
   if (queue.readyListed) {
     PortQueue** link = &firstReady_;
@@ -367,6 +390,17 @@ void Worker::setCarrier(PortQueue& queue, bool on) {
 void Worker::flush(Path& path) {
   path.flush(tools_);
   departures_.update(path);
+  flushDelay(path.to(), &path.account);
+}
+
+void Worker::flushDelay(Attachment& to, const PathAccount* account) {
+  to.delay.flush(account, tools_);
+  delays_.update(to.delay);
+}
+
+void Worker::configure(Attachment& seat, const PortSettings& settings) {
+  seat.delay.set(settings.delay);
+  seat.receive = settings.receive;
 }
 
 // ---- the thread ----
@@ -383,7 +417,7 @@ bool Worker::idle() const noexcept {
 /// Until when there is nothing to do.
 Instant Worker::wakeAt(Instant now) const noexcept {
   if (!idle() || spin_ == forever) return now;
-  const Instant next = departures_.next();
+  const Instant next = nextDeparture();
   return next == Instant::never() ? next : next - spin_;
 }
 

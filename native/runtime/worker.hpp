@@ -4,6 +4,7 @@
 // worker's own thread, or, on a virtual clock, on the thread that advances it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -76,16 +77,20 @@ class Worker final : private ReadySink, private PipelineSink {
               std::unique_ptr<Port>& old);
   void setCarrier(PortQueue& queue, bool on);
   void flush(Path& path);
+  /// Drops what is on its way into a port, or only what this account pays for.
+  void flushDelay(Attachment& to, const PathAccount* account);
+  void configure(Attachment& seat, const PortSettings& settings);
   void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
+  void reserveDelays(std::size_t ports) { delays_.reserve(ports); }
 
   // ---- the frame path ----
   void turn();
   /// The two halves of a turn, which a virtual clock runs as barriers. Each says whether anything moved.
   bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
-  [[nodiscard]] Instant nextDeparture() const { return departures_.next(); }
+  [[nodiscard]] Instant nextDeparture() const { return std::min(departures_.next(), delays_.next()); }
 
  private:
   void run();
@@ -101,7 +106,9 @@ class Worker final : private ReadySink, private PipelineSink {
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
   void discard(PortQueue& queue, RxBurst& burst) noexcept;
-  void stage(Attachment& to, TxItem item) noexcept;
+  void stage(Attachment& to, TxItem item, Instant at) noexcept;
+  void screen(Attachment& to, TxItem item, Instant at) noexcept;
+  void arrive(Attachment& to, TxItem item) noexcept;
   void put(Attachment& to, TxItem item) noexcept;
   void fit(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
@@ -125,6 +132,7 @@ class Worker final : private ReadySink, private PipelineSink {
   PathTools tools_;
   Pipeline pipeline_;
   Departures<Path> departures_;
+  Departures<PortDelay> delays_;
   MemoryBridge* bridge_ = nullptr;
   std::vector<PortQueue*> queues_;  // by PortKey::index
   PortQueue* firstReady_ = nullptr;

@@ -221,7 +221,7 @@ struct MarkBench : SeatBench {
   std::uint64_t marked() const { return path.account.marked.get(); }
   std::uint64_t aqm() const { return countOf(path.account.dropped, DropReason::Aqm); }
 
-  static void stage(void* self, Attachment& to, TxItem item) noexcept {
+  static void stage(void* self, Attachment& to, TxItem item, Instant) noexcept {
     auto& bench = *static_cast<MarkBench*>(self);
     if (item.frame->data[15] == 3) ++bench.seen;
     CHECK(naiveSum(std::span(item.frame->data + 14, 20)) == 0xffff);

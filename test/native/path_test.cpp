@@ -61,7 +61,7 @@ struct PathBench : SeatBench {
     }
   }
   void check() const { CHECK(balances(path.account)); }
-  static void stage(void* self, Attachment& to, TxItem item) noexcept {
+  static void stage(void* self, Attachment& to, TxItem item, Instant) noexcept {
     auto& bench = *static_cast<PathBench*>(self);
     CHECK(&to == &bench.to);
     bench.left.push_back({bench.now, item.frame->number});

@@ -65,7 +65,7 @@ struct PathBench : SeatBench {
     }
   }
   void check() const { REQUIRE(balances(path.account)); }
-  static void stage(void* self, Attachment& to, TxItem item) noexcept {
+  static void stage(void* self, Attachment& to, TxItem item, Instant) noexcept {
     auto& bench = *static_cast<PathBench*>(self);
     for (const Bytes& wire : wiresIn(*bench.pool, *item.frame)) bench.wires.push_back({bench.now, wire});
     bench.left.push_back(item.frame);

@@ -299,7 +299,7 @@ struct TraceBench : SeatBench {
       path.step(tools);
     }
   }
-  static void stage(void* self, Attachment& to, TxItem item) noexcept {
+  static void stage(void* self, Attachment& to, TxItem item, Instant) noexcept {
     auto& bench = *static_cast<TraceBench*>(self);
     bench.left.push_back(bench.now);
     to.port->transmit({&item, 1});
