@@ -32,6 +32,9 @@ export const interfaceAddress = (): Rule<string | undefined> =>
       : refuse(subject, "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'", value)
   })
 
+/** Whether a valid address with prefix length is an IPv4 one. */
+export const isIPv4Prefix = (address: string): boolean => address.includes('.') && !address.includes(':')
+
 /** @internal A MAC address and VLAN of the native table. */
 export function readAddress(word: bigint): { address: string; vlan: number } {
   const hex = (word & 0xffffffffffffn).toString(16).padStart(12, '0')

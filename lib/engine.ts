@@ -165,17 +165,18 @@ export class Engine {
   async close(): Promise<void> {
     this.agenda.close()
     if (this.#captures.size > 0) await Promise.all([...this.#captures].map((capture) => capture.close()))
+    const undone = [...this.#ports.values()].map((port) => port.undone())
     for (const fabric of [...this.#fabrics.values()]) fabric.ended()
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
     for (const bridge of this.#bridges.values()) bridge.close()
     for (const { resolve } of this.#waiting.splice(0)) resolve()
+    await Promise.all(undone)
     if (outstanding !== 0)
       throw new EtherloomError(
         'ERR_ETHERLOOM_RESOURCE',
         `${outstanding} frames were still in use when the engine closed`,
       )
-    return Promise.resolve()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,8 @@ export interface FabricEvents {
   'port:down': [{ port: Port; error: EtherloomError }]
   /** The device of a port that was down works again. */
   'port:up': [{ port: Port }]
+  /** The gateway of a TAP has ended by itself, as when its dnsmasq was killed; it is undone, the port goes on. */
+  'gateway:down': [{ port: Port; error: EtherloomError }]
   /** A port's carrier was taken away or given back. */
   'port:carrier': [{ port: Port; on: boolean }]
   /** A switch saw a learned address on another port. `vlan` is 0 without a tag. */
@@ -22,6 +24,8 @@ export interface FabricEvents {
 export interface PortEvents {
   down: [error: EtherloomError]
   up: []
+  /** Of a TAP: its gateway has ended by itself; it is undone, the port goes on. */
+  'gateway:down': [error: EtherloomError]
   /** Its carrier was taken away or given back. */
   carrier: [on: boolean]
 }

@@ -389,6 +389,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.engine.removePort(id)
     if (this.#referenced) this.engine.unhold()
     await this.engine.settled(ticket)
+    await port.undone()
     port.left()
   }
 

@@ -13,6 +13,7 @@ export { EtherloomError, errorCodes, type ErrorCode } from './errors.js'
 export type { FabricEvents, PortEvents } from './events.js'
 export { Fabric, type FabricOptions, type PathChange } from './fabric.js'
 export type { FilterSource, Match } from './filters/index.js'
+export type { GatewayOptions } from './gateway/options.js'
 export { Hub } from './hub.js'
 export {
   formatTrace,

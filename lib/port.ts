@@ -153,6 +153,11 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#carrier = true
   }
 
+  /** @internal Undoes what takes time, after the native half has let go of it; resolves when it is undone. */
+  async undone(): Promise<void> {
+    // Most kinds leave nothing outside.
+  }
+
   /** @internal The native half says that the device is gone. */
   wentDown(error: EtherloomError): void {
     if (this.#state !== 'up') return

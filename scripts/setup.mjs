@@ -43,6 +43,10 @@ const systemPackages = {
     ['libpcap-dev', () => header('pcap/pcap.h')], // the pcap witness is built against it
     ['tcpdump', () => command('tcpdump')],
     ['tshark', () => command('tshark')], // reads what captures write
+    ['nftables', () => command('nft')], // the gateway, like the three that follow
+    ['dnsmasq-base', () => command('dnsmasq')],
+    ['passt', () => command('passt')],
+    ['busybox', () => command('busybox')], // its udhcpc is a real DHCP client
     ['user-mode-linux', () => process.arch !== 'x64' || command('linux.uml')], // the reference kernel; x86 only
   ],
   lint: [

@@ -92,6 +92,12 @@ async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
   network.on('port:up', ({ fabric, port }) =>
     tell({ event: 'port:up', fabric, port }, `${fabric}.${port}: up`),
   )
+  network.on('gateway:down', ({ fabric, port, error }) =>
+    tell(
+      { event: 'gateway:down', fabric, port, error: error.message },
+      `${fabric}.${port}: ${error.message}`,
+    ),
+  )
   network.on('port:carrier', ({ fabric, port, on }) =>
     tell({ event: 'port:carrier', fabric, port, on }, `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`),
   )

@@ -93,8 +93,13 @@ export abstract class DevicePort extends Port {
   /** Opens the device; `again` is the name of the interface when it has returned. */
   protected abstract openDevice(namespace: unknown, again?: string): Promise<Device>
 
+  /** Where its interface is; undefined for this process's namespace. */
+  protected get place(): Namespace | undefined {
+    return this.#opened ?? (this.#space as Namespace | undefined)
+  }
+
   #namespace(): unknown {
-    return (this.#opened ?? (this.#space as Namespace | undefined))?.held.handle
+    return this.place?.held.handle
   }
 
   async #reopen(fabric: Fabric): Promise<void> {

@@ -1,8 +1,10 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
-import { interfaceAddress, interfaceMac } from '../addresses.js'
+import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
+import { Gateway } from '../gateway/gateway.js'
+import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import type { Namespace } from '../namespace.js'
 import { flag, integer, list, readOptions, refuse } from '../options.js'
 import { interfaceRule, nameRule, namespaceRule } from '../port.js'
@@ -39,6 +41,13 @@ export interface TapPortOptions {
   queues?: number
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
+  /**
+   * Makes the interface's host a gateway for the fabric: what comes from the subnet of its one IPv4 address in
+   * `addresses` is forwarded to an interface of your choice, translated (NAT), and may get addresses (`dhcp`) and answers
+   * for names (`dns`). All of it is undone when the port closes, and when the process is killed. Default: none.
+   * Privilege: CAP_NET_ADMIN in the namespace. Needs nft and ip, dnsmasq for `dhcp` and `dns`.
+   */
+  gateway?: GatewayOptions
   /** An open descriptor of a TAP instead of all of the above but `as`; it is duplicated, and stays the caller's to close. */
   fd?: number
 }
@@ -55,6 +64,8 @@ export interface TapPortOptions {
 export class TapPort extends DevicePort {
   readonly #options
   readonly #fd: number | undefined
+  readonly #gatewaySettings: GatewaySettings | undefined
+  #gateway: Gateway | undefined
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: TapPortOptions = {}) {
@@ -71,6 +82,7 @@ export class TapPort extends DevicePort {
       napi: flag(false),
       queues: integer(1, 64, { default: 1 }),
       namespace: namespaceRule,
+      gateway: gatewayRule,
       fd: integer(0, 0x7fffffff),
     })
     const [beside] = Object.keys(options).filter((key) => key !== 'fd' && key !== 'as')
@@ -79,11 +91,16 @@ export class TapPort extends DevicePort {
     const interfaceName = given.name ?? 'tap%d'
     super(given.as ?? interfaceName, given.namespace)
     this.#fd = given.fd
+    const addresses = given.addresses as string[]
+    const fault = given.gateway && gatewayFault(given.gateway, { tap: interfaceName, addresses })
+    if (fault)
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'gateway' of TapPort: ${fault.message}`)
+    this.#gatewaySettings = given.gateway
     this.#options = {
       name: interfaceName,
       mtu: given.mtu,
       mac: given.mac,
-      addresses: given.addresses as string[],
+      addresses,
       up: given.up,
       owner: given.owner,
       group: given.group,
@@ -106,17 +123,67 @@ export class TapPort extends DevicePort {
         `port '${this.name}' cannot have ${this.queues} queues: each is read by a worker of its own, and '${name}' has ${workers}`,
         { hint: 'give the engine more workers, or the port fewer queues' },
       )
-    return super.open(fabric)
+    try {
+      return await super.open(fabric)
+    } catch (error) {
+      await this.undone()
+      throw error
+    }
+  }
+
+  override async undone(): Promise<void> {
+    await this.#gateway?.close()
+  }
+
+  protected override closed(fabric: Fabric): void {
+    void this.#gateway?.close()
+    this.#gateway = undefined
+    super.closed(fabric)
   }
 
   protected override async openDevice(namespace: unknown, again?: string): Promise<Device> {
     const fd = this.#fd
-    if (fd === undefined)
-      return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
+    if (this.#gatewaySettings) return this.#openWithGateway(this.#gatewaySettings, namespace, again)
+    if (fd === undefined) return this.#openTap(namespace, again)
     if (again === undefined) return native(() => addon.adoptTap(fd))
     throw new EtherloomError(
       'ERR_ETHERLOOM_DEVICE',
       'a descriptor cannot be opened again; attach a new TapPort',
     )
+  }
+
+  #openTap(namespace: unknown, again: string | undefined): Promise<Device> {
+    return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
+  }
+
+  /** Opens the TAP, and its gateway once it is there; on failure neither stays. */
+  async #openWithGateway(
+    settings: GatewaySettings,
+    namespace: unknown,
+    again: string | undefined,
+  ): Promise<Device> {
+    const place = {
+      tap: again ?? this.#options.name,
+      address: this.#options.addresses.find(isIPv4Prefix) as string,
+      namespace: this.place?.path,
+    }
+    await this.undone() // that of the interface that vanished
+    await Gateway.check(settings, place)
+    const opened = await this.#openTap(namespace, again)
+    try {
+      this.#gateway = await Gateway.open(settings, { ...place, tap: opened.name }, (error) =>
+        this.#gatewayFailed(error),
+      )
+    } catch (error) {
+      addon.discardDevice(opened.device)
+      throw error
+    }
+    return opened
+  }
+
+  #gatewayFailed(error: EtherloomError): void {
+    this.#gateway = undefined
+    this.emit('gateway:down', error)
+    this.fabric?.emit('gateway:down', { port: this, error })
   }
 }

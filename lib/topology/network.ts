@@ -35,6 +35,7 @@ export interface NetworkEvents {
   'address:moved': [
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
+  'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
@@ -250,6 +251,9 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.emit('port:down', { fabric: name, port: port.name, error }),
     )
     fabric.on('port:up', ({ port }) => this.emit('port:up', { fabric: name, port: port.name }))
+    fabric.on('gateway:down', ({ port, error }) =>
+      this.emit('gateway:down', { fabric: name, port: port.name, error }),
+    )
     fabric.on('port:carrier', ({ port, on }) =>
       this.emit('port:carrier', { fabric: name, port: port.name, on }),
     )

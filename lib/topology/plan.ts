@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { compileFilter, type Match } from '../filters/index.js'
+import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
 import { checkEntry } from '../timeline.js'
@@ -38,6 +39,7 @@ export interface TapPlan {
   mac?: string
   owner?: number
   persist?: boolean
+  gateway?: GatewayOptions
   napi?: boolean
   queues?: number
 }
@@ -112,6 +114,13 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       if ('patch' in given)
         checkPatch(topology, { fabric: name, port }, given.patch, [...place, 'patch'], complain)
       checkQueues(given, topology.workers ?? 1, [...place, 'queues'], complain)
+      if ('tap' in given && given.gateway) {
+        const fault = gatewayFault(gatewayRule(given.gateway, 'gateway') as GatewaySettings, {
+          tap: given.tap,
+          addresses: given.addresses ?? [],
+        })
+        if (fault) complain([...place, 'gateway', ...(fault.key ? [fault.key] : [])], fault.message)
+      }
       if ('packet' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))

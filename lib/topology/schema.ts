@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { interfaceAddress } from '../addresses.js'
+import { gatewayInterface, ipv4Address } from '../gateway/options.js'
 import { correlation, isMapping } from '../impairments/chance.js'
 import { delayTableNames } from '../lines/delay-tables.js'
 import { traceRate } from '../lines/trace.js'
@@ -543,6 +544,41 @@ const hostPort = z.strictObject({
   napi: napi.exactOptional(),
   queues: queues.exactOptional(),
 })
+const ipv4 = (description: string): z.ZodType<string> =>
+  leaf('string', ipv4Address(), { description, examples: ['10.0.77.100'] })
+const gateway = z
+  .strictObject({
+    interface: leaf<string>('string', gatewayInterface(), {
+      description: 'The interface that leads outside; it must be up and have an IPv4 address.',
+    }),
+    dhcp: z
+      .union(
+        [
+          yesOrNo('Whether to give out addresses of the subnet.', false),
+          z.strictObject({ from: ipv4('The first address.'), to: ipv4('The last address.') }),
+        ],
+        { error: orMapping('true, false, or the first and the last address, as { from: ..., to: ... }') },
+      )
+      .meta({ description: 'Gives out addresses by DHCP: all of the subnet, or a range.', default: false })
+      .exactOptional(),
+    dns: z
+      .union(
+        [
+          yesOrNo("Whether to answer questions for names, with the help of this machine's servers.", false),
+          z.array(ipv4('A server.')).min(1),
+        ],
+        { error: 'must be true, false, or a list of IPv4 addresses of name servers' },
+      )
+      .meta({
+        description: 'Answers for names: with the servers of /etc/resolv.conf, or these.',
+        default: false,
+      })
+      .exactOptional(),
+  })
+  .meta({
+    description:
+      'Makes the host of the TAP a gateway: NAT to an interface, DHCP, DNS; undone when the run ends, however it ends.',
+  })
 const tapPort = z.strictObject({
   tap: interfaceName('TAP interface on this machine, created if it does not exist.'),
   addresses: addresses.exactOptional(),
@@ -552,6 +588,7 @@ const tapPort = z.strictObject({
     description: 'User id that may join the TAP without privilege.',
   }).exactOptional(),
   persist: yesOrNo('Whether the TAP outlives this run.', false).exactOptional(),
+  gateway: gateway.exactOptional(),
   napi: napi.exactOptional(),
   queues: queues.exactOptional(),
 })

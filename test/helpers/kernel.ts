@@ -1,7 +1,8 @@
 /** What tests on real devices borrow from the machine: its permission, its programs, and patience with an end. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -30,6 +31,13 @@ export function lacksTun(): string | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return `no ${tunDevice}`
     return `${tunDevice} has the mode 0${(statSync(tunDevice).mode & 0o777).toString(8)}, and we are not its owner`
   }
+}
+
+/** Which of these programs is not installed, as a reason to skip; undefined when all are. */
+export function lacksProgram(...names: string[]): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
+  const missing = names.find((name) => !folders.some((folder) => existsSync(join(folder, name))))
+  return missing === undefined ? undefined : `no ${missing}`
 }
 
 /** A describe block that is skipped, with the reason in its title, where something is lacking. */

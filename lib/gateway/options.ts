@@ -1,0 +1,81 @@
+/** The options of a gateway: what TapPort and topology files take, and what they come to. */
+import { isIPv4 } from 'node:net'
+import { isIPv4Prefix } from '../addresses.js'
+import { flag, list, optional, readOptions, refuse, required, text, type Rule } from '../options.js'
+import { hostsOf, networkOf, parseSubnet, toNumber } from './subnet.js'
+
+export interface GatewayOptions {
+  /**
+   * The interface towards the outside, up and with an IPv4 address, in the TAP's network namespace. It is never guessed.
+   */
+  interface: string
+  /**
+   * Gives addresses to those who ask (DHCP, by dnsmasq): `true` those of the larger part of the subnet on one side of the
+   * TAP's own address, else from the first to the last. Default false.
+   */
+  dhcp?: boolean | { from: string; to: string }
+  /**
+   * Answers questions for names (DNS, by dnsmasq), asking the servers of /etc/resolv.conf, or those that are given by
+   * their addresses. Default false.
+   */
+  dns?: boolean | string[]
+}
+
+/** The same with everything filled in. */
+export interface GatewaySettings {
+  interface: string
+  dhcp: boolean | { from: string; to: string }
+  dns: boolean | string[]
+}
+
+/** A name that can be part of the name of an nftables table, beside being that of an interface. */
+const outsidePattern = /^(?!\.{1,2}$)[\w.-]{1,15}$/
+
+export const gatewayInterface = (): Rule<string | undefined> =>
+  text({ pattern: outsidePattern, expects: "an interface name of 1 to 15 letters, digits, '-', '_' or '.'" })
+
+export const ipv4Address = (): Rule<string | undefined> =>
+  optional((value, subject) =>
+    typeof value === 'string' && isIPv4(value)
+      ? value
+      : refuse(subject, "an IPv4 address such as '10.0.77.100'", value),
+  )
+
+const rangeOrFlag: Rule<boolean | { from: string; to: string }> = (value, subject) =>
+  typeof value === 'object' && value !== null
+    ? readOptions(subject, value, { from: required(ipv4Address()), to: required(ipv4Address()) })
+    : flag(false)(value, subject)
+
+const serversOrFlag: Rule<boolean | string[]> = (value, subject) =>
+  Array.isArray(value) ? (list(ipv4Address())(value, subject) as string[]) : flag(false)(value, subject)
+
+/** @internal A rule for the `gateway` option. */
+export const gatewayRule: Rule<GatewaySettings | undefined> = optional((value, subject) =>
+  readOptions(subject, value, {
+    interface: required(gatewayInterface()),
+    dhcp: rangeOrFlag,
+    dns: serversOrFlag,
+  }),
+)
+
+/** What is wrong with a gateway for this TAP, and with which of its keys; undefined when nothing is. */
+export function gatewayFault(
+  { interface: outside, dhcp }: GatewaySettings,
+  { tap, addresses }: { tap: string; addresses: readonly string[] },
+): { key?: 'interface' | 'dhcp'; message: string } | undefined {
+  const [address, another] = addresses.filter(isIPv4Prefix)
+  if (address === undefined || another !== undefined)
+    return { message: "the TAP needs exactly one IPv4 address in 'addresses', such as 10.0.77.1/24" }
+  const subnet = parseSubnet(address)
+  if (subnet.bits < 8 || subnet.bits > 30)
+    return { message: `the TAP's subnet must have a prefix length from 8 to 30, not ${subnet.bits}` }
+  if (outside === tap)
+    return { key: 'interface', message: `'interface' must be one that leads outside, not the TAP itself` }
+  if (typeof dhcp === 'boolean') return undefined
+  const [from, to] = [toNumber(dhcp.from), toNumber(dhcp.to)]
+  const { first, last } = hostsOf(subnet)
+  if (from < first || to > last)
+    return { key: 'dhcp', message: `'dhcp' must lie in ${networkOf(subnet)}, the subnet of the TAP` }
+  if (from > to) return { key: 'dhcp', message: "'dhcp' ends before it begins: exchange 'from' and 'to'" }
+  return undefined
+}
