@@ -51,6 +51,12 @@ describe('tmesh files', () => {
       })
     })
 
+    it('a tap that translates addresses: a gateway', async () => {
+      const fabrics = await fabricsOf({ master: machine(`${tapA} nat eth0`, 'tap0 at tap0', onTapA) })
+      expect(fabrics).to.have.deep.nested.property('tapA.ports.host.gateway', { interface: 'eth0' })
+      expect(fabrics).to.have.nested.property('tapA.ports.tapA.tap', 'tapA')
+    })
+
     it('a tap of one machine alone: the same, and the machine attaches to it', async () => {
       const sun2 = machine('tap1 at le0: tme/host/tun/tap inet 10.0.77.1 netmask 255.255.255.0')
       expect(await fabricsOf({ sun2 })).to.deep.equal({
@@ -219,6 +225,11 @@ describe('tmesh files', () => {
       ],
       ['an argument without value', 'a: tme/host/tun/tap inet', "1:21 'inet' of 'a' needs a value"],
       ['no address', 'a: tme/host/tun/tap inet 10.0.0', "1:26 '10.0.0' is no IPv4 address"],
+      [
+        'a translation without an address',
+        'a: tme/host/tun/tap nat eth0',
+        "1:25 'nat' of 'a' needs an address of its own: give it 'inet'",
+      ],
       [
         'no mask',
         'a: tme/host/tun/tap inet 10.0.0.1 netmask 255.0.255.0',

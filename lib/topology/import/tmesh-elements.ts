@@ -185,7 +185,11 @@ export function readTap(element: Element, findings: Findings): Tap {
       settings[0] ?? element.at,
       `'${element.name}' has no address: give the port 'host' its 'addresses'`,
     )
-  if (nat && nat.text !== 'none') tap.nat = nat.text
+  if (nat && nat.text !== 'none') {
+    tap.nat = nat.text
+    if (!inet)
+      findings.problem(file, nat, `'nat' of '${element.name}' needs an address of its own: give it 'inet'`)
+  }
   if (!nat)
     findings.note(
       file,
