@@ -35,6 +35,28 @@ export const interfaceAddress = (): Rule<string | undefined> =>
 /** Whether a valid address with prefix length is an IPv4 one. */
 export const isIPv4Prefix = (address: string): boolean => address.includes('.') && !address.includes(':')
 
+/** @internal Where a socket is: a path, or a host and a port. */
+export type SocketPlace = { path: string } | { host: string; port: number }
+
+const socketPattern = /^(?:\[([^\]]+)\]|([^:/[\]\s]+)):(\d{1,5})$/
+
+/** @internal A path such as `/run/lab.sock` (or `./lab.sock`), or an address such as `127.0.0.1:5000` or `[::1]:5000`. */
+export const socketPlace: Rule<SocketPlace> = (value, subject) => {
+  if (typeof value === 'string' && value.includes('/') && Buffer.byteLength(value) <= longestPath)
+    return { path: value }
+  return inetPlace(value, subject, "a path of at most 107 bytes such as '/run/lab.sock', or ")
+}
+
+const longestPath = 107
+
+/** @internal An address such as `127.0.0.1:5000`, `[::1]:5000` or `lab.example:5000`. */
+export function inetPlace(value: unknown, subject: string, orElse = ''): { host: string; port: number } {
+  const [, six, host = six, port = ''] = socketPattern.exec(typeof value === 'string' ? value : '') ?? []
+  if (host === undefined || Number(port) > 65_535 || (six !== undefined && !isIPv6(six)))
+    return refuse(subject, `${orElse}an address with a port such as '127.0.0.1:5000' or '[::1]:5000'`, value)
+  return { host, port: Number(port) }
+}
+
 /** @internal A MAC address and VLAN of the native table. */
 export function readAddress(word: bigint): { address: string; vlan: number } {
   const hex = (word & 0xffffffffffffn).toString(16).padStart(12, '0')

@@ -33,6 +33,13 @@ export type Happening =
   | { kind: number; port: number; errno: number }
   | { kind: number; fabric: number; address: bigint; from: number; to: number }
   | { watch: number; change: number; index: number; name: string }
+  | { socket: number }
+
+/** How frames stand in a socket. */
+export type NativeFraming = 'stream' | 'datagram' | 'seqpacket'
+
+/** A socket's address: a path, or an IP address in numbers and a port. */
+export type NativeAddress = { path: string } | { ip: string; port: number }
 
 /** What a port has in its fabric, as lib/attachment.ts makes it of what users say. */
 export interface PortSettings {
@@ -94,6 +101,11 @@ export interface NativeEngine {
   lateness(worker: number): BigUint64Array
   watchLinks(namespace: unknown): number
   unwatchLinks(watch: number): void
+  /** Reports the socket once, by a happening with the number that this returns. */
+  watchSocket(socket: unknown, what: 'readable' | 'writable'): number
+  unwatchSocket(watch: number): void
+  /** Of a port of datagrams. */
+  keepAlive(port: number): void
   ioName(): string
   ref(): void
   unref(): void
@@ -142,6 +154,18 @@ interface Addon {
     destination: Uint8Array
   }): unknown
   makeSink(): unknown
+  /** Takes a connected socket; the descriptor stays the caller's. */
+  adoptSocket(fd: number, frameLimit: number): { device: unknown; framing: NativeFraming }
+  /** Takes the connected socket; without one the port is down at once. */
+  makeSocketPort(socket: unknown, options: { framing: NativeFraming; frameLimit: number }): unknown
+  makeDatagramPort(bound: unknown, options: { frameLimit: number; peer?: NativeAddress | undefined }): unknown
+  /** A socket that listens, or receives datagrams. */
+  bindSocket(options: NativeAddress & { framing: NativeFraming; mode: number }): unknown
+  socketAddress(bound: unknown): string
+  acceptPeer(bound: unknown): unknown
+  connectSocket(options: NativeAddress & { framing: NativeFraming }): { socket: unknown; pending: boolean }
+  finishConnecting(socket: unknown, address: NativeAddress): void
+  closeSocket(socket: unknown): void
   discardDevice(device: unknown): void
   interfaceExists(name: string, namespace: unknown): Promise<boolean>
   createNamespace(): Promise<NamespaceHandle>

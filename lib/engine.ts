@@ -56,6 +56,7 @@ export class Engine {
   readonly #shared = new Map<string, number>()
   readonly #bridges = new Map<number, MemoryBridge>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
+  readonly #sockets = new Map<number, () => void>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
   #advancing = false
@@ -279,6 +280,15 @@ export class Engine {
     }
   }
 
+  /** @internal Calls back once, when the socket is readable or writable, or has failed. */
+  watchSocket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
+    const watch = native(() => this.native.watchSocket(socket, what))
+    this.#sockets.set(watch, ready)
+    return () => {
+      if (this.#sockets.delete(watch)) this.#native?.unwatchSocket(watch)
+    }
+  }
+
   /** Runs everything that is due until then. */
   #advanceTo(instant: bigint): void {
     this.native.advance(instant - this.now())
@@ -302,6 +312,10 @@ export class Engine {
       for (const { watch, listeners } of this.#watches.values()) {
         if (watch === happening.watch) for (const listener of listeners) listener(happening.name)
       }
+    } else if ('socket' in happening) {
+      const ready = this.#sockets.get(happening.socket)
+      this.#sockets.delete(happening.socket)
+      ready?.()
     } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
       const port = this.#ports.get(happening.port)
       const message = `the device of port '${port?.name}' is gone`

@@ -39,7 +39,9 @@ export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
 export { PacketPort, type PacketPortOptions } from './ports/packet.js'
 export { PatchPort, type PatchPortOptions } from './ports/patch.js'
 export { SinkPort, type SinkPortOptions } from './ports/sink.js'
+export { SocketPort, type Framing, type SocketPortOptions } from './ports/socket.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
+export { UdpPort, type UdpPortOptions } from './ports/udp.js'
 export {
   dropReasons,
   type DropReason,

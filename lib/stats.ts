@@ -21,6 +21,8 @@ export const dropReasons = {
   aqm: "dropped by the line's queue discipline",
   flush: 'was waiting when its path was flushed or went away',
   'hop-limit': 'crossed too many patch ports: the fabrics form a loop',
+  'wrong-peer': "sent to a socket by another than the port's peer",
+  'no-frame': 'bytes on a socket that are no frame, such as a keep-alive',
 } as const
 
 export type DropReason = keyof typeof dropReasons

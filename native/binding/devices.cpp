@@ -9,9 +9,11 @@
 #include "os/packet_socket.hpp"
 #include "os/rtnetlink.hpp"
 #include "os/tap.hpp"
+#include "ports/datagram_port.hpp"
 #include "ports/generator_port.hpp"
 #include "ports/packet_port.hpp"
 #include "ports/sink_port.hpp"
+#include "ports/stream_port.hpp"
 #include "ports/tap_port.hpp"
 
 namespace etherloom {
@@ -186,6 +188,127 @@ Napi::Value makeSink(const Napi::CallbackInfo& info) {
   return deliver(info.Env(), std::make_unique<SinkPort>());
 }
 
+// ---- sockets ----
+
+constexpr std::array<std::string_view, 3> framingNames{"stream", "datagram", "seqpacket"};
+
+Framing framingAt(const Napi::Object& options) {
+  const auto name = std::find(framingNames.begin(), framingNames.end(), text(options, "framing"));
+  return static_cast<Framing>(name - framingNames.begin());
+}
+
+/// {path} or {ip, port}
+Result<SocketAddress> addressAt(const Napi::Object& options) {
+  if (given(options, "path")) return SocketAddress::path(text(options, "path"));
+  return SocketAddress::inet(text(options, "ip"), static_cast<std::uint16_t>(number(options, "port")));
+}
+
+Napi::Value deliver(Napi::Env env, Socket socket) {
+  return Napi::External<Socket>::New(env, new Socket(std::move(socket)),
+                                     [](Napi::Env, Socket* each) { delete each; });
+}
+Socket& socketAt(const Napi::CallbackInfo& info, std::size_t index) {
+  return *info[index].As<Napi::External<Socket>>().Data();
+}
+
+std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit) {
+  if (framing == Framing::Stream) return std::make_unique<StreamPort>(std::move(socket), limit);
+  return std::make_unique<DatagramPort>(std::move(socket),
+                                        DatagramPort::Settings{framing, true, std::nullopt, limit});
+}
+
+/// adoptSocket(fd, limit) → {device, framing}; the descriptor is duplicated, the caller keeps its own.
+Napi::Value adoptSocket(const Napi::CallbackInfo& info) {
+  auto own = duplicate(info[0].As<Napi::Number>().Int32Value());
+  if (!own) return raise(info.Env(), own.error());
+  const auto framing = framingOf(*own);
+  if (!framing) return raise(info.Env(), framing.error());
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  // SAFETY: the kernel writes at most `length` bytes.
+  if (getpeername(own->get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)
+    return raise(info.Env(), Error::last("getpeername", "the socket has no peer; connect it first"));
+  auto object = Napi::Object::New(info.Env());
+  object.Set("framing", std::string(framingNames[static_cast<std::size_t>(*framing)]));
+  object.Set("device", deliver(info.Env(), portOf(std::move(*own), *framing, uint32At(info, 1))));
+  return object;
+}
+
+/// makeSocketPort(socket | undefined, {framing, frameLimit}) → device; without a socket it is down at once
+Napi::Value makeSocketPort(const Napi::CallbackInfo& info) {
+  const auto asked = info[1].As<Napi::Object>();
+  const std::uint32_t limit = number(asked, "frameLimit");
+  if (!given(info[0])) return deliver(info.Env(), std::make_unique<StreamPort>(Fd(), limit));
+  return deliver(info.Env(), portOf(std::move(socketAt(info, 0).fd), framingAt(asked), limit));
+}
+
+/// makeDatagramPort(bound, {frameLimit, peer?: {path | ip, port}}) → device
+Napi::Value makeDatagramPort(const Napi::CallbackInfo& info) {
+  const auto asked = info[1].As<Napi::Object>();
+  DatagramPort::Settings settings;
+  settings.limit = number(asked, "frameLimit");
+  if (given(asked, "peer")) {
+    const auto peer = addressAt(asked.Get("peer").As<Napi::Object>());
+    if (!peer) return raise(info.Env(), peer.error());
+    settings.peer = *peer;
+  }
+  auto own = duplicate(socketAt(info, 0).bound.fd());
+  if (!own) return raise(info.Env(), own.error());
+  return deliver(info.Env(), std::make_unique<DatagramPort>(std::move(*own), settings));
+}
+
+/// bindSocket({path | ip, port, framing, mode}) → socket that listens, or receives datagrams
+Napi::Value bindSocket(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  const auto address = addressAt(asked);
+  if (!address) return raise(info.Env(), address.error());
+  auto bound = BoundSocket::open(*address, framingAt(asked), static_cast<mode_t>(number(asked, "mode")));
+  if (!bound) return raise(info.Env(), bound.error());
+  return deliver(info.Env(), Socket{{}, std::move(*bound)});
+}
+
+/// socketAddress(bound) → text
+Napi::Value socketAddress(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), socketAt(info, 0).bound.address().text());
+}
+
+/// acceptPeer(bound) → socket | undefined
+Napi::Value acceptPeer(const Napi::CallbackInfo& info) {
+  auto peer = socketAt(info, 0).bound.accept();
+  if (!peer) return raise(info.Env(), peer.error());
+  if (!*peer) return info.Env().Undefined();
+  return deliver(info.Env(), Socket{std::move(**peer), {}});
+}
+
+/// connectSocket({path | ip, port, framing}) → {socket, pending}
+Napi::Value beginToConnect(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  const auto address = addressAt(asked);
+  if (!address) return raise(info.Env(), address.error());
+  auto connecting = connectSocket(*address, framingAt(asked));
+  if (!connecting) return raise(info.Env(), connecting.error());
+  auto object = Napi::Object::New(info.Env());
+  object.Set("pending", connecting->pending);
+  object.Set("socket", deliver(info.Env(), Socket{std::move(connecting->fd), {}}));
+  return object;
+}
+
+/// finishConnecting(socket, {path | ip, port}) throws if it has not succeeded
+Napi::Value finishConnecting(const Napi::CallbackInfo& info) {
+  const auto address = addressAt(info[1].As<Napi::Object>());
+  if (!address) return raise(info.Env(), address.error());
+  if (auto done = connected(socketAt(info, 0).fd, *address); !done) return raise(info.Env(), done.error());
+  return info.Env().Undefined();
+}
+
+/// closeSocket(socket), and removes its path
+Napi::Value closeSocket(const Napi::CallbackInfo& info) {
+  socketAt(info, 0) = {};
+  return info.Env().Undefined();
+}
+
+// ---- namespaces ----
+
 Napi::Value handNamespace(Napi::Env env, NetworkNamespace&& opened) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("fd", opened.fd());
@@ -293,6 +416,15 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("openPacket", Napi::Function::New(env, openPacketDevice));
   exports.Set("makeGenerator", Napi::Function::New(env, makeGenerator));
   exports.Set("makeSink", Napi::Function::New(env, makeSink));
+  exports.Set("adoptSocket", Napi::Function::New(env, adoptSocket));
+  exports.Set("makeSocketPort", Napi::Function::New(env, makeSocketPort));
+  exports.Set("makeDatagramPort", Napi::Function::New(env, makeDatagramPort));
+  exports.Set("bindSocket", Napi::Function::New(env, bindSocket));
+  exports.Set("socketAddress", Napi::Function::New(env, socketAddress));
+  exports.Set("acceptPeer", Napi::Function::New(env, acceptPeer));
+  exports.Set("connectSocket", Napi::Function::New(env, beginToConnect));
+  exports.Set("finishConnecting", Napi::Function::New(env, finishConnecting));
+  exports.Set("closeSocket", Napi::Function::New(env, closeSocket));
   exports.Set("createNamespace", Napi::Function::New(env, createNamespace));
   exports.Set("openNamespace", Napi::Function::New(env, openNamespace));
   exports.Set("closeNamespace", Napi::Function::New(env, closeNamespace));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "os/socket.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
@@ -14,6 +15,13 @@ namespace etherloom {
 struct Device {
   std::unique_ptr<Port> port;
   std::vector<std::unique_ptr<Port>> further;  ///< queues of a TAP beside its first
+};
+
+/// A socket that has a port to come to, or waits for one: an External.
+struct Socket {
+  Fd fd;
+  BoundSocket bound;
+  [[nodiscard]] int descriptor() const { return fd ? fd.get() : bound.fd(); }
 };
 
 void registerDevices(Napi::Env env, Napi::Object exports);

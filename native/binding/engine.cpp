@@ -7,6 +7,7 @@
 #include "fabrics/hub.hpp"
 #include "fabrics/switch.hpp"
 #include "fabrics/wire.hpp"
+#include "ports/datagram_port.hpp"
 #include "ports/generator_port.hpp"
 #include "ports/memory_port.hpp"
 #include "ports/patch_port.hpp"
@@ -89,6 +90,9 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::lateness>("lateness"),
                          InstanceMethod<&Self::watchLinks>("watchLinks"),
                          InstanceMethod<&Self::unwatchLinks>("unwatchLinks"),
+                         InstanceMethod<&Self::watchSocket>("watchSocket"),
+                         InstanceMethod<&Self::unwatchSocket>("unwatchSocket"),
+                         InstanceMethod<&Self::keepAlive>("keepAlive"),
                          InstanceMethod<&Self::ioName>("ioName"),
                          InstanceMethod<&Self::ref>("ref"),
                          InstanceMethod<&Self::unref>("unref"),
@@ -131,6 +135,7 @@ std::size_t EngineObject::shutDown() {
   if (!engine_) return 0;
   napi_remove_env_cleanup_hook(Env(), environmentEnds, this);
   links_.reset();
+  sockets_.reset();
   const std::size_t outstanding = engine_->close();
   engine_.reset();
   bridges_.clear();
@@ -308,9 +313,16 @@ Napi::Value EngineObject::poll(const Napi::CallbackInfo& info) {
     happened.Set(happened.Length(), object);
   });
   std::vector<LinkNews> news;
+  std::vector<std::uint32_t> sockets;
   {
     const std::lock_guard lock(newsMutex_);
     news.swap(news_);
+    sockets.swap(readySockets_);
+  }
+  for (const std::uint32_t watch : sockets) {
+    auto object = Napi::Object::New(env);
+    object.Set("socket", watch);
+    happened.Set(happened.Length(), object);
   }
   for (const LinkNews& each : news) {
     auto object = Napi::Object::New(env);
@@ -516,6 +528,38 @@ Napi::Value EngineObject::watchLinks(const Napi::CallbackInfo& info) {
 
 Napi::Value EngineObject::unwatchLinks(const Napi::CallbackInfo& info) {
   if (links_) links_->remove(uint32At(info, 0));
+  return info.Env().Undefined();
+}
+
+// watchSocket(socket, 'readable' | 'writable') → watch, which is reported once
+Napi::Value EngineObject::watchSocket(const Napi::CallbackInfo& info) {
+  if (!sockets_) {
+    auto sockets = SocketWatch::create([this](std::uint32_t watch) {
+      {
+        const std::lock_guard lock(newsMutex_);
+        readySockets_.push_back(watch);
+      }
+      wake_.NonBlockingCall();
+    });
+    if (!sockets) return raise(info.Env(), sockets.error());
+    sockets_ = std::move(*sockets);
+  }
+  const bool readable = info[1].As<Napi::String>().Utf8Value() == "readable";
+  auto watch = sockets_->add(info[0].As<Napi::External<Socket>>().Data()->descriptor(),
+                             readable ? SocketWatch::What::Readable : SocketWatch::What::Writable);
+  if (!watch) return raise(info.Env(), watch.error());
+  return give(info.Env(), *watch);
+}
+
+Napi::Value EngineObject::unwatchSocket(const Napi::CallbackInfo& info) {
+  if (sockets_) sockets_->remove(uint32At(info, 0));
+  return info.Env().Undefined();
+}
+
+// keepAlive(port of datagrams)
+Napi::Value EngineObject::keepAlive(const Napi::CallbackInfo& info) {
+  auto& port = static_cast<DatagramPort&>(engine_->port(portAt(info, 0)));
+  engine_->order(engine_->workerOf(portAt(info, 0)), [&port](Worker&) { port.keepAlive(); });
   return info.Env().Undefined();
 }
 

@@ -12,6 +12,7 @@
 #include "binding/policies.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/link_watch.hpp"
+#include "runtime/socket_watch.hpp"
 
 namespace etherloom {
 
@@ -68,6 +69,9 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value lateness(const Napi::CallbackInfo& info);
   Napi::Value watchLinks(const Napi::CallbackInfo& info);
   Napi::Value unwatchLinks(const Napi::CallbackInfo& info);
+  Napi::Value watchSocket(const Napi::CallbackInfo& info);
+  Napi::Value unwatchSocket(const Napi::CallbackInfo& info);
+  Napi::Value keepAlive(const Napi::CallbackInfo& info);
   Napi::Value ioName(const Napi::CallbackInfo& info);
   Napi::Value ref(const Napi::CallbackInfo& info);
   Napi::Value unref(const Napi::CallbackInfo& info);
@@ -79,8 +83,10 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Policies policies_;  // before the engine, whose paths point into it
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<LinkWatch> links_;
-  std::mutex newsMutex_;  // set-up only; guards news_
+  std::unique_ptr<SocketWatch> sockets_;
+  std::mutex newsMutex_;  // set-up only; guards news_ and readySockets_
   std::vector<LinkNews> news_;
+  std::vector<std::uint32_t> readySockets_;
   std::unordered_map<std::uint16_t, Bridge> bridges_;
   Napi::ThreadSafeFunction wake_;
 };

@@ -26,15 +26,17 @@ enum class DropReason : std::uint8_t {
   Aqm,          ///< dropped by the line's queue discipline
   Flush,        ///< was waiting when its path was flushed or went away
   HopLimit,     ///< crossed too many patch ports: the fabrics form a loop
+  WrongPeer,    ///< sent to a socket by another than the port's peer
+  NoFrame,      ///< bytes on a socket that are no frame, such as a keep-alive
   Count
 };
 
 inline constexpr std::size_t dropReasonCount = static_cast<std::size_t>(DropReason::Count);
 
 inline constexpr std::array<std::string_view, dropReasonCount> dropReasonNames{
-    "runt",        "oversize", "no-buffer",   "port-full", "port-down", "not-for-us",
-    "bad-offload", "storm",    "unreachable", "reserved",  "filter",    "loss",
-    "queue",       "aqm",      "flush",       "hop-limit"};
+    "runt",        "oversize", "no-buffer",   "port-full", "port-down",  "not-for-us",
+    "bad-offload", "storm",    "unreachable", "reserved",  "filter",     "loss",
+    "queue",       "aqm",      "flush",       "hop-limit", "wrong-peer", "no-frame"};
 static_assert(!dropReasonNames.back().empty(), "every drop reason has a name");
 
 }  // namespace etherloom

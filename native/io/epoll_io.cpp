@@ -74,11 +74,29 @@ Result<Reader*> EpollIo::read(PortKey key, int fd, ReadShape shape) {
   return &reader;
 }
 
-Result<void> EpollIo::watch(PortKey key, int fd) { return add(fd, markOf(key)); }
+Result<void> EpollIo::watch(PortKey key, int fd) {
+  writers_.reserve(++watched_);
+  return add(fd, markOf(key));
+}
+
+void EpollIo::whenWritable(PortKey key, int fd) noexcept {
+  const auto waits = [fd](const Writer& writer) { return writer.fd == fd; };
+  if (std::any_of(writers_.begin(), writers_.end(), waits)) return;
+  writers_.push_back({markOf(key), fd});
+  change(fd, markOf(key), EPOLLIN | EPOLLOUT);
+}
+
+void EpollIo::change(int fd, std::uint64_t mark, std::uint32_t events) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = mark;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
 
 void EpollIo::forget(int fd) noexcept {
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  readers_.erase(fd);
+  if (readers_.erase(fd) == 0 && watched_ != 0) --watched_;
+  std::erase_if(writers_, [fd](const Writer& writer) { return writer.fd == fd; });
 }
 
 // Theory of operation. How long a frame is shows only when it has been read. Where long ones are possible, a
@@ -138,8 +156,15 @@ void EpollIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix
 void EpollIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
   const int count = wait(now, deadline);
   for (int index = 0; index < count; ++index) {
-    const std::uint64_t mark = events_[static_cast<std::size_t>(index)].data.u64;
-    if (mark != doorbellMark) sink.ready(keyOf(mark));
+    const epoll_event& event = events_[static_cast<std::size_t>(index)];
+    const std::uint64_t mark = event.data.u64;
+    if (mark == doorbellMark) continue;
+    sink.ready(keyOf(mark));
+    if (!(event.events & EPOLLOUT)) continue;
+    std::erase_if(writers_, [&](const Writer& writer) {
+      if (writer.mark == mark) change(writer.fd, mark, EPOLLIN);
+      return writer.mark == mark;
+    });
   }
 }
 

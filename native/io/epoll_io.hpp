@@ -7,6 +7,7 @@
 #include <array>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "io/io.hpp"
 #include "os/fd.hpp"
@@ -20,6 +21,7 @@ class EpollIo final : public Io {
 
   [[nodiscard]] Result<Reader*> read(PortKey key, int fd, ReadShape shape) override;
   [[nodiscard]] Result<void> watch(PortKey key, int fd) override;
+  void whenWritable(PortKey key, int fd) noexcept override;
   void forget(int fd) noexcept override;
   [[nodiscard]] RxState take(Reader& reader, RxBurst& burst) noexcept override;
   void write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept override;
@@ -31,15 +33,22 @@ class EpollIo final : public Io {
     int fd = -1;
     ReadShape shape;
   };
+  struct Writer {
+    std::uint64_t mark;
+    int fd;
+  };
   static constexpr int eventsPerTurn = 256;
 
   explicit EpollIo(Fd epoll) : epoll_(std::move(epoll)) {}
   [[nodiscard]] Result<void> add(int fd, std::uint64_t mark);
+  void change(int fd, std::uint64_t mark, std::uint32_t events) noexcept;
   [[nodiscard]] int wait(Instant now, Instant deadline) noexcept;
 
   Fd epoll_;
   bool nanoseconds_ = false;  // epoll_pwait2 works here
   std::unordered_map<int, FrameReader> readers_;
+  std::vector<Writer> writers_;  // full, and waited for; room for as many as are watched
+  std::size_t watched_ = 0;
   std::array<epoll_event, eventsPerTurn> events_;
 };
 

@@ -6,7 +6,7 @@
 //  2. read() arms a frame device (TAP, message socket): one read is one frame. Its frames come out of take().
 //     Where the pool has no buffer, the frames wait in the device (io_uring) or are read and counted (epoll).
 //  3. watch() is for ports that do their own system calls (recvmmsg, mapped rings): they only learn that they
-//  are ready.
+//  are ready. whenWritable() adds, once, that a full device takes bytes again.
 //  4. write() takes the item whatever happens. The end of every write reaches its Completions exactly once,
 //     during write() itself or during a later turn(); until then the frame's bytes belong to the kernel.
 //  5. After forget() no readiness is reported for the descriptor; completions of its writes still arrive.
@@ -72,6 +72,9 @@ class Io {
 
   [[nodiscard]] virtual Result<Reader*> read(PortKey key, int fd, ReadShape shape) = 0;
   [[nodiscard]] virtual Result<void> watch(PortKey key, int fd) = 0;
+  /// Says ready once, when a watched descriptor that took no more takes bytes again; asked again before that,
+  /// still once.
+  virtual void whenWritable(PortKey key, int fd) noexcept = 0;
   virtual void forget(int fd) noexcept = 0;
 
   /// Moves frames of an armed descriptor into the burst, at most room().

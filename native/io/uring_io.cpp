@@ -18,7 +18,7 @@ namespace {
 constexpr Duration hunger{1'000'000};
 
 /// What a result is about: in the low bits of what the request carried, above them a pointer or a number.
-enum class About : std::uint64_t { Read, Write, Source, Doorbell, Nothing };
+enum class About : std::uint64_t { Read, Write, Source, Writable, Doorbell, Nothing };
 constexpr std::uint64_t aboutMask = 7;
 constexpr unsigned aboutBits = 3;
 
@@ -56,7 +56,7 @@ Result<std::unique_ptr<Io>> UringIo::create(int doorbellFd, FramePool& pool) {
 
 UringIo::UringIo(Uring ring, FramePool& pool, int doorbellFd)
     : ring_(std::move(ring)), pool_(pool), doorbellFd_(doorbellFd) {
-  poll(doorbellFd_, true, mark(About::Doorbell));
+  poll(doorbellFd_, POLLIN, true, mark(About::Doorbell));
 }
 
 UringIo::~UringIo() {
@@ -100,13 +100,10 @@ void UringIo::forget(int fd) noexcept {
   if (ring_.requested()) call({});
   Source& source = place->second;
   source.forgotten = true;
-  if (source.polled) {
-    io_uring_sqe& cancel = request();
-    cancel.opcode = IORING_OP_ASYNC_CANCEL;
-    cancel.addr = mark(About::Source, reinterpret_cast<std::uintptr_t>(&source));
-    cancel.user_data = mark(About::Nothing);
-    while (source.polled) call(forever);
-  }
+  const auto self = reinterpret_cast<std::uintptr_t>(&source);
+  if (source.polled) cancel(mark(About::Source, self));
+  if (source.full) cancel(mark(About::Writable, self));
+  while (source.polled || source.full) call(forever);
   for (auto* list : {&cold_, &hot_, &ready_}) std::erase(*list, &source);
   discard(source);
   if (const auto kept = static_cast<std::size_t>(fd); kept < kept_.size() && kept_[kept]) {
@@ -114,6 +111,15 @@ void UringIo::forget(int fd) noexcept {
     kept_[kept] = false;
   }
   sources_.erase(place);
+}
+
+// SAFETY: sources are aligned to more than the bits that say what a request is about.
+void UringIo::whenWritable(PortKey, int fd) noexcept {
+  const auto place = sources_.find(fd);
+  if (place == sources_.end()) return;
+  Source& source = place->second;
+  if (std::exchange(source.full, true)) return;
+  poll(fd, POLLOUT, false, mark(About::Writable, reinterpret_cast<std::uintptr_t>(&source)));
 }
 
 // ---- requests ----
@@ -134,12 +140,19 @@ void UringIo::address(io_uring_sqe& request, int fd) noexcept {
   if (place < kept_.size() && kept_[place]) request.flags |= IOSQE_FIXED_FILE;
 }
 
-void UringIo::poll(int fd, bool repeatedly, std::uint64_t about) noexcept {
+void UringIo::cancel(std::uint64_t about) noexcept {
+  io_uring_sqe& cancelling = request();
+  cancelling.opcode = IORING_OP_ASYNC_CANCEL;
+  cancelling.addr = about;
+  cancelling.user_data = mark(About::Nothing);
+}
+
+void UringIo::poll(int fd, short events, bool repeatedly, std::uint64_t about) noexcept {
   io_uring_sqe& polling = request();
   address(polling, fd);
   polling.opcode = IORING_OP_POLL_ADD;
   polling.len = repeatedly ? IORING_POLL_ADD_MULTI : 0;
-  polling.poll32_events = POLLIN;
+  polling.poll32_events = static_cast<std::uint32_t>(events);
   polling.user_data = about;
 }
 
@@ -149,7 +162,7 @@ void UringIo::pollCold() noexcept {
     cold_.pop_back();
     // SAFETY: sources are aligned to more than the bits that say what this is.
     static_assert(alignof(Source) > aboutMask);
-    poll(source.fd, !source.reads, mark(About::Source, reinterpret_cast<std::uintptr_t>(&source)));
+    poll(source.fd, POLLIN, !source.reads, mark(About::Source, reinterpret_cast<std::uintptr_t>(&source)));
     source.polled = true;
   }
 }
@@ -229,11 +242,12 @@ void UringIo::sortHot() noexcept {
 }
 
 /// Afterwards every read and every write has ended. Errors reach us as deferred work, of which newer kernels
-/// do only some in one call (Linux 6.13: 20), oldest first; what is older is at most one poll of each source.
+/// do only some in one call (Linux 6.13: 20), oldest first; what is older is at most two polls of each
+/// source.
 void UringIo::call(Duration wait) noexcept {
   if (!std::exchange(enabled_, true)) ring_.enable();
   const std::size_t pending = readCount_ + writeCount_;
-  std::size_t calls = pending == 0 ? 0 : pending + sources_.size() + 1;
+  std::size_t calls = pending == 0 ? 0 : pending + 2 * sources_.size() + 1;
   do {
     ring_.submitAndWait(std::exchange(wait, Duration{}));
     harvest();
@@ -254,8 +268,15 @@ void UringIo::harvest() noexcept {
       case About::Source:
         // SAFETY: a source stays until its last result.
         return hear(*std::bit_cast<Source*>(static_cast<std::uintptr_t>(value)), result);
+      case About::Writable: {
+        // SAFETY: a source stays until its last result.
+        Source& source = *std::bit_cast<Source*>(static_cast<std::uintptr_t>(value));
+        source.full = false;
+        if (!source.forgotten) list(source);
+        return;
+      }
       case About::Doorbell:
-        if (!(result.flags & IORING_CQE_F_MORE)) poll(doorbellFd_, true, mark(About::Doorbell));
+        if (!(result.flags & IORING_CQE_F_MORE)) poll(doorbellFd_, POLLIN, true, mark(About::Doorbell));
         return;
       case About::Nothing:
         return;

@@ -30,6 +30,7 @@ class UringIo final : public Io {
 
   [[nodiscard]] Result<Reader*> read(PortKey key, int fd, ReadShape shape) override;
   [[nodiscard]] Result<void> watch(PortKey key, int fd) override;
+  void whenWritable(PortKey key, int fd) noexcept override;
   void forget(int fd) noexcept override;
   [[nodiscard]] RxState take(Reader& reader, RxBurst& burst) noexcept override;
   void write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept override;
@@ -45,6 +46,7 @@ class UringIo final : public Io {
     ReadShape shape;
     BufferClass bufferClass = BufferClass::Small;
     bool polled = false;     // the kernel has a request for it
+    bool full = false;       // the kernel has a request to say when it takes bytes again
     bool forgotten = false;  // nobody wants to hear of it
     bool ready = false;      // in ready_
     unsigned wish = 1;       // how many frames to ask for
@@ -66,7 +68,8 @@ class UringIo final : public Io {
   Source& add(PortKey key, int fd);
   [[nodiscard]] io_uring_sqe& request() noexcept;
   void address(io_uring_sqe& request, int fd) noexcept;
-  void poll(int fd, bool repeatedly, std::uint64_t mark) noexcept;
+  void poll(int fd, short events, bool repeatedly, std::uint64_t mark) noexcept;
+  void cancel(std::uint64_t mark) noexcept;
   void pollCold() noexcept;
   [[nodiscard]] bool readHot() noexcept;
   void ask(Source& source) noexcept;

@@ -12,6 +12,7 @@ class VirtualIo final : public Io {
  public:
   [[nodiscard]] Result<Reader*> read(PortKey, int, ReadShape) override { return refusal(); }
   [[nodiscard]] Result<void> watch(PortKey, int) override { return refusal(); }
+  void whenWritable(PortKey, int) noexcept override {}
   void forget(int) noexcept override {}
   [[nodiscard]] RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
   void write(Completions& port, int, TxItem item, std::uint16_t) noexcept override {

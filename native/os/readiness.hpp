@@ -19,14 +19,15 @@ class Readiness {
   }
 
   /// Any thread, also while another waits.
-  [[nodiscard]] Result<void> add(int fd, std::uint32_t key) {
+  [[nodiscard]] Result<void> add(int fd, std::uint32_t key, std::uint32_t events = EPOLLIN) {
     epoll_event event{};
-    event.events = EPOLLIN;
+    event.events = events;
     event.data.u32 = key;
     if (epoll_ctl(set_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return Error::last("epoll_ctl", "a descriptor cannot be waited for");
   }
-  /// Waits for the next readable descriptor and returns its key.
+  void remove(int fd) noexcept { epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+  /// Waits for the next descriptor that is ready and returns its key.
   [[nodiscard]] std::uint32_t wait() {
     epoll_event event{};
     while (epoll_wait(set_.get(), &event, 1, -1) != 1) {

@@ -262,7 +262,9 @@ void Worker::flushStages() noexcept {
     to.nextStaged = nullptr;
     to.stageListed = false;
     transmit(to);
-    if (to.up) to.port->flush();
+    if (!to.up) continue;
+    to.port->flush();
+    if (to.port->failure() != 0) takeDown(to, to.port->failure());
   }
 }
 

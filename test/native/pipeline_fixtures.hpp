@@ -28,6 +28,7 @@ class KeepingPort final : public Port {
 class NoIo final : public Io {
   Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
   Result<void> watch(PortKey, int) override { return Error{}; }
+  void whenWritable(PortKey, int) noexcept override {}
   void forget(int) noexcept override {}
   RxState take(Reader&, RxBurst&) noexcept override { return RxState::Drained; }
   void write(Completions&, int, TxItem, std::uint16_t) noexcept override {}

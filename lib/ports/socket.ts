@@ -1,0 +1,368 @@
+/** SocketPort: frames in a Unix or TCP socket, as other programs, emulators and other processes of ours have them. */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { constants } from 'node:os'
+import { socketPlace, type SocketPlace } from '../addresses.js'
+import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
+import { EtherloomError } from '../errors.js'
+import type { Fabric } from '../fabric.js'
+import { integer, oneOf, optional, readOptions, refuse } from '../options.js'
+import { nameRule, Port } from '../port.js'
+
+/**
+ * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
+ * `-netdev stream`, passt, socket_vmnet, and our own trunks. `datagram`: one in each datagram of a Unix socket: QEMU's
+ * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
+ * slirp4netns.
+ */
+export type Framing = 'stream' | 'datagram' | 'seqpacket'
+
+export interface SocketPortOptions {
+  /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
+  socket?: string
+  /**
+   * `connect`: to whoever listens there, again and again until somebody does, and whenever the connection ends.
+   * `listen`: takes one peer at a time, and the next when that has gone. Default `connect`.
+   */
+  role?: 'connect' | 'listen'
+  /** Default `stream`. */
+  framing?: Framing
+  /** With `connect` and `datagram`: the path of our own to which the other end sends. Default: none, so it cannot answer. */
+  local?: string
+  /** The rights of a path that is made here, as 0o660. Default 0o600: of our own user only. */
+  mode?: number
+  /** Instead of all of the above: a connected descriptor, as of a socketpair; it is duplicated, and stays the caller's. */
+  fd?: number
+  /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
+  frameLimit?: number
+  /** Default `socket0`, `socket1`, ... */
+  name?: string
+}
+
+let named = 0
+
+/** The waits between attempts to connect, in milliseconds; the last repeats. */
+const waits = [0, 10, 20, 50, 100, 200, 500]
+/** A connection that has held for so long, in milliseconds, was one: the next attempt is made at once. */
+const settledAfter = 1000
+/** How long an attempt may take, in milliseconds. */
+const attemptLimit = 5000
+
+/** Nobody is there, which can change. */
+const absences = new Set<number | undefined>([
+  constants.errno.ENOENT,
+  constants.errno.ECONNREFUSED,
+  constants.errno.ECONNRESET,
+  constants.errno.EAGAIN,
+  constants.errno.ETIMEDOUT,
+  constants.errno.EHOSTUNREACH,
+  constants.errno.ENETUNREACH,
+])
+
+/**
+ * A Unix or TCP socket as a port: an emulator's, or a trunk to a fabric of another process or machine.
+ *
+ * While it has no peer the port is down, and what is sent to it is dropped as `port-down`; it comes up with each new
+ * one. What a peer does not read is dropped as `port-full`, beyond a bounded buffer. TCP is neither encrypted nor
+ * asks who comes: keep it on networks that you trust. Privilege: none, but for the rights of the path.
+ *
+ * @example
+ * const trunk = await hub.attach(new SocketPort({ socket: '/run/lab.sock', role: 'listen' }))
+ * // qemu-system-x86_64 ... -netdev stream,id=net0,server=off,addr.type=unix,addr.path=/run/lab.sock
+ */
+export class SocketPort extends Port {
+  readonly #place: SocketPlace | undefined
+  readonly #role: 'connect' | 'listen'
+  readonly #fd: number | undefined
+  readonly #local: string | undefined
+  readonly #mode: number
+  readonly #frameLimit: number
+  #framing: NativeFraming
+  /** A connected socket that a server has handed over, until it is attached; there is no second one. */
+  #accepted: unknown
+  #served = false
+  #bound: unknown
+  #stop: (() => void) | undefined
+  #failures = 0
+  #connectedAt = 0
+  #endings = 0
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: SocketPortOptions) {
+    const given = readOptions('SocketPort', options, {
+      socket: optional(socketPlace),
+      role: oneOf(['connect', 'listen'] as const),
+      framing: oneOf(['stream', 'datagram', 'seqpacket'] as const),
+      local: optional(socketPath),
+      mode: integer(0, 0o777),
+      fd: integer(0, 0x7fffffff),
+      frameLimit: frameLimitRule,
+      name: nameRule(),
+    })
+    super(given.name ?? `socket${named++}`)
+    const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit } = given
+    this.#place = socket
+    this.#role = role
+    this.#framing = framing
+    this.#local = local
+    this.#mode = mode
+    this.#fd = fd
+    this.#frameLimit = frameLimit
+    this.#check(options)
+  }
+
+  /** @internal A port of a peer that has come by `acceptPeer`; it ends with it. */
+  static accepted(
+    socket: unknown,
+    options: { name: string; framing: Framing; frameLimit: number; socket: string },
+  ): SocketPort {
+    const port = new SocketPort(options)
+    port.#accepted = socket
+    port.#served = true
+    return port
+  }
+
+  /** How frames stand in the socket; of a descriptor, once it was attached. */
+  get framing(): Framing {
+    return this.#framing
+  }
+
+  override get carrierOn(): boolean {
+    return super.carrierOn && this.state === 'up'
+  }
+
+  /** Where it is: the path, address or descriptor, in words. */
+  get address(): string {
+    if (this.#fd !== undefined) return `descriptor ${this.#fd}`
+    const place = this.#place as SocketPlace
+    if ('path' in place) return place.path
+    return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
+  }
+
+  protected override async open(fabric: Fabric): Promise<number> {
+    if (fabric.engine.clock === 'virtual')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
+      )
+    const device = await this.#openDevice(fabric)
+    try {
+      return native(() => fabric.engine.native.attach(fabric.id, this.name, device))
+    } catch (error) {
+      addon.discardDevice(device)
+      throw error
+    }
+  }
+
+  protected override closed(_fabric: Fabric): void {
+    this.#stop?.()
+    this.#stop = undefined
+    if (this.#bound !== undefined) addon.closeSocket(this.#bound)
+    this.#bound = undefined
+    this.#failures = 0
+  }
+
+  override wentDown(error: EtherloomError): void {
+    this.#endings++
+    if (performance.now() - this.#connectedAt > settledAfter) this.#failures = 0
+    super.wentDown(this.#inWords(error))
+    if (this.fabric && this.state === 'down') this.#await(this.fabric)
+  }
+
+  #check(options: SocketPortOptions): void {
+    const where = "option 'socket' of SocketPort"
+    if (this.#fd !== undefined) {
+      const beside = Object.keys(options).find((key) => !['fd', 'name', 'frameLimit'].includes(key))
+      if (beside !== undefined)
+        refuse("option 'fd' of SocketPort", `given without '${beside}': it is connected as it is`, this.#fd)
+    } else if (this.#place === undefined) {
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${where} is required, or 'fd'`)
+    } else if (!('path' in this.#place) && this.#framing !== 'stream') {
+      refuse(where, `a path with the framing '${this.#framing}'; UdpPort has datagrams of IP`, options.socket)
+    }
+    if (this.#local !== undefined && (this.#framing !== 'datagram' || this.#role !== 'connect'))
+      refuse(
+        "option 'local' of SocketPort",
+        "given only with framing 'datagram' and role 'connect'",
+        this.#local,
+      )
+  }
+
+  async #openDevice(fabric: Fabric): Promise<unknown> {
+    if (this.#fd !== undefined) {
+      const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frameLimit))
+      this.#framing = framing
+      return device
+    }
+    if (this.#framing === 'datagram') return this.#openDatagrams()
+    if (this.#accepted !== undefined) {
+      const accepted = this.#accepted
+      this.#accepted = undefined
+      return this.#makeDevice(accepted)
+    }
+    if (this.#role === 'listen') {
+      const address = await this.#resolve()
+      this.#bound = native(() => addon.bindSocket({ ...address, framing: this.#framing, mode: this.#mode }))
+      return this.#makeDevice(undefined)
+    }
+    try {
+      return this.#makeDevice(await this.#connect(fabric))
+    } catch (error) {
+      if (!absences.has((error as EtherloomError).errno)) throw error
+      return this.#makeDevice(undefined)
+    }
+  }
+
+  #openDatagrams(): unknown {
+    const { path } = this.#place as { path: string }
+    const own = this.#role === 'listen' ? path : this.#local
+    const peer = this.#role === 'connect' ? { path } : undefined
+    const bound = native(() => addon.bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode }))
+    this.#bound = bound
+    return native(() => addon.makeDatagramPort(bound, { frameLimit: this.#frameLimit, peer }))
+  }
+
+  #makeDevice(socket: unknown): unknown {
+    this.#connectedAt = socket === undefined ? -Infinity : performance.now()
+    return native(() =>
+      addon.makeSocketPort(socket, { framing: this.#framing, frameLimit: this.#frameLimit }),
+    )
+  }
+
+  async #resolve(): Promise<NativeAddress> {
+    return resolvePlace(this.#place as SocketPlace)
+  }
+
+  /** A connected socket. @throws EtherloomError when there is none */
+  async #connect(fabric: Fabric): Promise<unknown> {
+    const address = await this.#resolve()
+    const { socket, pending } = native(() => addon.connectSocket({ ...address, framing: this.#framing }))
+    if (!pending) return socket
+    try {
+      await this.#writable(fabric, socket)
+      native(() => {
+        addon.finishConnecting(socket, address)
+      })
+      return socket
+    } catch (error) {
+      addon.closeSocket(socket)
+      throw error
+    }
+  }
+
+  async #writable(fabric: Fabric, socket: unknown): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const unwatch = fabric.engine.watchSocket(socket, 'writable', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      const timer = setTimeout(() => {
+        unwatch()
+        reject(
+          new EtherloomError('ERR_ETHERLOOM_DEVICE', `${this.address} does not answer`, {
+            errno: constants.errno.ETIMEDOUT,
+          }),
+        )
+      }, attemptLimit).unref()
+    })
+  }
+
+  /** Waits for the next peer, in the way of its role. */
+  #await(fabric: Fabric): void {
+    if (this.#fd !== undefined || this.#framing === 'datagram' || this.#served) return
+    this.#stop?.()
+    if (this.#role === 'listen') {
+      this.#stop = fabric.engine.watchSocket(this.#bound, 'readable', () => {
+        void this.#revive(fabric, () => Promise.resolve(native(() => addon.acceptPeer(this.#bound))))
+      })
+      return
+    }
+    const wait = waits[Math.min(this.#failures++, waits.length - 1)]
+    const timer = setTimeout(() => void this.#revive(fabric, () => this.#connect(fabric)), wait).unref()
+    this.#stop = () => {
+      clearTimeout(timer)
+    }
+  }
+
+  async #revive(fabric: Fabric, next: () => Promise<unknown>): Promise<void> {
+    const isOurs = (): boolean => this.fabric === fabric && this.state === 'down'
+    try {
+      const socket = await next()
+      if (!isOurs()) {
+        if (socket !== undefined) addon.closeSocket(socket)
+        return
+      }
+      if (socket !== undefined) {
+        const device = this.#makeDevice(socket)
+        const endings = this.#endings
+        await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, device)))
+        if (!isOurs()) return
+        if (endings === this.#endings) {
+          this.cameUp()
+          return
+        }
+      }
+    } catch {
+      // Nobody there yet: the next attempt.
+    }
+    if (isOurs()) this.#await(fabric)
+  }
+
+  #inWords(error: EtherloomError): EtherloomError {
+    const { errno } = error
+    const details = { cause: error, errno }
+    const where = this.address
+    switch (errno) {
+      case constants.errno.ENOTCONN:
+        return new EtherloomError(
+          'ERR_ETHERLOOM_DEVICE',
+          this.#role === 'listen'
+            ? `port '${this.name}' waits for a peer at ${where}`
+            : `port '${this.name}' finds nobody at ${where} yet, and goes on trying`,
+          details,
+        )
+      case constants.errno.ECONNRESET:
+      case constants.errno.EPIPE:
+        return new EtherloomError(
+          'ERR_ETHERLOOM_DEVICE',
+          `the peer of port '${this.name}' at ${where} has gone`,
+          details,
+        )
+      case constants.errno.EPROTO:
+        return new EtherloomError(
+          'ERR_ETHERLOOM_DEVICE',
+          `the peer of port '${this.name}' at ${where} sends no frames: a length above 69632`,
+          {
+            ...details,
+            hint: "see whether it speaks QEMU's stream framing, 4 bytes of length before each frame",
+          },
+        )
+      default:
+        return error
+    }
+  }
+}
+
+/** @internal The rule for `frameLimit` of sockets. */
+export const frameLimitRule = integer(64, 69632, { unit: 'bytes', default: 69632 })
+
+/** @internal The address of a place, by name where it is not in numbers. */
+export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
+  if ('path' in place) return place
+  const { host, port } = place
+  if (isIP(host) !== 0 || host.includes('%')) return { ip: host, port }
+  try {
+    const { address } = await lookup(host)
+    return { ip: address, port }
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name '${host}' leads to no address`, {
+      cause,
+      errno: constants.errno.EHOSTUNREACH,
+    })
+  }
+}
+
+function socketPath(value: unknown, subject: string): string {
+  const place = socketPlace(value, subject)
+  return 'path' in place ? place.path : refuse(subject, "a path such as '/run/lab.sock'", value)
+}

@@ -1,0 +1,248 @@
+#include "os/socket.hpp"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+namespace etherloom {
+namespace {
+
+constexpr int typeOf(Framing framing) {
+  return framing == Framing::Stream     ? SOCK_STREAM
+         : framing == Framing::Datagram ? SOCK_DGRAM
+                                        : SOCK_SEQPACKET;
+}
+
+// SAFETY (here and below): a sockaddr_storage has room for, and is aligned as, every kind of address.
+template <typename Kind, typename Storage>
+auto& as(Storage& storage) {
+  return reinterpret_cast<Kind&>(storage);
+}
+
+template <typename T>
+void set(const Fd& socket, int level, int option, T value) {
+  setsockopt(socket.get(), level, option, &value, sizeof value);
+}
+
+/// Room for bursts, as much as the system's limits allow; and a TCP peer whose machine is gone is missed.
+void tune(const Fd& socket, int family, Framing framing) {
+  constexpr int messages = 4 << 20, stream = 1 << 20;
+  if (framing == Framing::Stream) {
+    if (family == AF_UNIX) return set(socket, SOL_SOCKET, SO_SNDBUF, stream);
+    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 5);
+    set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    set(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    return set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 20'000U);
+  }
+  set(socket, SOL_SOCKET, SO_RCVBUF, messages);
+  set(socket, SOL_SOCKET, SO_SNDBUF, stream);
+}
+
+Result<Fd> makeSocket(int family, Framing framing) {
+  Fd socket(::socket(family, typeOf(framing) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return Error::last("socket", "cannot make a socket");
+  tune(socket, family, framing);
+  return socket;
+}
+
+/// Removes a socket file that nobody serves. Refuses to touch what is none, or is in use.
+Result<void> removeStale(const SocketAddress& address, const std::string& path, Framing framing) {
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return {};
+  if (!S_ISSOCK(there.st_mode))
+    return Error{EEXIST, "bind", path + " exists and is not a socket, so it is left alone"};
+  Fd probe(::socket(AF_UNIX, typeOf(framing) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe) return Error::last("socket", "cannot make a socket");
+  if (::connect(probe.get(), address.get(), address.length()) == 0 || errno != ECONNREFUSED)
+    return Error{EADDRINUSE, "bind", "another running program serves " + path};
+  if (unlink(path.c_str()) != 0) return Error::last("unlink", "cannot remove the stale socket " + path);
+  return {};
+}
+
+}  // namespace
+
+Result<SocketAddress> SocketAddress::path(const std::string& path) {
+  SocketAddress address;
+  auto& local = as<sockaddr_un>(address.storage_);
+  if (path.size() >= sizeof local.sun_path)
+    return Error{ENAMETOOLONG, "", "the socket path " + path + " is longer than 107 bytes"};
+  local.sun_family = AF_UNIX;
+  std::memcpy(local.sun_path, path.data(), path.size());
+  address.length_ = sizeof local.sun_family;
+  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + 1);
+  return address;
+}
+
+Result<SocketAddress> SocketAddress::inet(const std::string& ip, std::uint16_t port) {
+  SocketAddress address;
+  auto& four = as<sockaddr_in>(address.storage_);
+  if (inet_pton(AF_INET, ip.c_str(), &four.sin_addr) == 1) {
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port);
+    address.length_ = sizeof four;
+    return address;
+  }
+  address.storage_ = {};
+  auto& six = as<sockaddr_in6>(address.storage_);
+  const std::size_t zone = ip.find('%');
+  if (inet_pton(AF_INET6, ip.substr(0, zone).c_str(), &six.sin6_addr) != 1)
+    return Error{EINVAL, "", ip + " is not an IP address"};
+  six.sin6_family = AF_INET6;
+  six.sin6_port = htons(port);
+  if (zone != std::string::npos) six.sin6_scope_id = if_nametoindex(ip.c_str() + zone + 1);
+  address.length_ = sizeof six;
+  return address;
+}
+
+SocketAddress SocketAddress::of(const sockaddr_storage& storage, socklen_t length) {
+  SocketAddress address;
+  address.length_ = std::min(length, socklen_t{sizeof storage});
+  std::memcpy(&address.storage_, &storage, address.length_);
+  return address;
+}
+
+std::string SocketAddress::text() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family() == AF_INET) {
+    const auto& four = as<const sockaddr_in>(storage_);
+    inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
+    return std::string(text) + ':' + std::to_string(ntohs(four.sin_port));
+  }
+  if (family() == AF_INET6) {
+    const auto& six = as<const sockaddr_in6>(storage_);
+    inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
+    return '[' + std::string(text) + "]:" + std::to_string(ntohs(six.sin6_port));
+  }
+  return as<const sockaddr_un>(storage_).sun_path;
+}
+
+bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
+  if (family() != other.family()) return false;
+  if (family() == AF_INET) {
+    const auto &mine = as<const sockaddr_in>(storage_), &theirs = as<const sockaddr_in>(other.storage_);
+    return mine.sin_port == theirs.sin_port && mine.sin_addr.s_addr == theirs.sin_addr.s_addr;
+  }
+  if (family() == AF_INET6) {
+    const auto &mine = as<const sockaddr_in6>(storage_), &theirs = as<const sockaddr_in6>(other.storage_);
+    return mine.sin6_port == theirs.sin6_port &&
+           std::memcmp(&mine.sin6_addr, &theirs.sin6_addr, sizeof mine.sin6_addr) == 0;
+  }
+  // Whoever binds without the final zero byte gets it in addition.
+  return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
+}
+
+Result<BoundSocket> BoundSocket::open(const SocketAddress& address, Framing framing, mode_t mode) {
+  auto socket = makeSocket(address.family(), framing);
+  if (!socket) return socket.error();
+  BoundSocket bound;
+  bound.fd_ = std::move(*socket);
+  const bool isPath = address.family() == AF_UNIX && address.reachable();
+  const auto bind = [&] { return ::bind(bound.fd_.get(), address.get(), address.length()); };
+  if (isPath) {
+    fchmod(bound.fd_.get(), mode);  // so that the file never has more rights than these
+  } else if (framing == Framing::Stream) {
+    set(bound.fd_, SOL_SOCKET, SO_REUSEADDR, 1);
+  }
+  int failed = bind();
+  if (failed != 0 && errno == EADDRINUSE && isPath) {
+    if (auto removed = removeStale(address, address.text(), framing); !removed) return removed.error();
+    failed = bind();
+  }
+  if (failed != 0) return Error::last("bind", "cannot serve " + address.text());
+  if (isPath) {
+    struct stat made {};
+    bound.path_ = address.text();
+    if (lstat(bound.path_.c_str(), &made) == 0) {
+      bound.device_ = made.st_dev;
+      bound.node_ = made.st_ino;
+    }
+    if (chmod(bound.path_.c_str(), mode) != 0)
+      return Error::last("chmod", "cannot set the rights of " + bound.path_);
+  }
+  constexpr int waiting = 128;
+  if (framing != Framing::Datagram && listen(bound.fd_.get(), waiting) != 0)
+    return Error::last("listen", "cannot listen on " + address.text());
+  return bound;
+}
+
+BoundSocket& BoundSocket::operator=(BoundSocket&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  fd_ = std::move(other.fd_);
+  path_ = std::exchange(other.path_, {});
+  device_ = other.device_;
+  node_ = other.node_;
+  return *this;
+}
+
+void BoundSocket::close() {
+  fd_.reset();
+  const std::string path = std::exchange(path_, {});
+  struct stat there {};
+  if (path.empty() || lstat(path.c_str(), &there) != 0) return;
+  if (there.st_dev == device_ && there.st_ino == node_) unlink(path.c_str());
+}
+
+SocketAddress BoundSocket::address() const {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  // SAFETY: the kernel writes at most `length` bytes.
+  getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  return SocketAddress::of(storage, length);
+}
+
+Result<std::optional<Fd>> BoundSocket::accept() const {
+  for (;;) {
+    Fd peer(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (peer) {
+      if (const auto framing = framingOf(peer)) tune(peer, address().family(), *framing);
+      return std::optional(std::move(peer));
+    }
+    if (errno == EAGAIN) return std::optional<Fd>();
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    return Error::last("accept4", "cannot take a peer at " + address().text());
+  }
+}
+
+Result<Connecting> connectSocket(const SocketAddress& address, Framing framing) {
+  auto socket = makeSocket(address.family(), framing);
+  if (!socket) return socket.error();
+  int result;
+  do {
+    result = ::connect(socket->get(), address.get(), address.length());
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && errno != EINPROGRESS) return Error::last("connect", "cannot reach " + address.text());
+  return Connecting{std::move(*socket), result != 0};
+}
+
+Result<void> connected(const Fd& socket, const SocketAddress& address) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error == 0) return {};
+  return Error{error, "connect", "cannot reach " + address.text()};
+}
+
+Result<Framing> framingOf(const Fd& socket) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  const std::string which = "descriptor " + std::to_string(socket.get());
+  if (getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+    return Error::last("getsockopt SO_TYPE", which + " is not a socket");
+  if (type == SOCK_STREAM) return Framing::Stream;
+  if (type == SOCK_DGRAM) return Framing::Datagram;
+  if (type == SOCK_SEQPACKET) return Framing::SeqPacket;
+  return Error{EPROTOTYPE, "", which + " is neither a stream nor a message socket"};
+}
+
+}  // namespace etherloom

@@ -1,0 +1,80 @@
+// Sockets that ports are made of: Unix, TCP and UDP ones, made here or handed over by somebody else.
+// Called by the binding, on JavaScript's thread or one of its pool. Nothing here waits.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "os/error.hpp"
+#include "os/fd.hpp"
+
+namespace etherloom {
+
+/// Where a socket is: a path in the file system, or an IP address and port.
+class SocketAddress {
+ public:
+  /// An empty path is one that the kernel makes up, outside the file system, when a socket is bound to it.
+  [[nodiscard]] static Result<SocketAddress> path(const std::string& path);
+  /// `ip` in numbers, IPv4 or IPv6, the latter with `%interface` where it is local to a link.
+  [[nodiscard]] static Result<SocketAddress> inet(const std::string& ip, std::uint16_t port);
+  /// What the kernel says of the sender of a message.
+  [[nodiscard]] static SocketAddress of(const sockaddr_storage& storage, socklen_t length);
+
+  [[nodiscard]] int family() const { return storage_.ss_family; }
+  /// Whether messages can be sent there: not to a Unix socket without a name.
+  [[nodiscard]] bool reachable() const { return length_ > sizeof storage_.ss_family; }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  [[nodiscard]] socklen_t length() const { return length_; }
+  /// As users write it.
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] bool operator==(const SocketAddress& other) const noexcept;
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t length_ = 0;
+};
+
+/// How frames stand in a socket: behind their lengths, or one in each message.
+enum class Framing : std::uint8_t { Stream, Datagram, SeqPacket };
+
+/// A socket of our own at an address. A path is removed with it, unless somebody else has taken it over.
+class BoundSocket {
+ public:
+  /// Listens, or, for datagrams, is ready to receive. A path that nobody serves any more is taken over;
+  /// `mode` is that of a path.
+  [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, Framing framing, mode_t mode);
+  BoundSocket() = default;
+  BoundSocket(BoundSocket&& other) noexcept { *this = std::move(other); }
+  BoundSocket& operator=(BoundSocket&& other) noexcept;
+  ~BoundSocket() { close(); }
+
+  /// The next peer that has connected, if any has.
+  [[nodiscard]] Result<std::optional<Fd>> accept() const;
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  /// Where it is; the port is a real one where 0 was asked for.
+  [[nodiscard]] SocketAddress address() const;
+  void close();
+
+ private:
+  Fd fd_;
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t node_ = 0;
+};
+
+/// Begins to connect: done with it, or, `pending`, done when it can be written to; connected() says how.
+struct Connecting {
+  Fd fd;
+  bool pending = false;
+};
+[[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, Framing framing);
+[[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
+
+/// The framing of a connected socket that somebody else has made.
+[[nodiscard]] Result<Framing> framingOf(const Fd& socket);
+
+}  // namespace etherloom

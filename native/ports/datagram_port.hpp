@@ -1,0 +1,69 @@
+// A message socket as a port, one frame in each message: UDP, Unix datagrams, connected pairs.
+// Made by the control thread from an open socket, then used on its worker.
+//
+// Theory of operation. Messages come by recvmmsg and go by sendmmsg, a burst in a call; they are copied once,
+// as by PacketPort's calls. The kernel's buffers are the only queue: what they do not take is dropped as
+// port-full. A socket that is not connected knows its peer by the address, given or learned from the first
+// that sends a frame; messages of others are counted and dropped. Not the kernel does that, by a connect(2),
+// since it would not count, and a Unix socket would not hear its peer again after that has been started anew.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <memory>
+
+#include "os/fd.hpp"
+#include "os/socket.hpp"
+#include "ports/port.hpp"
+
+namespace etherloom {
+
+class DatagramPort final : public Port {
+ public:
+  struct Settings {
+    Framing framing = Framing::Datagram;  ///< or SeqPacket
+    bool connected = false;               ///< there is one peer, and the kernel knows it
+    std::optional<SocketAddress> peer;    ///< else: the peer; without one the first that speaks becomes it
+    std::uint32_t limit = 0;
+  };
+  DatagramPort(Fd socket, const Settings& settings);
+
+  [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
+  [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
+  void transmit(std::span<const TxItem> items) noexcept override;
+  void close(Io& io) noexcept override;
+
+  /// Tells the peer that we are there, unless something was sent since the last time. What it is told is what
+  /// OpenVPN tells its peers, which those, TME and this port know from a frame.
+  void keepAlive() noexcept;
+
+ private:
+  void take(std::span<const std::uint8_t> bytes, const mmsghdr& message, RxBurst& burst) noexcept;
+  [[nodiscard]] bool fromPeer(const msghdr& message, bool mayLearn) noexcept;
+  [[nodiscard]] bool reachable() const noexcept { return connected_ || peer_; }
+  void send(std::size_t count) noexcept;
+  [[nodiscard]] DropReason refusal(int error) noexcept;
+  [[nodiscard]] RxState stopped(int error) noexcept;
+  [[nodiscard]] bool ends(int error) const noexcept;
+
+  Fd socket_;
+  const Framing framing_;
+  const bool connected_;
+  bool local_ = false;  // a Unix socket
+  bool spoke_ = false;  // since the last keepAlive()
+  std::optional<SocketAddress> peer_;
+
+  std::size_t slot_;  // bytes from one arrival to the next
+  std::unique_ptr<std::uint8_t[]> arrivals_;
+  std::array<sockaddr_storage, burstSize> senders_{};
+  std::array<iovec, burstSize> places_{};
+  std::array<mmsghdr, burstSize> incoming_{};
+
+  std::array<TxItem, burstSize> items_{};
+  std::array<iovec, burstSize> frames_{};
+  std::array<mmsghdr, burstSize> outgoing_{};
+};
+
+}  // namespace etherloom

@@ -1,0 +1,126 @@
+#include "ports/stream_port.hpp"
+
+#include <sys/socket.h>
+
+#include <cstring>
+
+namespace etherloom {
+
+Result<void> StreamPort::open(Io& io, PortKey key) {
+  if (!socket_) return Error{ENOTCONN, "", "there is no peer yet"};
+  io_ = &io;
+  key_ = key;
+  return io.watch(key, socket_.get());
+}
+
+void StreamPort::close(Io& io) noexcept {
+  if (!socket_) return;
+  io.forget(socket_.get());
+  socket_.reset();
+}
+
+// ---- receiving ----
+
+// Reads until there is nothing more: that the peer has closed is said once, perhaps before its last bytes are
+// read.
+RxState StreamPort::receive(RxBurst& burst) noexcept {
+  if (full_) {
+    full_ = false;
+    flush();
+  }
+  for (;;) {
+    if (!cut(burst)) return RxState::Failed;
+    if (burst.room() == 0) return RxState::More;
+    const std::span<std::uint8_t> room = decoder_.room();
+    const ssize_t got = recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      decoder_.add(static_cast<std::size_t>(got));
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return failure() == 0 ? RxState::Drained : RxState::Failed;
+    fail(got == 0 ? ECONNRESET : errno);
+    return RxState::Failed;
+  }
+}
+
+/// Hands over the frames that are there, until the burst is full. False when the stream is broken.
+bool StreamPort::cut(RxBurst& burst) noexcept {
+  using Piece = StreamDecoder::Piece;
+  std::span<const std::uint8_t> bytes;
+  while (burst.room() != 0) {
+    switch (decoder_.next(bytes)) {
+      case Piece::Frame:
+        take(bytes, burst);
+        break;
+      case Piece::Runt:
+        burst.drops.add(DropReason::Runt, 1);
+        break;
+      case Piece::Oversize:
+        burst.drops.add(DropReason::Oversize, 1);
+        break;
+      case Piece::Incomplete:
+        return true;
+      case Piece::Broken:
+        burst.drops.add(DropReason::NoFrame, 1);
+        fail(EPROTO);
+        return false;
+    }
+  }
+  return true;
+}
+
+void StreamPort::take(std::span<const std::uint8_t> bytes, RxBurst& burst) noexcept {
+  const bool small = bytes.size() <= FramePool::smallCapacity;
+  Frame* frame = pool().acquire(small ? BufferClass::Small : BufferClass::Large);
+  if (!frame) return burst.drops.add(DropReason::NoBuffer, 1);
+  std::memcpy(frame->data, bytes.data(), bytes.size());
+  frame->length = static_cast<std::uint32_t>(bytes.size());
+  burst.add(frame);
+}
+
+// ---- transmitting ----
+
+void StreamPort::transmit(std::span<const TxItem> items) noexcept {
+  std::size_t first = 0;  // of those that are in the stream and have not ended yet
+  for (std::size_t index = 0; index < items.size(); ++index) {
+    const Frame& frame = *items[index].frame;
+    const std::size_t wanted = streamPrefixLength + frame.length;
+    const bool fits = frame.length <= limit();
+    if (fits && failure() == 0 && stage_.room(wanted).size() < wanted) flush();
+    if (fits && failure() == 0 && stage_.room(wanted).size() >= wanted) {
+      append(frame);
+      continue;
+    }
+    sent(items.subspan(first, index - first));
+    dropped(items[index], failure() != 0 ? DropReason::PortDown
+                          : fits         ? DropReason::PortFull
+                                         : DropReason::Oversize);
+    first = index + 1;
+  }
+  sent(items.subspan(first));
+}
+
+void StreamPort::append(const Frame& frame) noexcept {
+  std::uint8_t* const place = stage_.room(streamPrefixLength + frame.length).data();
+  writeBig32(place, frame.length);
+  std::memcpy(place + streamPrefixLength, frame.data, frame.length);
+  stage_.add(streamPrefixLength + frame.length);
+}
+
+void StreamPort::flush() noexcept {
+  while (!full_ && !stage_.bytes().empty() && failure() == 0) {
+    const std::span<const std::uint8_t> bytes = stage_.bytes();
+    const ssize_t taken = send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken >= 0) {
+      stage_.remove(static_cast<std::size_t>(taken));
+    } else if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+      full_ = true;
+      io_->whenWritable(key_, socket_.get());
+    } else if (errno != EINTR) {
+      fail(errno);
+    }
+  }
+}
+
+}  // namespace etherloom

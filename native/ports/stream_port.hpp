@@ -1,0 +1,47 @@
+// A connected stream socket as a port: frames behind their lengths, as stream_framing.hpp says.
+// Made by the control thread from a connected socket, then used on its worker.
+//
+// Theory of operation. Bytes move in batches: one receive takes what there is, and frames are cut out of it;
+// what is transmitted is collected, with its lengths, and leaves with one send at the end of the turn. What
+// the socket does not take stays collected until it takes bytes again. So a frame is either in the stream
+// whole or not at all, and a peer that stops reading costs no more than this memory: from then on frames are
+// dropped as port-full. A frame counts as transmitted when it is in the stream; what is still on its way when
+// the peer dies is lost with it.
+#pragma once
+
+#include "os/fd.hpp"
+#include "ports/port.hpp"
+#include "ports/stream_framing.hpp"
+
+namespace etherloom {
+
+class StreamPort final : public Port {
+ public:
+  /// Bytes that wait for the socket to take them.
+  static constexpr std::size_t stageSize = 128 * 1024;
+  static_assert(stageSize > streamPrefixLength + streamFrameLimit);
+
+  /// Without a socket it is a port that is down from the beginning (ENOTCONN).
+  StreamPort(Fd socket, std::uint32_t limit)
+      : Port(limit), socket_(std::move(socket)), decoder_(limit), stage_(stageSize) {}
+
+  [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
+  [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
+  void transmit(std::span<const TxItem> items) noexcept override;
+  void flush() noexcept override;
+  void close(Io& io) noexcept override;
+
+ private:
+  [[nodiscard]] bool cut(RxBurst& burst) noexcept;
+  void take(std::span<const std::uint8_t> bytes, RxBurst& burst) noexcept;
+  void append(const Frame& frame) noexcept;
+
+  Fd socket_;
+  Io* io_ = nullptr;
+  PortKey key_;
+  StreamDecoder decoder_;
+  ByteQueue stage_;
+  bool full_ = false;  // the socket takes no more; it says when it does
+};
+
+}  // namespace etherloom

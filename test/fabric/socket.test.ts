@@ -1,0 +1,359 @@
+/** SocketPort: streams, datagrams and descriptors; what peers do to it, well or badly, and what that costs nobody else. */
+import { expect } from 'chai'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
+import { Engine, Hub, SocketPort, type SocketPortOptions } from '../../lib/index.js'
+import { refusal } from '../helpers/errors.js'
+import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
+import { frame, numbered } from '../helpers/frames.js'
+
+/** A frame as it stands in a stream. */
+function framed(bytes: Uint8Array, length = bytes.length): Buffer {
+  const prefix = Buffer.alloc(4)
+  prefix.writeUInt32BE(length)
+  return Buffer.concat([prefix, bytes])
+}
+
+describe('SocketPort', function () {
+  this.timeout(20_000)
+  const closes = closing()
+  let directory: string
+  let path: string
+
+  beforeEach(() => {
+    directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-socket-'))
+    path = joinPath(directory, 'lab.sock')
+    closes({
+      close: () => {
+        rmSync(directory, { recursive: true, force: true })
+      },
+    })
+  })
+
+  const makeHub = (io: 'auto' | 'epoll' = 'auto') => closes(new Hub({ engine: { io, memory: '16MiB' } }))
+  const isUp = (port: SocketPort) => until(() => port.state === 'up')
+  /** Another program's end of a stream. */
+  const dial = async (to: net.NetConnectOpts = { path }) => {
+    const socket = net.connect(to)
+    socket.on('error', () => undefined)
+    closes({
+      close: () => {
+        socket.destroy()
+      },
+    })
+    await once(socket, 'connect')
+    return socket
+  }
+  /** A hub with a reader and a port that listens, and somebody who has connected. */
+  const served = async (options: Partial<SocketPortOptions> = {}) => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    const port = await hub.attach(new SocketPort({ socket: path, role: 'listen', name: 'trunk', ...options }))
+    const peer = await dial()
+    await isUp(port)
+    return { hub, reader, port, peer }
+  }
+
+  for (const io of ['auto', 'epoll'] as const) {
+    it(`joins the hubs of two engines by a stream, both ways and unchanged (${io})`, async () => {
+      const [here, there] = [makeHub(io), makeHub(io)]
+      const [a] = await join(here, 'a')
+      const [b] = await join(there, 'b')
+      const near = await here.attach(new SocketPort({ socket: path, role: 'listen' }))
+      const far = await there.attach(new SocketPort({ socket: path }))
+      expect(far.state).to.equal('up')
+      await isUp(near)
+      const frames = Array.from({ length: 500 }, (_, tag) => frame({ tag, length: 60 + ((tag * 31) % 1455) }))
+      a.send(frames)
+      expect((await receive(b, 500)).map(({ bytes }) => bytes)).to.deep.equal(frames)
+      b.send(frames)
+      expect((await receive(a, 500)).map(({ bytes }) => bytes)).to.deep.equal(frames)
+      expect(near.stats().transmitted.frames).to.equal(500n)
+      expect(near.stats().received.frames).to.equal(500n)
+    })
+  }
+
+  it('joins them by TCP as well, IPv4 and IPv6', async () => {
+    for (const [host, text] of [
+      ['127.0.0.1', '127.0.0.1'],
+      ['::1', '[::1]'],
+    ] as const) {
+      const free = net.createServer().listen(0, host)
+      await once(free, 'listening')
+      const { port } = free.address() as net.AddressInfo
+      free.close()
+      await once(free, 'close')
+      const [here, there] = [makeHub(), makeHub()]
+      const [a] = await join(here, 'a')
+      const [b] = await join(there, 'b')
+      const near = await here.attach(new SocketPort({ socket: `${text}:${port}`, role: 'listen' }))
+      const far = await there.attach(new SocketPort({ socket: `${text}:${port}` }))
+      await isUp(near)
+      await isUp(far)
+      a.send(numbered(10))
+      expect((await receive(b, 10)).map(({ tag }) => tag)).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    }
+  })
+
+  it('speaks a length of four bytes before each frame, in whatever pieces they come', async () => {
+    const { reader, peer } = await served()
+    const bytes = Buffer.concat([framed(frame({ tag: 1 })), framed(frame({ tag: 2, length: 1514 }))])
+    for (const byte of bytes) {
+      peer.write(Uint8Array.of(byte))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect((await receive(reader, 2)).map(({ tag }) => tag)).to.deep.equal([1, 2])
+    const answer = frame({ tag: 3, length: 100 })
+    const heard = once(peer, 'data')
+    reader.send(answer)
+    expect((await heard)[0]).to.deep.equal(framed(answer))
+  })
+
+  it('counts what is too short or too long, and goes on behind it', async () => {
+    const { reader, port, peer } = await served({ frameLimit: 1518 })
+    peer.write(
+      Buffer.concat([
+        framed(new Uint8Array(0)),
+        framed(new Uint8Array(13)),
+        framed(new Uint8Array(1519)),
+        framed(new Uint8Array(69_632)),
+        framed(frame({ tag: 7 })),
+      ]),
+    )
+    expect((await receive(reader, 1))[0]!.tag).to.equal(7)
+    expect(dropped(port.stats().dropped)).to.deep.equal({ runt: 2, oversize: 2 })
+  })
+
+  for (const length of [69_633, 0xffff_ffff])
+    it(`ends a connection that announces a frame of ${length} bytes, and takes the next`, async () => {
+      const { reader, port, peer } = await served()
+      const down = once(port, 'down')
+      peer.write(framed(frame(), length))
+      const [error] = (await down) as [Error]
+      expect(error.message).to.match(
+        /^the peer of port 'trunk' at .*lab\.sock sends no frames: a length above/,
+      )
+      expect(port.stats().dropped['no-frame']).to.equal(1n)
+      await once(peer, 'close')
+      const next = await dial()
+      await isUp(port)
+      next.write(framed(frame({ tag: 5 })))
+      expect((await receive(reader, 1))[0]!.tag).to.equal(5)
+    })
+
+  it('drops half a frame with its peer', async () => {
+    const { reader, port, peer } = await served()
+    peer.end(framed(frame({ tag: 1, length: 100 })).subarray(0, 50))
+    await once(port, 'down')
+    const next = await dial()
+    await isUp(port)
+    next.write(framed(frame({ tag: 2 })))
+    expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+  })
+
+  it('is down without a peer, drops as port-down, and comes up with each; listeners hear of both', async () => {
+    const hub = makeHub()
+    const [a] = await join(hub, 'a')
+    const events: string[] = []
+    hub.on('port:down', ({ port, error }) => events.push(`${port.name} down: ${error.message}`))
+    hub.on('port:up', ({ port }) => events.push(`${port.name} up`))
+    const port = await hub.attach(new SocketPort({ socket: path, role: 'listen', name: 'trunk' }))
+    expect([port.state, port.carrierOn]).to.deep.equal(['down', false])
+    a.send(frame())
+    await until(() => port.stats().dropped['port-down'] === 1n)
+    for (let round = 0; round < 3; round++) {
+      const peer = await dial()
+      await isUp(port)
+      expect(port.carrierOn).to.equal(true)
+      const gone = once(port, 'down')
+      peer.destroy()
+      await gone
+    }
+    const left = `trunk down: the peer of port 'trunk' at ${path} has gone`
+    expect(events).to.deep.equal([
+      `trunk down: port 'trunk' waits for a peer at ${path}`,
+      ...['trunk up', left, 'trunk up', left, 'trunk up', left],
+    ])
+  })
+
+  it('takes one peer at a time, and the next when that has gone', async () => {
+    const { reader, peer, port } = await served()
+    const second = await dial()
+    second.write(framed(frame({ tag: 2 })))
+    peer.write(framed(frame({ tag: 1 })))
+    expect((await receive(reader, 1))[0]!.tag).to.equal(1)
+    peer.destroy()
+    expect((await receive(reader, 1))[0]!.tag).to.equal(2)
+    await isUp(port)
+  })
+
+  it('connects as soon as somebody listens, and again after each end', async () => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    const port = await hub.attach(new SocketPort({ socket: path, name: 'trunk' }))
+    expect(port.state).to.equal('down')
+    for (let round = 0; round < 3; round++) {
+      const server = net.createServer().listen(path)
+      const [peer] = (await once(server, 'connection')) as [net.Socket]
+      peer.on('error', () => undefined)
+      await isUp(port)
+      peer.write(framed(frame({ tag: round })))
+      expect((await receive(reader, 1))[0]!.tag).to.equal(round)
+      const gone = once(port, 'down')
+      peer.destroy()
+      server.close()
+      await gone
+    }
+  })
+
+  it('survives a peer that reconnects 1000 times', async () => {
+    const { hub, reader, port, peer } = await served()
+    const [other] = await join(hub, 'other')
+    peer.destroy()
+    const before = process.memoryUsage().rss
+    for (let round = 0; round < 1000; round++) {
+      const next = net.connect(path)
+      next.on('error', () => undefined)
+      next.write(framed(frame({ tag: round })))
+      other.send(frame({ tag: 5000 }))
+      const heard = (await receive(reader, 2)).map(({ tag }) => tag)
+      expect(heard.sort((one, two) => one - two)).to.deep.equal([round, 5000])
+      next.destroy()
+    }
+    expect(port.stats().received.frames).to.equal(1000n)
+    expect(process.memoryUsage().rss - before).to.be.lessThan(64 << 20)
+  })
+
+  it('drops for a peer that stops reading, as port-full, and nobody else loses a frame', async () => {
+    const { hub, reader, port, peer } = await served()
+    const [a] = await join(hub, 'a')
+    peer.pause()
+    const frames = numbered(1000, { length: 1514 })
+    for (let round = 0; port.stats().dropped['port-full'] === 0n; round++) {
+      a.send(frames)
+      expect((await receive(reader, 1000)).length).to.equal(1000)
+    }
+    expect(port.state).to.equal('up')
+    const { transmitted } = port.stats()
+    let bytes = 0
+    peer.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    peer.resume()
+    await until(() => bytes === Number(transmitted.frames) * 1518)
+    a.send(frame())
+    await until(() => bytes === Number(transmitted.frames) * 1518 + 64)
+  })
+
+  it('makes its path for its user alone unless told otherwise, and removes it', async () => {
+    const hub = makeHub()
+    const port = await hub.attach(new SocketPort({ socket: path, role: 'listen' }))
+    expect(statSync(path).mode & 0o777).to.equal(0o600)
+    await hub.detach(port)
+    expect(existsSync(path)).to.equal(false)
+    await hub.attach(new SocketPort({ socket: path, role: 'listen', mode: 0o666, name: 'open' }))
+    expect(statSync(path).mode & 0o777).to.equal(0o666)
+    await hub.close()
+    expect(existsSync(path)).to.equal(false)
+  })
+
+  it('takes over a path that nobody serves, but neither a served one nor a file', async () => {
+    const hub = makeHub()
+    const server = net.createServer().listen(path)
+    await once(server, 'listening')
+    const error = await refusal(hub.attach(new SocketPort({ socket: path, role: 'listen' })))
+    expect(error.message).to.contain(`another running program serves ${path}`)
+    server.close()
+    await once(server, 'close')
+
+    const file = joinPath(directory, 'file')
+    writeFileSync(file, '')
+    const refused = await refusal(hub.attach(new SocketPort({ socket: file, role: 'listen' })))
+    expect(refused.message).to.contain('is not a socket, so it is left alone')
+    expect(existsSync(file)).to.equal(true)
+  })
+
+  it('joins hubs by Unix datagrams; the side that listens learns who the other is', async () => {
+    const [here, there] = [makeHub(), makeHub()]
+    const [a] = await join(here, 'a')
+    const [b] = await join(there, 'b')
+    const near = await here.attach(new SocketPort({ socket: path, role: 'listen', framing: 'datagram' }))
+    const local = joinPath(directory, 'far.sock')
+    const far = await there.attach(new SocketPort({ socket: path, framing: 'datagram', local }))
+    a.send(frame())
+    await until(() => near.stats().dropped['port-down'] === 1n)
+    b.send(numbered(5))
+    expect((await receive(a, 5)).map(({ tag }) => tag)).to.deep.equal([0, 1, 2, 3, 4])
+    a.send(numbered(5))
+    expect((await receive(b, 5)).map(({ tag }) => tag)).to.deep.equal([0, 1, 2, 3, 4])
+
+    await there.attach(new SocketPort({ socket: path, framing: 'datagram', name: 'stranger' }))
+    await there.path(b, far).deny()
+    b.send(frame())
+    await until(() => near.stats().dropped['wrong-peer'] === 1n)
+  })
+
+  it('has one frame in each message of a connection', async () => {
+    const [here, there] = [makeHub(), makeHub()]
+    const [a] = await join(here, 'a')
+    const [b] = await join(there, 'b')
+    const near = await here.attach(new SocketPort({ socket: path, role: 'listen', framing: 'seqpacket' }))
+    const far = await there.attach(new SocketPort({ socket: path, framing: 'seqpacket' }))
+    await isUp(near)
+    b.send(numbered(5))
+    expect((await receive(a, 5)).map(({ tag }) => tag)).to.deep.equal([0, 1, 2, 3, 4])
+    const gone = once(near, 'down')
+    await there.detach(far)
+    await gone
+  })
+
+  it("takes a connected descriptor, which stays its giver's; when its peer goes it stays down", async () => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    // What a child gets as its standard input is one end of a connected pair; this one sends all of it back.
+    const child = spawn('sh', ['-c', 'exec cat >&0'], { stdio: ['pipe', 'inherit', 'inherit'] })
+    closes({
+      close: () => {
+        child.kill('SIGKILL')
+      },
+    })
+    child.stdin.on('error', () => undefined)
+    const { fd } = (child.stdin as unknown as { _handle: { fd: number } })._handle
+    const port = await hub.attach(new SocketPort({ fd, name: 'given' }))
+    expect([port.state, port.framing]).to.deep.equal(['up', 'stream'])
+    for (const tag of [4, 5]) {
+      reader.send(frame({ tag }))
+      expect((await receive(reader, 1))[0]!.tag).to.equal(tag)
+      await hub.detach(port)
+      await hub.attach(port)
+    }
+    const gone = once(port, 'down')
+    child.kill('SIGKILL')
+    await gone
+    expect(port.state).to.equal('down')
+  })
+
+  it('refuses what cannot be', async () => {
+    const messages: [SocketPortOptions, string][] = [
+      [{}, "option 'socket' of SocketPort is required, or 'fd'"],
+      [{ socket: 'nowhere' }, "must be a path of at most 107 bytes such as '/run/lab.sock', or an address"],
+      [{ socket: `/${'x'.repeat(108)}` }, 'must be a path of at most 107 bytes'],
+      [{ socket: '127.0.0.1:70000' }, "an address with a port such as '127.0.0.1:5000' or '[::1]:5000'"],
+      [{ socket: '127.0.0.1:5000', framing: 'datagram' }, 'UdpPort has datagrams of IP'],
+      [{ socket: '/run/x', local: '/run/y' }, "given only with framing 'datagram' and role 'connect'"],
+      [{ fd: 3, role: 'listen' }, "given without 'role': it is connected as it is"],
+      [{ socket: '/run/x', frameLimit: 69_633 }, 'must be a whole number from 64 to 69632 bytes'],
+    ]
+    for (const [options, message] of messages)
+      expect((await refusal(() => new SocketPort(options))).message).to.contain(message)
+    const hub = makeHub()
+    expect((await refusal(hub.attach(new SocketPort({ fd: 0x7ffffff })))).message).to.contain(
+      'cannot be used',
+    )
+    const virtual = closes(new Engine({ clock: 'virtual' }))
+    const error = await refusal(new Hub({ engine: virtual }).attach(new SocketPort({ socket: path })))
+    expect(error.code).to.equal('ERR_ETHERLOOM_STATE')
+  })
+})
