@@ -28,6 +28,7 @@ export async function doctor({ json }: { json?: boolean }): Promise<number> {
     ...(await checkDevices().catch(() => [])), // without the addon, which has its own line
     await checkUserNamespaces(),
     await checkTools(),
+    ...(await checkWaysOut()),
   ]
   for (const check of checks) {
     if (json) printJson(check)
@@ -168,6 +169,45 @@ async function checkUserNamespaces(): Promise<Check> {
     const advice =
       "allow them with 'sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0'"
     return { name, ok: false, needed: false, found, advice }
+  }
+}
+
+/** What a gateway needs, and what is possible without it. */
+async function checkWaysOut(): Promise<Check[]> {
+  const { findProgram, packages, searchPath } = await import('../../lib/gateway/programs.js')
+  const uses = {
+    nft: "'gateway' of a TAP needs it",
+    dnsmasq: "'dhcp' and 'dns' of a gateway need it",
+  }
+  const installed = await Promise.all(
+    (Object.keys(uses) as (keyof typeof uses)[]).map(async (name): Promise<Check> => {
+      const found = await findProgram(name)
+      const advice = found === undefined ? `install the package ${packages[name]}; ${uses[name]}` : ''
+      return { name, ok: found !== undefined, needed: false, found: found ?? 'absent', advice }
+    }),
+  )
+  if (installed[0]?.ok !== true) return installed
+  return [...installed, await checkNat(searchPath())]
+}
+
+/** Tries the table of a gateway in a network namespace that goes with it. */
+async function checkNat(path: string): Promise<Check> {
+  const name = 'gateways'
+  const table =
+    'add table ip etherloom { flags owner; }; ' +
+    'add chain ip etherloom out { type nat hook postrouting priority srcnat; }; ' +
+    'add rule ip etherloom out masquerade'
+  const root = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
+  try {
+    const words = [...root, '--net', 'nft', table]
+    await promisify(execFile)('unshare', words, { env: { ...process.env, PATH: path } })
+    const found = root.length === 0 ? 'work' : 'work as root'
+    return { name, ok: true, needed: false, found, advice: '' }
+  } catch (error) {
+    const said = (error as Error & { stderr?: string }).stderr?.trim().split('\n')[0]
+    const advice =
+      'the gateway of a TAP needs nft 1.0, and Linux 5.12 with NAT (modules nft_chain_nat and nft_masq)'
+    return { name, ok: false, needed: false, found: said ?? (error as Error).message, advice }
   }
 }
 

@@ -4,6 +4,7 @@
  * guardian (guardian.ts), which undoes it when it is asked to or when this process is gone.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
@@ -185,12 +186,17 @@ function dnsmasqCommand({ dhcp, dns }: GatewaySettings, { tap, address }: Gatewa
   return [
     'dnsmasq',
     ...['--conf-file=/dev/null', '--keep-in-foreground', '--pid-file=', '--log-facility=-'],
+    ...(isOnlyUser() ? ['--user=', '--group='] : []),
     ...[`--interface=${tap}`, '--except-interface=lo', '--bind-interfaces'],
     ...(dhcp === false ? [] : dhcpWords(dhcp, address)),
     ...(dns === false ? ['--port=0'] : []),
     ...(Array.isArray(dns) ? ['--no-resolv', ...dns.map((server) => `--server=${server}`)] : []),
   ]
 }
+
+/** Whether this user namespace knows no other user, so that dnsmasq cannot become one, as it does by itself. */
+const isOnlyUser = (): boolean =>
+  /^\s*0\s+\d+\s+1$/.test(readFileSync('/proc/self/uid_map', 'utf8').trimEnd())
 
 function dhcpWords(dhcp: true | { from: string; to: string }, address: string): string[] {
   const subnet = parseSubnet(address)
