@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { importFiles, recognise, type Imported } from '../../lib/topology/import/index.js'
+import { tmesh } from '../../lib/topology/import/tmesh.js'
 import { inspectTopology } from '../../lib/topology/load.js'
 
 /** Imports texts as the files of machines, by their names. */
@@ -115,6 +116,79 @@ describe('tmesh files', () => {
     })
   })
 
+  describe('lead away', () => {
+    /** The ports of each hub that machines become, before they are checked as a topology. */
+    async function portsOf(machines: Record<string, string>): Promise<Record<string, unknown>> {
+      const files = Object.entries(machines).map(([name, text]) => ({ file: `${name}.tmesh`, text }))
+      const { topology, problems } = await tmesh.convert(files)
+      expect(problems).to.deep.equal([])
+      const { fabrics } = topology as { fabrics: Record<string, { ports: unknown }> }
+      return Object.fromEntries(Object.entries(fabrics).map(([name, { ports }]) => [name, ports]))
+    }
+    const link = 'tme/host/openvpn/socket/link --dev tap'
+    const tap1 = 'tap1: tme/host/tun/tap inet 10.0.77.1 netmask 255.255.255.0 nat none'
+
+    it('by links of the trunk: UDP ports; the machine at the other end keeps its own', async () => {
+      const machines = {
+        a: machine(
+          tap1,
+          `link2 at tap1: ${link} --local 192.168.0.1 --remote 192.168.0.2 --proto tcp-server`,
+        ),
+        b: machine(
+          `link3: ${link} --local 192.168.0.1 --lport 1195 --remote 192.168.0.3 --ping 10`,
+          'bpf1 at le0: tme/host/bsd/bpf interface tap0',
+          'bpf2 at link3: tme/host/bsd/bpf interface tap0',
+        ),
+        c: machine(`link4 at le0: ${link} --remote 192.168.0.1 --proto tcp-client`),
+        d: machine(`link5 at le0: ${link} --remote 192.168.0.1 1195`),
+      }
+      expect(await portsOf(machines)).to.deep.equal({
+        tap0: {
+          host: { tap: 'tap0-host', addresses: ['10.0.77.1/24'] },
+          tap0: { tap: 'tap0' },
+          link2: { udp: '192.168.0.1:1194', remote: '192.168.0.2:1194' },
+          link3: { udp: '192.168.0.1:1195', remote: '192.168.0.3:1194', keepAlive: '10s' },
+        },
+      })
+      expect(await notesOf(machines)).to.include.members([
+        'a:4 --proto tcp-server is UDP here: give the emulator at the other end --proto udp',
+        "c:3 stays in its file: it speaks to 'link2' (a.tmesh:4)",
+        "d:3 stays in its file: it speaks to 'link3' (b.tmesh:3)",
+      ])
+    })
+
+    it('by the link of a machine alone: the far end that it speaks to', async () => {
+      const own = `link5 at le0: ${link} --local 127.0.0.1 --lport 1196 --remote 127.0.0.1 1195`
+      expect(await portsOf({ d: machine(own) })).to.deep.equal({
+        d: { d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196' } },
+      })
+      expect(await portsOf({ a: machine(tap1), d: machine(own) })).to.deep.equal({
+        tap0: {
+          host: { tap: 'tap0', addresses: ['10.0.77.1/24'] },
+          d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196' },
+        },
+      })
+    })
+
+    it('by addresses of IPv6, in quotes', async () => {
+      const own = `link5 at le0: ${link} --remote "fd00::1"`
+      expect(await portsOf({ d: machine(own) })).to.deep.equal({ d: { d: { udp: '[fd00::1]:1194' } } })
+    })
+
+    it('with a delay: a TAP of the machine, which has it', async () => {
+      const sun2 =
+        'mie0: tme/machine/sun2; ie0 at mie0: tme/ic/i82586; bpf1 at ie0: tme/host/bsd/bpf delay 10000'
+      expect(await portsOf({ sun2 })).to.deep.equal({ sun2: { sun2: { tap: 'sun2', delay: '10ms' } } })
+      const { notes } = await tmesh.convert([{ file: 'sun2.tmesh', text: sun2 }])
+      expect(lines(notes)).to.include(
+        'sun2:1 a port of its own; write: bpf1 at ie0: tme/host/bsd/bpf interface sun2',
+      )
+      const { tapA: ports } = await portsOf({ a: tapA, b: machine(`${onTapA} delay 500`) })
+      expect(ports).to.deep.include({ b: { tap: 'b', delay: '500us' } })
+      expect(ports).to.have.nested.property('host.tap', 'tapA')
+    })
+  })
+
   describe('are read as tmesh reads them', () => {
     it('with comments, semicolons, quotes and the word connect', async () => {
       const text = `a: tme/ic/am7990; tap0: "tme/host/tun/tap" interface "tap#1" # one: two\nconnect tap0 at a\r\n`
@@ -222,6 +296,21 @@ describe('tmesh files', () => {
         'a second connection',
         `${machine(tapA)}\ntap0 at le0\ntap0 at tap0`,
         "5:1 'tap0' is connected with 'le0' already and cannot be with 'tap0' too",
+      ],
+      [
+        'a link to nowhere',
+        machine('l at le0: tme/host/openvpn/socket/link --dev tap'),
+        "3:1 'l' has no --remote, so there is no address for the port that it speaks to",
+      ],
+      [
+        'a link of packets',
+        machine('l at le0: tme/host/openvpn/socket/link --dev tun'),
+        '3:46 --dev must be tap: a link carries Ethernet frames',
+      ],
+      [
+        'a port that is none',
+        machine('l at le0: tme/host/openvpn/socket/link --lport 0'),
+        '3:48 --lport needs a port from 1 to 65535',
       ],
       ['an argument without value', 'a: tme/host/tun/tap inet', "1:21 'inet' of 'a' needs a value"],
       ['no address', 'a: tme/host/tun/tap inet 10.0.0', "1:26 '10.0.0' is no IPv4 address"],

@@ -5,7 +5,7 @@
  * As in tmesh, names belong to one file, an element must be there before another is connected with it, and a network
  * element has one connection, which may be with itself.
  */
-import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import type { FileProblem } from '../load.js'
 import type { Connection, Word } from './tmesh-grammar.js'
 
@@ -231,8 +231,8 @@ export function readLink(element: Element, findings: Findings): Link {
       return 1194
     }
     const address = (): string => {
-      if (value && isIP(value.text) > 0) return value.text
-      findings.problem(file, value ?? option, `${option.text} needs an IP address; names are not looked up`)
+      if (value && (isIPv6(value.text) || /^[\w.-]+$/.test(value.text))) return value.text
+      findings.problem(file, value ?? option, `${option.text} needs an address`)
       return '0.0.0.0'
     }
     switch (option.text) {
