@@ -42,6 +42,7 @@ export { SinkPort, type SinkPortOptions } from './ports/sink.js'
 export { SocketPort, type Framing, type SocketPortOptions } from './ports/socket.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
+export type { InheritedSocket, Spawned, SpawnOptions } from './spawn.js'
 export {
   dropReasons,
   type DropReason,
