@@ -13,6 +13,7 @@ import { PolicyRecords } from './policy-records.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
+import { SocketServer, type ListenOptions } from './ports/socket-server.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
 import { Timeline, type TimelineEntry } from './timeline.js'
 
@@ -51,6 +52,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   readonly #portLimit: number
   readonly #attaching = new Set<Promise<void>>()
   readonly #timelines = new Set<Timeline>()
+  readonly #servers = new Set<SocketServer>()
   #closing: Promise<void> | undefined
   #closed = false
   #referenced = true
@@ -180,6 +182,21 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   async detach(port: Port | string): Promise<void> {
     this.#open()
     await this.#release(this.port(port))
+  }
+
+  /**
+   * Listens at a socket: each peer that connects becomes a port, a SocketPort, and is detached when it goes. For trunks
+   * of several processes that meet at one path. Ends with the fabric at the latest.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; ERR_ETHERLOOM_DEVICE for a path or
+   *   address that is in use; ERR_ETHERLOOM_STATE on a virtual clock
+   */
+  async listen(options: ListenOptions): Promise<SocketServer> {
+    this.#open()
+    const server = await SocketServer.open(this, options)
+    this.#servers.add(server)
+    if (this.#closed || this.#closing) server.stop()
+    return server
   }
 
   /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
@@ -372,6 +389,11 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /** @internal */
+  forgetServer(server: SocketServer): void {
+    this.#servers.delete(server)
+  }
+
+  /** @internal */
   pathStats(from: Port, to: Port): PathStats {
     const words = native(() => this.engine.native.pathStats(this.port(from).id, this.port(to).id))
     return words ? readPathStats(words) : noPathStats()
@@ -387,6 +409,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     if (this.#closed) return
     this.#closed = true
     this.#stopTimelines()
+    this.#stopServers()
     for (const port of this.#ports.values()) port.left()
     this.#ports.clear()
     this.#seats.clear()
@@ -418,8 +441,13 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     for (const timeline of [...this.#timelines]) timeline.stop()
   }
 
+  #stopServers(): void {
+    for (const server of [...this.#servers]) server.stop()
+  }
+
   async #end(): Promise<void> {
     this.#stopTimelines()
+    this.#stopServers()
     await Promise.allSettled(this.#attaching)
     await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
     if (this.#closed) return // with its engine, meanwhile

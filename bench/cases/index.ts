@@ -15,6 +15,7 @@ import { rate } from './rate.js'
 import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
+import { trunkLong, trunkShort } from './trunk.js'
 
 export const cases: readonly Case[] = [
   generator,
@@ -22,6 +23,8 @@ export const cases: readonly Case[] = [
   tapToTap,
   tapToTapLong,
   packet,
+  trunkShort,
+  trunkLong,
   flood,
   allToAll,
   manyPorts,

@@ -1,7 +1,7 @@
 // The process that bench/peers/etherloom.ts measures, built to plain JavaScript: joins devices by a fabric until SIGTERM,
 // and then prints the fabric's counters.
 
-import { Hub, MemoryPort, PacketPort, Switch, TapPort, type Port } from 'etherloom'
+import { Hub, MemoryPort, PacketPort, SocketPort, Switch, TapPort, type Port } from 'etherloom'
 import { configuration, readyUntilStopped, state } from './statement.js'
 
 /** The only argument, as JSON. */
@@ -14,21 +14,18 @@ export interface EtherloomConfig {
    * them, its frames would leave by the same ports.
    */
   rules: number
-  ports: { kind: 'tap' | 'packet'; interface: string; namespace: string }[]
+  ports: (
+    | { kind: 'tap' | 'packet'; interface: string; namespace: string }
+    | { kind: 'socket'; socket: string; role: 'connect' | 'listen' }
+  )[]
 }
 
 const config = configuration() as EtherloomConfig
 const fabric = config.fabric === 'hub' ? new Hub({ forwarding: 'deny' }) : new Switch()
 try {
   const ports: Port[] = []
-  for (const [index, { kind, interface: device, namespace }] of config.ports.entries()) {
-    const name = `device${index}`
-    const port =
-      kind === 'tap'
-        ? new TapPort({ name: device, as: name, namespace })
-        : new PacketPort({ interface: device, name, namespace })
-    ports.push(await fabric.attach(port))
-  }
+  for (const [index, given] of config.ports.entries())
+    ports.push(await fabric.attach(makePort(`device${index}`, given)))
   if (fabric instanceof Hub) await allowFirstToOthers(fabric, ports, config.rules)
   await readyUntilStopped()
   const { paths, ...counters } = fabric.stats()
@@ -36,6 +33,17 @@ try {
   state({ ...counters, paths: busy })
 } finally {
   await fabric.close()
+}
+
+function makePort(name: string, given: EtherloomConfig['ports'][number]): Port {
+  if (given.kind === 'socket') {
+    const { kind: _, ...options } = given
+    return new SocketPort({ name, ...options })
+  }
+  const { interface: device, namespace } = given
+  return given.kind === 'tap'
+    ? new TapPort({ name: device, as: name, namespace })
+    : new PacketPort({ interface: device, name, namespace })
 }
 
 /** In one transaction, and what is needed last. */

@@ -18,7 +18,9 @@ import type { Applied } from '../policy.js'
 import type { Port } from '../port.js'
 import { PacketPort } from '../ports/packet.js'
 import { PatchPort } from '../ports/patch.js'
+import { SocketPort } from '../ports/socket.js'
 import { TapPort } from '../ports/tap.js'
+import { UdpPort } from '../ports/udp.js'
 import { Switch } from '../switch.js'
 import type { Timeline, TimelineStep } from '../timeline.js'
 import { Wire } from '../wire.js'
@@ -268,6 +270,14 @@ export class Network extends EventEmitter<NetworkEvents> {
     if (plan.kind === 'packet') {
       const { kind: _, ...options } = plan
       return new PacketPort({ name, ...options })
+    }
+    if (plan.kind === 'socket') {
+      const { kind: _, ...options } = plan
+      return new SocketPort({ name, ...options })
+    }
+    if (plan.kind === 'udp') {
+      const { kind: _, ...options } = plan
+      return new UdpPort({ name, ...options })
     }
     const { kind: _, host, interface: interfaceName, ...options } = plan
     const namespace = host === undefined ? undefined : this.#hosts.get(host)

@@ -7,6 +7,8 @@ import { compileFilter, type Match } from '../filters/index.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
+import { SocketPort } from '../ports/socket.js'
+import { UdpPort } from '../ports/udp.js'
 import { checkEntry } from '../timeline.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
@@ -58,7 +60,25 @@ export interface PatchPlan {
   peer: PortReference
 }
 
-export type PortPlan = TapPlan | PacketPlan | PatchPlan
+export interface SocketPlan {
+  kind: 'socket'
+  socket: string
+  role?: 'connect' | 'listen'
+  framing?: 'stream' | 'datagram' | 'seqpacket'
+  local?: string
+  mode?: number
+  frameLimit?: number
+}
+
+export interface UdpPlan {
+  kind: 'udp'
+  local: string
+  remote?: string
+  keepAlive?: Duration
+  frameLimit?: number
+}
+
+export type PortPlan = TapPlan | PacketPlan | PatchPlan | SocketPlan | UdpPlan
 
 export interface PortReference {
   fabric: string
@@ -123,6 +143,11 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       }
       if ('packet' in given)
         check(() => given.filter && compileFilter(given.filter), [...place, 'filter'], complain)
+      if ('socket' in given) check(() => new SocketPort({ name: port, ...given }), place, complain)
+      if ('udp' in given) {
+        const { udp: local, ...options } = given
+        check(() => new UdpPort({ name: port, local, ...options }), place, complain)
+      }
       ports.set(port, planPort(given, interfaces.get(given) ?? ''))
     }
     if (fabric.kind === 'wire' && ports.size !== 2)
@@ -163,6 +188,11 @@ function planPort(given: TopologyPort, interfaceName: string): PortPlan {
   if ('packet' in given) {
     const { packet, ...options } = given
     return { kind: 'packet', interface: packet, ...options }
+  }
+  if ('socket' in given) return { kind: 'socket', ...given }
+  if ('udp' in given) {
+    const { udp, ...options } = given
+    return { kind: 'udp', local: udp, ...options }
   }
   if ('tap' in given) {
     const { tap, addresses = [], ...options } = given
@@ -367,6 +397,14 @@ function portOf(plan: PortPlan): TopologyPort {
     case 'packet': {
       const { kind: _, interface: packet, ...options } = plan
       return { packet, ...options }
+    }
+    case 'socket': {
+      const { kind: _, ...options } = plan
+      return options
+    }
+    case 'udp': {
+      const { kind: _, local: udp, ...options } = plan
+      return { udp, ...options }
     }
     case 'tap': {
       const { kind: _, host, interface: name, addresses, ...options } = plan

@@ -16,8 +16,8 @@ import type { TopologyPolicy } from './schema.js'
 export interface PortRow {
   fabric: string
   port: string
-  kind: 'tap' | 'packet' | 'patch'
-  /** Where the port leads: an interface (of a host), or a port of another fabric. */
+  kind: PortPlan['kind']
+  /** Where the port leads: an interface (of a host), a port of another fabric, or a socket. */
   leadsTo: string
   state: string
   carrier: 'on' | 'off'
@@ -146,6 +146,8 @@ function deviceOf(port: Port, { engine }: Network): Pick<PortRow, 'method' | 'qu
 
 function destination(plan: PortPlan): string {
   if (plan.kind === 'patch') return `${plan.peer.fabric}.${plan.peer.port}`
+  if (plan.kind === 'socket') return plan.socket
+  if (plan.kind === 'udp') return plan.remote ?? plan.local
   return plan.kind === 'tap' && plan.host !== undefined ? `${plan.host}:${plan.interface}` : plan.interface
 }
 

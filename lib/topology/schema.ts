@@ -6,7 +6,7 @@
  * What a single value cannot show, such as names that must exist, is checked in plan.ts.
  */
 import { z } from 'zod'
-import { interfaceAddress } from '../addresses.js'
+import { inetPlace, interfaceAddress, socketPlace } from '../addresses.js'
 import { gatewayInterface, ipv4Address } from '../gateway/options.js'
 import { correlation, isMapping } from '../impairments/chance.js'
 import { delayTableNames } from '../lines/delay-tables.js'
@@ -616,7 +616,43 @@ const patchPort = z.strictObject({
     },
   ),
 })
-const portSchema = z.union([hostPort, tapPort, packetPort, patchPort], { error: seeBranches })
+const socketAddress = (description: string): z.ZodType<string> =>
+  leaf('string', socketPlace, { description, examples: ['/run/lab.sock', '127.0.0.1:5000', '[::1]:5000'] })
+const inetAddress = (description: string): z.ZodType<string> =>
+  leaf('string', inetPlace, { description, examples: ['127.0.0.1:5000', '[::1]:5000'] })
+const frameLimit = (max: number): z.ZodType<number> =>
+  wholeNumber(64, max, 'bytes', { description: 'Bytes of the longest frame that passes.', default: max })
+const socketPort = z.strictObject({
+  socket: socketAddress('A Unix socket by its path, or a TCP one by its address, that leads to a peer.'),
+  role: choice(['connect', 'listen'], {
+    description: 'Whether to connect to who listens there, or to listen and take one peer at a time.',
+    default: 'connect',
+  }).exactOptional(),
+  framing: choice(['stream', 'datagram', 'seqpacket'], {
+    description:
+      'How frames stand in the socket: behind their lengths in a stream, or one in each datagram or message.',
+    default: 'stream',
+  }).exactOptional(),
+  local: socketAddress(
+    'Path of our own to which the other end sends, with connect and datagram.',
+  ).exactOptional(),
+  mode: wholeNumber(0, 0o777, undefined, {
+    description: 'Rights of a path that is made here, as 0o660. Default: of our own user only.',
+    default: 0o600,
+  }).exactOptional(),
+  frameLimit: frameLimit(69_632).exactOptional(),
+})
+const udpPort = z.strictObject({
+  udp: inetAddress('Address to which the peer sends one frame per UDP datagram.'),
+  remote: inetAddress('Address of the peer. Default: the first that sends a frame.').exactOptional(),
+  keepAlive: duration(
+    'How often to send what OpenVPN does to keep a connection alive, when there is nothing else. Default: never.',
+  ).exactOptional(),
+  frameLimit: frameLimit(65_507).exactOptional(),
+})
+const portSchema = z.union([hostPort, tapPort, packetPort, patchPort, socketPort, udpPort], {
+  error: seeBranches,
+})
 
 const fabricShape = {
   forwarding: choice(['allow', 'deny'], {

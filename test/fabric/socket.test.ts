@@ -335,6 +335,62 @@ describe('SocketPort', function () {
     expect(port.state).to.equal('down')
   })
 
+  it('makes a port for each peer that comes to one path, and takes it away with the peer', async () => {
+    const hub = makeHub()
+    const server = await hub.listen({ socket: path, name: 'slave%d' })
+    const slaves = await Promise.all(
+      [0, 1, 2].map(async () => {
+        const fabric = makeHub()
+        const [station] = await join(fabric, 'station')
+        const trunk = await fabric.attach(new SocketPort({ socket: path, name: 'trunk' }))
+        return { fabric, station, trunk }
+      }),
+    )
+    await until(() => server.ports.length === 3 && server.ports.every(({ state }) => state === 'up'))
+    expect([...hub.ports.keys()].sort()).to.deep.equal(['slave0', 'slave1', 'slave2'])
+    for (const [index, { station }] of slaves.entries()) {
+      station.send(frame({ tag: index }))
+      for (const other of slaves)
+        if (other.station !== station) expect((await receive(other.station, 1))[0]!.tag).to.equal(index)
+    }
+    const gone = once(server, 'disconnect')
+    await slaves[1]!.fabric.close()
+    const [port] = (await gone) as [SocketPort]
+    expect([port.state, hub.ports.has(port.name), hub.ports.size]).to.deep.equal(['detached', false, 2])
+    slaves[0]!.station.send(frame({ tag: 9 }))
+    expect((await receive(slaves[2]!.station, 1))[0]!.tag).to.equal(9)
+
+    const came = once(server, 'connect')
+    await dial()
+    expect(((await came) as [SocketPort])[0].name, 'the free name').to.equal(port.name)
+    await server.close()
+    expect([hub.ports.size, existsSync(path)]).to.deep.equal([0, false])
+    await until(() => slaves[0]!.trunk.state === 'down')
+
+    await hub.listen({ socket: path })
+    await until(() => slaves[0]!.trunk.state === 'up')
+    await hub.close()
+    expect(existsSync(path)).to.equal(false)
+    expect((await refusal(makeHub().listen({ socket: path, name: 'same' }))).message).to.contain(
+      "must be a name with one '%d', such as 'peer%d'",
+    )
+  })
+
+  it('lets as many peers in as are allowed; the next waits until one goes', async () => {
+    const hub = makeHub()
+    const server = await hub.listen({ socket: path, peers: 1 })
+    const came = once(server, 'connect')
+    const first = await dial()
+    await came
+    const second = await dial()
+    const next = once(server, 'connect')
+    expect(server.ports.length).to.equal(1)
+    first.destroy()
+    await next
+    expect(server.ports.length).to.equal(1)
+    second.destroy()
+  })
+
   it('refuses what cannot be', async () => {
     const messages: [SocketPortOptions, string][] = [
       [{}, "option 'socket' of SocketPort is required, or 'fd'"],

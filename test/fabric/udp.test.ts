@@ -116,9 +116,7 @@ describe('UdpPort', function () {
     const hub = makeHub()
     const [reader] = await join(hub, 'reader')
     const peer = await open('127.0.0.1')
-    const udp = await hub.attach(
-      new UdpPort({ local: '127.0.0.1:0', remote: text(peer), frameLimit: 100 }),
-    )
+    const udp = await hub.attach(new UdpPort({ local: '127.0.0.1:0', remote: text(peer), frameLimit: 100 }))
     peer.send(frame({ length: 101 }), portOf(udp))
     peer.send(frame({ length: 5000 }), portOf(udp))
     reader.send(frame({ length: 101 }))

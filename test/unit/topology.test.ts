@@ -116,7 +116,10 @@ describe('topology files', () => {
       [withPort('{ hots: red }'), "5:14 unknown key 'hots'; did you mean 'host'?"],
       [withPort('{ tap: t, direction: in }'), "5:22 'direction' does not go with the other keys here"],
       [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
-      [withPort('{ mtu: 1500 }'), "5:12 'red' must have 'host' or 'tap' or 'packet' or 'patch'"],
+      [
+        withPort('{ mtu: 1500 }'),
+        "5:12 'red' must have 'host' or 'tap' or 'packet' or 'patch' or 'socket' or 'udp'",
+      ],
       [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
       [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],
       [withPath('{ between: [red, green], to: red }'), "7:38 'to' does not go with the other keys here"],
@@ -141,6 +144,14 @@ describe('topology files', () => {
       [
         withPort('{ tap: t, queues: 2 }'),
         "5:30 'queues' must be at most the number of workers, which is 1, not 2",
+      ],
+      [
+        withPort('{ socket: here }'),
+        "5:22 'socket' must be a path of at most 107 bytes such as '/run/lab.sock', or an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not 'here'",
+      ],
+      [
+        withPort('{ udp: "127.0.0.1" }'),
+        "5:19 'udp' must be an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not '127.0.0.1'",
       ],
       [withPort('{ packet: p, napi: true }'), "5:25 'napi' does not go with the other keys here"],
       [

@@ -196,6 +196,8 @@ describe('a plan', () => {
             x: { host: 'red', mtu: 9000 },
             n: { packet: 'veth0', direction: 'both' },
             p: { patch: 'b.q' },
+            s: { socket: '/run/lab.sock', role: 'listen', mode: 0o660 },
+            u: { udp: '127.0.0.1:5000', remote: '127.0.0.1:5001', keepAlive: '10s' },
           },
           paths: [
             { between: ['x', 'n'], delay: '5ms', loss: '2%', filter: { etherType: 'arp' } },

@@ -1,6 +1,9 @@
 /** Networks of patch ports, which need no privilege: going over to another topology, and back when that fails. */
 import { expect } from 'chai'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
 import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
@@ -35,6 +38,31 @@ describe('a network', () => {
       ['a', 'two', 'b.two'],
       ['b', 'one', 'a.one'],
       ['b', 'two', 'a.two'],
+    ])
+  })
+
+  it('has ports over sockets, which need no privilege either', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-network-'))
+    keep({
+      close: () => {
+        rmSync(directory, { recursive: true })
+      },
+    })
+    const socket = joinPath(directory, 'lab.sock')
+    const network = await up({
+      fabrics: {
+        a: { kind: 'hub', ports: { listening: { socket, role: 'listen' }, udp: { udp: '127.0.0.1:0' } } },
+        b: { kind: 'hub', ports: { connecting: { socket } } },
+      },
+    })
+    const port = network.fabrics.get('a')!.port('listening')
+    if (port.state !== 'up') await once(port, 'up')
+    expect(
+      reports.ports(network).map(({ port, kind, leadsTo, state }) => [port, kind, leadsTo, state]),
+    ).to.deep.equal([
+      ['listening', 'socket', socket, 'up'],
+      ['udp', 'udp', '127.0.0.1:0', 'up'],
+      ['connecting', 'socket', socket, 'up'],
     ])
   })
 
