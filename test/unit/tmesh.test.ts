@@ -150,6 +150,7 @@ describe('tmesh files', () => {
           link3: { udp: '192.168.0.1:1195', remote: '192.168.0.3:1194', keepAlive: '10s' },
         },
       })
+      await fabricsOf(machines) // which is a valid topology
       expect(await notesOf(machines)).to.include.members([
         'a:4 --proto tcp-server is UDP here: give the emulator at the other end --proto udp',
         "c:3 stays in its file: it speaks to 'link2' (a.tmesh:4)",
