@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
+import type { ImportOptions } from './commands/import.js'
 import { fail, usageError } from './output.js'
 
 const { version } = createRequire(import.meta.url)('etherloom/package.json') as { version: string }
@@ -25,7 +26,7 @@ function buildProgram(): Command {
 
   program
     .command('up')
-    .argument('<file>', 'topology file, YAML or JSON')
+    .argument('<file>', 'topology file, YAML or JSON, or a file that import takes')
     .description('run a topology until Ctrl-C; when it runs already, go over to the changed file')
     .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
     .option('--rootless', 'run in a user and network namespace of its own, without privilege')
@@ -36,11 +37,21 @@ function buildProgram(): Command {
 
   program
     .command('validate')
-    .argument('<file>', 'topology file, YAML or JSON')
+    .argument('<file>', 'topology file, YAML or JSON, or a file that import takes')
     .description('check a topology file without running it')
     .addOption(json)
     .action(async (file: string, options: { json?: boolean }) =>
       run(options, async () => (await import('./commands/validate.js')).validate(file, options)),
+    )
+
+  program
+    .command('import')
+    .argument('<file...>', 'files of another program; several are parts of one network')
+    .description('print files of another program as a topology file, and what became of the rest on stderr')
+    .option('--tmesh', 'they describe machines of TME')
+    .addOption(json)
+    .action(async (files: string[], options: ImportOptions) =>
+      run(options, async () => (await import('./commands/import.js')).importForeign(files, options)),
     )
 
   program

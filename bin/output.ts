@@ -3,6 +3,7 @@
  * Called by every command.
  */
 import { EtherloomError } from '../lib/errors.js'
+import { atPlace, type FileProblem } from '../lib/topology/load.js'
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {
@@ -11,6 +12,11 @@ export function printJson(value: unknown): void {
 
 export function printLine(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+/** Prints notes on a foreign file, which are no results, to stderr. */
+export function printNotes(notes: readonly FileProblem[]): void {
+  for (const note of notes) process.stderr.write(`${atPlace(note)}\n`)
 }
 
 /** Undefined where there is nothing to say. */

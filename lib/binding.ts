@@ -172,6 +172,8 @@ interface Addon {
   finishConnecting(socket: unknown, address: NativeAddress): void
   closeSocket(socket: unknown): void
   discardDevice(device: unknown): void
+  /** Two descriptors, which are the caller's to close. */
+  socketPair(framing: 'stream' | 'datagram' | 'seqpacket'): [number, number]
   interfaceExists(name: string, namespace: unknown): Promise<boolean>
   createNamespace(): Promise<NamespaceHandle>
   openNamespace(pathOrName: string): Promise<NamespaceHandle>

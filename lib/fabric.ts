@@ -12,6 +12,7 @@ import { Path, PathPair, type ChangeOptions } from './path.js'
 import { PolicyRecords } from './policy-records.js'
 import { readPolicy, type Applied, type Policy } from './policy.js'
 import { nameRule, Port } from './port.js'
+import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
 import { SocketServer, type ListenOptions } from './ports/socket-server.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from './stats.js'
 import { Timeline, type TimelineEntry } from './timeline.js'
@@ -164,6 +165,26 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
     this.#settings.set(asked, settings)
     await this.engine.settled(ticket)
+  }
+
+  /**
+   * Starts a program, such as an emulator, with a port of its own: makes a pair of sockets, attaches one end, and lets the
+   * program inherit the other. `words` are its arguments, or make them from what it inherits. When the program ends, the
+   * port is detached; when the port is detached first, the program meets the end of its socket.
+   *
+   * @example
+   * const { program } = await hub.spawn('qemu-system-x86_64', ({ netdev }) => [
+   *   ...netdev('net0'), '-device', 'virtio-net-pci,netdev=net0', 'disk.qcow2',
+   * ])
+   * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED for a program that cannot be started; ERR_ETHERLOOM_OPTION,
+   *   ERR_ETHERLOOM_UNKNOWN_OPTION, and what `attach` throws
+   */
+  async spawn(
+    command: string,
+    words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
+    options: SpawnOptions = {},
+  ): Promise<Spawned> {
+    return spawn(this, command, words, options)
   }
 
   /**

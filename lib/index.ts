@@ -44,6 +44,7 @@ export { SocketServer, type ListenOptions, type SocketServerEvents } from './por
 export { SocketPort, type Framing, type SocketPortOptions } from './ports/socket.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
+export type { InheritedSocket, Spawned, SpawnOptions } from './spawn.js'
 export {
   dropReasons,
   type DropReason,

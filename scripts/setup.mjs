@@ -27,6 +27,10 @@ const library = (name) =>
     (directory) => existsSync(path.join(directory, name)),
   )
 
+/** Whether a kernel for guests is there; it is started by nobody else. */
+const guestKernel = () =>
+  existsSync('/boot') && readdirSync('/boot').some((name) => /^vmlinuz-.*-cloud-amd64$/.test(name))
+
 /** Debian packages by purpose, each with the test for what it is needed for, whoever installed that. */
 const systemPackages = {
   run: [
@@ -46,7 +50,10 @@ const systemPackages = {
     ['nftables', () => command('nft')], // the gateway, like the three that follow
     ['dnsmasq-base', () => command('dnsmasq')],
     ['passt', () => command('passt')],
-    ['busybox', () => command('busybox')], // its udhcpc is a real DHCP client
+    ['busybox-static', () => command('busybox')], // its udhcpc is a real DHCP client; what guests run
+    // Whole machines, with a kernel and programs for them; x86 only.
+    ['qemu-system-x86', () => process.arch !== 'x64' || command('qemu-system-x86_64')],
+    ['linux-image-cloud-amd64', () => process.arch !== 'x64' || guestKernel()],
     ['user-mode-linux', () => process.arch !== 'x64' || command('linux.uml')], // the reference kernel; x86 only
   ],
   lint: [

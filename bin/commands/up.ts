@@ -4,11 +4,11 @@ import { basename, extname } from 'node:path'
 import { ControlClient } from '../../lib/control/client.js'
 import { Instance } from '../../lib/control/instance.js'
 import { EtherloomError } from '../../lib/errors.js'
-import { loadTopology } from '../../lib/topology/load.js'
+import { loadTopology, type FileProblem } from '../../lib/topology/load.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { LiveView } from '../live.js'
-import { printJson, printLine } from '../output.js'
+import { printJson, printLine, printNotes } from '../output.js'
 import { runRootless } from '../rootless.js'
 
 interface UpOptions {
@@ -18,12 +18,14 @@ interface UpOptions {
 }
 
 export async function up(file: string, options: UpOptions): Promise<number> {
-  const topology = await loadTopology(file)
+  const notes: FileProblem[] = []
+  const topology = await loadTopology(file, (note) => notes.push(note))
   const path = await realpath(file)
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
+  if (options.rootless && !running) return runRootless()
+  printNotes(notes)
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
-  if (options.rootless) return runRootless()
   const instance = await Instance.start(name, path, topology)
   await watch(instance, options)
   return 0

@@ -1,5 +1,6 @@
 /**
- * Reads topology files: YAML or JSON text becomes a checked topology, or a list of mistakes with line and column.
+ * Reads topology files: YAML or JSON text becomes a checked topology, or a list of mistakes with line and column. So
+ * does text of a foreign format (import/), which is recognised by its content.
  * Called by the command line and by programs that keep their topology in a file.
  */
 import { readFile } from 'node:fs/promises'
@@ -12,7 +13,7 @@ import type { Topology } from './schema.js'
 
 type Yaml = typeof yaml
 
-/** One mistake in a file; line and column count from 1. */
+/** One mistake in a file, or a note on what became of a line; line and column count from 1. */
 export interface FileProblem {
   file: string
   line: number
@@ -20,14 +21,19 @@ export interface FileProblem {
   message: string
 }
 
+/** Takes a note on a line of a foreign file: what of it is not in the topology, and what to do about that. */
+export type TakeNote = (note: FileProblem) => void
+
+const ignore: TakeNote = () => undefined
+
 /**
- * Reads and checks a topology file (YAML 1.2, of which JSON is a part).
+ * Reads and checks a topology file (YAML 1.2, of which JSON is a part), or a file of a foreign format.
  *
  * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with one line `file:line:column: mistake` per mistake, or when the
  *   file cannot be read.
  */
-export async function loadTopology(file: string): Promise<Topology> {
-  return parseTopology(await readTopologyFile(file), file)
+export async function loadTopology(file: string, note: TakeNote = ignore): Promise<Topology> {
+  return parseTopology(await readTopologyFile(file), file, note)
 }
 
 /** The text of a topology file. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
@@ -44,18 +50,46 @@ export async function readTopologyFile(file: string): Promise<string> {
 }
 
 /** The same for text that is already read; `file` is what messages call it. */
-export async function parseTopology(text: string, file = 'topology'): Promise<Topology> {
-  const { topology, problems } = await inspectTopology(text, file)
+export async function parseTopology(
+  text: string,
+  file = 'topology',
+  note: TakeNote = ignore,
+): Promise<Topology> {
+  const { topology, problems, notes } = await inspectTopology(text, file)
+  notes.forEach(note)
   if (topology !== undefined) return topology
-  const lines = problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`)
-  throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines.join('\n'))
+  throw topologyError(problems)
+}
+
+/** @internal The error for mistakes in files: a line for each. */
+export function topologyError(problems: readonly FileProblem[]): EtherloomError {
+  return new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', problems.map(atPlace).join('\n'))
+}
+
+/** @internal A mistake or note as a line. */
+export const atPlace = ({ file, line, column, message }: FileProblem): string =>
+  `${file}:${line}:${column}: ${message}`
+
+/** What came of a text: a topology or problems, and notes on the lines of a foreign file. */
+export interface Inspected {
+  topology?: Topology
+  problems: FileProblem[]
+  notes: FileProblem[]
 }
 
 /** Checks text and returns what is wrong with it instead of throwing, for tools that show the mistakes. */
-export async function inspectTopology(
-  text: string,
-  file: string,
-): Promise<{ topology?: Topology; problems: FileProblem[] }> {
+export async function inspectTopology(text: string, file: string): Promise<Inspected> {
+  const { ambiguity, importFiles, recognise } = await import('./import/index.js')
+  const could = recognise(text)
+  const [format] = could
+  if (could.length > 1)
+    return { problems: [{ file, line: 1, column: 1, message: ambiguity(could) }], notes: [] }
+  if (format !== undefined && format !== 'topology') return importFiles(format, [{ file, text }])
+  return { ...(await inspectOwn(text, file)), notes: [] }
+}
+
+/** The same for a topology file of our own. */
+async function inspectOwn(text: string, file: string): Promise<Omit<Inspected, 'notes'>> {
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const lineCounter = new yaml.LineCounter()
   const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false })

@@ -8,6 +8,7 @@
 #include "filters/expression.hpp"
 #include "os/packet_socket.hpp"
 #include "os/rtnetlink.hpp"
+#include "os/socket_pair.hpp"
 #include "os/tap.hpp"
 #include "ports/datagram_port.hpp"
 #include "ports/generator_port.hpp"
@@ -434,6 +435,19 @@ Napi::Value verify(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// socketPair(framing) → [fd, fd], which are the caller's to close.
+Napi::Value makeSocketPair(const Napi::CallbackInfo& info) {
+  const std::string framing = info[0].As<Napi::String>().Utf8Value();
+  auto pair = socketPair(framing == "stream"     ? SOCK_STREAM
+                         : framing == "datagram" ? SOCK_DGRAM
+                                                 : SOCK_SEQPACKET);
+  if (!pair) return raise(info.Env(), pair.error());
+  auto numbers = Napi::Array::New(info.Env(), 2);
+  numbers.Set(0U, (*pair)[0].release());
+  numbers.Set(1U, (*pair)[1].release());
+  return numbers;
+}
+
 }  // namespace
 
 void registerDevices(Napi::Env env, Napi::Object exports) {
@@ -459,6 +473,7 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("configureInterface", Napi::Function::New(env, configureInterface));
   exports.Set("compileExpression", Napi::Function::New(env, compile));
   exports.Set("verifyFilter", Napi::Function::New(env, verify));
+  exports.Set("socketPair", Napi::Function::New(env, makeSocketPair));
 }
 
 }  // namespace etherloom
