@@ -139,7 +139,7 @@ describe('movements', () => {
         const listed = pairsAfter(movement)
           .map((pair) => pair.split(':')[0])
           .sort()
-        const places = movement.positions!
+        const places = movement.positions
         const near: string[] = []
         for (let a = 0; a < 60; a++)
           for (let b = a + 1; b < 60; b++)
