@@ -41,8 +41,10 @@ function checkFabric(
   complain: Complain,
 ): void {
   const found = fabrics.get(fabric)
-  if (!found)
-    { complain([...place, 'fabric'], `no fabric '${fabric}'${suggestion(fabric, [...fabrics.keys()])}`); return; }
+  if (!found) {
+    complain([...place, 'fabric'], `no fabric '${fabric}'${suggestion(fabric, [...fabrics.keys()])}`)
+    return
+  }
   if (found.kind === 'wire')
     complain([...place, 'fabric'], `'${fabric}' is a wire; the nodes of a world are on a hub, or have wires`)
   else if (found.options.forwarding !== 'deny')
