@@ -16,6 +16,7 @@ import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
 import { trunkLong, trunkShort } from './trunk.js'
+import { world } from './world.js'
 
 export const cases: readonly Case[] = [
   generator,
@@ -41,4 +42,5 @@ export const cases: readonly Case[] = [
   memoryPort,
   manyWires,
   apply,
+  world,
 ]
