@@ -66,3 +66,21 @@ export { Network, type NetworkApplied, type NetworkEvents } from './topology/net
 export type { Topology } from './topology/schema.js'
 export type { Duration, QueueLimit, Rate, Size } from './units.js'
 export { Wire } from './wire.js'
+export type { GivenDistances } from './world/distances.js'
+export type { LinkChange } from './world/links/links.js'
+export type { NicMaker, WhenDown } from './world/links/wire-links.js'
+export { LogDistanceModel, type LogDistanceModelOptions } from './world/models/log-distance.js'
+export type { LinkQualityModel } from './world/models/model.js'
+export { RangeModel, type RangeModelOptions } from './world/models/range.js'
+export type { WifiModelOptions } from './world/models/wifi.js'
+export { WifiExponentialModel } from './world/models/wifi-exponential.js'
+export { WifiLinearModel } from './world/models/wifi-linear.js'
+export {
+  DistanceMatrices,
+  type DistanceMatricesOptions,
+  type DistanceMatrix,
+} from './world/movements/matrices.js'
+export type { Movement, Surroundings } from './world/movements/movement.js'
+export { RandomWalk, type RandomWalkOptions } from './world/movements/random-walk.js'
+export { RandomWaypoint, type RandomWaypointOptions } from './world/movements/random-waypoint.js'
+export { World, type WorldEvents, type WorldLink, type WorldOptions, type WorldStep } from './world/world.js'

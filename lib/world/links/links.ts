@@ -1,0 +1,50 @@
+/** What carries the links of a world: paths of a hub, or a wire for each. Called by World only. */
+import type { Engine } from '../../engine.js'
+import type { Policy } from '../../policy.js'
+
+/** A link that goes up, goes down, or changes. */
+export interface LinkChange {
+  a: string
+  b: string
+  state: 'up' | 'down' | 'changed'
+  /** Whole metres; -1 out of reach. */
+  distance: number
+  /** Of both paths; null where it is down. */
+  policy: Policy | null
+}
+
+/** The same with the numbers of its nodes, the lesser first. */
+export interface NumberedChange extends LinkChange {
+  first: number
+  second: number
+}
+
+/** What became of changes. */
+export interface Outcome {
+  /** When it is settled, all of them hold for every frame. */
+  ticket: number
+  /** Those that could not be made; everything else is done. */
+  failures: { change: NumberedChange; error: unknown }[]
+}
+
+/** Where a link runs. */
+export interface LinkPlace {
+  fabric: string
+  /** The ports of its two ends, in the order of its nodes. */
+  ports: [a: string, b: string]
+}
+
+export interface Links {
+  readonly engine: Engine
+  /** Names of the nodes; the place is the number. */
+  readonly nodes: readonly string[]
+  /** The nodes whose ports are others than at the last call: what their links had is gone with the old ones. */
+  renewed(): number[]
+  /**
+   * Changes links. Where nothing has to be opened this returns at once, having done it; throws where nothing was done.
+   */
+  change(changes: readonly NumberedChange[]): Outcome | Promise<Outcome>
+  place(first: number, second: number): LinkPlace | undefined
+  /** Takes all of these links down and gives up what was opened for any. */
+  close(up: readonly (readonly [first: number, second: number])[]): Promise<void>
+}

@@ -1,0 +1,33 @@
+/** RangeModel: connected or not, by the distance alone. */
+import { integer, optional, readOptions } from '../../options.js'
+import type { PolicyOptions } from '../../policy.js'
+import { parseRate, type Rate } from '../../units.js'
+import type { LinkQualityModel } from './model.js'
+
+export interface RangeModelOptions {
+  /** Connected below this distance, in metres. 1 to 1000000, default 30. */
+  range?: number
+  /** Of every link, in each direction. Default: no limit. */
+  bandwidth?: Rate
+}
+
+/** Links shorter than the range have the bandwidth and no other limit. MiniWorld's `LinkQualityModelRange`. */
+export class RangeModel implements LinkQualityModel {
+  readonly name = 'range'
+  readonly maxConnectedDistance: number
+  readonly #policy: PolicyOptions
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: RangeModelOptions = {}) {
+    const { range } = readOptions('RangeModel', options, {
+      range: integer(1, 1_000_000, { unit: 'metres', default: 30 }),
+      bandwidth: optional(parseRate),
+    })
+    this.maxConnectedDistance = range - 1
+    this.#policy = options.bandwidth === undefined ? {} : { rate: options.bandwidth }
+  }
+
+  quality(distance: number): PolicyOptions | null {
+    return distance <= this.maxConnectedDistance ? this.#policy : null
+  }
+}

@@ -1,0 +1,20 @@
+/** WifiExponentialModel: every four metres halve the bandwidth and double the delay. */
+import { WifiModel } from './wifi.js'
+
+/**
+ * With k = 2^floor(d / 4): bandwidth B / k and delay k ms, a tenth of it as jitter with correlation 0.25; cut below
+ * 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiExponential`.
+ */
+export class WifiExponentialModel extends WifiModel {
+  readonly name = 'exponential'
+
+  protected bandwidthAt(distance: number): number {
+    return this.bandwidth / factor(distance)
+  }
+
+  protected delayAt(distance: number): number {
+    return factor(distance)
+  }
+}
+
+const factor = (distance: number): number => 2 ** Math.floor(distance / 4)

@@ -1,0 +1,20 @@
+/** WifiLinearModel: the bandwidth falls with the distance, and the delay grows by a millisecond per metre. */
+import { WifiModel } from './wifi.js'
+
+/**
+ * With D = (d + 1) / 2, and 1 where that is less: bandwidth B / D and delay 2 (D - 1) ms, a tenth of it as jitter with
+ * correlation 0.25; cut below 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiLinear`.
+ */
+export class WifiLinearModel extends WifiModel {
+  readonly name = 'linear'
+
+  protected bandwidthAt(distance: number): number {
+    return this.bandwidth / divisor(distance)
+  }
+
+  protected delayAt(distance: number): number {
+    return 2 * (divisor(distance) - 1)
+  }
+}
+
+const divisor = (distance: number): number => Math.max((distance + 1) / 2, 1)

@@ -1,0 +1,44 @@
+/** What the WiFi models share: a bandwidth that falls with the distance, a delay that grows, and where the link ends. */
+import { optional, readOptions } from '../../options.js'
+import type { PolicyOptions } from '../../policy.js'
+import { formatDuration, formatRate, parseRate, type Duration, type Rate } from '../../units.js'
+import { lastDistance, type LinkQualityModel } from './model.js'
+
+export interface WifiModelOptions {
+  /** At distance 0. Default 54Mbit. */
+  bandwidth?: Rate
+}
+
+/** Links of less are cut. */
+const leastBandwidth = 1_000_000
+
+/** A bandwidth in bits per second, and a delay in milliseconds with a tenth of it as jitter, by distance. */
+export abstract class WifiModel implements LinkQualityModel {
+  abstract readonly name: string
+  readonly maxConnectedDistance: number
+  /** Bits per second at distance 0. */
+  protected readonly bandwidth: number
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: WifiModelOptions = {}) {
+    const { bandwidth } = readOptions(new.target.name, options, {
+      bandwidth: optional(parseRate, 54_000_000n),
+    })
+    this.bandwidth = Number(bandwidth)
+    this.maxConnectedDistance = lastDistance((distance) => this.bandwidthAt(distance) >= leastBandwidth)
+  }
+
+  quality(distance: number): PolicyOptions | null {
+    if (distance > this.maxConnectedDistance) return null
+    const rate = formatRate(BigInt(Math.round(this.bandwidthAt(distance)))) as Rate
+    const delay = BigInt(Math.round(this.delayAt(distance) * 1e6))
+    if (delay === 0n) return { rate }
+    const jitter = formatDuration(delay / 10n) as Duration
+    return { rate, delay: formatDuration(delay) as Duration, jitter, delayCorrelation: 0.25 }
+  }
+
+  /** Bits per second. */
+  protected abstract bandwidthAt(distance: number): number
+  /** Milliseconds. */
+  protected abstract delayAt(distance: number): number
+}

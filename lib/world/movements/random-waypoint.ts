@@ -1,0 +1,74 @@
+/** RandomWaypoint: nodes go straight to a place drawn at random, rest, and go on to another. */
+import { optional, readOptions, required } from '../../options.js'
+import { parseDuration, type Duration } from '../../units.js'
+import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
+
+export interface RandomWaypointOptions extends PlaneOptions {
+  /** How long a node rests at each place. Default 0s. */
+  pause?: Duration
+}
+
+/**
+ * The random waypoint model (Johnson, Maltz 1996): a place of the area and a speed, both uniform, a straight way there,
+ * a rest, the next place. A least speed of 0 slows the whole down without end (Yoon, Liu, Noble 2003): nodes that drew
+ * next to nothing never arrive.
+ */
+export class RandomWaypoint extends PlaneMovement {
+  readonly #speed: readonly [number, number]
+  /** In seconds. */
+  readonly #pause: number
+  /** Where each node goes, x and y. */
+  #goals = new Float64Array(0)
+  #speeds = new Float64Array(0)
+  /** Seconds that it still rests. */
+  #rests = new Float64Array(0)
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: RandomWaypointOptions) {
+    const { area, speed, start, pause } = readOptions('RandomWaypoint', options, {
+      ...planeRules,
+      area: required(planeRules.area),
+      pause: optional(parseDuration, 0n),
+    })
+    super('RandomWaypoint', area, start)
+    this.#speed = speed
+    this.#pause = Number(pause) / 1e9
+  }
+
+  protected settle(nodes: number): void {
+    this.#goals = new Float64Array(2 * nodes)
+    this.#speeds = new Float64Array(nodes)
+    this.#rests = new Float64Array(nodes)
+    for (let node = 0; node < nodes; node++) this.#depart(node)
+  }
+
+  protected move(node: number, seconds: number): void {
+    const { positions } = this
+    // A bound, since a small area can be crossed any number of times within a step.
+    for (let left = seconds, legs = 0; left > 0 && legs < 1000; legs++) {
+      const rest = Math.min(this.#rests[node] as number, left)
+      this.#rests[node] = (this.#rests[node] as number) - rest
+      left -= rest
+      if (left <= 0) return
+      const [x, y] = [positions[2 * node] as number, positions[2 * node + 1] as number]
+      const [goalX, goalY] = [this.#goals[2 * node] as number, this.#goals[2 * node + 1] as number]
+      const way = Math.hypot(goalX - x, goalY - y)
+      const reached = (this.#speeds[node] as number) * left
+      if (reached < way) {
+        positions[2 * node] = x + ((goalX - x) * reached) / way
+        positions[2 * node + 1] = y + ((goalY - y) * reached) / way
+        return
+      }
+      positions[2 * node] = goalX
+      positions[2 * node + 1] = goalY
+      left -= reached > 0 ? (left * way) / reached : left
+      this.#rests[node] = this.#pause
+      this.#depart(node)
+    }
+  }
+
+  #depart(node: number): void {
+    this.#goals.set(this.place(), 2 * node)
+    this.#speeds[node] = this.draw(...this.#speed)
+  }
+}
