@@ -166,6 +166,39 @@ describe('the command line', function () {
     })
   })
 
+  describe('import', () => {
+    const machine = 'a: tme/ic/am7990\ntap0: tme/host/tun/tap interface tapA nat none\ntap0 at a\n'
+
+    it('prints a topology file that is valid, and notes on stderr', () => {
+      const tmesh = join(directory, 'sun.tmesh')
+      writeFileSync(tmesh, machine)
+      const { status, stdout, stderr } = etherloom('import', '--tmesh', tmesh)
+      expect(status).to.equal(0)
+      expect(stderr.split('\n').filter((line) => !line.startsWith(`${tmesh}:`))).to.deep.equal([''])
+      writeFileSync(file, stdout)
+      expect(etherloom('validate', file).status).to.equal(0)
+      const json = JSON.parse(etherloom('import', '--json', tmesh).stdout) as Record<string, unknown[]>
+      expect(json.notes).to.have.length(stderr.trim().split('\n').length)
+      expect(etherloom('validate', tmesh)).to.deep.include({
+        status: 0,
+        stdout: `${tmesh}: 1 fabric, 0 hosts: valid\n`,
+        stderr,
+      })
+    })
+
+    it('lists mistakes, and asks for the format of what it does not recognise', () => {
+      writeFileSync(file, `${machine}b at c: tme/ic/x`)
+      const wrong = etherloom('import', file)
+      expect([wrong.status, wrong.stdout]).to.deep.equal([1, ''])
+      expect(wrong.stderr).to.contain(`${file}:4:6: no element 'c' before this line\n`)
+      expect(etherloom('import', 'examples/three-hosts.yaml')).to.deep.include({
+        status: 2,
+        stderr:
+          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh\n',
+      })
+    })
+  })
+
   it('doctor names what this machine has, one JSON object per line', () => {
     const { stdout } = etherloom('doctor', '--json')
     const checks = stdout
