@@ -58,7 +58,7 @@ function buildProgram(): Command {
     .command('show')
     .argument(
       '[what]',
-      'ports, paths, addresses, drops, hosts, timeline, lateness, info or topology',
+      'ports, paths, addresses, drops, hosts, timeline, worlds, links, lateness, info or topology',
       'ports',
     )
     .description('show the state of a running instance')
@@ -105,6 +105,17 @@ function buildProgram(): Command {
     .addOption(json)
     .action(async (port: string, state: string, options: PathFlags) =>
       run(options, async () => (await import('./commands/carrier.js')).carrier(port, state, options)),
+    )
+
+  program
+    .command('step')
+    .argument('[count]', 'how many steps to take, one after another', '1')
+    .description('let the nodes of a world of a running instance move, and its links follow')
+    .option('--world <world>', 'the world; needed when there are several')
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (count: string, options: { world?: string; name?: string; json?: boolean }) =>
+      run(options, async () => (await import('./commands/step.js')).step(count, options)),
     )
 
   program

@@ -91,6 +91,21 @@ export const tables: Tables = {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
   },
+  worlds: {
+    columns: ['WORLD', 'NODES', 'LINKS', 'STEPS', 'BY THEMSELVES'],
+    cells: ({ world, nodes, links, steps, running }) => [world, nodes, links, steps, running ? 'yes' : 'no'],
+  },
+  links: {
+    columns: ['WORLD', 'LINK', 'METRES', 'POLICY', 'FABRIC', 'PORTS'],
+    cells: ({ world, a, b, distance, policy, fabric, ports }) => [
+      world,
+      `${a} <> ${b}`,
+      distance,
+      describePolicy(true, policy),
+      fabric,
+      ports.join(' '),
+    ],
+  },
   timeline: {
     columns: ['FABRIC', 'ENTRY', 'STEPS', 'NEXT AT', 'ERROR'],
     cells: ({ fabric, entry, taken, next, error }) => [fabric, entry, taken, next ?? '-', error ?? '-'],

@@ -75,6 +75,7 @@ export { RangeModel, type RangeModelOptions } from './world/models/range.js'
 export type { WifiModelOptions } from './world/models/wifi.js'
 export { WifiExponentialModel } from './world/models/wifi-exponential.js'
 export { WifiLinearModel } from './world/models/wifi-linear.js'
+export { CoreTopologies, type CoreTopologiesOptions } from './world/movements/core-topologies.js'
 export {
   DistanceMatrices,
   type DistanceMatricesOptions,

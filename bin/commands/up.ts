@@ -7,6 +7,7 @@ import { EtherloomError } from '../../lib/errors.js'
 import { loadTopology, type FileProblem } from '../../lib/topology/load.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
+import { describeStep } from './step.js'
 import { LiveView } from '../live.js'
 import { printJson, printLine, printNotes } from '../output.js'
 import { runRootless } from '../rootless.js'
@@ -101,6 +102,13 @@ async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
   })
   network.on('timeline:error', ({ fabric, error }) =>
     tell({ event: 'timeline:error', fabric, error: error.message }, error.message),
+  )
+  network.on('world:step', ({ links, ...step }) => {
+    if (json) printJson({ event: 'step', ...step, links })
+    else if (links.length > 0 || step.overrun) tell({ event: 'step' }, describeStep(step))
+  })
+  network.on('world:error', ({ world, error }) =>
+    tell({ event: 'world:error', world, error: error.message }, `${world}: ${error.message}`),
   )
   network.on('address:moved', ({ fabric, address, vlan, from, to }) =>
     tell(

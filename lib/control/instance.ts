@@ -113,6 +113,10 @@ function handlersOf(instance: Promise<Instance>): Handlers {
       if (captures.size > keptCaptures) captures.delete(captures.keys().next().value ?? number)
       return capture.stats()
     },
+    step: async ({ world, count }) => {
+      const steps = await (await instance).network.step(count, world)
+      return steps.map(({ links: _, ...step }) => step)
+    },
     apply: async ({ topology }) => (await instance).network.apply(topology),
     down: async () => {
       const running = await instance

@@ -9,6 +9,7 @@ import type { Applied } from '../policy.js'
 import type { NetworkApplied } from '../topology/network.js'
 import type { Reports } from '../topology/report.js'
 import type { Topology, TopologyPolicy } from '../topology/schema.js'
+import type { WorldStep } from '../world/world.js'
 
 /** Who answers. */
 export interface InstanceInfo {
@@ -22,6 +23,9 @@ export interface InstanceInfo {
   /** What its workers speak to the kernel with. */
   io: string
 }
+
+/** A step of a world, without its links. */
+export type StepTaken = { world: string } & Omit<WorldStep, 'links'>
 
 type NoParameters = Record<string, never>
 
@@ -43,6 +47,8 @@ export interface ControlMethods {
   /** Takes a port's carrier away, or gives it back. */
   carrier: (params: { port: string; fabric?: string; on: boolean }) => null
   apply: (params: { topology: Topology }) => NetworkApplied
+  /** Takes steps of a world, by default one; its name can be left out where there is one only. */
+  step: (params: { world?: string; count?: number }) => StepTaken[]
   /** Records a port, or a path when `to` is given, into a socket that the caller listens on. */
   capture: (params: {
     from: string

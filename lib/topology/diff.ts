@@ -7,10 +7,12 @@
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, and so is one whose fabric or
  * whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
+ * A world ends and begins anew when it differs, or one of its nodes' ports.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
-import type { TopologyTimelineEntry } from './schema.js'
+import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
+import { nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */
 export interface PathChange {
@@ -26,6 +28,7 @@ export type Change =
   | { do: 'create' | 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
+  | { do: 'end' | 'begin'; world: string; plan: TopologyWorld }
 
 /** The ordered changes from one plan to the other; none when they mean the same. */
 export function diff(before: Plan, after: Plan): Change[] {
@@ -40,8 +43,10 @@ export function diff(before: Plan, after: Plan): Change[] {
     const plan = portIn(after, end)
     return isKept(end) && (plan?.kind !== 'patch' || isKept(plan.peer))
   }
+  const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
     ...timelineChanges(before, after, keptFabrics, 'stop'),
+    ...worldChanges(before, staysWorld, 'end'),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
@@ -50,6 +55,7 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...fabricChanges(after, keptFabrics, 'open'),
     ...portChanges(after, staysAttached, 'attach', 'patch'),
     ...pathChanges(before, after, staysAttached),
+    ...worldChanges(after, staysWorld, 'begin'),
     ...[...before.hosts]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
@@ -68,6 +74,21 @@ function timelineChanges(
     const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
     return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
   })
+}
+
+/** Whether a world can go on: it is the same, and so is all that it stands on. */
+function sameWorld(name: string, before: Plan, after: Plan, stays: (end: PortReference) => boolean): boolean {
+  const [old, now] = [before.worlds.get(name), after.worlds.get(name)]
+  if (!old || !now || !isDeepStrictEqual(old, now)) return false
+  if ('wires' in now)
+    return Object.values(now.wires).every((nic) => !('host' in nic) || before.hosts.has(nic.host))
+  const nodes = nodesOf(now, after)
+  const same = isDeepStrictEqual(nodes, nodesOf(old, before))
+  return same && nodes.every((port) => stays({ fabric: now.fabric, port }))
+}
+
+function worldChanges({ worlds }: Plan, stays: (name: string) => boolean, verb: 'end' | 'begin'): Change[] {
+  return [...worlds].flatMap(([world, plan]) => (stays(world) ? [] : [{ do: verb, world, plan }]))
 }
 
 function portIn(plan: Plan, { fabric, port }: PortReference): PortPlan | undefined {

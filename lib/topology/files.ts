@@ -2,7 +2,7 @@
  * Files that policies name. Called when a topology file or the words of a command have been read, before policies are.
  */
 import path from 'node:path'
-import type { Topology, TopologyPolicy } from './schema.js'
+import type { Topology, TopologyPolicy, TopologyWorld } from './schema.js'
 
 /** The policy with the files that it names taken as relative to `folder`. */
 export function policyIn<Policy extends TopologyPolicy>(folder: string, policy: Policy): Policy {
@@ -20,7 +20,21 @@ export function topologyIn(folder: string, topology: Topology): Topology {
     name,
     fabric.paths ? { ...fabric, paths: fabric.paths.map((entry) => policyIn(folder, entry)) } : fabric,
   ])
-  return { ...topology, fabrics: Object.fromEntries(fabrics) as Topology['fabrics'] }
+  const located = { ...topology, fabrics: Object.fromEntries(fabrics) as Topology['fabrics'] }
+  if (topology.worlds === undefined) return located
+  const worlds = Object.entries(topology.worlds).map(([name, world]) => [name, worldIn(folder, world)])
+  return { ...located, worlds: Object.fromEntries(worlds) as Topology['worlds'] & object }
+}
+
+function worldIn(folder: string, world: TopologyWorld): TopologyWorld {
+  const { movement } = world
+  if (movement === undefined || !('core' in movement)) return world
+  const core = movement.core.map((entry) =>
+    typeof entry === 'string'
+      ? path.resolve(folder, entry)
+      : { ...entry, file: path.resolve(folder, entry.file) },
+  )
+  return { ...world, movement: { ...movement, core } }
 }
 
 function namesFile<Value>(value: Value): value is Extract<Value, { file: string }> {

@@ -9,7 +9,7 @@ import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import type { Capture, CaptureOptions } from '../capture/capture.js'
 import { Engine } from '../engine.js'
-import { EtherloomError } from '../errors.js'
+import { EtherloomError, locate } from '../errors.js'
 import type { Fabric } from '../fabric.js'
 import { Hub } from '../hub.js'
 import { Namespace } from '../namespace.js'
@@ -22,11 +22,13 @@ import { TapPort } from '../ports/tap.js'
 import { Switch } from '../switch.js'
 import type { Timeline, TimelineStep } from '../timeline.js'
 import { Wire } from '../wire.js'
+import { World, type WorldStep } from '../world/world.js'
 import type { Problem } from './check.js'
 import { diff, type Change, type PathChange } from './diff.js'
 import { emptyPlan, pathKey, topologyOf } from './plan.js'
+import { nicPlan, nodesOf, worldOptions } from './worlds.js'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference } from './plan.js'
-import type { Topology, TopologyPolicy } from './schema.js'
+import type { Topology, TopologyPolicy, TopologyWorld } from './schema.js'
 
 /** What its fabrics report, with their names. */
 export interface NetworkEvents {
@@ -40,6 +42,10 @@ export interface NetworkEvents {
   timeline: [{ fabric: string } & TimelineStep]
   /** A timeline could not take a step; everything else goes on. */
   'timeline:error': [{ fabric: string; error: EtherloomError }]
+  /** A world has taken a step. */
+  'world:step': [{ world: string } & WorldStep]
+  /** A world could not take an automatic step, or its hook failed; everything else goes on. */
+  'world:error': [{ world: string; error: EtherloomError }]
 }
 
 /** What applying a topology did: counts of paths, and each step in words. */
@@ -55,6 +61,9 @@ export class Network extends EventEmitter<NetworkEvents> {
   readonly #hosts = new Map<string, Namespace>()
   readonly #fabrics = new Map<string, Fabric>()
   readonly #timelines = new Map<string, Timeline>()
+  readonly #worlds = new Map<string, World>()
+  /** Those of ports that worlds made. */
+  readonly #nicPlans = new WeakMap<Port, PortPlan>()
   #plan: Plan
   #last: Promise<unknown> = Promise.resolve()
 
@@ -97,6 +106,15 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   get hosts(): ReadonlyMap<string, Namespace> {
     return this.#hosts
+  }
+
+  get worlds(): ReadonlyMap<string, World> {
+    return this.#worlds
+  }
+
+  /** What a port of a fabric is, those of the wires of worlds included. */
+  portPlan(fabric: string, port: Port): PortPlan | undefined {
+    return this.#plan.fabrics.get(fabric)?.ports.get(port.name) ?? this.#nicPlans.get(port)
   }
 
   /**
@@ -159,6 +177,28 @@ export class Network extends EventEmitter<NetworkEvents> {
     })
   }
 
+  /**
+   * Takes steps of a world, one after another. Its name can be left out where there is one only.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `World.step` throws
+   */
+  async step(count = 1, world?: string): Promise<({ world: string } & WorldStep)[]> {
+    const name = world ?? (this.#worlds.size === 1 ? this.#worlds.keys().next().value : undefined)
+    const found = name === undefined ? undefined : this.#worlds.get(name)
+    const names = [...this.#worlds.keys()]
+    if (!found || name === undefined)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        name === undefined
+          ? `there are ${names.length} worlds`
+          : `no world '${name}'${suggestion(name, names)}`,
+        name === undefined && names.length > 0 ? { hint: `say which: ${names.join(', ')}` } : {},
+      )
+    const steps: ({ world: string } & WorldStep)[] = []
+    for (let taken = 0; taken < count; taken++) steps.push({ world: name, ...(await found.step()) })
+    return steps
+  }
+
   /** The running state as a topology; bringing it up makes the same network. */
   export(): Topology {
     return topologyOf(this.#plan)
@@ -167,10 +207,12 @@ export class Network extends EventEmitter<NetworkEvents> {
   /** Closes every port and removes the hosts. Idempotent. */
   async close(): Promise<void> {
     await this.#inTurn(async () => {
+      await Promise.all([...this.#worlds.values()].map((world) => world.close()))
       await this.engine.close()
       for (const host of this.#hosts.values()) host.close()
       this.#fabrics.clear()
       this.#timelines.clear()
+      this.#worlds.clear()
       this.#hosts.clear()
       this.#plan = emptyPlan(this.#plan.engine)
     })
@@ -241,6 +283,13 @@ export class Network extends EventEmitter<NetworkEvents> {
       case 'start':
         this.#start(change.fabric, change.timeline)
         return nothing
+      case 'end':
+        this.#plan.worlds.delete(change.world)
+        await this.#worlds.get(change.world)?.close()
+        this.#worlds.delete(change.world)
+        return nothing
+      case 'begin':
+        return this.#begin(change.world, change.plan)
     }
   }
 
@@ -312,6 +361,49 @@ export class Network extends EventEmitter<NetworkEvents> {
     timeline.on('error', (error) => this.emit('timeline:error', { fabric, error }))
     this.#timelines.set(fabric, timeline)
     this.#plan.fabrics.set(fabric, { ...this.#planOf(fabric), timeline: entries })
+  }
+
+  /** Makes a world and, where steps come by themselves, takes the first. */
+  async #begin(name: string, plan: TopologyWorld): Promise<Applied> {
+    const world = this.#makeWorld(name, plan)
+    world.on('wire', (wire) => this.#fabrics.set(wire.name, wire))
+    world.on('wire:gone', (wire) => this.#fabrics.delete(wire.name))
+    world.on('step', (step) => this.emit('world:step', { world: name, ...step }))
+    world.on('error', (error) => this.emit('world:error', { world: name, error }))
+    this.#worlds.set(name, world)
+    this.#plan.worlds.set(name, plan)
+    const applied = { up: 0, down: 0, changed: 0 }
+    if (plan.movement === undefined || plan.step === 'manual') return applied
+    try {
+      Object.assign(applied, countsOf(await world.step()))
+    } catch (error) {
+      this.#worlds.delete(name)
+      this.#plan.worlds.delete(name)
+      await world.close()
+      throw locate(error, `world '${name}'`)
+    }
+    world.start()
+    return applied
+  }
+
+  #makeWorld(name: string, plan: TopologyWorld): World {
+    const options = { name, ...worldOptions(plan) }
+    const nodes = nodesOf(plan, this.#plan)
+    if (!('wires' in plan)) return new World({ ...options, fabric: this.#fabric(plan.fabric), nodes })
+    const { wires, whenDown = 'no-carrier' } = plan
+    const nic = (node: string, number: number): Port => {
+      const given = wires[node]
+      if (!given) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no node '${node}'`)
+      const planned = nicPlan(given, number)
+      // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
+      const port = this.#makePort(
+        'host' in given ? `${node}.${planned.interface}` : planned.interface,
+        planned,
+      )
+      this.#nicPlans.set(port, planned)
+      return port
+    }
+    return new World({ ...options, engine: this.engine, nodes, nic, whenDown })
   }
 
   #planOf(fabric: string): FabricPlan {
@@ -399,6 +491,8 @@ async function checkedPlan(topology: Topology): Promise<Plan> {
   throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines.join('\n'))
 }
 
+const countsOf = ({ up, down, changed }: Applied): Applied => ({ up, down, changed })
+
 /** A step as a user reads it. */
 function inWords(change: Change): string {
   switch (change.do) {
@@ -417,6 +511,9 @@ function inWords(change: Change): string {
     case 'stop':
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
+    case 'end':
+    case 'begin':
+      return `${change.do} world ${change.world}`
     case 'set':
       return `set ${change.paths.length} path${change.paths.length === 1 ? '' : 's'} of ${change.fabric}`
   }

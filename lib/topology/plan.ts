@@ -9,6 +9,7 @@ import { readPolicy } from '../policy.js'
 import { checkEntry } from '../timeline.js'
 import type { Duration, Size } from '../units.js'
 import type { Place } from './check.js'
+import { checkWorld } from './worlds.js'
 import type {
   Topology,
   TopologyFabric,
@@ -16,6 +17,7 @@ import type {
   TopologyPolicy,
   TopologyPort,
   TopologyTimelineEntry,
+  TopologyWorld,
 } from './schema.js'
 
 /** Settings of the engine; they cannot change while it runs. */
@@ -87,9 +89,15 @@ export interface Plan {
   engine: EnginePlan
   hosts: Set<string>
   fabrics: Map<string, FabricPlan>
+  worlds: Map<string, TopologyWorld>
 }
 
-export const emptyPlan = (engine: EnginePlan): Plan => ({ engine, hosts: new Set(), fabrics: new Map() })
+export const emptyPlan = (engine: EnginePlan): Plan => ({
+  engine,
+  hosts: new Set(),
+  fabrics: new Map(),
+  worlds: new Map(),
+})
 
 /** Identifies a directed pair; '>' is in no name. */
 export const pathKey = (from: string, to: string): string => `${from}>${to}`
@@ -99,7 +107,7 @@ export type Complain = (place: Place, message: string, at?: 'key' | 'value') => 
 
 /** Resolves a topology of valid shape. What leads nowhere or cannot be is handed to `complain`. */
 export function planOf(topology: Topology, complain: Complain): Plan {
-  const { hosts, fabrics, ...engine } = topology
+  const { hosts, fabrics, worlds, ...engine } = topology
   const plan = emptyPlan(engine)
   plan.hosts = new Set(Object.keys(hosts ?? {}))
   const interfaces = nameInterfaces(fabrics, complain)
@@ -129,11 +137,13 @@ export function planOf(topology: Topology, complain: Complain): Plan {
     plan.fabrics.set(name, planned)
   }
   giveHostAddresses(hosts ?? {}, plan, complain)
+  plan.worlds = new Map(Object.entries(worlds ?? {}))
+  for (const [name, world] of plan.worlds) checkWorld(world, plan, ['worlds', name], complain)
   return plan
 }
 
 /** Complains of what a constructor or `apply` would refuse later. */
-function check(read: () => unknown, place: Place, complain: Complain): void {
+export function check(read: () => unknown, place: Place, complain: Complain): void {
   try {
     read()
   } catch (error) {
@@ -337,8 +347,12 @@ function giveHostAddresses(hosts: NonNullable<Topology['hosts']>, plan: Plan, co
 /** The topology that a plan came from, in its shortest form; `planOf` of it is the plan again. */
 export function topologyOf(plan: Plan): Topology {
   const fabrics = Object.fromEntries([...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)]))
-  if (plan.hosts.size === 0) return { ...plan.engine, fabrics }
-  return { ...plan.engine, hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])), fabrics }
+  return {
+    ...plan.engine,
+    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])) }),
+    fabrics,
+    ...(plan.worlds.size > 0 && { worlds: Object.fromEntries(plan.worlds) }),
+  }
 }
 
 function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): TopologyFabric {

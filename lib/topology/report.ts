@@ -9,6 +9,7 @@ import { TapPort } from '../ports/tap.js'
 import type { Drops, Lateness, PathStats } from '../stats.js'
 import type { TimelineProgress } from '../timeline.js'
 import { Switch, type LearnedAddress } from '../switch.js'
+import type { WorldLink } from '../world/world.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'
 import type { TopologyPolicy } from './schema.js'
@@ -82,6 +83,23 @@ export interface TimelineRow extends TimelineProgress {
   fabric: string
 }
 
+export interface WorldRow {
+  world: string
+  nodes: number
+  /** Links that are up. */
+  links: number
+  /** Steps taken. */
+  steps: number
+  /** Whether more come by themselves. */
+  running: boolean
+}
+
+/** A link of a world that is up. */
+export interface LinkRow extends Omit<WorldLink, 'policy'> {
+  world: string
+  policy: TopologyPolicy
+}
+
 /** How late frames left a worker's paths, compared with when they were due. Times are nanoseconds. */
 export interface LatenessRow extends Omit<Lateness, 'buckets'> {
   worker: number
@@ -97,6 +115,8 @@ export interface Reports {
   drops: DropRow[]
   hosts: HostRow[]
   timeline: TimelineRow[]
+  worlds: WorldRow[]
+  links: LinkRow[]
   lateness: LatenessRow[]
 }
 
@@ -107,13 +127,15 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
   drops: dropRows,
   hosts: hostRows,
   timeline: timelineRows,
+  worlds: worldRows,
+  links: linkRows,
   lateness: latenessRows,
 }
 
 function portRows(network: Network): PortRow[] {
   return [...network.fabrics].flatMap(([fabric, { ports }]) =>
     [...ports].flatMap(([name, port]) => {
-      const plan = network.plan.fabrics.get(fabric)?.ports.get(name)
+      const plan = network.portPlan(fabric, port)
       if (plan === undefined) return [] // not attached yet
       const { received, transmitted, dropped } = port.stats()
       return {
@@ -207,6 +229,26 @@ function hostRows(network: Network): HostRow[] {
 function timelineRows(network: Network): TimelineRow[] {
   return [...network.timelines].flatMap(([fabric, { progress }]) =>
     progress.map((row) => ({ fabric, ...row })),
+  )
+}
+
+function worldRows({ worlds }: Network): WorldRow[] {
+  return [...worlds].map(([name, world]) => ({
+    world: name,
+    nodes: world.nodes.length,
+    links: world.links().length,
+    steps: world.steps,
+    running: world.running,
+  }))
+}
+
+function linkRows({ worlds }: Network): LinkRow[] {
+  return [...worlds].flatMap(([name, world]) =>
+    world.links().map(({ policy: { allowed: _, ...policy }, ...link }) => ({
+      world: name,
+      ...link,
+      policy: policy as TopologyPolicy,
+    })),
   )
 }
 

@@ -620,6 +620,211 @@ const hostSchema = z.strictObject({
     .exactOptional(),
 })
 
+const orListOf = (what: string) => ({ error: `must be ${what}` })
+const metres = z.number({ error: 'must be a number of metres' })
+const pairOf = (what: string) => z.array(metres).length(2, orListOf(what))
+
+const bandwidth = leaf<Rate>('string', parseRate, {
+  description:
+    "Bits per second of links, in each direction; of the WiFi models, at distance 0. Default: the model's own.",
+  examples: ['54Mbit'],
+})
+const wifiModel = z
+  .strictObject({ bandwidth: bandwidth.exactOptional() })
+  .meta({ description: 'A bandwidth that falls with the distance, and a delay that grows.' })
+const modelNames = ['range', 'linear', 'exponential', 'logDistance'] as const
+const model = z
+  .union(
+    [
+      choice(modelNames, { description: 'A link quality model as it comes.' }),
+      z.strictObject({
+        range: z
+          .strictObject({
+            range: wholeNumber(1, 1_000_000, 'metres', {
+              description: 'Connected below this distance.',
+              default: 30,
+            }).exactOptional(),
+            bandwidth: bandwidth.exactOptional(),
+          })
+          .meta({ description: 'Connected or not, by the distance alone.' }),
+      }),
+      z.strictObject({ linear: wifiModel }),
+      z.strictObject({ exponential: wifiModel }),
+      z.strictObject({
+        logDistance: z
+          .strictObject({
+            exponent: metres
+              .meta({ description: 'Path loss exponent, from 1 to 10. Default 3.' })
+              .exactOptional(),
+            frequency: metres.meta({ description: 'MHz. Default 2412.' }).exactOptional(),
+            power: metres.meta({ description: 'Power that is sent, in dBm. Default 20.' }).exactOptional(),
+            rates: z
+              .array(
+                z.strictObject({
+                  power: metres.meta({ description: 'The least power that the rate needs, in dBm.' }),
+                  rate: bandwidth.meta({ description: 'Bits per second.' }),
+                }),
+              )
+              .meta({ description: "Rates by the power that arrives. Default: IEEE 802.11's of 20 MHz." })
+              .exactOptional(),
+          })
+          .meta({
+            description: 'Log-distance path loss, and the rate that the arriving power is enough for.',
+          }),
+      }),
+    ],
+    { error: orMapping("'range', 'linear', 'exponential' or 'logDistance', or a mapping with one of them") },
+  )
+  .meta({ description: 'What a link of a length does. Default range.' })
+
+const planeShape = {
+  area: pairOf('a width and a height in metres').meta({ description: 'Width and height in metres.' }),
+  speed: z
+    .union([metres, pairOf('the least and the greatest, in metres per second')], {
+      error: 'must be metres per second, or a list of the least and the greatest',
+    })
+    .meta({ description: 'Metres per second, or the least and the greatest. Default [1, 5].' })
+    .exactOptional(),
+  start: z
+    .array(pairOf('x and y in metres'))
+    .meta({ description: 'Where nodes start, x and y of each. Default: anywhere.' })
+    .exactOptional(),
+}
+const loop = yesOrNo('Whether the first follows the last again; else the last stays.', false)
+const matrix = z.array(z.array(metres.nullable()))
+const coreFile = z.string().min(1)
+const movement = z
+  .union(
+    [
+      z.strictObject({
+        core: z
+          .array(
+            z.union(
+              [
+                coreFile,
+                z.strictObject({
+                  file: coreFile.meta({ description: 'The file, relative to this one.' }),
+                  for: duration('How long it holds, one step at least. Default 0s.').exactOptional(),
+                }),
+              ],
+              { error: orMapping('a file, or a mapping with file and for') },
+            ),
+          )
+          .min(1)
+          .meta({ description: 'Topology files of CORE, one after the other.' }),
+        mode: choice(['wifi', 'lan'], {
+          description: 'Distances of the places of hosts, or 1 metre for those that are linked.',
+          default: 'wifi',
+        }).exactOptional(),
+        loop: loop.exactOptional(),
+      }),
+      z.strictObject({
+        matrix: matrix.meta({
+          description:
+            'Metres, a row per node; -1 out of reach, null not said; the upper triangle is enough.',
+        }),
+      }),
+      z.strictObject({
+        matrices: z.array(matrix).min(1).meta({ description: 'A matrix for each step.' }),
+        loop: loop.exactOptional(),
+      }),
+      z.strictObject({
+        randomWaypoint: z
+          .strictObject({
+            ...planeShape,
+            pause: duration('How long a node rests at each place. Default 0s.').exactOptional(),
+          })
+          .meta({ description: 'Straight to a place drawn at random, a rest, the next place.' }),
+      }),
+      z.strictObject({
+        randomWalk: z
+          .strictObject({
+            ...planeShape,
+            leg: duration('How long a node keeps its direction and speed. Default 10s.').exactOptional(),
+          })
+          .meta({ description: 'Straight for a while, then in any other direction.' }),
+      }),
+    ],
+    { error: seeBranches },
+  )
+  .meta({ description: 'How the distances of nodes come about.' })
+
+const numberedPattern = /^[^\s/:%]{0,13}%d[^\s/:%]{0,13}$/
+const numbered = (description: string): z.ZodType<string> =>
+  leaf(
+    'string',
+    text({
+      pattern: numberedPattern,
+      expects: "the name of an interface with '%d' in it, such as 'tap_00001_%d'",
+    }),
+    { description, pattern: numberedPattern.source },
+  )
+const nicSchema = z.union(
+  [
+    z.strictObject({
+      tap: numbered("TAP interfaces on this machine; '%d' is the number of each, from 1."),
+      mtu: mtu.exactOptional(),
+      owner: tapPort.shape.owner,
+      persist: tapPort.shape.persist,
+    }),
+    z.strictObject({
+      host: name('Host that gets the interfaces.'),
+      interface: numbered("Name of the interfaces inside the host. Default 'link%d'.").exactOptional(),
+      mtu: mtu.exactOptional(),
+    }),
+    z.strictObject({
+      packet: numbered("Existing interfaces to open packet sockets on; '%d' is the number of each, from 1."),
+    }),
+  ],
+  { error: seeBranches },
+)
+
+const worldShape = {
+  model: model.exactOptional(),
+  bandwidth: bandwidth.exactOptional(),
+  movement: movement.exactOptional(),
+  step: z
+    .union(
+      [z.literal('manual'), duration('The time between two steps, and by how much nodes move in one.')],
+      {
+        error: "must be 'manual' or a duration such as 1s",
+      },
+    )
+    .meta({ description: "The time between two steps; or 'manual', for steps of 1s by command. Default 1s." })
+    .exactOptional(),
+  missing: choice(['unchanged', 'down'], {
+    description: 'What holds for pairs that a matrix says nothing of.',
+    default: 'unchanged',
+  }).exactOptional(),
+  hook: leaf<string>('string', text({ max: 65_536 }), {
+    description:
+      'A command for sh that is run after each step, which it finds on its standard input as JSON.',
+  }).exactOptional(),
+}
+const worldSchema = z.union(
+  [
+    z.strictObject({
+      fabric: name('The hub (or switch) whose ports are the nodes; its forwarding is deny.'),
+      nodes: z
+        .array(portReference)
+        .meta({ description: 'The ports that are nodes, in the order of matrices. Default: all.' })
+        .exactOptional(),
+      ...worldShape,
+    }),
+    z.strictObject({
+      wires: z.record(name('Name of the node.'), nicSchema).meta({
+        description: 'The nodes, and the interfaces that each gets for its links, a wire per link.',
+      }),
+      whenDown: choice(['no-carrier', 'remove'], {
+        description: 'Whether the wire of a link that is down stays, without carrier, or goes.',
+        default: 'no-carrier',
+      }).exactOptional(),
+      ...worldShape,
+    }),
+  ],
+  { error: seeBranches },
+)
+
 const busyPoll = z
   .union(
     [
@@ -661,6 +866,10 @@ export const topologySchema = z.strictObject({
   fabrics: z
     .record(name('Name of the fabric.'), fabricSchema)
     .meta({ description: 'Hubs, switches and wires, by name.' }),
+  worlds: z
+    .record(name('Name of the world.'), worldSchema)
+    .meta({ description: 'Nodes that move, whose distances make the links of a fabric, or wires.' })
+    .exactOptional(),
 })
 
 export type Topology = z.output<typeof topologySchema>
@@ -668,6 +877,8 @@ export type TopologyFabric = z.output<typeof fabricSchema>
 export type TopologyPort = z.output<typeof portSchema>
 export type TopologyPath = z.output<typeof pathSchema>
 export type TopologyTimelineEntry = z.output<typeof timelineEntry>
+export type TopologyWorld = z.output<typeof worldSchema>
+export type TopologyNic = z.output<typeof nicSchema>
 export type TopologyPolicy = z.output<typeof policySchema>
 
 /** The JSON Schema (draft 2020-12) of a topology file, for editors; the package publishes it. */

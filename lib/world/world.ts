@@ -23,14 +23,14 @@ import {
   type Rule,
 } from '../options.js'
 import { readPolicy, type Policy, type PolicyOptions } from '../policy.js'
-import type { Port } from '../port.js';
+import type { Port } from '../port.js'
 import { nameRule } from '../port.js'
 import { parseDuration, type Duration } from '../units.js'
 import { Wire } from '../wire.js'
 import { Distances, readDistances, type GivenDistances } from './distances.js'
 import { Hook } from './hook.js'
 import { HubLinks } from './links/hub-links.js'
-import type { LinkChange, LinkPlace, Links, NumberedChange } from './links/links.js'
+import type { LinkChange, LinkPlace, Links } from './links/links.js'
 import { WireLinks, type NicMaker, type WhenDown } from './links/wire-links.js'
 import type { LinkQualityModel } from './models/model.js'
 import { RangeModel } from './models/range.js'
@@ -398,8 +398,8 @@ export class World extends EventEmitter<WorldEvents> {
   }
 
   /** What this step's distances change, in their order; then, where they are complete, what is out of reach now. */
-  #changes(): NumberedChange[] {
-    const changes: NumberedChange[] = []
+  #changes(): LinkChange[] {
+    const changes: LinkChange[] = []
     const distances = this.#distances
     const complete = distances.complete || this.#missing === 'down'
     const again = new Set(this.#links.renewed())
@@ -421,7 +421,7 @@ export class World extends EventEmitter<WorldEvents> {
     return changes
   }
 
-  #compare(pair: number, first: number, second: number, metres: number, changes: NumberedChange[]): void {
+  #compare(pair: number, first: number, second: number, metres: number, changes: LinkChange[]): void {
     const policy = this.#quality(metres)
     const before = this.#up.get(pair)?.policy ?? null
     if (policy === before) return
@@ -435,12 +435,14 @@ export class World extends EventEmitter<WorldEvents> {
     state: LinkChange['state'],
     distance: number,
     policy: Policy | null,
-  ): NumberedChange {
-    return { ...this.#names(first, second), first, second, state, distance, policy }
+  ): LinkChange {
+    const { nodes } = this // no spreading: there can be tens of thousands in a step
+    const [a, b] = [nodes[first] as string, nodes[second] as string]
+    return { a, b, first, second, state, distance, policy }
   }
 
   /** What holds now. A pair that could not be changed is as if nothing had been said of it, so that it is tried again. */
-  #remember(changes: readonly NumberedChange[], failed: readonly NumberedChange[]): void {
+  #remember(changes: readonly LinkChange[], failed: readonly LinkChange[]): void {
     const distances = this.#distances
     for (let index = 0; index < distances.length; index++)
       this.#metres[this.#pair(distances.first(index), distances.second(index))] = wholeMetres(
@@ -449,8 +451,10 @@ export class World extends EventEmitter<WorldEvents> {
     for (const { first, second, distance, policy } of changes) {
       const pair = this.#pair(first, second)
       this.#metres[pair] = distance
-      if (policy) this.#up.set(pair, { first, second, policy })
-      else this.#up.delete(pair)
+      const up = this.#up.get(pair)
+      if (!policy) this.#up.delete(pair)
+      else if (up) up.policy = policy
+      else this.#up.set(pair, { first, second, policy })
     }
     for (const { first, second } of failed) {
       const pair = this.#pair(first, second)
@@ -459,12 +463,11 @@ export class World extends EventEmitter<WorldEvents> {
     }
   }
 
-  #report(changes: readonly NumberedChange[], milliseconds: number): WorldStep {
+  #report(changes: readonly LinkChange[], milliseconds: number): WorldStep {
     const counts = { up: 0, down: 0, changed: 0 }
-    const links = changes.map(({ first: _first, second: _second, ...link }) => link)
-    for (const { state } of links) counts[state]++
+    for (const { state } of changes) counts[state]++
     const overrun = this.running && milliseconds * 1e6 > Number(this.#every)
-    return { step: ++this.#steps, ...counts, milliseconds, overrun, links }
+    return { step: ++this.#steps, ...counts, milliseconds, overrun, links: changes }
   }
 
   /** The policy of a distance, the same object for equal policies; null where it is not connected. */

@@ -32,6 +32,9 @@ function brief(changes: Change[]): string[] {
       case 'stop':
       case 'start':
         return `${change.do} ${change.fabric}`
+      case 'end':
+      case 'begin':
+        return `${change.do} ${change.world}`
       default:
         return `${change.do} ${change.host}`
     }

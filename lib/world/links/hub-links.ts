@@ -4,7 +4,7 @@ import type { Fabric } from '../../fabric.js'
 import { refuse } from '../../options.js'
 import type { Policy } from '../../policy.js'
 import type { Port } from '../../port.js'
-import type { LinkPlace, Links, NumberedChange, Outcome } from './links.js'
+import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
 export class HubLinks implements Links {
   readonly fabric: Fabric
@@ -40,7 +40,7 @@ export class HubLinks implements Links {
   }
 
   /** One transaction. A node without a port has no links until it has one again. */
-  change(changes: readonly NumberedChange[]): Outcome {
+  change(changes: readonly LinkChange[]): Outcome {
     if (this.fabric.closed)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.fabric.name}' is closed; make a new world`)
     const paths: { from: Port; to: Port; policy: Policy | null }[] = []

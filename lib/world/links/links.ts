@@ -6,6 +6,9 @@ import type { Policy } from '../../policy.js'
 export interface LinkChange {
   a: string
   b: string
+  /** The numbers of the two nodes, from 0, the lesser first: their places in matrices. */
+  first: number
+  second: number
   state: 'up' | 'down' | 'changed'
   /** Whole metres; -1 out of reach. */
   distance: number
@@ -13,18 +16,12 @@ export interface LinkChange {
   policy: Policy | null
 }
 
-/** The same with the numbers of its nodes, the lesser first. */
-export interface NumberedChange extends LinkChange {
-  first: number
-  second: number
-}
-
 /** What became of changes. */
 export interface Outcome {
   /** When it is settled, all of them hold for every frame. */
   ticket: number
   /** Those that could not be made; everything else is done. */
-  failures: { change: NumberedChange; error: unknown }[]
+  failures: { change: LinkChange; error: unknown }[]
 }
 
 /** Where a link runs. */
@@ -43,7 +40,7 @@ export interface Links {
   /**
    * Changes links. Where nothing has to be opened this returns at once, having done it; throws where nothing was done.
    */
-  change(changes: readonly NumberedChange[]): Outcome | Promise<Outcome>
+  change(changes: readonly LinkChange[]): Outcome | Promise<Outcome>
   place(first: number, second: number): LinkPlace | undefined
   /** Takes all of these links down and gives up what was opened for any. */
   close(up: readonly (readonly [first: number, second: number])[]): Promise<void>

@@ -13,7 +13,7 @@ import { refuse } from '../../options.js'
 import { Port } from '../../port.js'
 import { PacketPort } from '../../ports/packet.js'
 import { Wire } from '../../wire.js'
-import type { LinkPlace, Links, NumberedChange, Outcome } from './links.js'
+import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
 /** Makes the port behind interface `number` (from 1) of a node. */
 export type NicMaker = (node: string, number: number) => Port
@@ -62,7 +62,7 @@ export class WireLinks implements Links {
     return []
   }
 
-  change(changes: readonly NumberedChange[]): Outcome | Promise<Outcome> {
+  change(changes: readonly LinkChange[]): Outcome | Promise<Outcome> {
     const known = changes.every(
       (change) =>
         this.#of(change) !== undefined && (change.policy !== null || this.#whenDown === 'no-carrier'),
@@ -88,7 +88,7 @@ export class WireLinks implements Links {
     return this.#connections.get(keyOf(first, second))
   }
 
-  async #makeAndChange(changes: readonly NumberedChange[], outcome: Outcome): Promise<Outcome> {
+  async #makeAndChange(changes: readonly LinkChange[], outcome: Outcome): Promise<Outcome> {
     // Downs first: what they set free can be taken up again. In their order, so that numbers are given out by it.
     const inOrder = [...changes].sort(
       (one, other) => Number(one.policy !== null) - Number(other.policy !== null),
@@ -109,7 +109,7 @@ export class WireLinks implements Links {
     return outcome
   }
 
-  #attempt(change: NumberedChange, outcome: Outcome): void {
+  #attempt(change: LinkChange, outcome: Outcome): void {
     try {
       outcome.ticket = Math.max(outcome.ticket, this.#set(change))
     } catch (error) {
@@ -118,7 +118,7 @@ export class WireLinks implements Links {
   }
 
   /** Down: the paths first, so that nothing is counted as lost for want of a carrier. Up: the other way round. */
-  #set(change: NumberedChange): number {
+  #set(change: LinkChange): number {
     const connection = this.#of(change)
     if (!connection) return this.engine.native.latest() // it was never up
     const { wire, ends } = connection
@@ -129,7 +129,7 @@ export class WireLinks implements Links {
     return Math.max(ticket, ...others)
   }
 
-  async #make({ a, b, first, second }: NumberedChange): Promise<void> {
+  async #make({ a, b, first, second }: LinkChange): Promise<void> {
     const numbers = [this.#firstUnused(first), this.#firstUnused(second)] as [number, number]
     const wire = new Wire({
       name: `${this.#name}-${a}-${b}`.slice(0, 64),

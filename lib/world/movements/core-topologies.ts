@@ -1,0 +1,153 @@
+/** CoreTopologies: topology files of CORE, one after the other, as in MiniWorld. */
+import { readFileSync } from 'node:fs'
+import { EtherloomError } from '../../errors.js'
+import { flag, oneOf, readOptions, refuse, required, text } from '../../options.js'
+import { parseDuration, type Duration } from '../../units.js'
+import type { Distances } from '../distances.js'
+import { readCoreTopology, type CoreTopology } from './core-file.js'
+import type { Movement, Surroundings } from './movement.js'
+
+export interface CoreTopologiesOptions {
+  /**
+   * The files in their order, each with how long it holds, one step at least: `{ file, for: '10s' }`, or a name for one
+   * step. The last stays.
+   */
+  topologies: readonly (string | { file: string; for?: Duration })[]
+  /**
+   * `lan`: nodes that are linked are 1 metre apart, others out of reach. `wifi`: distances are those of the places where
+   * hosts stand, on WGS 84. Default `wifi`.
+   */
+  mode?: 'wifi' | 'lan'
+  /** After the last the first again. Default false. */
+  loop?: boolean
+}
+
+interface Phase {
+  file: string
+  /** Seconds. */
+  lasts: number
+  topology: CoreTopology
+}
+
+/**
+ * Distances as files of CORE have them. Node n1 of a file is the world's first, n2 its second, and so on; with `wifi`
+ * hosts are numbered in the order of the file. What a file has beyond the world's nodes is left out.
+ */
+export class CoreTopologies implements Movement {
+  readonly positions = undefined
+  readonly #mode: 'wifi' | 'lan'
+  readonly #loop: boolean
+  readonly #phases: readonly Phase[]
+  #nodes = 0
+  #phase = -1
+  #left = 0
+
+  /**
+   * Reads the files.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; ERR_ETHERLOOM_TOPOLOGY for a file that
+   *   cannot be read or is none of CORE's
+   */
+  constructor(options: CoreTopologiesOptions) {
+    const { topologies, mode, loop } = readOptions('CoreTopologies', options, {
+      topologies: (value, subject) =>
+        Array.isArray(value) && value.length > 0
+          ? (value as unknown[]).map((entry, index) => readEntry(entry, `entry ${index + 1} of ${subject}`))
+          : refuse(subject, 'a list of files, at least one', value),
+      mode: oneOf(['wifi', 'lan'], 'wifi'),
+      loop: flag(false),
+    })
+    this.#mode = mode
+    this.#loop = loop
+    this.#phases = topologies.map(({ file, lasts }) => ({
+      file,
+      lasts,
+      topology: readCoreTopology(read(file), file),
+    }))
+  }
+
+  begin({ nodes }: Surroundings): void {
+    this.#nodes = nodes
+    if (this.#mode === 'lan') return
+    for (const { file, topology } of this.#phases)
+      if (topology.places.length < nodes)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_TOPOLOGY',
+          `${file}: ${topology.places.length} hosts have a place, and the world has ${nodes} nodes`,
+          { hint: "use mode 'lan' for files that have links only" },
+        )
+  }
+
+  step(seconds: number, distances: Distances): void {
+    this.#advance(seconds)
+    const { topology } = this.#phases[this.#phase] as Phase
+    if (this.#mode === 'lan') this.#listLinks(topology, distances)
+    else this.#listPlaces(topology, distances)
+  }
+
+  /** A topology holds for its time, and for one step at least. */
+  #advance(seconds: number): void {
+    this.#left -= seconds
+    if (this.#left > 1e-9) return
+    const last = this.#phases.length - 1
+    if (this.#phase === last && !this.#loop) return
+    this.#phase = this.#phase === last ? 0 : this.#phase + 1
+    this.#left = this.#phases[this.#phase]?.lasts ?? 0
+  }
+
+  #listLinks({ links }: CoreTopology, distances: Distances): void {
+    const nodes = this.#nodes
+    const linked = new Set(links.map(([a, b]) => Math.min(a, b) * (nodes + 1) + Math.max(a, b)))
+    for (let a = 1; a <= nodes; a++)
+      for (let b = a + 1; b <= nodes; b++)
+        distances.add(a - 1, b - 1, linked.has(a * (nodes + 1) + b) ? 1 : -1)
+  }
+
+  #listPlaces({ places }: CoreTopology, distances: Distances): void {
+    const points = places.slice(0, this.#nodes).map(toCartesian)
+    points.forEach((one, a) => {
+      for (let b = a + 1; b < points.length; b++) {
+        const other = points[b] as [number, number, number]
+        distances.add(a, b, Math.hypot(one[0] - other[0], one[1] - other[1], one[2] - other[2]))
+      }
+    })
+  }
+}
+
+/**
+ * Metres from the middle of the earth (WGS 84, at height 0). Straight lines between such points differ from ways over
+ * ground by a millimetre at 10 km.
+ */
+function toCartesian({ latitude, longitude }: CoreTopology['places'][number]): [number, number, number] {
+  const [semiMajorAxis, flattening] = [6_378_137, 1 / 298.257223563]
+  const [phi, lambda] = [(latitude * Math.PI) / 180, (longitude * Math.PI) / 180]
+  const squared = flattening * (2 - flattening)
+  const normal = semiMajorAxis / Math.sqrt(1 - squared * Math.sin(phi) ** 2)
+  return [
+    normal * Math.cos(phi) * Math.cos(lambda),
+    normal * Math.cos(phi) * Math.sin(lambda),
+    normal * (1 - squared) * Math.sin(phi),
+  ]
+}
+
+function readEntry(entry: unknown, subject: string): { file: string; lasts: number } {
+  if (typeof entry === 'string' && entry !== '') return { file: entry, lasts: 0 }
+  if (typeof entry !== 'object') return refuse(subject, "a file, or { file, for: '10s' }", entry)
+  const given = readOptions(subject, entry, {
+    file: required(text({ max: 4096 })),
+    for: (value, of) => (value === undefined ? 0n : parseDuration(value, of)),
+  })
+  return { file: given.file, lasts: Number(given.for) / 1e9 }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
+      cause,
+      hint: 'give the path of a topology file of CORE',
+    })
+  }
+}
