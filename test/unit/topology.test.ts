@@ -97,7 +97,7 @@ describe('topology files', () => {
       ['nam: x\nfabrics: {}', "1:1 unknown key 'nam'; did you mean 'name'?"],
       [
         'colour: red\nfabrics: {}',
-        "1:1 unknown key 'colour'; known here: name, seed, workers, memory, io, busyPoll, hosts, fabrics",
+        "1:1 unknown key 'colour'; known here: name, seed, workers, memory, io, busyPoll, hosts, fabrics, worlds",
       ],
       [
         'hosts:\n  red: { adresses: [] }\nfabrics: {}',
