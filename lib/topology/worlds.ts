@@ -118,7 +118,7 @@ export function nicPlan(
     pattern.replace('%d', `${number}`).replace('%x', number.toString(16))
   if ('packet' in nic) {
     const name = fill(nic.packet)
-    return { name, plan: { kind: 'packet', interface: name, direction: 'out' } }
+    return { name, plan: { kind: 'packet', interface: name } }
   }
   const addresses = nic.addresses?.slice(number - 1, number) ?? []
   if ('host' in nic) {

@@ -109,6 +109,11 @@ function drawHubs(draft: Draft, stations: Station[]): void {
       world.nodes.push(portName(nic))
       moving.set(group, world)
     }
+  if (moving.size > 1)
+    draft.reader.note(
+      ['network', 'links', 'interfaces'],
+      `a world for each class of interfaces; 'etherloom step --world' takes ${[...moving.keys()].join(', ')} in turn`,
+    )
   for (const [name, world] of moving) draft.worlds[name] = { ...world, ...movementOf(draft, stations) }
 }
 
