@@ -23,6 +23,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
   #fabric: Fabric | undefined
   #carrier = true
   #id = -1
+  #joins = 0
 
   protected constructor(name: string) {
     super()
@@ -112,6 +113,11 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return this.#id
   }
 
+  /** @internal How often it was attached: policies that it had are gone when this has grown. */
+  get joins(): number {
+    return this.#joins
+  }
+
   /** @internal Takes a seat in a fabric; on failure nothing has changed. */
   async join(fabric: Fabric): Promise<void> {
     if (this.#state !== 'detached')
@@ -129,6 +135,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
           `'${fabric.name}' was closed before '${this.name}' was attached`,
         )
       this.#id = id
+      this.#joins++
       this.#state = 'up'
     } catch (error) {
       this.left()

@@ -15,6 +15,7 @@ import { rate } from './rate.js'
 import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
+import { world } from './world.js'
 
 export const cases: readonly Case[] = [
   generator,
@@ -38,4 +39,5 @@ export const cases: readonly Case[] = [
   memoryPort,
   manyWires,
   apply,
+  world,
 ]

@@ -180,6 +180,8 @@ export class World extends EventEmitter<WorldEvents> {
   #due: bigint | undefined
   #zero = 0n
   #busy: Promise<unknown> | undefined
+  /** Ends with the step itself, where `#busy` ends in a later turn of the event loop. */
+  #stepping = false
   #closing: Promise<void> | undefined
 
   /**
@@ -329,7 +331,7 @@ export class World extends EventEmitter<WorldEvents> {
   /** @internal Takes an automatic step. One that comes while another is still under way is left out. */
   run(now: bigint): void {
     this.#due = this.#zero + ((now - this.#zero) / this.#every + 1n) * this.#every
-    if (this.#busy) return
+    if (this.#stepping) return
     void this.#claim(this.#step(undefined)).catch((error: unknown) => {
       if (!this.#closing && !this.engine.closed) this.emit('error', error as EtherloomError)
     })
@@ -340,7 +342,7 @@ export class World extends EventEmitter<WorldEvents> {
     try {
       return await work
     } finally {
-      this.#busy = undefined
+      if (this.#busy === work) this.#busy = undefined
     }
   }
 
@@ -369,22 +371,27 @@ export class World extends EventEmitter<WorldEvents> {
   /** Waits only where it must: on a virtual clock, of a fabric, it is done when it returns. */
   async #step(given: GivenDistances | undefined): Promise<WorldStep> {
     this.#open()
-    const began = performance.now()
-    this.#read(given)
-    const changes = this.#changes()
-    const done = this.#links.change(changes)
-    const { ticket, failures } = done instanceof Promise ? await done : done
-    this.#remember(changes, failures.map(({ change }) => change)) // prettier-ignore
-    if (!this.engine.native.settled(ticket)) await this.engine.settled(ticket)
+    this.#stepping = true
+    try {
+      const began = performance.now()
+      this.#read(given)
+      const changes = this.#changes()
+      const done = this.#links.change(changes)
+      const { ticket, failures } = done instanceof Promise ? await done : done
+      this.#remember(changes, failures.map(({ change }) => change)) // prettier-ignore
+      if (!this.engine.native.settled(ticket)) await this.engine.settled(ticket)
 
-    const milliseconds = performance.now() - began
-    const made = failures.length === 0 ? changes : changes.filter((each) => failures.every(({ change }) => change !== each)) // prettier-ignore
-    const step = this.#report(made, milliseconds)
-    if (this.listenerCount('link') > 0) for (const link of step.links) this.emit('link', link)
-    this.emit('step', step)
-    if (failures.length > 0) throw failureOf(failures.map(({ error }) => error))
-    if (this.#hook) await this.#hook.run(this.name, step)
-    return step
+      const milliseconds = performance.now() - began
+      const made = failures.length === 0 ? changes : changes.filter((each) => failures.every(({ change }) => change !== each)) // prettier-ignore
+      const step = this.#report(made, milliseconds)
+      if (this.listenerCount('link') > 0) for (const link of step.links) this.emit('link', link)
+      this.emit('step', step)
+      if (failures.length > 0) throw failureOf(failures.map(({ error }) => error))
+      if (this.#hook) await this.#hook.run(this.name, step)
+      return step
+    } finally {
+      this.#stepping = false
+    }
   }
 
   #read(given: GivenDistances | undefined): void {

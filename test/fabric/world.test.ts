@@ -4,13 +4,17 @@ import {
   Engine,
   Hub,
   MemoryPort,
+  RandomWaypoint,
+  RangeModel,
   WifiExponentialModel,
+  WifiLinearModel,
   World,
   type LinkQualityModel,
   type WorldStep,
 } from '../../lib/index.js'
-import { closing, join, tags } from '../helpers/fabric.js'
+import { closing, join, take, tags } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
+import { refusal } from '../helpers/errors.js'
 
 const names = ['1', '2', '3', '4', '5'] as const
 
@@ -124,4 +128,237 @@ describe('World', () => {
         if (mode === 'wires') expect(new Set(ends).size).to.equal(16)
       })
     })
+
+  describe('what links carry', () => {
+    const slots = 20_000
+    const length = 1500
+    /** Sends 100 Mbit/s for a while, and gives what arrives in that time, after the first 100 ms, in kbit/s. */
+    const blast = (engine: Engine, pairs: readonly (readonly [MemoryPort, MemoryPort])[]): number[] => {
+      const counts = pairs.map(() => 0)
+      for (let slot = 0; slot < 600; slot++) {
+        for (const [from] of pairs)
+          for (let each = 0; each < slots / 2400; each++) from.send(frame({ length, tag: 1 }))
+        engine.advance('1ms')
+        pairs.forEach(([, to], index) => {
+          const arrived = tags(to).length
+          if (slot >= 100) counts[index]! += arrived
+        })
+      }
+      engine.advance('60s')
+      for (const [, to] of pairs) tags(to)
+      return counts.map((count) => (count * length * 8) / 500)
+    }
+    /** How long a frame is under way when nothing else is, in milliseconds, the line's part left out. */
+    const travel = (engine: Engine, from: MemoryPort, to: MemoryPort, kbit = Infinity): number => {
+      const sent = engine.now()
+      from.send(frame({ length: 60 }))
+      engine.advance('10s')
+      const [arrived] = take(to)
+      return Number(arrived!.at - sent) / 1e6 - (60 * 8) / kbit
+    }
+
+    it('a chain of three: who hears whom, 54 Mbit/s each way at once, 0.9 to 1.1 ms', async () => {
+      const { engine, ports, world } = await air(new WifiExponentialModel())
+      const [one, two, three] = ports
+      await world.step([['1', '2', 1], ['2', '3', 1], ['1', '3', -1]]) // prettier-ignore
+      two.send(frame({ tag: 1, from: station(2) }))
+      one.send(frame({ tag: 2, from: station(1) }))
+      one.send(frame({ tag: 3, from: station(1), to: station(3) }))
+      engine.advance('1s')
+      expect([tags(one), tags(two), tags(three)]).to.deep.equal([[1], [2, 3], [1]])
+      for (let each = 0; each < 50; each++) expect(travel(engine, one, two, 54_000)).to.be.within(0.9, 1.1)
+      tags(three)
+
+      for (const rate of blast(engine, [
+        [one, two],
+        [two, one],
+      ]))
+        // prettier-ignore
+        expect(rate).to.be.within(54_000 * 0.97, 54_000 * 1.03)
+      const { offered, delivered, dropped } = world
+        .links()
+        .map(({ a, b }) => one.fabric!.path(a, b).stats())[0]!
+      expect(delivered + dropped.queue).to.equal(offered)
+      expect(dropped.queue > 0n).to.equal(true)
+    })
+
+    it('an overhearing node shares its link with what it overhears', async () => {
+      const { engine, ports, world } = await air(new WifiExponentialModel())
+      const [one, two, three] = ports
+      await world.step([['1', '2', 1], ['1', '3', 1]]) // prettier-ignore
+      const toTwo = frame({ to: station(2), length, tag: 2 })
+      const toThree = frame({ to: station(3), length, tag: 3 })
+      for (let slot = 0; slot < 500; slot++) {
+        one.send([toTwo, toThree, toTwo, toThree, toTwo, toThree])
+        engine.advance('1ms')
+      }
+      const heard = tags(three)
+      expect(heard.filter((tag) => tag === 2).length / heard.length).to.be.closeTo(0.5, 0.01)
+      expect((heard.length * length * 8) / 500).to.be.within(54_000 * 0.97, 54_000 * 1.03)
+      tags(two)
+    })
+
+    it('a node that moves away and comes back: the rates and delays of each distance', async () => {
+      const { engine, ports, world } = await air(new WifiExponentialModel())
+      const [one, two] = ports
+      const expected = [[0, 54_000, 1], [4, 27_000, 2], [8, 13_500, 4], [12, 6750, 8], [16, 3375, 16], [20, 1687.5, 32], [0, 54_000, 1]] as const // prettier-ignore
+      for (const [distance, kbit, ms] of expected) {
+        await world.step([['1', '2', distance]])
+        expect(world.links().map((link) => link.distance)).to.deep.equal([distance])
+        for (let each = 0; each < 5; each++)
+          expect(travel(engine, one, two, kbit), `${distance} m`).to.be.within(0.9 * ms, 1.1 * ms + 1e-6)
+        const [rate] = blast(engine, [[one, two]])
+        expect(rate, `${distance} m`).to.be.within(kbit * 0.95, kbit * 1.05)
+        if (distance !== 20) continue
+        expect(counts(await world.step([['1', '2', 24]]))).to.deep.equal([0, 1, 0])
+        one.send(frame())
+        engine.advance('1s')
+        expect(tags(two)).to.deep.equal([])
+      }
+    }).timeout(120_000)
+
+    it('linear: one way 0, 2, 8, 18, 28 and 106 ms, then nothing', async () => {
+      const { engine, ports, world } = await air(new WifiLinearModel())
+      const [one, two] = ports
+      for (const [distance, kbit, ms] of [
+        [1, 54_000, 0],
+        [3, 27_000, 2],
+        [9, 10_800, 8],
+        [19, 5400, 18],
+        [29, 3600, 28],
+        [107, 1000, 106],
+      ] as const) {
+        // prettier-ignore
+        await world.step([['1', '2', distance]])
+        expect(travel(engine, one, two, kbit), `${distance} m`).to.be.within(0.9 * ms, 1.1 * ms + 1e-6)
+      }
+      expect(counts(await world.step([['1', '2', 108]]))).to.deep.equal([0, 1, 0])
+    })
+
+    it('a bandwidth holds for every link, also for one made at a later step; without one nothing is shaped', async () => {
+      const { engine, ports, world } = await air(new RangeModel({ bandwidth: '10Mbit' }))
+      const [one, two, three, four] = ports
+      await world.step([['1', '2', 1]])
+      await world.step([['1', '2', 2]])
+      await world.step([['3', '4', 29]])
+      for (const rate of blast(engine, [
+        [one, two],
+        [three, four],
+      ]))
+        // prettier-ignore
+        expect(rate).to.be.within(9700, 10_300)
+
+      const free = await air()
+      await free.world.step([['1', '2', 5]])
+      const [from, to] = free.ports
+      expect(travel(free.engine, from, to)).to.equal(0)
+      expect(blast(free.engine, [[from, to]])[0]).to.be.within(97_000, 110_000)
+    })
+
+    it('-1 and Infinity connect in no model, and halves go to the even metre', async () => {
+      const always: LinkQualityModel = { name: 'all', maxConnectedDistance: Infinity, quality: () => ({}) }
+      for (const model of [new RangeModel(), new WifiLinearModel(), new WifiExponentialModel(), always]) {
+        const { world } = await air(model)
+        const step = await world.step([['1', '2', -1], ['1', '3', Infinity], ['1', '4', -0.6], ['1', '5', 0]]) // prettier-ignore
+        expect(counts(step), model.name).to.deep.equal([1, 0, 0])
+        expect(world.distances().map(({ distance }) => distance)).to.deep.equal([-1, -1, -1, 0])
+      }
+      const { world } = await air()
+      await world.step([['1', '2', 28.5], ['1', '3', 29.5], ['1', '4', 29.4]]) // prettier-ignore
+      expect(world.links().map(({ distance }) => distance)).to.deep.equal([28, 29])
+    })
+  })
+
+  describe('steps', () => {
+    it('leave a pair that is missing as it is, or take it down, as told', async () => {
+      for (const missing of ['unchanged', 'down'] as const) {
+        const engine = makeEngine()
+        const fabric = new Hub({ engine, forwarding: 'deny' })
+        await join(fabric, 'a', 'b', 'c')
+        const world = closes(new World({ fabric, missing }))
+        await world.step([['a', 'b', 1], ['b', 'c', 1]]) // prettier-ignore
+        const step = await world.step([['c', 'b', 2]]) // prettier-ignore
+        expect(counts(step), missing).to.deep.equal(missing === 'down' ? [0, 1, 0] : [0, 0, 0])
+        expect(Object.fromEntries(world.connections())).to.deep.equal(
+          missing === 'down' ? { b: ['c'] } : { a: ['b'], b: ['c'] },
+        )
+      }
+    })
+
+    it('change nothing where one of the distances is wrong', async () => {
+      const { engine, ports, world } = await air()
+      await refusal(() => world.step([['1', '2', 1], ['1', 'x', 1]])) // prettier-ignore
+      expect([world.links(), heardOnAir(engine, ports)]).to.deep.equal([[], []])
+    })
+
+    it('come by themselves on the clock, the same for the same seed', async () => {
+      const run = async () => {
+        const engine = closes(new Engine({ clock: 'virtual', seed: 3 }))
+        const fabric = new Hub({ engine, forwarding: 'deny' })
+        await join(fabric, ...names)
+        const movement = new RandomWaypoint({ area: [60, 60], speed: [5, 20] })
+        const world = closes(
+          new World({ fabric, movement, model: new WifiExponentialModel(), every: '500ms' }),
+        )
+        const told: string[] = []
+        world.on('link', ({ a, b, state }) => told.push(`${engine.now()} ${a}-${b} ${state}`))
+        world.start()
+        engine.advance('0s')
+        expect(world.steps).to.equal(1)
+        engine.advance('10s')
+        expect(world.steps).to.equal(21)
+        world.stop()
+        engine.advance('10s')
+        expect(world.steps).to.equal(21)
+        return told
+      }
+      const told = await run()
+      expect(told.length).to.be.above(20)
+      expect(await run()).to.deep.equal(told)
+    })
+
+    it('give the links back to a node whose port was replaced', async () => {
+      const { engine, ports, world } = await air()
+      await world.step(matrixOf(topologies.star))
+      const hub = ports[0].fabric!
+      await hub.detach('1')
+      const again = await hub.attach(new MemoryPort({ name: '1' }))
+      expect(counts(await world.step(matrixOf(topologies.star)))).to.deep.equal([0, 0, 4])
+      expect(heardOnAir(engine, [again, ...ports.slice(1)])).to.deep.equal(bothWays(topologies.star))
+    })
+
+    it('with wires: pull the carrier of both ends and give it back, or remove the wire and reuse its numbers', async () => {
+      for (const whenDown of ['no-carrier', 'remove'] as const) {
+        const { engine, ports, world } = lan({ whenDown })
+        await world.step([['1', '2', 1]])
+        await world.step([['1', '2', -1], ['1', '3', 1]]) // prettier-ignore
+        const first = ports.get('tap_00001_1')!
+        expect([first.state, first.carrierOn]).to.deep.equal(['up', whenDown === 'remove'])
+        expect(world.links()[0]!.ports).to.deep.equal(
+          whenDown === 'remove' ? ['tap_00001_1', 'tap_00003_1'] : ['tap_00001_2', 'tap_00003_1'],
+        )
+        await world.step([['1', '2', 1]])
+        expect(heardOnWires(engine, ports)).to.deep.equal(bothWays(['12', '13']))
+        await world.close()
+        expect([...ports.values()].map(({ state }) => state).join(' ')).to.match(/^(detached ?)+$/)
+      }
+    })
+
+    it('with wires: a port that cannot be had fails its link only, and is tried again', async () => {
+      const engine = makeEngine()
+      let broken = true
+      const nic = (node: string, number: number) => {
+        if (broken && node === '3') throw new Error('out of ports')
+        return new MemoryPort({ name: `${node}.${number}` })
+      }
+      const world = closes(new World({ engine, nodes: ['1', '2', '3'], nic }))
+      let failure: unknown
+      await world.step([['1', '3', 1], ['1', '2', 1]]).catch((error: unknown) => (failure = error)) // prettier-ignore
+      expect((failure as Error).message).to.equal('out of ports')
+      expect(Object.fromEntries(world.connections())).to.deep.equal({ 1: ['2'] })
+      broken = false
+      expect(counts(await world.step([['1', '3', 1], ['1', '2', 1]]))).to.deep.equal([1, 0, 0]) // prettier-ignore
+      expect(world.links().map(({ ports }) => ports.join(' '))).to.deep.equal(['1.1 2.1', '1.2 3.1'])
+    })
+  })
 })

@@ -9,9 +9,9 @@ import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 export class HubLinks implements Links {
   readonly fabric: Fabric
   readonly nodes: readonly string[]
-  /** The ports as of the last change, and the seats that they had. */
+  /** The ports as of the last change, and how often each was attached by then. */
   #ports: (Port | undefined)[]
-  #seats: number[]
+  #joins: (number | undefined)[]
 
   /** `nodes` are names of ports; by default all that the fabric has. */
   constructor(fabric: Fabric, nodes: readonly (Port | string)[] | undefined) {
@@ -24,7 +24,7 @@ export class HubLinks implements Links {
     this.fabric = fabric
     this.nodes = (nodes ?? [...fabric.ports.values()]).map((port) => fabric.port(port).name)
     this.#ports = this.#look()
-    this.#seats = this.#ports.map((port) => port?.id ?? -1)
+    this.#joins = this.#ports.map((port) => port?.joins)
   }
 
   get engine() {
@@ -32,11 +32,12 @@ export class HubLinks implements Links {
   }
 
   renewed(): number[] {
+    const [ports, joins] = [this.#ports, this.#joins]
     this.#ports = this.#look()
-    const seats = this.#ports.map((port) => port?.id ?? -1)
-    const others = seats.flatMap((seat, node) => (seat === this.#seats[node] ? [] : [node]))
-    this.#seats = seats
-    return others
+    this.#joins = this.#ports.map((port) => port?.joins)
+    return this.#ports.flatMap((port, node) =>
+      port === ports[node] && port?.joins === joins[node] ? [] : [node],
+    )
   }
 
   /** One transaction. A node without a port has no links until it has one again. */
