@@ -261,11 +261,13 @@ describe('scenarios of MiniWorld', () => {
 
     it('Bridged LAN with packet sockets on the TAPs of machines', async () => {
       const { topology } = await example('bridged-lan.json', { machines: 'packet' })
-      expect(topology.worlds?.lan).to.have.property('wires').that.deep.equals({
-        1: { packet: 'tap_00001_%x' },
-        2: { packet: 'tap_00002_%x' },
-        3: { packet: 'tap_00003_%x' },
-      })
+      expect(topology.worlds?.lan)
+        .to.have.property('wires')
+        .that.deep.equals({
+          1: { packet: 'tap_00001_%x' },
+          2: { packet: 'tap_00002_%x' },
+          3: { packet: 'tap_00003_%x' },
+        })
     })
 
     it('with a bandwidth, times, a hook and another network for addresses', async () => {
