@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
 import type { ImportOptions } from './commands/import.js'
+import type { UpOptions } from './commands/up.js'
 import { fail, usageError } from './output.js'
 
 const { version } = createRequire(import.meta.url)('etherloom/package.json') as { version: string }
@@ -14,6 +15,11 @@ const { version } = createRequire(import.meta.url)('etherloom/package.json') as 
 type ExitCode = number
 
 const json = new Option('--json', 'print JSON, one value per line, for programs')
+const config = new Option('--config <file>', "of a MiniWorld scenario: MiniWorld's config.json")
+const machines = new Option(
+  '--machines <kind>',
+  'of a MiniWorld scenario: hosts (default), taps for others to use, or packet sockets on the TAPs of others',
+)
 const instanceName = new Option('--name <name>', 'the instance; needed when several are running')
 
 function buildProgram(): Command {
@@ -30,8 +36,10 @@ function buildProgram(): Command {
     .description('run a topology until Ctrl-C; when it runs already, go over to the changed file')
     .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
     .option('--rootless', 'run in a user and network namespace of its own, without privilege')
+    .addOption(config)
+    .addOption(machines)
     .addOption(json)
-    .action(async (file: string, options: { name?: string; rootless?: boolean; json?: boolean }) =>
+    .action(async (file: string, options: UpOptions) =>
       run(options, async () => (await import('./commands/up.js')).up(file, options)),
     )
 
@@ -49,6 +57,9 @@ function buildProgram(): Command {
     .argument('<file...>', 'files of another program; several are parts of one network')
     .description('print files of another program as a topology file, and what became of the rest on stderr')
     .option('--tmesh', 'they describe machines of TME')
+    .option('--miniworld', 'a scenario of MiniWorld')
+    .addOption(config)
+    .addOption(machines)
     .addOption(json)
     .action(async (files: string[], options: ImportOptions) =>
       run(options, async () => (await import('./commands/import.js')).importForeign(files, options)),
@@ -66,6 +77,16 @@ function buildProgram(): Command {
     .addOption(json)
     .action(async (what: string, options: { name?: string; json?: boolean }) =>
       run(options, async () => (await import('./commands/show.js')).show(what, options)),
+    )
+
+  program
+    .command('info')
+    .argument('<what>', 'connections, links or distances')
+    .description("print the links of a running instance's worlds, in the JSON of MiniWorld's mwcli info")
+    .addOption(instanceName)
+    .addOption(json)
+    .action(async (what: string, options: { name?: string; json?: boolean }) =>
+      run(options, async () => (await import('./commands/info.js')).info(what, options)),
     )
 
   program

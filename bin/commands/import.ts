@@ -1,17 +1,28 @@
 /** `etherloom import`: prints files of a foreign format as a topology file, and what became of the rest on stderr. */
 import { EtherloomError } from '../../lib/errors.js'
+import { oneOf } from '../../lib/options.js'
 import { ambiguity, formats, importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { FormatName } from '../../lib/topology/import/index.js'
-import type { SourceFile } from '../../lib/topology/import/format.js'
+import { machineKinds, type ConversionOptions, type SourceFile } from '../../lib/topology/import/format.js'
 import { readTopologyFile, topologyError } from '../../lib/topology/load.js'
 import { printJson, printNotes } from '../output.js'
 
+/** What the user says beside the files, as it stands on the command line. */
+export interface ConversionWords {
+  config?: string
+  machines?: string
+}
+
 /** One flag per format, and `--json`. */
-export type ImportOptions = Partial<Record<FormatName, boolean>> & { json?: boolean }
+export type ImportOptions = Partial<Record<FormatName, boolean>> & ConversionWords & { json?: boolean }
 
 export async function importForeign(paths: string[], options: ImportOptions): Promise<number> {
   const files = await Promise.all(paths.map(async (file) => ({ file, text: await readTopologyFile(file) })))
-  const { topology, problems, notes } = await importFiles(formatOf(files, options), files)
+  const { topology, problems, notes } = await importFiles(
+    formatOf(files, options),
+    files,
+    await readConversion(options),
+  )
   if (topology === undefined) {
     if (!options.json) printNotes(notes)
     throw topologyError(problems)
@@ -22,6 +33,15 @@ export async function importForeign(paths: string[], options: ImportOptions): Pr
     printNotes(notes)
   }
   return 0
+}
+
+/** Reads the file that the options name. @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_TOPOLOGY */
+export async function readConversion({ config, machines }: ConversionWords): Promise<ConversionOptions> {
+  const kind = oneOf(machineKinds)(machines, "'--machines'")
+  return {
+    ...(config !== undefined && { config: { file: config, text: await readTopologyFile(config) } }),
+    ...(kind !== undefined && { machines: kind }),
+  }
 }
 
 /** The format that is asked for, or that the files show. */

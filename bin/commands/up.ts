@@ -11,8 +11,9 @@ import { describeStep } from './step.js'
 import { LiveView } from '../live.js'
 import { printJson, printLine, printNotes } from '../output.js'
 import { runRootless } from '../rootless.js'
+import { readConversion, type ConversionWords } from './import.js'
 
-interface UpOptions {
+export interface UpOptions extends ConversionWords {
   name?: string
   rootless?: boolean
   json?: boolean
@@ -20,7 +21,7 @@ interface UpOptions {
 
 export async function up(file: string, options: UpOptions): Promise<number> {
   const notes: FileProblem[] = []
-  const topology = await loadTopology(file, (note) => notes.push(note))
+  const topology = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
   const path = await realpath(file)
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)

@@ -5,6 +5,7 @@
 import type { Capture } from '../capture/capture.js'
 import { EtherloomError } from '../errors.js'
 import { suggestion } from '../options.js'
+import { linkReports } from '../topology/links-report.js'
 import { Network } from '../topology/network.js'
 import { reports } from '../topology/report.js'
 import type { Topology } from '../topology/schema.js'
@@ -87,6 +88,14 @@ function handlersOf(instance: Promise<Instance>): Handlers {
       throw new EtherloomError(
         'ERR_ETHERLOOM_OPTION',
         `cannot show '${what}'${suggestion(what, Object.keys(reports))}`,
+      )
+    },
+    links: async ({ what }) => {
+      const { network } = await instance
+      if (Object.hasOwn(linkReports, what)) return linkReports[what](network)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_OPTION',
+        `cannot report '${what}'${suggestion(what, Object.keys(linkReports))}`,
       )
     },
     export: async () => (await instance).network.export(),

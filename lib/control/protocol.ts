@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { EtherloomError, isErrorCode } from '../errors.js'
 import type { CaptureStats } from '../capture/capture.js'
 import type { Applied } from '../policy.js'
+import type { LinkReports } from '../topology/links-report.js'
 import type { NetworkApplied } from '../topology/network.js'
 import type { Reports } from '../topology/report.js'
 import type { Topology, TopologyPolicy } from '../topology/schema.js'
@@ -34,6 +35,8 @@ export interface ControlMethods {
   info: (params: NoParameters) => InstanceInfo
   /** Rows of a report. */
   show: (params: { what: keyof Reports }) => Reports[keyof Reports]
+  /** The links of its worlds, in MiniWorld's shapes. */
+  links: (params: { what: keyof LinkReports }) => LinkReports[keyof LinkReports]
   /** The running state as a topology. */
   export: (params: NoParameters) => Topology
   /** Replaces the policy of a path, or of both paths of a pair. */

@@ -9,6 +9,7 @@ import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
 import { EtherloomError } from '../errors.js'
 import type { Problem } from './check.js'
+import type { ConversionOptions } from './import/format.js'
 import type { Topology } from './schema.js'
 
 type Yaml = typeof yaml
@@ -32,8 +33,12 @@ const ignore: TakeNote = () => undefined
  * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with one line `file:line:column: mistake` per mistake, or when the
  *   file cannot be read.
  */
-export async function loadTopology(file: string, note: TakeNote = ignore): Promise<Topology> {
-  return parseTopology(await readTopologyFile(file), file, note)
+export async function loadTopology(
+  file: string,
+  note: TakeNote = ignore,
+  options: ConversionOptions = {},
+): Promise<Topology> {
+  return parseTopology(await readTopologyFile(file), file, note, options)
 }
 
 /** The text of a topology file. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
@@ -54,8 +59,9 @@ export async function parseTopology(
   text: string,
   file = 'topology',
   note: TakeNote = ignore,
+  options: ConversionOptions = {},
 ): Promise<Topology> {
-  const { topology, problems, notes } = await inspectTopology(text, file)
+  const { topology, problems, notes } = await inspectTopology(text, file, options)
   notes.forEach(note)
   if (topology !== undefined) return topology
   throw topologyError(problems)
@@ -78,13 +84,18 @@ export interface Inspected {
 }
 
 /** Checks text and returns what is wrong with it instead of throwing, for tools that show the mistakes. */
-export async function inspectTopology(text: string, file: string): Promise<Inspected> {
-  const { ambiguity, importFiles, recognise } = await import('./import/index.js')
+export async function inspectTopology(
+  text: string,
+  file: string,
+  options: ConversionOptions = {},
+): Promise<Inspected> {
+  const { ambiguity, importFiles, recognise, refuseOptions } = await import('./import/index.js')
   const could = recognise(text)
   const [format] = could
   if (could.length > 1)
     return { problems: [{ file, line: 1, column: 1, message: ambiguity(could) }], notes: [] }
-  if (format !== undefined && format !== 'topology') return importFiles(format, [{ file, text }])
+  if (format !== undefined && format !== 'topology') return importFiles(format, [{ file, text }], options)
+  refuseOptions(file, options)
   return { ...(await inspectOwn(text, file)), notes: [] }
 }
 
@@ -126,8 +137,8 @@ function danglingAliases(yaml: Yaml, document: Document): { pos: [number]; messa
   return found
 }
 
-/** Where in the text the key or the value at a place begins. */
-function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem): number {
+/** @internal Where in the text the key or the value at a place begins. */
+export function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem): number {
   let key: unknown = document.contents
   let value: unknown = document.contents
   for (const step of place) {

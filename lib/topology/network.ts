@@ -429,13 +429,9 @@ export class Network extends EventEmitter<NetworkEvents> {
     const nic = (node: string, number: number): Port => {
       const given = wires[node]
       if (!given) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no node '${node}'`)
-      const planned = nicPlan(given, number)
-      // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-      const port = this.#makePort(
-        'host' in given ? `${node}.${planned.interface}` : planned.interface,
-        planned,
-      )
-      this.#nicPlans.set(port, planned)
+      const { name, plan } = nicPlan(node, given, number)
+      const port = this.#makePort(name, plan)
+      this.#nicPlans.set(port, plan)
       return port
     }
     return new World({ ...options, engine: this.engine, nodes, nic, whenDown })

@@ -925,20 +925,26 @@ const movement = z
   )
   .meta({ description: 'How the distances of nodes come about.' })
 
-const numberedPattern = /^[^\s/:%]{0,13}%d[^\s/:%]{0,13}$/
+const numberedPattern = /^[^\s/:%]{0,13}%[dx][^\s/:%]{0,13}$/
 const numbered = (description: string): z.ZodType<string> =>
   leaf(
     'string',
     text({
       pattern: numberedPattern,
-      expects: "the name of an interface with '%d' in it, such as 'tap_00001_%d'",
+      expects: "the name of an interface with '%d' or '%x' in it, such as 'tap_00001_%d'",
     }),
     { description, pattern: numberedPattern.source },
   )
+const nicAddresses = z
+  .array(address)
+  .meta({ description: 'One for each interface, in the order of their numbers; further ones have none.' })
 const nicSchema = z.union(
   [
     z.strictObject({
-      tap: numbered("TAP interfaces on this machine; '%d' is the number of each, from 1."),
+      tap: numbered(
+        "TAP interfaces on this machine; '%d' is the number of each, from 1, '%x' the same in hexadecimal.",
+      ),
+      addresses: nicAddresses.exactOptional(),
       mtu: mtu.exactOptional(),
       owner: tapPort.shape.owner,
       persist: tapPort.shape.persist,
@@ -946,6 +952,8 @@ const nicSchema = z.union(
     z.strictObject({
       host: name('Host that gets the interfaces.'),
       interface: numbered("Name of the interfaces inside the host. Default 'link%d'.").exactOptional(),
+      as: numbered("Name of the ports. Default: the node's name, a dot and the interface's.").exactOptional(),
+      addresses: nicAddresses.exactOptional(),
       mtu: mtu.exactOptional(),
     }),
     z.strictObject({

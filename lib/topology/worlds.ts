@@ -108,14 +108,25 @@ function movementOf({ movement }: TopologyWorld): Movement | undefined {
   return new movements.randomWaypoint(movement.randomWaypoint as never)
 }
 
-/** The plan of the port behind an interface of a node. */
-export function nicPlan(nic: TopologyNic, number: number): Exclude<PortPlan, { kind: 'patch' }> {
-  const name = (pattern: string): string => pattern.replace('%d', `${number}`)
-  if ('packet' in nic) return { kind: 'packet', interface: name(nic.packet) }
+/** The port behind an interface of a node: its name and its plan. */
+export function nicPlan(
+  node: string,
+  nic: TopologyNic,
+  number: number,
+): { name: string; plan: Exclude<PortPlan, { kind: 'patch' }> } {
+  const fill = (pattern: string): string =>
+    pattern.replace('%d', `${number}`).replace('%x', number.toString(16))
+  if ('packet' in nic) {
+    const name = fill(nic.packet)
+    return { name, plan: { kind: 'packet', interface: name } }
+  }
+  const addresses = nic.addresses?.slice(number - 1, number) ?? []
   if ('host' in nic) {
-    const { interface: pattern = 'link%d', ...options } = nic
-    return { kind: 'tap', ...options, interface: name(pattern), addresses: [] }
+    // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
+    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, ...options } = nic
+    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), addresses } }
   }
   const { tap, ...options } = nic
-  return { kind: 'tap', ...options, interface: name(tap), addresses: [] }
+  const name = fill(tap)
+  return { name, plan: { kind: 'tap', ...options, interface: name, addresses } }
 }

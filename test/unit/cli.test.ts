@@ -73,6 +73,22 @@ describe('the command line', function () {
       [['upp'], "etherloom: unknown command 'upp'; did you mean 'up'?\n"],
       [['show', '--jsn'], "etherloom: unknown option '--jsn'; did you mean '--json'?\n"],
       [['show', 'prots'], "etherloom: cannot show 'prots'; did you mean 'ports'?\n"],
+      [
+        ['info', 'lniks'],
+        "etherloom: what info prints must be one of 'connections', 'links', 'distances', not 'lniks'; did you mean 'links'?\n",
+      ],
+      [
+        ['validate', '--machines', 'taps', 'examples/switch.yaml'],
+        "etherloom: unknown option '--machines'; see 'etherloom --help'\n",
+      ],
+      [
+        ['up', '--machines', 'tap', 'examples/switch.yaml'],
+        "etherloom: '--machines' must be one of 'hosts', 'taps', 'packet', not 'tap'; did you mean 'taps'?\n",
+      ],
+      [
+        ['up', '--machines', 'taps', 'examples/switch.yaml'],
+        "etherloom: examples/switch.yaml is no scenario of MiniWorld, so '--machines' has no use; leave it out\n",
+      ],
       [['up'], "etherloom: missing required argument 'file'; see 'etherloom --help'\n"],
       [['path', 'red'], "etherloom: missing required argument 'to'; see 'etherloom --help'\n"],
       [
@@ -110,6 +126,7 @@ describe('the command line', function () {
       'validate',
       'import',
       'show',
+      'info',
       'path',
       'deny',
       'carrier',

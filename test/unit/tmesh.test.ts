@@ -120,7 +120,7 @@ describe('tmesh files', () => {
     /** The ports of each hub that machines become, before they are checked as a topology. */
     async function portsOf(machines: Record<string, string>): Promise<Record<string, unknown>> {
       const files = Object.entries(machines).map(([name, text]) => ({ file: `${name}.tmesh`, text }))
-      const { topology, problems } = await tmesh.convert(files)
+      const { topology, problems } = await tmesh.convert(files, {})
       expect(problems).to.deep.equal([])
       const { fabrics } = topology as { fabrics: Record<string, { ports: unknown }> }
       return Object.fromEntries(Object.entries(fabrics).map(([name, { ports }]) => [name, ports]))
@@ -180,7 +180,7 @@ describe('tmesh files', () => {
       const sun2 =
         'mie0: tme/machine/sun2; ie0 at mie0: tme/ic/i82586; bpf1 at ie0: tme/host/bsd/bpf delay 10000'
       expect(await portsOf({ sun2 })).to.deep.equal({ sun2: { sun2: { tap: 'sun2', delay: '10ms' } } })
-      const { notes } = await tmesh.convert([{ file: 'sun2.tmesh', text: sun2 }])
+      const { notes } = await tmesh.convert([{ file: 'sun2.tmesh', text: sun2 }], {})
       expect(lines(notes)).to.include(
         'sun2:1 a port of its own; write: bpf1 at ie0: tme/host/bsd/bpf interface sun2',
       )

@@ -20,11 +20,26 @@ export interface Conversion {
   notes: FileProblem[]
 }
 
+/** What stands for machines that a foreign file only names. */
+export const machineKinds = ['hosts', 'taps', 'packet'] as const
+export type Machines = (typeof machineKinds)[number]
+
+/** What a user says beside the files. Only MiniWorld's scenarios leave it open. */
+export interface ConversionOptions {
+  /** MiniWorld's config.json. */
+  config?: SourceFile
+  /**
+   * Hosts of ours (the default); TAPs by the names that the foreign program has for them, for machines that use an interface
+   * of this one; or packet sockets on interfaces of those names, which machines that are started first have made.
+   */
+  machines?: Machines
+}
+
 export interface ForeignFormat {
   /** What messages call a file of it, with its article: 'a tmesh file'. */
   readonly title: string
   /** Whether a text is of this format, by its content. */
   recognises(text: string): boolean
   /** Turns files into one topology. Several files are parts of one network. */
-  convert(files: readonly SourceFile[]): Promise<Conversion>
+  convert(files: readonly SourceFile[], options: ConversionOptions): Promise<Conversion>
 }

@@ -3,14 +3,16 @@
  * Called by load.ts, which meets foreign files where a topology file is expected, and by `etherloom import`.
  */
 import path from 'node:path'
+import { EtherloomError } from '../../errors.js'
 import { checkTopology } from '../check.js'
 import type { FileProblem } from '../load.js'
 import type { Topology } from '../schema.js'
-import type { ForeignFormat, SourceFile } from './format.js'
+import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
+import { miniworld } from './miniworld.js'
 import { tmesh } from './tmesh.js'
 
 /** By the word that `etherloom import --WORD` has for them. */
-export const formats = { tmesh } satisfies Record<string, ForeignFormat>
+export const formats = { tmesh, miniworld } satisfies Record<string, ForeignFormat>
 
 export type FormatName = keyof typeof formats
 
@@ -40,9 +42,27 @@ export function ambiguity(could: readonly (FormatName | 'topology')[]): string {
   return `this could be ${titles.join(' or ')}; turn it into a topology file with ${ways.join(' or ')}`
 }
 
+/** @throws EtherloomError ERR_ETHERLOOM_OPTION when there are options, which this file leaves no room for */
+export function refuseOptions(file: string, options: ConversionOptions): void {
+  const [first] = Object.keys(options)
+  if (first === undefined) return
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_OPTION',
+    `${file} is no scenario of MiniWorld, so '--${first}' has no use`,
+    {
+      hint: 'leave it out',
+    },
+  )
+}
+
 /** Reads files of one format. What comes of them is checked as a topology file is. */
-export async function importFiles(name: FormatName, files: readonly SourceFile[]): Promise<Imported> {
-  const { topology, problems, notes } = await formats[name].convert(files)
+export async function importFiles(
+  name: FormatName,
+  files: readonly SourceFile[],
+  options: ConversionOptions = {},
+): Promise<Imported> {
+  if (name !== 'miniworld') refuseOptions(files[0]?.file ?? '', options)
+  const { topology, problems, notes } = await formats[name].convert(files, options)
   if (topology === undefined || problems.length > 0) return { problems, notes }
   const file = files[0]?.file ?? '.'
   const checked = checkTopology(topology, path.dirname(file))
