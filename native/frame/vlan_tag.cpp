@@ -28,7 +28,8 @@ void moveHead(Frame& frame, std::int32_t by) noexcept {
 
 bool pushTag(Frame& frame, std::uint16_t control) noexcept {
   const auto* start = reinterpret_cast<const std::uint8_t*>(&frame + 1);  // of the buffer
-  if (frame.data - start < static_cast<std::ptrdiff_t>(virtioHeaderLength + vlanTagLength)) return false;
+  constexpr std::ptrdiff_t needed{virtioHeaderLength + vlanTagLength};
+  if (frame.data - start < needed) return false;
   moveHead(frame, -static_cast<std::int32_t>(vlanTagLength));
   writeBig16(frame.data + addressesLength, customerTag);
   setTag(frame, control);

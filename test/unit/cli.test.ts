@@ -211,7 +211,7 @@ describe('the command line', function () {
       expect(etherloom('import', 'examples/three-hosts.yaml')).to.deep.include({
         status: 2,
         stderr:
-          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh\n',
+          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh, --miniworld\n',
       })
     })
   })
