@@ -205,7 +205,7 @@ function column({ runs }: PeerResult, index: number): number[] {
 }
 
 function amount({ unit, digits }: Figure, value: number): string {
-  return `${format(value, digits)} ${unit}`
+  return `${format(value, digits)} ${unit}`.trimEnd()
 }
 
 function format(value: number, digits: number): string {

@@ -16,7 +16,7 @@ import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
 import { trunkLong, trunkShort } from './trunk.js'
-import { world } from './world.js'
+import { world, worldClique } from './world.js'
 
 export const cases: readonly Case[] = [
   generator,
@@ -43,4 +43,5 @@ export const cases: readonly Case[] = [
   manyWires,
   apply,
   world,
+  worldClique,
 ]
