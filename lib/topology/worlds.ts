@@ -114,19 +114,29 @@ export function nicPlan(
   nic: TopologyNic,
   number: number,
 ): { name: string; plan: Exclude<PortPlan, { kind: 'patch' }> } {
+  const words = { '%d': `${number}`, '%x': number.toString(16), '%i': `${number - 1}` }
   const fill = (pattern: string): string =>
-    pattern.replace('%d', `${number}`).replace('%x', number.toString(16))
+    pattern.replace(/%[dxi]/, (word) => words[word as keyof typeof words])
   if ('packet' in nic) {
     const name = fill(nic.packet)
     return { name, plan: { kind: 'packet', interface: name } }
   }
   const addresses = nic.addresses?.slice(number - 1, number) ?? []
+  const mac = nic.macs?.[number - 1]
+  const own = { addresses, ...(mac !== undefined && { mac }) }
   if ('host' in nic) {
     // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, ...options } = nic
-    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), addresses } }
+    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, macs: _, ...options } = nic
+    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), ...own } }
   }
-  const { tap, ...options } = nic
+  const { tap, macs: _, ...options } = nic
   const name = fill(tap)
-  return { name, plan: { kind: 'tap', ...options, interface: name, addresses } }
+  return { name, plan: { kind: 'tap', ...options, interface: name, ...own } }
+}
+
+/** The name of the wire between two nodes, by the pattern that the world has for it. */
+export function wireNameOf(pattern: string, nodes: readonly [a: string, b: string]): string {
+  let next = 0
+  const fill = (_: string, digits?: string): string => `${nodes[next++]}`.padStart(Number(digits ?? 0), '0')
+  return pattern.replace(/%(?:s|0(\d)d)/g, fill)
 }

@@ -306,5 +306,11 @@ describe('what a World refuses', () => {
       "no host 'red'",
     )
     expect(await refused(file('{ wires: { a: { tap: red } } }'))).to.contain("'%d'")
+    expect(await refused(file('{ wires: { a: { tap: "t%i" } }, wireNames: "cable-%s" }'))).to.contain(
+      "two '%s'",
+    )
+    expect(await refused(file('{ wires: { a: { tap: "t%i", macs: ["01:00:00:00:00:00"] } } }'))).to.contain(
+      'a unicast MAC address',
+    )
   })
 })
