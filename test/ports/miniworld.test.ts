@@ -159,10 +159,17 @@ describeOnDevices('scenarios of MiniWorld', function () {
     await step(network)
     const chain = {
       mgmt: mgmt([5, 4, 4]),
-      'lan-1-2': ['tap_00001_1', 'tap_00002_1'],
-      'lan-2-3': ['tap_00002_2', 'tap_00003_1'],
+      br_00001_00002: ['tap_00001_1', 'tap_00002_1'],
+      br_00002_00003: ['tap_00002_2', 'tap_00003_1'],
     }
     expect(bridges(network)).to.deep.equal(chain)
+    const inside = await inNode(network, '2', 'ip', '-brief', 'link').rest()
+    expect(inside.replace(/ +\S+ +/g, ' ').match(/^\w+ [\da-f:]+/gm)).to.deep.equal([
+      'lo 00:00:00:00:00:00',
+      'mgmt 0a:01:00:00:00:02',
+      'eth0 02:01:00:00:00:02',
+      'eth1 02:02:00:00:00:02',
+    ])
     expect(linkReports.links(network)).to.deep.equal({ "('1', '2')": range, "('2', '3')": range, ...managed })
     expect(await answers(network, '1', '10.0.0.2')).to.equal(true)
     expect(await answers(network, '3', '10.1.0.1')).to.equal(true)
@@ -171,7 +178,7 @@ describeOnDevices('scenarios of MiniWorld', function () {
     await step(network)
     expect(bridges(network)).to.deep.equal(chain)
     await step(network)
-    expect(bridges(network)).to.deep.equal({ ...chain, 'lan-1-3': ['tap_00001_2', 'tap_00003_2'] })
+    expect(bridges(network)).to.deep.equal({ ...chain, br_00001_00003: ['tap_00001_2', 'tap_00003_2'] })
     expect(linkReports.connections(network)).to.deep.equal({
       1: ['2', '3', 'mgmt'],
       2: ['3', 'mgmt'],
@@ -208,7 +215,7 @@ describeOnDevices('scenarios of MiniWorld', function () {
       to: number,
     ): string | undefined {
       if (mode === 'single') return `10.0.0.${to}`
-      const wire = `lan-${Math.min(from, to)}-${Math.max(from, to)}`
+      const wire = `br_0000${Math.min(from, to)}_0000${Math.max(from, to)}`
       const port = bridges(network)[wire]?.find((name) => name.startsWith(`tap_0000${to}_`))
       const lan = network.export().worlds?.lan
       if (port === undefined || lan === undefined || !('wires' in lan)) return undefined
