@@ -20,7 +20,10 @@ export function nodesOf(world: TopologyWorld, { fabrics }: Plan): string[] {
 /** Complains of names that lead nowhere, and of what the world's constructor would refuse. */
 export function checkWorld(world: TopologyWorld, plan: Plan, place: Place, complain: Complain): void {
   if ('wires' in world) checkWires(world.wires, plan, [...place, 'wires'], complain)
-  else checkFabric(world, plan, place, complain)
+  else {
+    checkFabric(world, plan, place, complain)
+    checkAlone(world, plan, [...place, world.nodes ? 'nodes' : 'fabric'], complain)
+  }
   check(() => modelOf(world), [...place, 'model'], complain)
   check(
     () => {
@@ -60,6 +63,18 @@ function checkFabric(
       )
     else if (nodes.indexOf(node) < index) complain([...place, 'nodes', index], `'${node}' is there twice`)
   })
+}
+
+/** Two worlds that both link a pair would undo each other's links. */
+function checkAlone(world: TopologyWorld, plan: Plan, place: Place, complain: Complain): void {
+  const nodes = new Set(nodesOf(world, plan))
+  for (const [name, other] of plan.worlds) {
+    if (other === world) return
+    if (!('fabric' in other && 'fabric' in world) || other.fabric !== world.fabric) continue
+    const [a, b] = nodesOf(other, plan).filter((node) => nodes.has(node))
+    if (a !== undefined && b !== undefined)
+      complain(place, `'${a}' and '${b}' are nodes of world '${name}' too; one world only can link a pair`)
+  }
 }
 
 function checkWires(
