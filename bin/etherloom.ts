@@ -131,8 +131,8 @@ function buildProgram(): Command {
   program
     .command('step')
     .argument('[count]', 'how many steps to take, one after another', '1')
-    .description('let the nodes of a world of a running instance move, and its links follow')
-    .option('--world <world>', 'the world; needed when there are several')
+    .description('let the nodes of the worlds of a running instance move, and their links follow')
+    .option('--world <world>', 'only this world')
     .addOption(instanceName)
     .addOption(json)
     .action(async (count: string, options: { world?: string; name?: string; json?: boolean }) =>

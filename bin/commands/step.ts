@@ -1,4 +1,4 @@
-/** `etherloom step`: takes steps of a world of a running instance. */
+/** `etherloom step`: takes steps of the worlds of a running instance. */
 import { ControlClient } from '../../lib/control/client.js'
 import type { StepTaken } from '../../lib/control/protocol.js'
 import { integer } from '../../lib/options.js'

@@ -50,7 +50,7 @@ export interface ControlMethods {
   /** Takes a port's carrier away, or gives it back. */
   carrier: (params: { port: string; fabric?: string; on: boolean }) => null
   apply: (params: { topology: Topology }) => NetworkApplied
-  /** Takes steps of a world, by default one; its name can be left out where there is one only. */
+  /** Takes steps, by default one, of a world, or of all that move. */
   step: (params: { world?: string; count?: number }) => StepTaken[]
   /** Records a port, or a path when `to` is given, into a socket that the caller listens on. */
   capture: (params: {

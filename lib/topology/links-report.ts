@@ -38,7 +38,10 @@ export interface LinkReports {
 export const linkReports: { [What in keyof LinkReports]: (network: Network) => LinkReports[What] } = {
   connections: (network) => {
     const found: Record<string, string[]> = {}
-    for (const { ends } of linkedPairs(network)) (found[ends[0]] ??= []).push(ends[1])
+    for (const { ends } of linkedPairs(network)) {
+      const others = (found[ends[0]] ??= [])
+      if (others.at(-1) !== ends[1]) others.push(ends[1]) // two nodes can be linked in several worlds
+    }
     return found
   },
   links: (network) =>

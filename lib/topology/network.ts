@@ -29,7 +29,7 @@ import { World, type WorldStep } from '../world/world.js'
 import type { Problem } from './check.js'
 import { diff, type Change, type PatchEnd, type PathChange } from './diff.js'
 import { emptyPlan, pathKey, topologyOf } from './plan.js'
-import { nicPlan, nodesOf, worldOptions } from './worlds.js'
+import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { Topology, TopologyPolicy, TopologyWorld } from './schema.js'
 
@@ -182,24 +182,16 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   /**
-   * Takes steps of a world, one after another. Its name can be left out where there is one only.
+   * Takes steps of a world, or of all worlds that have a movement, each by one before the next; one after another.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `World.step` throws
+   * @throws EtherloomError ERR_ETHERLOOM_NAME; ERR_ETHERLOOM_STATE where nothing moves; what `World.step` throws
    */
   async step(count = 1, world?: string): Promise<({ world: string } & WorldStep)[]> {
-    const name = world ?? (this.#worlds.size === 1 ? this.#worlds.keys().next().value : undefined)
-    const found = name === undefined ? undefined : this.#worlds.get(name)
-    const names = [...this.#worlds.keys()]
-    if (!found || name === undefined)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_NAME',
-        name === undefined
-          ? `there are ${names.length} worlds`
-          : `no world '${name}'${suggestion(name, names)}`,
-        name === undefined && names.length > 0 ? { hint: `say which: ${names.join(', ')}` } : {},
-      )
+    const moving: (readonly [string, World])[] =
+      world === undefined ? this.#movingWorlds() : [[world, this.#world(world)] as const]
     const steps: ({ world: string } & WorldStep)[] = []
-    for (let taken = 0; taken < count; taken++) steps.push({ world: name, ...(await found.step()) })
+    for (let taken = 0; taken < count; taken++)
+      for (const [name, each] of moving) steps.push({ world: name, ...(await each.step()) })
     return steps
   }
 
@@ -291,9 +283,7 @@ export class Network extends EventEmitter<NetworkEvents> {
         this.#start(change.fabric, change.timeline)
         return nothing
       case 'end':
-        this.#plan.worlds.delete(change.world)
-        await this.#worlds.get(change.world)?.close()
-        this.#worlds.delete(change.world)
+        await this.#endWorld(change.world, change.plan)
         return nothing
       case 'begin':
         return this.#begin(change.world, change.plan)
@@ -421,11 +411,36 @@ export class Network extends EventEmitter<NetworkEvents> {
     return applied
   }
 
+  /** Its pairs are as `paths` has them, or denied; a world that was linking them had its own policies there. */
+  async #endWorld(name: string, plan: TopologyWorld): Promise<void> {
+    const world = this.#worlds.get(name)
+    this.#plan.worlds.delete(name)
+    await world?.close()
+    this.#worlds.delete(name)
+    if (!world || !('fabric' in plan)) return
+    const nodes = new Set(world.nodes)
+    const paths = [...this.#planOf(plan.fabric).paths.values()].filter(
+      ({ from, to }) => nodes.has(from) && nodes.has(to),
+    )
+    await this.#fabric(plan.fabric).apply(paths)
+  }
+
   #makeWorld(name: string, plan: TopologyWorld): World {
     const options = { name, ...worldOptions(plan) }
     const nodes = nodesOf(plan, this.#plan)
     if (!('wires' in plan)) return new World({ ...options, fabric: this.#fabric(plan.fabric), nodes })
-    const { wires, whenDown = 'no-carrier' } = plan
+    const { wires, wireNames, whenDown = 'no-carrier' } = plan
+    const wireName = (a: string, b: string): string => {
+      const wire = wireNames === undefined ? `${name}-${a}-${b}`.slice(0, 64) : wireNameOf(wireNames, [a, b])
+      if (!this.#fabrics.has(wire)) return wire
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `there is a fabric '${wire}' already, which the wire would be called too`,
+        {
+          hint: "rename the fabric, or give the world 'wireNames'",
+        },
+      )
+    }
     const nic = (node: string, number: number): Port => {
       const given = wires[node]
       if (!given) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no node '${node}'`)
@@ -434,7 +449,7 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.#nicPlans.set(port, plan)
       return port
     }
-    return new World({ ...options, engine: this.engine, nodes, nic, whenDown })
+    return new World({ ...options, engine: this.engine, nodes, nic, wireName, whenDown })
   }
 
   #planOf(fabric: string): FabricPlan {
@@ -467,6 +482,25 @@ export class Network extends EventEmitter<NetworkEvents> {
       })
     const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
     throw new EtherloomError('ERR_ETHERLOOM_NAME', `no port '${from}'${suggestion(from, names)}`)
+  }
+
+  #world(name: string): World {
+    const world = this.#worlds.get(name)
+    if (world) return world
+    const names = [...this.#worlds.keys()]
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no world '${name}'${suggestion(name, names)}`, {
+      hint: names.length > 0 ? `the worlds are ${names.join(', ')}` : "add 'worlds' to the topology's file",
+    })
+  }
+
+  #movingWorlds(): [name: string, world: World][] {
+    const moving = [...this.#worlds].filter(([name]) => this.#plan.worlds.get(name)?.movement !== undefined)
+    if (moving.length > 0) return moving
+    const [message, hint] =
+      this.#worlds.size === 0
+        ? ['this topology has no worlds', "add 'worlds' to its file"]
+        : ['no world of this topology moves', "give one a 'movement' in its file"]
+    throw new EtherloomError('ERR_ETHERLOOM_STATE', message, { hint })
   }
 
   #fabric(name: string): Fabric {

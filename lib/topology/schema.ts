@@ -925,26 +925,43 @@ const movement = z
   )
   .meta({ description: 'How the distances of nodes come about.' })
 
-const numberedPattern = /^[^\s/:%]{0,13}%[dx][^\s/:%]{0,13}$/
+const numberedPattern = /^[^\s/:%]{0,13}%[dxi][^\s/:%]{0,13}$/
 const numbered = (description: string): z.ZodType<string> =>
   leaf(
     'string',
     text({
       pattern: numberedPattern,
-      expects: "the name of an interface with '%d' or '%x' in it, such as 'tap_00001_%d'",
+      expects: "the name of an interface with '%d', '%x' or '%i' in it, such as 'tap_00001_%d'",
     }),
     { description, pattern: numberedPattern.source },
   )
 const nicAddresses = z
   .array(address)
   .meta({ description: 'One for each interface, in the order of their numbers; further ones have none.' })
+const nicMacs = z
+  .array(mac)
+  .meta({ description: 'One for each interface, in the order of their numbers; further ones get any.' })
+const wireNamesPattern = /^[^\s%]{0,30}%(?:s|0[1-9]d)[^\s%]{0,30}%(?:s|0[1-9]d)[^\s%]{0,30}$/
+const wireNames = leaf<string>(
+  'string',
+  text({
+    pattern: wireNamesPattern,
+    expects: "a name with two '%s' in it, or '%05d', such as 'cable-%s-%s'",
+  }),
+  {
+    description:
+      "Names of the wires: '%s' is the name of each of its two nodes, '%05d' the same with zeros in front, to five characters. Default: the world's name and theirs, as in 'lan-%s-%s'.",
+    pattern: wireNamesPattern.source,
+  },
+)
 const nicSchema = z.union(
   [
     z.strictObject({
       tap: numbered(
-        "TAP interfaces on this machine; '%d' is the number of each, from 1, '%x' the same in hexadecimal.",
+        "TAP interfaces on this machine; '%d' is the number of each, from 1, '%x' the same in hexadecimal, '%i' one less.",
       ),
       addresses: nicAddresses.exactOptional(),
+      macs: nicMacs.exactOptional(),
       mtu: mtu.exactOptional(),
       owner: tapPort.shape.owner,
       persist: tapPort.shape.persist,
@@ -954,6 +971,7 @@ const nicSchema = z.union(
       interface: numbered("Name of the interfaces inside the host. Default 'link%d'.").exactOptional(),
       as: numbered("Name of the ports. Default: the node's name, a dot and the interface's.").exactOptional(),
       addresses: nicAddresses.exactOptional(),
+      macs: nicMacs.exactOptional(),
       mtu: mtu.exactOptional(),
     }),
     z.strictObject({
@@ -999,6 +1017,7 @@ const worldSchema = z.union(
       wires: z.record(name('Name of the node.'), nicSchema).meta({
         description: 'The nodes, and the interfaces that each gets for its links, a wire per link.',
       }),
+      wireNames: wireNames.exactOptional(),
       whenDown: choice(['no-carrier', 'remove'], {
         description: 'Whether the wire of a link that is down stays, without carrier, or goes.',
         default: 'no-carrier',

@@ -20,7 +20,10 @@ export function nodesOf(world: TopologyWorld, { fabrics }: Plan): string[] {
 /** Complains of names that lead nowhere, and of what the world's constructor would refuse. */
 export function checkWorld(world: TopologyWorld, plan: Plan, place: Place, complain: Complain): void {
   if ('wires' in world) checkWires(world.wires, plan, [...place, 'wires'], complain)
-  else checkFabric(world, plan, place, complain)
+  else {
+    checkFabric(world, plan, place, complain)
+    checkAlone(world, plan, [...place, world.nodes ? 'nodes' : 'fabric'], complain)
+  }
   check(() => modelOf(world), [...place, 'model'], complain)
   check(
     () => {
@@ -60,6 +63,18 @@ function checkFabric(
       )
     else if (nodes.indexOf(node) < index) complain([...place, 'nodes', index], `'${node}' is there twice`)
   })
+}
+
+/** Two worlds that both link a pair would undo each other's links. */
+function checkAlone(world: TopologyWorld, plan: Plan, place: Place, complain: Complain): void {
+  const nodes = new Set(nodesOf(world, plan))
+  for (const [name, other] of plan.worlds) {
+    if (other === world) return
+    if (!('fabric' in other && 'fabric' in world) || other.fabric !== world.fabric) continue
+    const [a, b] = nodesOf(other, plan).filter((node) => nodes.has(node))
+    if (a !== undefined && b !== undefined)
+      complain(place, `'${a}' and '${b}' are nodes of world '${name}' too; one world only can link a pair`)
+  }
 }
 
 function checkWires(
@@ -114,19 +129,29 @@ export function nicPlan(
   nic: TopologyNic,
   number: number,
 ): { name: string; plan: Exclude<PortPlan, { kind: 'patch' }> } {
+  const words = { '%d': `${number}`, '%x': number.toString(16), '%i': `${number - 1}` }
   const fill = (pattern: string): string =>
-    pattern.replace('%d', `${number}`).replace('%x', number.toString(16))
+    pattern.replace(/%[dxi]/, (word) => words[word as keyof typeof words])
   if ('packet' in nic) {
     const name = fill(nic.packet)
     return { name, plan: { kind: 'packet', interface: name } }
   }
   const addresses = nic.addresses?.slice(number - 1, number) ?? []
+  const mac = nic.macs?.[number - 1]
+  const own = { addresses, ...(mac !== undefined && { mac }) }
   if ('host' in nic) {
     // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, ...options } = nic
-    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), addresses } }
+    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, macs: _, ...options } = nic
+    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), ...own } }
   }
-  const { tap, ...options } = nic
+  const { tap, macs: _, ...options } = nic
   const name = fill(tap)
-  return { name, plan: { kind: 'tap', ...options, interface: name, addresses } }
+  return { name, plan: { kind: 'tap', ...options, interface: name, ...own } }
+}
+
+/** The name of the wire between two nodes, by the pattern that the world has for it. */
+export function wireNameOf(pattern: string, nodes: readonly [a: string, b: string]): string {
+  let next = 0
+  const fill = (_: string, digits?: string): string => `${nodes[next++]}`.padStart(Number(digits ?? 0), '0')
+  return pattern.replace(/%(?:s|0(\d)d)/g, fill)
 }

@@ -31,7 +31,7 @@ import { Distances, readDistances, type GivenDistances } from './distances.js'
 import { Hook } from './hook.js'
 import { HubLinks } from './links/hub-links.js'
 import type { LinkChange, LinkPlace, Links } from './links/links.js'
-import { WireLinks, type NicMaker, type WhenDown } from './links/wire-links.js'
+import { WireLinks, type NicMaker, type WhenDown, type WireNamer } from './links/wire-links.js'
 import type { LinkQualityModel } from './models/model.js'
 import { RangeModel } from './models/range.js'
 import type { Movement } from './movements/movement.js'
@@ -72,6 +72,8 @@ export interface WireWorldOptions extends CommonWorldOptions {
   nodes: readonly string[]
   /** Makes the port behind a node's interface of a number, from 1 on; called when a link first needs it. */
   nic: NicMaker
+  /** Names the wire of a link; the lesser node in their order comes first. Default: the world's name and theirs, as `lan-a-b`. */
+  wireName?: WireNamer
   /**
    * What becomes of a wire whose link goes down: it stays with both interfaces, which have no carrier until the link is
    * back, or all is removed and the numbers are free for other links. Default `no-carrier`.
@@ -349,7 +351,8 @@ export class World extends EventEmitter<WorldEvents> {
   #makeLinks(options: WorldOptions): Links {
     if ('fabric' in options) return new HubLinks(options.fabric, options.nodes)
     const { engine, nodes, nic, whenDown = 'no-carrier' } = options
-    return new WireLinks({ engine, name: this.name, nodes: [...nodes], nic, whenDown }, (wire, exists) =>
+    const wireName = options.wireName ?? ((a, b) => `${this.name}-${a}-${b}`.slice(0, 64))
+    return new WireLinks({ engine, wireName, nodes: [...nodes], nic, whenDown }, (wire, exists) =>
       this.emit(exists ? 'wire' : 'wire:gone', wire),
     )
   }
@@ -550,6 +553,11 @@ function readWorldOptions(options: WorldOptions) {
       typeof value === 'function'
         ? (value as NicMaker)
         : refuse(subject, 'a function (node, number) => port', value),
+    ),
+    wireName: optional((value, subject) =>
+      typeof value === 'function'
+        ? (value as WireNamer)
+        : refuse(subject, 'a function (a, b) => name', value),
     ),
     whenDown: oneOf(['no-carrier', 'remove']),
   })

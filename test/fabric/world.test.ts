@@ -1,5 +1,10 @@
 /** Worlds on the virtual clock: which links there are, what they carry, and when. */
 import { expect } from 'chai'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   Engine,
   Hub,
@@ -9,10 +14,13 @@ import {
   WifiExponentialModel,
   WifiLinearModel,
   World,
+  type EngineOptions,
+  type Fabric,
   type LinkQualityModel,
+  type Path,
   type WorldStep,
 } from '../../lib/index.js'
-import { closing, join, take, tags } from '../helpers/fabric.js'
+import { closing, expectBalance, join as attachAll, take, tags, until } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
 import { refusal } from '../helpers/errors.js'
 
@@ -33,24 +41,39 @@ const matrixOf = (edges: readonly string[]): number[][] =>
   names.map((a, row) =>
     names.map((b, column) => (row === column ? 0 : edges.includes([a, b].sort().join('')) ? 1 : -1)),
   )
+interface LanOptions extends Pick<EngineOptions, 'memory'> {
+  model?: LinkQualityModel
+  whenDown?: 'no-carrier' | 'remove'
+}
+/** Between all of its ports, with policy or without. */
+const pathsOf = (fabric: Fabric): Path[] => {
+  const ports = [...fabric.ports.keys()]
+  return ports.flatMap((from) => ports.filter((to) => to !== from).map((to) => fabric.path(from, to)))
+}
+/** Makes the garbage collector run now. */
+const collectGarbage = (): void => {
+  setFlagsFromString('--expose-gc')
+  ;(runInNewContext('gc') as () => void)()
+}
 const counts = ({ up, down, changed }: WorldStep) => [up, down, changed]
 
 describe('World', () => {
   const closes = closing()
-  const makeEngine = () => closes(new Engine({ clock: 'virtual', seed: 7 }))
+  const makeEngine = (options: EngineOptions = {}) =>
+    closes(new Engine({ clock: 'virtual', seed: 7, ...options }))
 
   /** A hub with the five nodes. */
-  const air = async (model?: LinkQualityModel) => {
-    const engine = makeEngine()
+  const air = async (model?: LinkQualityModel, options?: EngineOptions) => {
+    const engine = makeEngine(options)
     const hub = new Hub({ name: 'wifi1', engine, forwarding: 'deny' })
-    const ports = await join(hub, ...names)
+    const ports = await attachAll(hub, ...names)
     const world = closes(new World({ fabric: hub, ...(model && { model }) }))
     return { engine, hub, ports, world }
   }
 
   /** Wires between memory ports named as MiniWorld names its TAPs. */
-  const lan = (options: { model?: LinkQualityModel; whenDown?: 'no-carrier' | 'remove' } = {}) => {
-    const engine = makeEngine()
+  const lan = ({ memory, ...options }: LanOptions = {}) => {
+    const engine = makeEngine(memory === undefined ? {} : { memory })
     const ports = new Map<string, MemoryPort>()
     const world = closes(
       new World({
@@ -107,27 +130,83 @@ describe('World', () => {
         }
         expect(counts(await world.step(matrixOf(topologies.wheel)))).to.deep.equal([0, 0, 0])
       })
-
-      it('has the same links, impairments and memory after 100 cycles', async () => {
-        const { world, heard } = await make()
-        const round = async () => {
-          for (const edges of Object.values(topologies)) await world.step(matrixOf(edges))
-        }
-        for (let cycle = 0; cycle < 100; cycle++) await round()
-        expect(world.steps).to.equal(500)
-        expect(heard()).to.deep.equal(bothWays(topologies.wheel))
-        for (const { policy } of world.links())
-          expect(policy).to.deep.equal({
-            allowed: true,
-            rate: '54Mbit',
-            delay: '1ms',
-            jitter: '100us',
-            delayCorrelation: 0.25,
-          })
-        const ends = world.links().flatMap(({ ports }) => ports)
-        if (mode === 'wires') expect(new Set(ends).size).to.equal(16)
-      })
     })
+
+  for (const mode of ['air', 'wires', 'wires that are removed'] as const)
+    it(`has the same links, impairments and memory after 100 cycles under traffic, ${mode}`, async () => {
+      const model = new WifiExponentialModel()
+      const memory = '1MiB' // of frames; far less than go through
+      const made =
+        mode === 'air'
+          ? await air(model, { memory })
+          : lan({ model, memory, whenDown: mode === 'wires' ? 'no-carrier' : 'remove' })
+      const { engine, world } = made
+      const ports = (): MemoryPort[] => [...made.ports.values()].filter(({ state }) => state === 'up')
+      const wires = new Set<Fabric>()
+      let everMade = 0
+      world.on('wire', (wire) => {
+        wires.add(wire)
+        everMade++
+      })
+      world.on('wire:gone', (wire) => wires.delete(wire))
+      const full = frame({ length: 1500 })
+      let dropped = 0n
+      /** Frames are on every link, waiting and travelling, whenever links change. */
+      const cycle = async () => {
+        for (const edges of Object.values(topologies)) {
+          await world.step(matrixOf(edges))
+          for (const port of ports()) port.send(full)
+          engine.advance('300us')
+          for (const port of ports()) tags(port)
+        }
+      }
+      const bytes = () => {
+        collectGarbage()
+        const { heapUsed, rss } = process.memoryUsage()
+        return { heapUsed, rss }
+      }
+      for (let each = 0; each < 20; each++) await cycle()
+      const early = bytes()
+      for (let each = 20; each < 100; each++) await cycle()
+      const late = bytes()
+      expect(late.heapUsed - early.heapUsed).to.be.below(8 << 20)
+      expect(late.rss - early.rss).to.be.below(32 << 20)
+
+      expect(world.steps).to.equal(500)
+      engine.advance('1s')
+      const fabrics = mode === 'air' ? [made.ports.values().next().value!.fabric!] : [...wires]
+      let offered = 0n
+      for (const fabric of fabrics)
+        for (const path of pathsOf(fabric)) {
+          const [stats, name] = [path.stats(), `${path.from.name} to ${path.to.name}`]
+          expect([stats.waiting, stats.inFlight], name).to.deep.equal([0n, 0n])
+          expectBalance(stats, name)
+          offered += stats.offered
+          dropped += stats.dropped['no-buffer']
+        }
+      expect(offered > 100n).to.equal(true)
+      expect(dropped).to.equal(0n)
+      const linked = bothWays(topologies.wheel)
+      for (const port of ports()) tags(port)
+      expect(
+        mode === 'air'
+          ? heardOnAir(engine, ports())
+          : heardOnWires(engine, new Map(ports().map((port) => [port.name, port]))),
+      ).to.deep.equal(linked)
+      for (const { policy } of world.links())
+        expect(policy).to.deep.equal({
+          allowed: true,
+          rate: '54Mbit',
+          delay: '1ms',
+          jitter: '100us',
+          delayCorrelation: 0.25,
+        })
+      expect(world.links()).to.have.length(8)
+      // A wire for each pair that was ever linked, or for those that are; an interface at each end.
+      const pairs = { air: 0, wires: 10, 'wires that are removed': 8 }[mode]
+      expect([wires.size, ports().length]).to.deep.equal([pairs, mode === 'air' ? 5 : 2 * pairs])
+      if (mode !== 'wires that are removed') expect(everMade).to.equal(pairs)
+    }).timeout(60_000)
 
   describe('what links carry', () => {
     const slots = 20_000
@@ -274,7 +353,7 @@ describe('World', () => {
       for (const missing of ['unchanged', 'down'] as const) {
         const engine = makeEngine()
         const fabric = new Hub({ engine, forwarding: 'deny' })
-        await join(fabric, 'a', 'b', 'c')
+        await attachAll(fabric, 'a', 'b', 'c')
         const world = closes(new World({ fabric, missing }))
         await world.step([['a', 'b', 1], ['b', 'c', 1]]) // prettier-ignore
         const step = await world.step([['c', 'b', 2]]) // prettier-ignore
@@ -295,7 +374,7 @@ describe('World', () => {
       const run = async () => {
         const engine = closes(new Engine({ clock: 'virtual', seed: 3 }))
         const fabric = new Hub({ engine, forwarding: 'deny' })
-        await join(fabric, ...names)
+        await attachAll(fabric, ...names)
         const movement = new RandomWaypoint({ area: [60, 60], speed: [5, 20] })
         const world = closes(
           new World({ fabric, movement, model: new WifiExponentialModel(), every: '500ms' }),
@@ -315,6 +394,27 @@ describe('World', () => {
       const told = await run()
       expect(told.length).to.be.above(20)
       expect(await run()).to.deep.equal(told)
+    })
+
+    it('wait for their hook, which close ends with all that it started', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'etherloom-world-'))
+      try {
+        const file = join(folder, 'pid')
+        const fabric = new Hub({ engine: closes(new Engine()), forwarding: 'deny' })
+        await attachAll(fabric, 'a', 'b')
+        const hook = `sleep 1000 & echo $! > ${file}; wait`
+        const world = closes(new World({ fabric, hook }))
+        let ended = false
+        const step = world.step([['a', 'b', 1]]).then(() => (ended = true))
+        await until(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n'))
+        const sleeps = `/proc/${readFileSync(file, 'utf8').trim()}/stat`
+        expect([ended, existsSync(sleeps), world.links().length]).to.deep.equal([false, true, 1])
+        await world.close()
+        await step
+        await until(() => !existsSync(sleeps) || readFileSync(sleeps, 'utf8').includes(') Z '))
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     })
 
     it('give the links back to a node whose port was replaced', async () => {

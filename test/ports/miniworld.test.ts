@@ -3,7 +3,10 @@
  * it prints for them, and five topologies one after the other, on a hub and on wires.
  */
 import { expect } from 'chai'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { linkReports } from '../../lib/topology/links-report.js'
 import { loadTopology, parseTopology } from '../../lib/topology/load.js'
 import { Network } from '../../lib/topology/network.js'
@@ -12,7 +15,7 @@ import { reports } from '../../lib/topology/report.js'
 import { closing } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
 import { Child, describeOnDevices, testFile } from '../helpers/kernel.js'
-import { Sniffer } from '../helpers/network.js'
+import { Host, Sniffer } from '../helpers/network.js'
 
 const folder = 'examples/miniworld'
 const configFile = async (): Promise<{ file: string; text: string }> => {
@@ -159,10 +162,17 @@ describeOnDevices('scenarios of MiniWorld', function () {
     await step(network)
     const chain = {
       mgmt: mgmt([5, 4, 4]),
-      'lan-1-2': ['tap_00001_1', 'tap_00002_1'],
-      'lan-2-3': ['tap_00002_2', 'tap_00003_1'],
+      br_00001_00002: ['tap_00001_1', 'tap_00002_1'],
+      br_00002_00003: ['tap_00002_2', 'tap_00003_1'],
     }
     expect(bridges(network)).to.deep.equal(chain)
+    const inside = await inNode(network, '2', 'ip', '-brief', 'link').rest()
+    expect(inside.replace(/ +\S+ +/g, ' ').match(/^\w+ [\da-f:]+/gm)).to.deep.equal([
+      'lo 00:00:00:00:00:00',
+      'mgmt 0a:01:00:00:00:02',
+      'eth0 02:01:00:00:00:02',
+      'eth1 02:02:00:00:00:02',
+    ])
     expect(linkReports.links(network)).to.deep.equal({ "('1', '2')": range, "('2', '3')": range, ...managed })
     expect(await answers(network, '1', '10.0.0.2')).to.equal(true)
     expect(await answers(network, '3', '10.1.0.1')).to.equal(true)
@@ -171,13 +181,73 @@ describeOnDevices('scenarios of MiniWorld', function () {
     await step(network)
     expect(bridges(network)).to.deep.equal(chain)
     await step(network)
-    expect(bridges(network)).to.deep.equal({ ...chain, 'lan-1-3': ['tap_00001_2', 'tap_00003_2'] })
+    expect(bridges(network)).to.deep.equal({ ...chain, br_00001_00003: ['tap_00001_2', 'tap_00003_2'] })
     expect(linkReports.connections(network)).to.deep.equal({
       1: ['2', '3', 'mgmt'],
       2: ['3', 'mgmt'],
       3: ['mgmt'],
     })
     expect(await answers(network, '1', '10.2.0.2')).to.equal(true)
+  })
+
+  describe('with machines started elsewhere', () => {
+    /** A host of machines, with an instance on it. */
+    async function serve(): Promise<{ etherloom: (...words: string[]) => Child; host: Host }> {
+      const host = keep(await Host.create(1))
+      const directory = mkdtempSync(join(tmpdir(), 'etherloom-miniworld-'))
+      keep({
+        close: () => {
+          rmSync(directory, { recursive: true })
+        },
+      })
+      const control = `ETHERLOOM_CONTROL_DIRECTORY=${directory}`
+      const etherloom = (...words: string[]): Child =>
+        host.start('env', control, process.execPath, '--import=tsx', 'bin/etherloom.ts', ...words)
+      return { etherloom, host }
+    }
+
+    it('packet: by the TAPs that they opened', async () => {
+      const { etherloom, host } = await serve()
+      const machines: Sniffer[] = []
+      for (const node of [1, 2, 3]) {
+        const name = `tap_0000${node}_1`
+        const machine = new Sniffer(host.start('python3', testFile('ports/programs/machine.py'), name))
+        await machine.ready()
+        await host.ip('link', 'set', name, 'up')
+        machines.push(machine)
+      }
+      const instance = etherloom('up', `${folder}/bridged-wifi.json`, '--machines', 'packet')
+      expect(await instance.line()).to.equal('bridged-wifi: up with 3 ports; Ctrl-C ends it')
+      await etherloom('step').rest()
+      const [one, two, three] = machines as [Sniffer, Sniffer, Sniffer]
+      const [first, last] = [frame({ from: station(1), tag: 1 }), frame({ from: station(2), tag: 2 })]
+      one.send(first)
+      expect((await two.upTo(first)).map(({ bytes }) => bytes)).to.deep.equal([first])
+      two.send(last)
+      expect((await three.upTo(last)).map(({ bytes }) => bytes)).to.deep.equal([last])
+      expect((await one.upTo(last)).map(({ bytes }) => bytes)).to.deep.equal([last])
+      await etherloom('down').rest()
+      await instance.rest()
+      expect(await host.link('tap_00001_1')).to.not.equal(undefined)
+    })
+
+    it('taps: that are given the interfaces', async () => {
+      const { etherloom, host } = await serve()
+      const instance = etherloom('up', `${folder}/bridged-lan.json`, '--machines', 'taps')
+      expect(await instance.line()).to.equal('bridged-lan: up with 0 ports; Ctrl-C ends it')
+      await etherloom('step').rest()
+      const machines = [keep(await Host.create(1)), keep(await Host.create(2))] as const
+      for (const machine of machines) {
+        const name = `tap_0000${machine.number}_1`
+        await host.ip('link', 'set', name, 'netns', machine.namespace.path)
+        await machine.ip('address', 'add', `${machine.address}/24`, 'dev', name)
+        await machine.ip('link', 'set', name, 'up')
+      }
+      expect(await machines[0].ping(machines[1], 10, 0.01)).to.include({ received: 10, duplicates: 0 })
+      await etherloom('down').rest()
+      await instance.rest()
+      expect(await machines[0].link('tap_00001_1')).to.equal(undefined)
+    })
   })
 
   describe('switch through five topologies, after each of which exactly those reach each other that are linked', () => {
@@ -208,7 +278,7 @@ describeOnDevices('scenarios of MiniWorld', function () {
       to: number,
     ): string | undefined {
       if (mode === 'single') return `10.0.0.${to}`
-      const wire = `lan-${Math.min(from, to)}-${Math.max(from, to)}`
+      const wire = `br_0000${Math.min(from, to)}_0000${Math.max(from, to)}`
       const port = bridges(network)[wire]?.find((name) => name.startsWith(`tap_0000${to}_`))
       const lan = network.export().worlds?.lan
       if (port === undefined || lan === undefined || !('wires' in lan)) return undefined

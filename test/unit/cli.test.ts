@@ -99,6 +99,10 @@ describe('the command line', function () {
         ['carrier', 'a', 'onn'],
         "etherloom: the carrier must be one of 'on', 'off', not 'onn'; did you mean 'on'?\n",
       ],
+      [
+        ['step', 'all'],
+        "etherloom: how many steps to take must be a whole number from 1 to 1000000 steps, not 'all'\n",
+      ],
       [['path', 'a', 'b', 'delai=5ms'], "etherloom: unknown key 'delai'; did you mean 'delay'?\n"],
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
@@ -286,6 +290,60 @@ describe('the command line', function () {
         taken: 0,
       })
     })
+
+    it('takes steps of worlds, and prints their links as MiniWorld does', async () => {
+      const world = (fabric: string, hook = 'true'): string =>
+        `{ fabric: ${fabric}, model: exponential, movement: { matrices: [[[0, 1], [1, 0]], [[0, -1], [-1, 0]]] }, step: manual, hook: "${hook}" }`
+      const open = patched('').replace('kind: switch', 'kind: switch, forwarding: deny')
+      writeFileSync(
+        file,
+        `${open}worlds:\n  sky: ${world('a')}\n  sea: ${world('b', 'test $ETHERLOOM_STEP != 3')}\n`,
+      )
+      await up(file)
+      expect(etherloom('info', 'distances').stdout).to.equal('{}\n')
+      const first = etherloom('step')
+      expect(first.stdout).to.match(
+        /^sky: step 1: 1 up, 0 down, 0 changed in [\d.]+ ms\nsea: step 1: 1 up, 0 down, 0 changed in [\d.]+ ms\n$/,
+      )
+      expect(JSON.parse(etherloom('info', 'links').stdout)).to.deep.include({
+        "('one', 'two')": {
+          bandwidth: '54000.0',
+          delay: '1.00ms 0.10ms 25%',
+          loss: null,
+          limit: null,
+          corrupt: null,
+          duplicate: null,
+          reorder: null,
+          rate: null,
+        },
+      })
+      expect(JSON.parse(etherloom('info', 'connections').stdout)).to.deep.equal({ one: ['two'] })
+      expect(JSON.parse(etherloom('info', 'distances').stdout)).to.deep.equal({ "('one', 'two')": '1' })
+      const one = etherloom('step', '2', '--world', 'sky', '--json').stdout.trim().split('\n')
+      expect(one.map((line) => JSON.parse(line) as object)).to.have.length(2)
+      expect(JSON.parse(one[0]!)).to.include({
+        world: 'sky',
+        step: 2,
+        up: 0,
+        down: 1,
+        changed: 0,
+        overrun: false,
+      })
+      expect(etherloom('show', 'worlds').stdout).to.match(/^sky +2 +0 +3 +no\nsea +2 +1 +1 +no$/m)
+      expect(etherloom('show', 'links').stdout).to.match(
+        /^sea +one <> two +1 +rate=54Mbit delay=1ms jitter=100us delayCorrelation=0.25 +b +one two$/m,
+      )
+      const failed = etherloom('step', '2', '--world', 'sea')
+      expect([failed.status, failed.stdout.split(':')[1], failed.stderr]).to.deep.equal([
+        1,
+        ' step 2',
+        'etherloom: the hook after step 3 failed (code 1); try it by hand: test $ETHERLOOM_STEP != 3\n',
+      ])
+      expect(etherloom('step', '--world', 'se')).to.deep.include({
+        status: 1,
+        stderr: "etherloom: no world 'se'; did you mean 'sea'?; the worlds are sky, sea\n",
+      })
+    }).timeout(60_000)
 
     it('lets captures be taken, which end in order and alone', async () => {
       const { child: instance } = await up(file)

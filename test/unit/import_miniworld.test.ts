@@ -45,6 +45,15 @@ const example = async (name: string, options: ConversionOptions = {}): Promise<O
     ...options,
   })
 
+/** What a node's interfaces for its wires are, on a host of its own. */
+const wired = (node: number, count: number, addresses: string[]): object => ({
+  host: `${node}`,
+  interface: 'eth%i',
+  as: `tap_0000${node}_%x`,
+  macs: Array.from({ length: count }, (_, index) => `02:0${index + 1}:00:00:00:0${node}`),
+  addresses,
+})
+
 /** The problems of a scenario, without their places. */
 const refusals = async (text: string): Promise<string[]> =>
   (await convert(text)).problems.map((line) => line.replace(/^\d+:\d+ /, ''))
@@ -252,11 +261,26 @@ describe('scenarios of MiniWorld', () => {
       ])
       expect(topology.worlds?.lan).to.deep.include({
         wires: {
-          1: { host: '1', interface: 'eth%d', as: 'tap_00001_%x', addresses: ['10.0.0.1/16', '10.2.0.1/16'] },
-          2: { host: '2', interface: 'eth%d', as: 'tap_00002_%x', addresses: ['10.0.0.2/16', '10.1.0.1/16'] },
-          3: { host: '3', interface: 'eth%d', as: 'tap_00003_%x', addresses: ['10.1.0.2/16', '10.2.0.2/16'] },
+          1: wired(1, 4, ['10.0.0.1/16', '10.2.0.1/16']),
+          2: wired(2, 3, ['10.0.0.2/16', '10.1.0.1/16']),
+          3: wired(3, 3, ['10.1.0.2/16', '10.2.0.2/16']),
         },
+        wireNames: 'br_%05d_%05d',
       })
+    })
+
+    it('Bridged LAN with interfaces of several classes, of which it has one', async () => {
+      const multi = (...interfaces: string[]): Promise<Outcome> =>
+        convert(scenario({ backend: { connection_mode: 'multi' }, links: { interfaces } }))
+      const { topology, notes } = await multi('mesh', 'hubwifi')
+      expect(topology.worlds?.lan).to.have.nested.property('wires.1.macs[0]', '02:01:00:00:00:01')
+      expect(Object.keys(topology.fabrics)).to.deep.equal(['mgmt'])
+      expect(notes.join()).to.include(
+        "with connection_mode 'multi' a node has an interface for each connection",
+      )
+      const odd = await multi('ap')
+      expect(odd.topology.worlds?.lan).to.not.have.nested.property('wires.1.macs')
+      expect(odd.notes.join()).to.include('ap have group addresses')
     })
 
     it('Bridged LAN with packet sockets on the TAPs of machines', async () => {

@@ -301,10 +301,19 @@ describe('what a World refuses', () => {
     expect(await refused(file('{ fabric: air, movement: { core: [none.xml] } }'))).to.contain(
       'none.xml (ENOENT)',
     )
+    expect(await refused(file('{ fabric: air }\n  v: { fabric: air, nodes: [b, a] }'))).to.equal(
+      "x:5:28: 'a' and 'b' are nodes of world 'w' too; one world only can link a pair",
+    )
     expect(await refused(file('{ fabric: air, step: 1s }'))).to.contain("without 'movement'")
     expect(await refused(file('{ wires: { a: { host: red }, b: { tap: "t%d" } } }'))).to.contain(
       "no host 'red'",
     )
     expect(await refused(file('{ wires: { a: { tap: red } } }'))).to.contain("'%d'")
+    expect(await refused(file('{ wires: { a: { tap: "t%i" } }, wireNames: "cable-%s" }'))).to.contain(
+      "two '%s'",
+    )
+    expect(await refused(file('{ wires: { a: { tap: "t%i", macs: ["01:00:00:00:00:00"] } } }'))).to.contain(
+      'a unicast MAC address',
+    )
   })
 })

@@ -112,7 +112,7 @@ function drawHubs(draft: Draft, stations: Station[]): void {
   if (moving.size > 1)
     draft.reader.note(
       ['network', 'links', 'interfaces'],
-      `a world for each class of interfaces; 'etherloom step --world' takes ${[...moving.keys()].join(', ')} in turn`,
+      `a world for each class of interfaces, ${[...moving.keys()].join(', ')}; 'etherloom step' takes a step of all`,
     )
   for (const [name, world] of moving) draft.worlds[name] = { ...world, ...movementOf(draft, stations) }
 }
@@ -126,20 +126,51 @@ function drawWires(draft: Draft, stations: Station[]): void {
   const { scenario, config } = draft
   const addresses = allotAddresses(draft, stations)
   const neighbours = neighboursOf(stations)
+  noteClasses(draft)
   const nics = nodesOf(scenario).map((node) => {
     const count = neighbours.get(node)?.size ?? 0
     if (config.management !== undefined)
       attach(draft, config.management, 'switch', managementNic(node, count + 1), managementAddress(node))
-    return [`${node}`, wireNics(draft, node, addresses.get(node) ?? [])] as const
+    return [`${node}`, wireNics(draft, { node, count }, addresses.get(node) ?? [])] as const
   })
-  draft.worlds.lan = { wires: Object.fromEntries(nics), ...movementOf(draft, stations) }
+  const wireNames = 'br_%05d_%05d'
+  draft.worlds.lan = { wires: Object.fromEntries(nics), wireNames, ...movementOf(draft, stations) }
 }
 
 /** All interfaces of a node for its links. */
-function wireNics({ machines }: Draft, node: number, addresses: string[]): object {
+function wireNics(
+  { scenario, machines }: Draft,
+  { node, count }: { node: number; count: number },
+  addresses: string[],
+): object {
   const name = `tap_${digits(node)}_%x`
   if (machines !== 'hosts') return { [machines === 'taps' ? 'tap' : 'packet']: name }
-  return { host: `${node}`, interface: 'eth%d', as: name, ...(addresses.length > 0 && { addresses }) }
+  const nicClass = wireClass(scenario, node)
+  const macs = Array.from({ length: Math.min(count, 255) }, (_, index) =>
+    macOf({ nicClass, ofClass: index + 1, node }),
+  )
+  return {
+    host: `${node}`,
+    interface: 'eth%i',
+    as: name,
+    ...(count > 0 && macs[0] !== undefined && { macs }),
+    ...(addresses.length > 0 && { addresses }),
+  }
+}
+
+/** The class of a node's interfaces for its links, of which there is one only. */
+const wireClass = ({ interfaces, interfacesOf }: Scenario, node: number): InterfaceClass =>
+  (interfacesOf.get(node) ?? interfaces)[0] as InterfaceClass
+
+function noteClasses({ scenario, reader }: Draft): void {
+  const several = nodesOf(scenario).some(
+    (node) => (scenario.interfacesOf.get(node) ?? scenario.interfaces).length > 1,
+  )
+  if (several)
+    reader.note(
+      ['network', 'links', 'interfaces'],
+      "with connection_mode 'multi' a node has an interface for each connection, all of the first of these classes",
+    )
 }
 
 function neighboursOf(stations: Station[]): Map<number, Set<number>> {
@@ -234,7 +265,7 @@ const portName = ({ node, number }: Nic): string => `tap_${digits(node)}_${numbe
 const digits = (node: number): string => `${node}`.padStart(5, '0')
 
 /** `CC:NN:ii:ii:ii:ii`: class, number of the class, node. Undefined for group addresses, which no kernel's interface has. */
-function macOf({ nicClass, ofClass, node }: Nic): string | undefined {
+function macOf({ nicClass, ofClass, node }: Omit<Nic, 'number'>): string | undefined {
   const first = nicClass === 'management' ? 10 : interfaceClasses[nicClass]
   const bytes = [first, ofClass, 0, 0, node >> 8, node & 255]
   return first % 2 === 1 ? undefined : bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
@@ -303,7 +334,11 @@ function noteDifferences(
       `the addresses are those of eth0, eth1, ...; who makes '${scenario.nicPrefix}0' has to move them there`,
     )
   const used = new Set(
-    nodesOf(scenario).flatMap((node) => scenario.interfacesOf.get(node) ?? scenario.interfaces),
+    nodesOf(scenario).flatMap((node) =>
+      connections === 'multi'
+        ? wireClass(scenario, node)
+        : (scenario.interfacesOf.get(node) ?? scenario.interfaces),
+    ),
   )
   const odd = [...used].filter((each) => interfaceClasses[each] % 2 === 1)
   if (machines === 'hosts' && odd.length > 0)

@@ -18,6 +18,9 @@ import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 /** Makes the port behind interface `number` (from 1) of a node. */
 export type NicMaker = (node: string, number: number) => Port
 
+/** Names the wire between two nodes. */
+export type WireNamer = (a: string, b: string) => string
+
 export type WhenDown = 'no-carrier' | 'remove'
 
 interface Connection {
@@ -30,7 +33,7 @@ interface Connection {
 export class WireLinks implements Links {
   readonly engine: Engine
   readonly nodes: readonly string[]
-  readonly #name: string
+  readonly #wireName: WireNamer
   readonly #nic: NicMaker
   readonly #whenDown: WhenDown
   readonly #connections = new Map<string, Connection>()
@@ -40,9 +43,9 @@ export class WireLinks implements Links {
 
   /** `changed` is told of each wire that comes or goes. */
   constructor(
-    { engine, name, nodes, nic, whenDown }: {
+    { engine, wireName, nodes, nic, whenDown }: {
       engine: Engine
-      name: string
+      wireName: WireNamer
       nodes: readonly string[]
       nic: NicMaker
       whenDown: WhenDown
@@ -51,7 +54,7 @@ export class WireLinks implements Links {
   ) {
     this.engine = engine
     this.nodes = nodes
-    this.#name = name
+    this.#wireName = wireName
     this.#nic = nic
     this.#whenDown = whenDown
     this.#used = nodes.map(() => new Set())
@@ -132,7 +135,7 @@ export class WireLinks implements Links {
   async #make({ a, b, first, second }: LinkChange): Promise<void> {
     const numbers = [this.#firstUnused(first), this.#firstUnused(second)] as [number, number]
     const wire = new Wire({
-      name: `${this.#name}-${a}-${b}`.slice(0, 64),
+      name: this.#wireName(a, b),
       engine: this.engine,
       forwarding: 'deny',
     })
