@@ -66,6 +66,11 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
   EACCES: { code: 'ERR_ETHERLOOM_PRIVILEGE' },
   EBUSY: { code: 'ERR_ETHERLOOM_DEVICE', hint: 'end the program that uses it, or choose another name' },
   EEXIST: { code: 'ERR_ETHERLOOM_DEVICE', hint: 'choose another name, or remove what has this one' },
+  EADDRINUSE: { code: 'ERR_ETHERLOOM_DEVICE', hint: 'end the program that has it, or choose another' },
+  EADDRNOTAVAIL: {
+    code: 'ERR_ETHERLOOM_DEVICE',
+    hint: "choose an address of this machine; 'ip address' lists them",
+  },
   ENODEV: { code: 'ERR_ETHERLOOM_DEVICE', hint: "check the interface's name with 'ip link'" },
   ENXIO: { code: 'ERR_ETHERLOOM_DEVICE', hint: "check the interface's name with 'ip link'" },
   EMFILE: { code: 'ERR_ETHERLOOM_RESOURCE', hint: "allow more open files with 'ulimit -n'" },

@@ -4,7 +4,7 @@
  */
 import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync } from 'node:fs'
+import { closeSync, existsSync } from 'node:fs'
 import type { AttachOptions } from './attachment.js'
 import { addon, native } from './binding.js'
 import { EtherloomError } from './errors.js'
@@ -115,6 +115,10 @@ async function started(
     return program
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+    if (options.cwd !== undefined && !existsSync(options.cwd))
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'cwd' of spawn: no folder '${options.cwd}'`, {
+        cause,
+      })
     throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start '${command}' (${reason})`, {
       cause,
       hint: 'install it, or give its whole path',

@@ -5,8 +5,8 @@ import { socketPlace } from '../addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../errors.js'
 import type { Fabric } from '../fabric.js'
-import { integer, oneOf, readOptions, refuse, required, text } from '../options.js'
-import { frameLimitRule, resolvePlace, SocketPort } from './socket.js'
+import { integer, oneOf, readOptions, refuse, required, text, type Rule } from '../options.js'
+import { bindSocket, frameLimitRule, resolvePlace, SocketPort } from './socket.js'
 
 export interface ListenOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
@@ -48,18 +48,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   /** @internal */
   private constructor(fabric: Fabric, options: ListenOptions) {
     super()
-    const { socket, ...given } = readOptions('listen', options, {
-      socket: required(socketPlace as (value: unknown, subject: string) => SocketPlace | undefined),
-      name: text({ max: 60, default: 'peer%d' }),
-      framing: oneOf(['stream', 'seqpacket'] as const, 'stream'),
-      peers: integer(1, 4096, { default: 1024 }),
-      mode: integer(0, 0o777, { default: 0o600 }),
-      frameLimit: frameLimitRule,
-    })
-    if (given.name.split('%d').length !== 2)
-      refuse("option 'name' of listen", "a name with one '%d', such as 'peer%d'", given.name)
-    if (!('path' in socket) && given.framing !== 'stream')
-      refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
+    const { socket, ...given } = readListenOptions(options)
     this.#fabric = fabric
     this.#options = given
     this.#place = socket
@@ -76,7 +65,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       )
     const address = await resolvePlace(server.#place)
     const { framing, mode } = server.#options
-    server.#bound = native(() => addon.bindSocket({ ...address, framing, mode }))
+    server.#bound = bindSocket({ ...address, framing, mode })
     server.#watch()
     return server
   }
@@ -170,4 +159,23 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       if (!this.#fabric.ports.has(name)) return name
     }
   }
+}
+
+/** @internal The options of `Fabric.listen`, checked. */
+export function readListenOptions(
+  options: ListenOptions,
+): Required<Omit<ListenOptions, 'socket'>> & { socket: SocketPlace } {
+  const given = readOptions('listen', options, {
+    socket: required(socketPlace as Rule<SocketPlace | undefined>),
+    name: text({ max: 60, default: 'peer%d' }),
+    framing: oneOf(['stream', 'seqpacket'] as const, 'stream'),
+    peers: integer(1, 4096, { default: 1024 }),
+    mode: integer(0, 0o777, { default: 0o600 }),
+    frameLimit: frameLimitRule,
+  })
+  if (given.name.split('%d').length !== 2)
+    refuse("option 'name' of listen", "a name with one '%d', such as 'peer%d'", given.name)
+  if (!('path' in given.socket) && given.framing !== 'stream')
+    refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
+  return given
 }

@@ -202,7 +202,7 @@ export class SocketPort extends Port {
     }
     if (this.#role === 'listen') {
       const address = await this.#resolve()
-      this.#bound = native(() => addon.bindSocket({ ...address, framing: this.#framing, mode: this.#mode }))
+      this.#bound = bindSocket({ ...address, framing: this.#framing, mode: this.#mode })
       return this.#makeDevice(undefined)
     }
     try {
@@ -217,7 +217,7 @@ export class SocketPort extends Port {
     const { path } = this.#place as { path: string }
     const own = this.#role === 'listen' ? path : this.#local
     const peer = this.#role === 'connect' ? { path } : undefined
-    const bound = native(() => addon.bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode }))
+    const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
     this.#bound = bound
     return native(() => addon.makeDatagramPort(bound, { frameLimit: this.#frameLimit, peer }))
   }
@@ -345,6 +345,18 @@ export class SocketPort extends Port {
 
 /** @internal The rule for `frameLimit` of sockets. */
 export const frameLimitRule = integer(64, 69632, { unit: 'bytes', default: 69632 })
+
+/** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
+export function bindSocket(options: Parameters<typeof addon.bindSocket>[0]): unknown {
+  try {
+    return native(() => addon.bindSocket(options))
+  } catch (cause) {
+    if (!(cause instanceof EtherloomError) || cause.errno !== constants.errno.ENOENT) throw cause
+    const { code, message, syscall, errno } = cause
+    const hint = 'make its folder first, or choose another path'
+    throw new EtherloomError(code, message, { cause, syscall, errno, hint })
+  }
+}
 
 /** @internal The address of a place, by name where it is not in numbers. */
 export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {

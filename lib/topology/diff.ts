@@ -7,9 +7,10 @@
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
- * A world ends and begins anew when it differs, or one of its nodes' ports.
+ * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { ListenOptions } from '../ports/socket-server.js'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
 import { nodesOf } from './worlds.js'
@@ -33,6 +34,7 @@ export type Change =
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
   | { do: 'end' | 'begin'; world: string; plan: TopologyWorld }
+  | { do: 'unlisten' | 'listen'; fabric: string; options: ListenOptions }
 
 /** The ordered changes from one plan to the other; none when they mean the same. */
 export function diff(before: Plan, after: Plan): Change[] {
@@ -51,6 +53,7 @@ export function diff(before: Plan, after: Plan): Change[] {
   return [
     ...timelineChanges(before, after, keptFabrics, 'stop'),
     ...worldChanges(before, staysWorld, 'end'),
+    ...listenChanges(before, after, keptFabrics, 'unlisten'),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
@@ -61,6 +64,7 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...worldChanges(after, staysWorld, 'begin'),
+    ...listenChanges(after, before, keptFabrics, 'listen'),
     ...[...before.hosts]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
@@ -78,6 +82,19 @@ function timelineChanges(
   return [...plan.fabrics].flatMap(([fabric, { timeline }]): Change[] => {
     const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
     return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
+  })
+}
+
+/** Where a plan listens and the other does not, or not in the same way. */
+function listenChanges(
+  plan: Plan,
+  other: Plan,
+  kept: ReadonlySet<string>,
+  verb: 'unlisten' | 'listen',
+): Change[] {
+  return [...plan.fabrics].flatMap(([fabric, { listen }]): Change[] => {
+    const same = kept.has(fabric) && isDeepStrictEqual(listen, other.fabrics.get(fabric)?.listen)
+    return listen === undefined || same ? [] : [{ do: verb, fabric, options: listen }]
   })
 }
 

@@ -19,6 +19,7 @@ import type { Port } from '../port.js'
 import { PacketPort } from '../ports/packet.js'
 import { PasstPort } from '../ports/passt.js'
 import { PatchPort } from '../ports/patch.js'
+import type { ListenOptions, SocketServer } from '../ports/socket-server.js'
 import { SocketPort } from '../ports/socket.js'
 import { TapPort } from '../ports/tap.js'
 import { UdpPort } from '../ports/udp.js'
@@ -66,8 +67,10 @@ export class Network extends EventEmitter<NetworkEvents> {
   readonly #fabrics = new Map<string, Fabric>()
   readonly #timelines = new Map<string, Timeline>()
   readonly #worlds = new Map<string, World>()
-  /** Those of ports that worlds made. */
-  readonly #nicPlans = new WeakMap<Port, PortPlan>()
+  /** By the names of their fabrics. */
+  readonly #servers = new Map<string, SocketServer>()
+  /** Those of ports that worlds made, and of peers. */
+  readonly #madePlans = new WeakMap<Port, PortPlan>()
   #plan: Plan
   #last: Promise<unknown> = Promise.resolve()
 
@@ -116,9 +119,9 @@ export class Network extends EventEmitter<NetworkEvents> {
     return this.#worlds
   }
 
-  /** What a port of a fabric is, those of the wires of worlds included. */
+  /** What a port of a fabric is, those of the wires of worlds and of peers included. */
   portPlan(fabric: string, port: Port): PortPlan | undefined {
-    return this.#plan.fabrics.get(fabric)?.ports.get(port.name) ?? this.#nicPlans.get(port)
+    return this.#plan.fabrics.get(fabric)?.ports.get(port.name) ?? this.#madePlans.get(port)
   }
 
   /**
@@ -209,6 +212,7 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.#fabrics.clear()
       this.#timelines.clear()
       this.#worlds.clear()
+      this.#servers.clear()
       this.#hosts.clear()
       this.#plan = emptyPlan(this.#plan.engine)
     })
@@ -287,6 +291,14 @@ export class Network extends EventEmitter<NetworkEvents> {
         return nothing
       case 'begin':
         return this.#begin(change.world, change.plan)
+      case 'listen':
+        await this.#listen(change.fabric, change.options)
+        return nothing
+      case 'unlisten':
+        delete this.#planOf(change.fabric).listen
+        await this.#servers.get(change.fabric)?.close()
+        this.#servers.delete(change.fabric)
+        return nothing
     }
   }
 
@@ -342,6 +354,22 @@ export class Network extends EventEmitter<NetworkEvents> {
     this.#plan.fabrics.get(fabric)?.ports.set(port, plan)
   }
 
+  async #listen(fabric: string, options: ListenOptions): Promise<void> {
+    let server: SocketServer
+    try {
+      server = await this.#fabric(fabric).listen(options)
+    } catch (error) {
+      throw locate(error, `fabric '${fabric}'`)
+    }
+    const { socket, framing = 'stream' } = options
+    server.on('connect', (port) => {
+      this.#madePlans.set(port, { kind: 'socket', socket, role: 'listen', framing })
+      this.emit('port:up', { fabric, port: port.name })
+    })
+    this.#servers.set(fabric, server)
+    this.#planOf(fabric).listen = options
+  }
+
   async #patch(ends: [PatchEnd, PatchEnd]): Promise<void> {
     const [one, other] = ends
     const made = PatchPort.pair({ names: [one.port, other.port] })
@@ -373,7 +401,9 @@ export class Network extends EventEmitter<NetworkEvents> {
   async #set(fabric: string, changes: PathChange[]): Promise<Applied> {
     const applied = await this.#fabric(fabric).apply(changes)
     const paths = this.#plan.fabrics.get(fabric)?.paths ?? new Map<string, PathPlan>()
+    const planned = this.#plan.fabrics.get(fabric)?.ports
     for (const { from, to, policy } of changes) {
+      if (!planned?.has(from) || !planned.has(to)) continue // made by a world, or a peer: nothing that a file names
       if (policy === null) paths.delete(pathKey(from, to))
       else paths.set(pathKey(from, to), { from, to, policy })
     }
@@ -446,7 +476,7 @@ export class Network extends EventEmitter<NetworkEvents> {
       if (!given) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no node '${node}'`)
       const { name, plan } = nicPlan(node, given, number)
       const port = this.#makePort(name, plan)
-      this.#nicPlans.set(port, plan)
+      this.#madePlans.set(port, plan)
       return port
     }
     return new World({ ...options, engine: this.engine, nodes, nic, wireName, whenDown })
@@ -578,6 +608,10 @@ function inWords(change: Change): string {
     case 'stop':
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
+    case 'listen':
+      return `listen at ${change.options.socket} for ${change.fabric}`
+    case 'unlisten':
+      return `listen at ${change.options.socket} for ${change.fabric} no more`
     case 'end':
     case 'begin':
       return `${change.do} world ${change.world}`

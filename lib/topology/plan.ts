@@ -9,6 +9,7 @@ import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } 
 import { suggestion } from '../options.js'
 import { readPolicy } from '../policy.js'
 import type { PasstPortOptions } from '../ports/passt.js'
+import { readListenOptions, type ListenOptions } from '../ports/socket-server.js'
 import { SocketPort } from '../ports/socket.js'
 import { UdpPort } from '../ports/udp.js'
 import { checkEntry } from '../timeline.js'
@@ -115,6 +116,8 @@ export interface FabricPlan {
     forwardReserved?: boolean
   }
   ports: Map<string, PortPlan>
+  /** Where peers connect that become ports; they and their paths are in no plan. */
+  listen?: ListenOptions
   /** By `pathKey`. */
   paths: Map<string, PathPlan>
   timeline: TopologyTimelineEntry[]
@@ -182,7 +185,16 @@ export function planOf(topology: Topology, complain: Complain): Plan {
       )
     const paths = planPaths(fabric.paths ?? [], ports, ['fabrics', name, 'paths'], complain)
     const timeline = fabric.timeline ?? []
-    const planned = { kind: fabric.kind, options: fabricOptions(fabric), ports, paths, timeline }
+    const { kind, listen } = fabric
+    if (listen) checkListen(listen, kind, ['fabrics', name, 'listen'], complain)
+    const planned = {
+      kind,
+      options: fabricOptions(fabric),
+      ports,
+      ...(listen && { listen }),
+      paths,
+      timeline,
+    }
     checkTimeline(planned, ['fabrics', name, 'timeline'], complain)
     plan.fabrics.set(name, planned)
   }
@@ -202,8 +214,19 @@ export function check(read: () => unknown, place: Place, complain: Complain): vo
 }
 
 function fabricOptions(fabric: TopologyFabric): FabricPlan['options'] {
-  const { kind: _kind, ports: _ports, paths: _paths, timeline: _timeline, ...options } = fabric
+  const { kind: _k, ports: _p, listen: _l, paths: _ps, timeline: _t, ...options } = fabric
   return options
+}
+
+function checkListen(
+  listen: ListenOptions,
+  kind: TopologyFabric['kind'],
+  place: Place,
+  complain: Complain,
+): void {
+  if (kind === 'wire')
+    complain(place, "'listen' is for a hub or a switch; a wire has two ports, such as 'socket'", 'key')
+  check(() => readListenOptions(listen), place, complain)
 }
 
 function checkSeat(
@@ -455,11 +478,12 @@ export function topologyOf(plan: Plan): Topology {
   }
 }
 
-function fabricOf({ kind, options, ports, paths, timeline }: FabricPlan): TopologyFabric {
+function fabricOf({ kind, options, ports, listen, paths, timeline }: FabricPlan): TopologyFabric {
   return {
     kind,
     ...options,
     ports: Object.fromEntries([...ports].map(([name, port]) => [name, portOf(port)])),
+    ...(listen && { listen }),
     ...(paths.size > 0 && { paths: pathEntries(paths) }),
     ...(timeline.length > 0 && { timeline }),
   }

@@ -757,12 +757,43 @@ const portSchema = z.union([hostPort, tapPort, packetPort, passtPort, patchPort,
   error: seeBranches,
 })
 
+const peerNamePattern = /^[A-Za-z0-9_-]*%d[A-Za-z0-9_-]*$/
+const listen = z
+  .strictObject({
+    socket: socketAddress('A Unix socket by its path, or a TCP one by its address, to which peers connect.'),
+    name: leaf<string>(
+      'string',
+      text({
+        max: 60,
+        pattern: peerNamePattern,
+        expects: "letters, digits, '-' or '_' with one '%d' among them, such as 'peer%d'",
+      }),
+      {
+        description: "Names the ports of peers; '%d' becomes the lowest number that is free.",
+        pattern: peerNamePattern.source,
+        default: 'peer%d',
+      },
+    ).exactOptional(),
+    framing: choice(['stream', 'seqpacket'], {
+      description: 'How frames stand in the connections: behind their lengths, or one in each message.',
+      default: 'stream',
+    }).exactOptional(),
+    peers: wholeNumber(1, 4096, undefined, {
+      description: 'How many peers there may be at once; further ones wait.',
+      default: 1024,
+    }).exactOptional(),
+    mode: socketPort.shape.mode,
+    frameLimit: socketPort.shape.frameLimit,
+  })
+  .meta({ description: 'A socket at which any number of peers become ports, as they come and go.' })
+
 const fabricShape = {
   forwarding: choice(['allow', 'deny'], {
     description: 'What holds for pairs of ports that no path entry names.',
     default: 'allow',
   }).exactOptional(),
   ports: z.record(name('Name of the port.'), portSchema).meta({ description: 'The ports, by name.' }),
+  listen: listen.exactOptional(),
   paths: z
     .array(pathSchema)
     .meta({ description: 'Policies of directed pairs of ports; the last entry that names a pair holds.' })

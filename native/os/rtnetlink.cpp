@@ -9,6 +9,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -249,6 +250,16 @@ Result<void> Rtnetlink::setMacAddress(int index, const MacAddress& mac) {
   NetlinkRequest request = interfaceRequest(RTM_NEWLINK, index);
   request.addValue(IFLA_ADDRESS, mac);
   return exchange(request, "set the MAC address of " + nameOf(index));
+}
+
+Result<void> Rtnetlink::answerArpForOwnAddressesOnly(int index) {
+  NetlinkRequest request = interfaceRequest(RTM_NEWLINK, index);
+  request.nest(IFLA_AF_SPEC, [&] {
+    request.nest(AF_INET, [&] {
+      request.nest(IFLA_INET_CONF, [&] { request.addValue(IPV4_DEVCONF_ARP_IGNORE, std::uint32_t{1}); });
+    });
+  });
+  return exchange(request, "set which ARP requests " + nameOf(index) + " answers");
 }
 
 Result<void> Rtnetlink::moveToNamespace(int index, int namespaceFd) {

@@ -35,6 +35,9 @@ class Rtnetlink {
   Result<void> setUp(int index, bool up);
   Result<void> setMtu(int index, std::uint32_t mtu);
   Result<void> setMacAddress(int index, const MacAddress& mac);
+  /// From now on the interface answers ARP requests for its own IPv4 addresses only, not, as by default, for
+  /// those of all interfaces (conf/NAME/arp_ignore = 1, Documentation/networking/ip-sysctl of Linux).
+  Result<void> answerArpForOwnAddressesOnly(int index);
   Result<void> moveToNamespace(int index, int namespaceFd);
   Result<void> deleteLink(int index);
   Result<void> createVethPair(const std::string& nameA, const std::string& nameB);

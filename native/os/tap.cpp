@@ -184,6 +184,9 @@ Result<Tap> openHere(const TapOptions& options) {
 
   Result<Link> link = rtnetlink->link(name);
   if (!link) return link.error();
+  // It leads to a fabric where the machine has its address elsewhere, or nowhere.
+  if (tap.created && options.addresses.empty())
+    if (auto set = rtnetlink->answerArpForOwnAddressesOnly(link->index); !set) return set.error();
   if (auto configured = configure(*rtnetlink, *link, queue, options); !configured) return configured.error();
   link = rtnetlink->link(link->index);
   if (!link) return link.error();

@@ -23,7 +23,8 @@ struct TapOptions {
   std::string name;                  ///< empty, or with one "%d": the kernel completes it
   std::optional<std::uint32_t> mtu;  ///< bytes; what is not given stays as it is
   std::optional<MacAddress> mac;
-  std::vector<AddressPrefix> addresses;  ///< added to those it has
+  /// Added to those it has. A device made without any answers no ARP requests for those of other interfaces.
+  std::vector<AddressPrefix> addresses;
   bool up = true;
   std::optional<uid_t> owner;  ///< may attach without CAP_NET_ADMIN
   std::optional<gid_t> group;  ///< likewise

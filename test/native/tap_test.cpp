@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,25 @@ TEST_CASE("tap: created with everything that was asked for") {
 
   tap->queues.clear();
   CHECK_FALSE(home->rtnetlink.link("lan0"));
+}
+
+TEST_CASE("tap: without addresses of its own it answers for no others") {
+  auto home = TapHome::create();
+  if (!home) return;
+  for (const bool addressed : {false, true}) {
+    TapOptions options = home->options("lan0");
+    if (addressed) options.addresses = {*AddressPrefix::parse("10.0.0.1/24")};
+    const auto tap = openTap(options);
+    REQUIRE_MESSAGE(tap, tap.error().message);
+    const auto setting = runIn(&home->home, []() -> Result<int> {
+      std::ifstream file("/proc/sys/net/ipv4/conf/lan0/arp_ignore");  // of the calling thread's namespace
+      int value = -1;
+      file >> value;
+      return value;
+    });
+    REQUIRE(setting);
+    CHECK(*setting == (addressed ? 0 : 1));
+  }
 }
 
 TEST_CASE("tap: stays down when asked to") {

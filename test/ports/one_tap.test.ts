@@ -172,6 +172,24 @@ describeOnDevices('One TAP, many readers', function () {
     expect(heard.H.filter(hasTag(tag)).map(({ direction }) => direction)).to.deep.equal(['in'])
   })
 
+  it('with a host port lets only the host answer for its address, where others are on the hub', async () => {
+    const [machine, other] = [close(await Host.create(1)), close(await Host.create(2))]
+    const hub = close(new Hub())
+    await hub.attach(makePort(machine, 'tapA'))
+    const host = await hub.attach(makePort(machine, 'tapH', { addresses: [hostAddress] }))
+    await hub.attach(other.tap())
+    const [far, shared] = [await other.sniff(), await machine.sniff('tapA')]
+    const request = arpRequest(other.mac, other.address, address.H)
+    far.send(request)
+    await shared.upTo(request) // its kernel has it now, and has answered if it does
+    const last = frame({ from: mac.A, tag: 1 })
+    shared.send(last)
+    const answers = (await far.upTo(last)).filter(isArpReply)
+    expect(answers.map(({ bytes }) => bytes.toString('hex', 6, 12))).to.deep.equal([
+      host.mac!.replaceAll(':', ''),
+    ])
+  })
+
   it('with writeback reaches other ports, which hear it once and whose frames are not returned', async () => {
     const [machine, other] = [close(await Host.create(1)), close(await Host.create(2))]
     const hub = close(new Hub())
@@ -245,6 +263,21 @@ describeOnDevices('One TAP, many readers', function () {
     expect(tap.stats().dropped['not-for-us'], 'refused by writeback').to.equal(1n)
   })
 })
+
+/** Whether it is an ARP packet that answers. */
+const isArpReply = ({ bytes }: Sniffed) => bytes.readUInt16BE(12) === 0x0806 && bytes.readUInt16BE(20) === 2
+
+/** Who has `target`? asked by `sender` (RFC 826). */
+function arpRequest(from: string, sender: string, target: string): Uint8Array {
+  const bytes = Buffer.from(frame({ from }))
+  bytes.writeUInt16BE(0x0806, 12)
+  Buffer.from('0001080006040001', 'hex').copy(bytes, 14)
+  Buffer.from(from.replaceAll(':', ''), 'hex').copy(bytes, 22)
+  Buffer.from(sender.split('.').map(Number)).copy(bytes, 28)
+  bytes.fill(0, 32, 38)
+  Buffer.from(target.split('.').map(Number)).copy(bytes, 38)
+  return bytes
+}
 
 const hasTag = (tag: number) => (heard: Sniffed) => isTagged(heard) && tagOf(heard.bytes) === tag
 const isTagged = ({ bytes }: Sniffed) => bytes.readUInt16BE(12) === 0x88b5

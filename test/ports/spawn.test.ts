@@ -91,6 +91,16 @@ describe('a program with a port', function () {
     await eventually('all descriptors are closed', () => descriptors() <= before)
   })
 
+  it('that shall start in a folder which does not exist says so', async () => {
+    const hub = close(new Hub())
+    const error = await hub.spawn('true', [], { cwd: '/no/such/folder' }).catch((error: unknown) => error)
+    expect(error).to.include({
+      code: 'ERR_ETHERLOOM_OPTION',
+      message: "option 'cwd' of spawn: no folder '/no/such/folder'",
+    })
+    expect(hub.ports.size).to.equal(0)
+  })
+
   it('is told apart from options that are none', async () => {
     const hub = close(new Hub())
     const error = await hub.spawn('true', [], { nam: 'x' } as SpawnOptions).catch((error: unknown) => error)

@@ -108,6 +108,19 @@ describe('topology files', () => {
         "2:19 unknown key 'forwardng'; did you mean 'forwarding'?",
       ],
       ['fabrics:\n  a: { ports: {} }', "2:3 'a' needs 'kind'"],
+      ['fabrics:\n  a: { kind: hub, ports: {}, listen: {} }', "2:30 'listen' needs 'socket'"],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: /x, name: slave } }',
+        "2:58 'name' must be letters, digits, '-' or '_' with one '%d' among them, such as 'peer%d', not 'slave'",
+      ],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: /x, peer: 3 } }',
+        "2:52 unknown key 'peer'; did you mean 'peers'?",
+      ],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: /x, framing: datagram } }',
+        "2:61 'framing' must be one of 'stream', 'seqpacket', not 'datagram'",
+      ],
       ['fabrics:\n  a: { kind: hub }', "2:3 'a' needs 'ports'"],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, ageing: 3s }',
@@ -310,6 +323,14 @@ describe('topology files', () => {
       [
         'fabrics:\n  w: { kind: wire, ports: { a: { tap: t } } }',
         "2:20 wire 'w' must have exactly 2 ports, not 1",
+      ],
+      [
+        'fabrics:\n  w: { kind: wire, ports: { a: { tap: t }, b: { tap: u } }, listen: { socket: /x } }',
+        "2:61 'listen' is for a hub or a switch; a wire has two ports, such as 'socket'",
+      ],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: "[::1]:5000", framing: seqpacket } }',
+        "2:38 option 'socket' of listen must be a path with the framing 'seqpacket', not '[::1]:5000'",
       ],
       [withPath('{ between: [red, gren] }'), "7:30 no port 'gren' in this fabric; did you mean 'green'?"],
       [withPath('{ from: red, to: red }'), '7:13 a path needs two different ports'],

@@ -32,6 +32,8 @@ function brief(changes: Change[]): string[] {
       case 'close':
       case 'stop':
       case 'start':
+      case 'listen':
+      case 'unlisten':
         return `${change.do} ${change.fabric}`
       case 'end':
       case 'begin':
@@ -69,6 +71,35 @@ describe('the differ', () => {
     expect(steps(far, far)).to.deep.equal([])
     const other = hub({ ...three, y: { tap: 'ty', delay: '20ms', writeback: true } })
     expect(steps(far, other)).to.deep.equal(['detach a.y', 'attach a.y'])
+  })
+
+  it('listens when all else is there, anew where it differs, and not where it is the same', () => {
+    const [one, other] = [{ listen: { socket: '/run/a' } }, { listen: { socket: '/run/b', peers: 2 } }]
+    const listening = hub(three, [{ between: ['x', 'y'] }], one)
+    expect(steps(hub({}), listening).slice(-2)).to.deep.equal(['set a: x>y=allowed y>x=allowed', 'listen a'])
+    expect(steps(listening, hub(three, [], one))).to.deep.equal(['set a: x>y=default y>x=default'])
+    expect(steps(hub(three, [], one), hub(three, [], other))).to.deep.equal(['unlisten a', 'listen a'])
+    expect(steps(hub(three, [], one), hub({ y: three.y, z: three.z }))).to.deep.equal([
+      'unlisten a',
+      'detach a.x',
+    ])
+    expect(
+      steps(hub(three, [], one), {
+        fabrics: { a: { kind: 'hub', ports: three, forwarding: 'deny', ...one } },
+      }),
+    ).to.deep.equal([
+      'unlisten a',
+      'detach a.x',
+      'detach a.y',
+      'detach a.z',
+      'close a',
+      'open a',
+      'attach a.x',
+      'attach a.y',
+      'attach a.z',
+      'listen a',
+    ])
+    expect(topologyOf(planned(listening)).fabrics.a).to.deep.include(one)
   })
 
   it('builds from nothing in the order in which things need each other', () => {

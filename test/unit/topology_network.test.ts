@@ -1,14 +1,14 @@
 /** Networks of patch ports, which need no privilege: going over to another topology, and back when that fails. */
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { refusal } from '../helpers/errors.js'
-import { closing } from '../helpers/fabric.js'
+import { closing, until } from '../helpers/fabric.js'
 
 /** Two hubs with two patches between them. */
 const patched = (paths: object[], more: object = {}): Topology =>
@@ -64,6 +64,66 @@ describe('a network', () => {
       ['udp', 'udp', '127.0.0.1:0', 'up'],
       ['connecting', 'socket', socket, 'up'],
     ])
+  })
+
+  it('takes peers where it listens, which come and go beside what the file names', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-network-'))
+    keep({
+      close: () => {
+        rmSync(directory, { recursive: true })
+      },
+    })
+    const socket = joinPath(directory, 'lab.sock')
+    const listen = { socket, name: 'slave%d', peers: 8 }
+    const lab = (more: object): Topology => ({ fabrics: { lan: { kind: 'hub', ports: {}, ...more } } })
+    const [network, slaves] = [
+      await up(lab({ listen })),
+      await up({ fabrics: { s: { kind: 'hub', ports: { one: { socket }, two: { socket } } } } }),
+    ]
+    const lan = network.fabrics.get('lan')!
+    const rows = (): unknown[] =>
+      reports.ports(network).map(({ port, kind, leadsTo, state }) => [port, kind, leadsTo, state])
+    await until(() => rows().length === 2)
+    expect(rows()).to.deep.equal([
+      ['slave0', 'socket', socket, 'up'],
+      ['slave1', 'socket', socket, 'up'],
+    ])
+
+    await network.setPath({ from: 'slave0', to: 'slave1' }, { allowed: true, delay: '5ms' })
+    expect(lan.path('slave0', 'slave1').policy).to.include({ delay: '5ms' })
+    expect(network.export()).to.deep.include(lab({ listen })) // and no word of those that happen to be there
+
+    const peers = [...lan.ports.values()]
+    expect((await network.apply(lab({ listen }))).steps).to.deep.equal([])
+    expect([...lan.ports.values()]).to.deep.equal(peers)
+
+    await slaves.close()
+    await until(() => lan.ports.size === 0)
+    expect((await network.apply(lab({}))).steps).to.deep.equal([`listen at ${socket} for lan no more`])
+    expect(existsSync(socket)).to.equal(false)
+  })
+
+  it('listens again where going over to another topology fails', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-network-'))
+    keep({
+      close: () => {
+        rmSync(directory, { recursive: true })
+      },
+    })
+    const at = (name: string, ports = {}): Topology => ({
+      fabrics: { lan: { kind: 'hub', ports, listen: { socket: joinPath(directory, name) } } },
+    })
+    const network = await up(at('a'))
+    for (const wrong of [at('no/such/folder'), at('b', { impossible })]) await refusal(network.apply(wrong))
+    expect((await refusal(network.apply(at('no/such/folder')))).message).to.contain(
+      "fabric 'lan': cannot serve",
+    )
+    expect(network.export()).to.deep.include(at('a'))
+    const peer = await up({
+      fabrics: { b: { kind: 'hub', ports: { up: { socket: joinPath(directory, 'a') } } } },
+    })
+    await until(() => peer.fabrics.get('b')!.port('up').state === 'up')
+    await until(() => network.fabrics.get('lan')!.ports.has('peer0'))
   })
 
   it('changes by the difference, and says what changed', async () => {
