@@ -37,6 +37,7 @@ Result<std::unique_ptr<FramePool>> FramePool::create(std::size_t bytes) {
 std::byte* FramePool::carve(BufferClass bufferClass, std::byte* at, std::size_t count) {
   Class& of = classOf(bufferClass);
   of.size = count;
+  of.free = std::make_unique_for_overwrite<Frame*[]>(count);
   of.holdLimit = static_cast<std::uint32_t>(count - count / 4);
   of.fresh = at;
   of.end = at + count * stride(bufferClass);
@@ -57,10 +58,9 @@ Frame* FramePool::fresh(BufferClass bufferClass) noexcept {
 
 Frame* FramePool::acquire(BufferClass bufferClass) noexcept {
   Class& of = classOf(bufferClass);
-  if (!of.free) of.free = of.returned.exchange(nullptr, std::memory_order_acquire);
-  Frame* frame = of.free ? of.free : fresh(bufferClass);
+  if (of.freeCount == 0) unbundle(of);
+  Frame* frame = of.freeCount != 0 ? of.free[--of.freeCount] : fresh(bufferClass);
   if (!frame) return nullptr;
-  if (frame == of.free) of.free = frame->next;
   frame->next = nullptr;
   frame->data = reinterpret_cast<std::uint8_t*>(frame) + sizeof(Frame) + headroom;
   std::memset(frame->data - virtioHeaderLength, 0, virtioHeaderLength);
@@ -77,15 +77,45 @@ void FramePool::release(Frame* frame) noexcept {
       frame->references.fetch_sub(1, std::memory_order_acq_rel) != 1) {
     return;
   }
-  Class& of = frame->pool->classOf(frame->bufferClass);
-  if (frame->pool == this) {
-    frame->next = of.free;
-    of.free = frame;
+  if (frame->pool != this) return bundle(frame);
+  Class& of = classOf(frame->bufferClass);
+  of.free[of.freeCount++] = frame;
+}
+
+void FramePool::bundle(Frame* frame) noexcept {
+  if (carrier_ && (carrier_->length == bundleSize || carrier_->pool != frame->pool ||
+                   carrier_->bufferClass != frame->bufferClass))
+    sendBack();
+  if (!carrier_) {
+    carrier_ = frame;
+    frame->length = 0;
     return;
   }
-  frame->next = of.returned.load(std::memory_order_relaxed);
-  while (!of.returned.compare_exchange_weak(frame->next, frame, std::memory_order_release,
+  // SAFETY: nobody refers to the carrier's buffer any more, and it is longer than a bundle.
+  static_assert(bundleSize * sizeof(Frame*) <= headroom + smallCapacity);
+  std::memcpy(reinterpret_cast<std::byte*>(carrier_ + 1) + carrier_->length++ * sizeof(Frame*), &frame,
+              sizeof frame);
+}
+
+void FramePool::sendBack() noexcept {
+  Frame* carrier = std::exchange(carrier_, nullptr);
+  if (!carrier) return;
+  Class& of = carrier->pool->classOf(carrier->bufferClass);
+  carrier->next = of.returned.load(std::memory_order_relaxed);
+  while (!of.returned.compare_exchange_weak(carrier->next, carrier, std::memory_order_release,
                                             std::memory_order_relaxed)) {
+  }
+}
+
+void FramePool::unbundle(Class& of) noexcept {
+  if (!of.returned.load(std::memory_order_relaxed)) return;
+  Frame* carrier = of.returned.exchange(nullptr, std::memory_order_acquire);
+  while (carrier) {
+    Frame* next = carrier->next;
+    std::memcpy(&of.free[of.freeCount], carrier + 1, carrier->length * sizeof(Frame*));
+    of.freeCount += carrier->length;
+    of.free[of.freeCount++] = carrier;
+    carrier = next;
   }
 }
 
@@ -126,8 +156,9 @@ std::size_t FramePool::outstanding() const noexcept {
   for (BufferClass bufferClass : {BufferClass::Small, BufferClass::Large}) {
     const Class& of = classes_[static_cast<std::size_t>(bufferClass)];
     free += static_cast<std::size_t>(of.end - of.fresh) / stride(bufferClass);
-    for (const Frame* frame = of.free; frame; frame = frame->next) ++free;
-    for (const Frame* frame = of.returned.load(std::memory_order_acquire); frame; frame = frame->next) ++free;
+    free += of.freeCount;
+    const Frame* carrier = of.returned.load(std::memory_order_acquire);
+    for (; carrier; carrier = carrier->next) free += 1 + carrier->length;
   }
   return size() - free;
 }

@@ -2,11 +2,13 @@
 // acquire() belongs to the owning worker; a reference may be released by any worker, through that worker's
 // own pool.
 //
-// Theory of operation. Buffers never used before are taken by address, so that pages come with use; a free
-// frame lies on a stack of its class, so that the warmest is used next. A frame whose last reference is
-// dropped by another worker goes onto a lock-free stack that the owner empties whole when its own runs dry
-// (pop-all has no ABA problem). A holder that finds itself the only one (references == 1) needs no atomic
-// read-modify-write to let go.
+// Theory of operation. Buffers never used before are taken by address, so that pages come with use; free
+// frames are on a stack of their class, so that the warmest is used next. Frames whose last reference is
+// dropped by another worker go home in bundles: one of them carries the addresses of the others in its buffer,
+// and is put onto a lock-free stack that the owner empties whole when its own runs dry (pop-all has no ABA
+// problem). So a frame that crosses costs neither its owner nor the other a cache miss or an atomic
+// read-modify-write on the way back. A holder that finds itself the only one (references == 1) needs none
+// either to let go.
 #pragma once
 
 #include <atomic>
@@ -34,8 +36,11 @@ class FramePool {
   /// A frame with one reference, length 0, no offload and a zero virtio-net header; nullptr when the class is
   /// used up. Owner only.
   [[nodiscard]] Frame* acquire(BufferClass bufferClass) noexcept;
-  /// Drops one reference to a frame of any pool; `this` is the pool of the calling worker.
+  /// Drops one reference to a frame of any pool; `this` is the pool of the calling worker. Frames of other
+  /// pools may wait for sendBack().
   void release(Frame* frame) noexcept;
+  /// Returns to their pool the frames that wait for it. Before a worker may sleep.
+  void sendBack() noexcept;
   /// A private copy of `frame` with its identity and its virtio-net header, in the smallest buffer that holds
   /// it; nullptr when used up. Owner only.
   [[nodiscard]] Frame* copy(const Frame& frame) noexcept;
@@ -53,20 +58,22 @@ class FramePool {
   }
   /// Frames of both classes.
   [[nodiscard]] std::size_t size() const { return classes_[0].size + classes_[1].size; }
-  /// Frames that are referenced now. Exact only when no other worker runs.
+  /// Frames that are referenced now, or that another worker has yet to send back. Exact only when no other
+  /// worker runs.
   [[nodiscard]] std::size_t outstanding() const noexcept;
   /// A frame to read unwanted bytes into. Never handed on.
   [[nodiscard]] Frame& scratch() { return *scratch_; }
 
  private:
   struct Class {
-    Frame* free = nullptr;
+    std::unique_ptr<Frame*[]> free;  // the first `freeCount` of `size`
+    std::size_t freeCount = 0;
     std::byte* fresh = nullptr;  // the first buffer that was never acquired
     std::byte* end = nullptr;
     std::size_t size = 0;
     std::atomic<std::uint32_t> held{0};
     std::uint32_t holdLimit = 0;
-    alignas(64) std::atomic<Frame*> returned{nullptr};
+    alignas(64) std::atomic<Frame*> returned{nullptr};  // carriers; the length of each says how many it carries
   };
 
   FramePool() = default;
@@ -75,8 +82,13 @@ class FramePool {
   }
   std::byte* carve(BufferClass bufferClass, std::byte* at, std::size_t count);
   [[nodiscard]] Frame* fresh(BufferClass bufferClass) noexcept;
+  void bundle(Frame* frame) noexcept;
+  static void unbundle(Class& of) noexcept;
+
+  static constexpr std::uint32_t bundleSize = 63;  // beside their carrier
 
   Class classes_[2];
+  Frame* carrier_ = nullptr;  // of frames of another pool and one class, on their way back
   Frame* scratch_ = nullptr;
   Mapping arena_;
 };

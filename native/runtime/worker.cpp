@@ -111,6 +111,7 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   arrivals_.clear();
   releaseDue(now);
   flushStages();
+  pool_->sendBack();
   return moved;
 }
 

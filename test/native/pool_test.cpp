@@ -118,6 +118,29 @@ TEST_CASE("pool: too little memory is refused in words") {
   CHECK(pool.error().message.find("memory") != std::string::npos);
 }
 
+TEST_CASE("pool: frames of other pools go back by themselves or when told, in bundles of their pool and class") {
+  auto own = *FramePool::create(1 << 20);
+  auto one = *FramePool::create(1 << 20);
+  auto two = *FramePool::create(1 << 20);
+  const auto frames = acquireAll(*one, BufferClass::Small);
+  REQUIRE(frames.size() > 100);
+  for (Frame* frame : frames) own->release(frame);
+  CHECK(one->outstanding() < 100);  // a bundle at most is still on its way
+  CHECK(one->outstanding() > 0);
+  Frame* large = one->acquire(BufferClass::Large);
+  Frame* others = two->acquire(BufferClass::Large);
+  own->release(large);
+  own->release(others);
+  CHECK(one->outstanding() == 0);
+  CHECK(two->outstanding() == 1);
+  own->sendBack();
+  own->sendBack();
+  CHECK(two->outstanding() == 0);
+  const auto again = acquireAll(*one, BufferClass::Small);
+  CHECK(std::set(again.begin(), again.end()) == std::set(frames.begin(), frames.end()));
+  CHECK(again.size() == frames.size());
+}
+
 TEST_CASE("pool: frames that other threads release come back, each once, with nothing written over") {
   auto pool = *FramePool::create(1 << 20);
   constexpr unsigned threads = 3;
@@ -142,6 +165,7 @@ TEST_CASE("pool: frames that other threads release come back, each once, with no
           if (first != frame->number || last != frame->number) torn = true;
           own->release(frame);
         });
+        own->sendBack();
         std::this_thread::yield();
       }
     });

@@ -81,10 +81,10 @@ describe('a program with a port', function () {
     const descriptors = (): number => readdirSync('/proc/self/fd').length
     const before = descriptors()
     for (let count = 0; count < 5; count++) {
-      const error = await hub.spawn('no-such-emulator', []).catch((error: unknown) => error)
+      const error = await hub.spawn('/no/such/emulator', []).catch((error: unknown) => error)
       expect(error).to.include({ code: 'ERR_ETHERLOOM_UNSUPPORTED' })
       expect((error as Error).message).to.equal(
-        "cannot start 'no-such-emulator' (ENOENT); install it, or give its whole path",
+        "cannot start '/no/such/emulator' (ENOENT); install it, or give its whole path",
       )
     }
     expect(hub.ports.size).to.equal(0)

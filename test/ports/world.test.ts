@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { Hub, Engine, TapPort, WifiExponentialModel, World } from '../../lib/index.js'
 import { closing, until } from '../helpers/fabric.js'
-import { testFile, type Child } from '../helpers/kernel.js'
+import { describeUnless, lacksNetwork, lacksProgram, testFile, type Child } from '../helpers/kernel.js'
 import { Host } from '../helpers/network.js'
 
 const topologies = {
@@ -57,7 +57,7 @@ class Ears {
   }
 }
 
-describe('World of TAPs', function () {
+describeUnless(lacksNetwork() ?? lacksProgram('python3'), 'World of TAPs', function () {
   this.timeout(60_000)
   const closes = closing()
 
