@@ -4,11 +4,11 @@
 //
 // Theory of operation. Buffers never used before are taken by address, so that pages come with use; free
 // frames are on a stack of their class, so that the warmest is used next. Frames whose last reference is
-// dropped by another worker go home in bundles: one of them carries the addresses of the others in its buffer,
-// and is put onto a lock-free stack that the owner empties whole when its own runs dry (pop-all has no ABA
-// problem). So a frame that crosses costs neither its owner nor the other a cache miss or an atomic
-// read-modify-write on the way back. A holder that finds itself the only one (references == 1) needs none
-// either to let go.
+// dropped by another worker go home in bundles: one of them carries the addresses of the others in its
+// buffer, and is put onto a lock-free stack, which the owner empties whole before it takes a frame (pop-all
+// has no ABA problem). So only the first frame of a bundle costs an atomic read-modify-write and a wait for
+// the other processor's cache; the headers of the rest are fetched side by side. A holder that finds itself
+// the only one (references == 1) needs none to let go.
 #pragma once
 
 #include <atomic>
@@ -73,7 +73,8 @@ class FramePool {
     std::size_t size = 0;
     std::atomic<std::uint32_t> held{0};
     std::uint32_t holdLimit = 0;
-    alignas(64) std::atomic<Frame*> returned{nullptr};  // carriers; the length of each says how many it carries
+    alignas(64) std::atomic<Frame*> returned{
+        nullptr};  // carriers; the length of each says how many it carries
   };
 
   FramePool() = default;

@@ -732,11 +732,12 @@ std::size_t Engine::close() {
   graces_.clear();
   captureWriter_.reset();
   for (const auto& [number, capture] : captures_) capture->finish(clock_.now());
-  std::size_t outstanding = 0;
   for (const auto& worker : workers_) {
     worker->closeIo();
-    outstanding += worker->pool().outstanding();
+    worker->pool().sendBack();
   }
+  std::size_t outstanding = 0;
+  for (const auto& worker : workers_) outstanding += worker->pool().outstanding();
   paths_.clear();
   seats_.clear();
   fabrics_.clear();

@@ -60,7 +60,7 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] std::uint64_t passed() const noexcept { return passed_.load(std::memory_order_acquire); }
   Ring<Event> events{1024};
   [[nodiscard]] const Io* io() const { return io_.get(); }
-  [[nodiscard]] const FramePool& pool() const { return *pool_; }
+  [[nodiscard]] FramePool& pool() { return *pool_; }
   [[nodiscard]] const Lateness& lateness() const { return lateness_; }
   [[nodiscard]] std::size_t load() const { return load_; }
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }

@@ -118,7 +118,7 @@ TEST_CASE("pool: too little memory is refused in words") {
   CHECK(pool.error().message.find("memory") != std::string::npos);
 }
 
-TEST_CASE("pool: frames of other pools go back by themselves or when told, in bundles of their pool and class") {
+TEST_CASE("pool: frames of other pools go back in bundles of their pool and class, or when told") {
   auto own = *FramePool::create(1 << 20);
   auto one = *FramePool::create(1 << 20);
   auto two = *FramePool::create(1 << 20);
