@@ -132,13 +132,14 @@ describe('SocketPort', function () {
     it(`ends a connection that announces a frame of ${length} bytes, and takes the next`, async () => {
       const { reader, port, peer } = await served()
       const down = once(port, 'down')
+      const hungUp = once(peer, 'close')
       peer.write(framed(frame(), length))
       const [error] = (await down) as [Error]
       expect(error.message).to.match(
         /^the peer of port 'trunk' at .*lab\.sock sends no frames: a length above/,
       )
       expect(port.stats().dropped['no-frame']).to.equal(1n)
-      await once(peer, 'close')
+      await hungUp
       const next = await dial()
       await isUp(port)
       next.write(framed(frame({ tag: 5 })))

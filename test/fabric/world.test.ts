@@ -170,7 +170,8 @@ describe('World', () => {
       for (let each = 20; each < 100; each++) await cycle()
       const late = bytes()
       expect(late.heapUsed - early.heapUsed).to.be.below(8 << 20)
-      expect(late.rss - early.rss).to.be.below(32 << 20)
+      // AddressSanitizer keeps back what was freed.
+      if (process.env.ASAN_OPTIONS === undefined) expect(late.rss - early.rss).to.be.below(32 << 20)
 
       expect(world.steps).to.equal(500)
       engine.advance('1s')
