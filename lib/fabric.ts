@@ -213,6 +213,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
 
   /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
   port(port: Port | string): Port {
+    if (port instanceof Port && port.fabric === this && port.id >= 0) return port
     if (typeof port !== 'string' && !(port instanceof Port)) refuse('a port', 'a Port or its name', port)
     const name = typeof port === 'string' ? port : port.name
     const found = this.#ports.get(name)
@@ -275,22 +276,23 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     flush: boolean,
   ): Applied & { ticket: number } {
     const records = new PolicyRecords((data) => this.engine.share(data))
-    const known = new Map<Policy, { record: number; copy: Policy }>()
+    const known = new Map<Policy, number>()
+    const copies: Policy[] = [] // by the number of their record
     const triples = new Uint32Array(list.length * 3)
-    const checked = list.map(({ from, to, policy, keepStreams }, index) => {
+    list.forEach(({ from, to, policy, keepStreams }, index) => {
       try {
-        const pair = this.#pair(from, to)
-        let entry = policy === null || keepStreams ? undefined : known.get(policy)
-        if (policy !== null && !entry) {
+        const [source, target] = this.#pair(from, to)
+        let record = policy === null ? noPolicy : keepStreams ? undefined : known.get(policy)
+        if (policy !== null && record === undefined) {
           const spec = readPolicy(policy)
           if (keepStreams) spec.seed = undefined
-          entry = { record: records.add(spec), copy: { ...policy } }
-          if (!keepStreams) known.set(policy, entry)
+          record = records.add(spec)
+          copies[record] = Object.isFrozen(policy) ? policy : { ...policy }
+          if (!keepStreams) known.set(policy, record)
         }
-        triples[3 * index] = pair[0].id
-        triples[3 * index + 1] = pair[1].id
-        triples[3 * index + 2] = entry?.record ?? noPolicy
-        return { pair, policy: entry?.copy }
+        triples[3 * index] = source.id
+        triples[3 * index + 1] = target.id
+        triples[3 * index + 2] = record ?? noPolicy
       } catch (error) {
         throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
       }
@@ -299,7 +301,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     const [up, down, changed, ticket] = native(() =>
       this.engine.native.apply(this.id, records.bytes, triples, flush),
     )
-    for (const { pair, policy } of checked) this.#remember(...pair, policy)
+    list.forEach(({ from, to }, index) => {
+      const record = triples[3 * index + 2] as number
+      this.#remember(this.port(from), this.port(to), record === noPolicy ? undefined : copies[record])
+    })
     return { up, down, changed, ticket }
   }
 

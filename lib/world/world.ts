@@ -491,7 +491,7 @@ export class World extends EventEmitter<WorldEvents> {
   #ask(metres: number): Policy | null {
     const options = this.model.quality(metres)
     if (options === null) return null
-    const policy: Policy = { allowed: true, ...options }
+    const policy: Policy = Object.freeze({ allowed: true, ...options }) // links share it
     try {
       readPolicy(policy)
     } catch (error) {
