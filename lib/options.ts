@@ -13,7 +13,7 @@ export type Rule<T> = (value: unknown, subject: string) => T
 type Values<Rules> = { [Key in keyof Rules]: Rules[Key] extends Rule<infer T> ? T : never }
 
 /**
- * Checks `given` against `rules` and returns one value per rule, defaults filled in.
+ * Checks `given` against `rules` and returns one value per rule, defaults filled in; what is undefined then is left out.
  * `owner` is the class or thing the options belong to ('TapPort', 'path policy').
  *
  * @throws EtherloomError ERR_ETHERLOOM_UNKNOWN_OPTION for a key without a rule, naming the nearest one;
@@ -45,7 +45,10 @@ export function optionsReader<Rules extends Record<string, Rule<unknown>>>(
       )
     }
     const values: Record<string, unknown> = {}
-    for (const [key, rule, subject] of entries) values[key] = rule(options[key], subject)
+    for (const [key, rule, subject] of entries) {
+      const value = rule(options[key], subject)
+      if (value !== undefined) values[key] = value // with all keys it would be too large to be fast
+    }
     return values as Values<Rules>
   }
 }

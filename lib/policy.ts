@@ -70,20 +70,21 @@ export function readPolicy(policy: Policy): PolicySpec {
       undefined,
     )
   const driven = driveByTrace(given, options.loss)
-  const parts = [
+  const parts: (PolicyPart | undefined)[] = [
     given.filter && { kind: partKinds.filter, words: given.filter },
     linePart(driven),
     travelPart(driven),
     netemPart(given.netem),
     tracePart(given.trace),
     replayPart(given.replay),
-    ...impairmentKinds.map(([name, kind], place) => {
-      const option = options[name]
-      const settings = option === undefined ? undefined : kind.settings(option as never)
-      const words = settings && name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
-      return words && { kind: partKinds.impairment + place, words }
-    }),
   ]
+  impairmentKinds.forEach(([name, kind], place) => {
+    const option = options[name]
+    const settings = option === undefined ? undefined : kind.settings(option as never)
+    if (settings === undefined) return
+    const words = name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
+    parts.push({ kind: partKinds.impairment + place, words })
+  })
   const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
     refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates", undefined)

@@ -132,14 +132,12 @@ export function linePart(given: Given): PolicyPart | undefined {
 
 /** Refuses what makes no sense without a rate: most of it, and without slots, all. */
 function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot }: Given): void {
-  const idle = {
-    overhead,
-    cell,
-    burst,
-    discipline: drops !== undefined && (slot === undefined || needsRate(drops)) ? drops : undefined,
-    queue: slot === undefined ? queue : undefined,
-  }
-  const [name] = Object.entries(idle).find(([, value]) => value !== undefined) ?? []
+  let name: string | undefined
+  if (overhead !== undefined) name = 'overhead'
+  else if (cell !== undefined) name = 'cell'
+  else if (burst !== undefined) name = 'burst'
+  else if (drops !== undefined && (slot === undefined || needsRate(drops))) name = 'discipline'
+  else if (queue !== undefined && slot === undefined) name = 'queue'
   if (name !== undefined)
     refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`, undefined)
 }

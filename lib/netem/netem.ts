@@ -28,10 +28,11 @@ export const netemRules = {
 const besideNetem = ['netem', 'allowed', 'filter', 'seed']
 
 /** Refuses options of exact mode beside `netem`, whatever their values. */
-export function refuseBesideNetem(given: object): void {
-  const options = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [] : [key]))
-  const other = options.find((key) => !besideNetem.includes(key))
-  if (!options.includes('netem') || other === undefined) return
+export function refuseBesideNetem(given: { netem?: unknown }): void {
+  if (given.netem === undefined) return
+  const options = Object.entries(given).filter(([, value]) => value !== undefined)
+  const other = options.map(([key]) => key).find((key) => !besideNetem.includes(key))
+  if (other === undefined) return
   throw new EtherloomError(
     'ERR_ETHERLOOM_OPTION',
     `option '${other}' of path policy does not go with 'netem', which stands for all that the path does`,
