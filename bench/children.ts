@@ -20,7 +20,7 @@ export interface Placement {
 }
 
 const execute = promisify(execFile)
-const deadlineMs = 10_000
+const deadlineMs = 30_000
 
 /** Runs a short command to its end, with `input` as its standard input, and returns what it printed. */
 export async function run(
