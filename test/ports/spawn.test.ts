@@ -60,8 +60,8 @@ describe('a program with a port', function () {
       const second = await guest(hub, 2)
       expect(await pingFrom(first, '10.0.77.2', 10)).to.include({ received: 10 })
       second.program.kill(signal)
-      await eventually('its port is gone', () => !hub.ports.has('guest2'))
-      expect(second.port.state).to.equal('detached')
+      await eventually('its port is gone', () => second.port.state === 'detached')
+      expect(hub.ports.has('guest2')).to.equal(false)
     }
     expect([...hub.ports.keys()]).to.deep.equal(['guest1'])
   })
