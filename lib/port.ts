@@ -138,6 +138,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
       this.#joins++
       this.#state = 'up'
     } catch (error) {
+      await this.undone()
       this.left()
       throw error
     }
@@ -160,7 +161,10 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#carrier = true
   }
 
-  /** @internal Undoes what takes time, after the native half has let go of it; resolves when it is undone. */
+  /**
+   * @internal Undoes what takes time, after the native half has let go of it or `open` has failed; resolves when it is
+   * undone.
+   */
   async undone(): Promise<void> {
     // Most kinds leave nothing outside.
   }

@@ -110,12 +110,7 @@ export class PasstPort extends SocketPort {
       )
     }
     void guardian.stands(false)
-    try {
-      return await super.open(fabric)
-    } catch (error) {
-      await this.undone()
-      throw error
-    }
+    return super.open(fabric)
   }
 
   /** Ends passt; resolves when it has ended. */

@@ -144,12 +144,7 @@ export class TapPort extends DevicePort {
         `port '${this.name}' cannot have ${this.queues} queues: each is read by a worker of its own, and '${name}' has ${workers}`,
         { hint: 'give the engine more workers, or the port fewer queues' },
       )
-    try {
-      return await super.open(fabric)
-    } catch (error) {
-      await this.undone()
-      throw error
-    }
+    return super.open(fabric)
   }
 
   override async undone(): Promise<void> {

@@ -25,6 +25,27 @@ describe('What a port has in its fabric', () => {
   /** What has come, and when, in nanoseconds. */
   const arrivals = (port: MemoryPort) => take(port).map(({ tag, at }) => [tag, at])
 
+  it('ends with an attachment that failed: what the port did outside is undone before that is said', async () => {
+    const { hub } = makeHub()
+    const done: string[] = []
+    class Failing extends MemoryPort {
+      protected override async open(): Promise<number> {
+        done.push('opened')
+        return Promise.reject(new Error('the kernel refuses'))
+      }
+      override async undone(): Promise<void> {
+        await Promise.resolve()
+        done.push('undone')
+      }
+    }
+    const port = new Failing({ name: 'port' })
+    const error = await hub.attach(port).catch((error: unknown) => error)
+    expect((error as Error).message).to.equal('the kernel refuses')
+    expect(done).to.deep.equal(['opened', 'undone'])
+    expect(port.state).to.equal('detached')
+    expect(hub.ports.has('port')).to.equal(false)
+  })
+
   describe('delay', () => {
     it('of 10 ms is 10.0 ms exactly, from every port, in order, and to no other port', async () => {
       const { engine, hub } = makeHub()

@@ -76,6 +76,18 @@ export class Host {
     return program
   }
 
+  /** Starts the command line here, with its control sockets in a folder. */
+  etherloom(folder: string, ...words: string[]): Child {
+    const program = [process.execPath, '--import=tsx', testFile('../bin/etherloom.ts')]
+    return this.start('env', `ETHERLOOM_CONTROL_DIRECTORY=${folder}`, ...program, ...words)
+  }
+
+  /** Has `eth0` be given an address by DHCP, and returns what was said of it. */
+  lease(): Promise<string> {
+    const words = ['-i', 'eth0', '-f', '-q', '-n', '-t', '20', '-s', testFile('ports/programs/udhcpc.sh')]
+    return this.run('busybox', 'udhcpc', ...words)
+  }
+
   /** What `ip -json` prints, read. */
   async ip<Answer = unknown>(...command: string[]): Promise<Answer> {
     const text = await this.run('ip', '-json', '-details', '-statistics', ...command)

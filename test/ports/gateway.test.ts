@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { EtherloomError, Hub, Network, TapPort, type GatewayOptions, type Topology } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
-import { describeUnless, eventually, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
+import { describeUnless, eventually, lacksNetwork, lacksProgram } from '../helpers/kernel.js'
 import { cable, Host, soon, startHub } from '../helpers/network.js'
 
 const forwarding = (name: string): string => `/proc/sys/net/ipv4/conf/${name}/forwarding`
@@ -132,20 +132,7 @@ describeUnless(
       const host = close(await Host.create(2))
       await hub.attach(host.tap({ addresses: [] }))
 
-      const script = testFile('ports/programs/udhcpc.sh')
-      const lease = await host.run(
-        'busybox',
-        'udhcpc',
-        '-i',
-        'eth0',
-        '-f',
-        '-q',
-        '-n',
-        '-t',
-        '20',
-        '-s',
-        script,
-      )
+      const lease = await host.lease()
       expect(lease).to.contain('10.0.77.100/24 via 10.0.77.1, names from 10.0.77.1')
       expect(await host.ping(outside, 3, 0.01)).to.include({ received: 3, duplicates: 0 })
       expect(await host.run('busybox', 'nslookup', '-type=a', 'answer.test', '10.0.77.1')).to.contain(

@@ -200,10 +200,7 @@ describeOnDevices('scenarios of MiniWorld', function () {
           rmSync(directory, { recursive: true })
         },
       })
-      const control = `ETHERLOOM_CONTROL_DIRECTORY=${directory}`
-      const etherloom = (...words: string[]): Child =>
-        host.start('env', control, process.execPath, '--import=tsx', 'bin/etherloom.ts', ...words)
-      return { etherloom, host }
+      return { etherloom: (...words) => host.etherloom(directory, ...words), host }
     }
 
     it('packet: by the TAPs that they opened', async () => {

@@ -5,7 +5,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { closing } from '../helpers/fabric.js'
-import { describeUnless, eventually, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
+import { describeUnless, eventually, lacksNetwork, lacksProgram } from '../helpers/kernel.js'
 import { cable, Host, startHub, transfer, type HubAnswer } from '../helpers/network.js'
 
 describeUnless(lacksNetwork() ?? lacksProgram('passt', 'busybox'), 'PasstPort', function () {
@@ -50,20 +50,7 @@ describeUnless(lacksNetwork() ?? lacksProgram('passt', 'busybox'), 'PasstPort', 
   it('gives a guest an address and a way to the outside, and ends with the process', async () => {
     const { guest, machine, outside, answer, scratch } = await guestBehindPasst()
     expect(answer.code, answer.message).to.be.undefined
-    const script = testFile('ports/programs/udhcpc.sh')
-    const lease = await guest.run(
-      'busybox',
-      'udhcpc',
-      '-i',
-      'eth0',
-      '-f',
-      '-q',
-      '-n',
-      '-t',
-      '20',
-      '-s',
-      script,
-    )
+    const lease = await guest.lease()
     expect(lease).to.contain('10.0.2.15/24 via 10.0.2.2, names from 10.0.0.5')
     await transfer(guest, outside, 1_000_000)
     expect(await hasPasst(machine)).to.be.true

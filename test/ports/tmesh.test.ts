@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { closing } from '../helpers/fabric.js'
 import { guestCommand, pingFrom } from '../helpers/guest.js'
-import { describeOnDevices, eventually, testFile, type Child } from '../helpers/kernel.js'
+import { describeOnDevices, eventually, type Child } from '../helpers/kernel.js'
 import { cable, Host } from '../helpers/network.js'
 
 /** The documented example; NIC and bus stand for the rest of the machine. */
@@ -36,17 +36,7 @@ describeOnDevices("TME's master and slaves", function () {
 
   /** `etherloom up master.tmesh` in the lab, once it is up. */
   async function up(): Promise<Child> {
-    const program = lab.start(
-      'env',
-      `ETHERLOOM_CONTROL_DIRECTORY=${folder}`,
-      ...[
-        process.execPath,
-        '--import=tsx',
-        testFile('../bin/etherloom.ts'),
-        'up',
-        join(folder, 'master.tmesh'),
-      ],
-    )
+    const program = lab.etherloom(folder, 'up', join(folder, 'master.tmesh'))
     expect(await program.line()).to.equal('master: up with 2 ports; Ctrl-C ends it')
     return program
   }

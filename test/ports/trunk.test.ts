@@ -8,14 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { closing } from '../helpers/fabric.js'
 import { guestCommand, pingFrom } from '../helpers/guest.js'
-import {
-  describeUnless,
-  eventually,
-  lacksNetwork,
-  lacksProgram,
-  testFile,
-  type Child,
-} from '../helpers/kernel.js'
+import { describeUnless, eventually, lacksNetwork, lacksProgram, type Child } from '../helpers/kernel.js'
 import { cable, Host } from '../helpers/network.js'
 
 const all = { sent: 100, received: 100, duplicates: 0 }
@@ -37,15 +30,7 @@ describeUnless(lacksNetwork() ?? lacksProgram('nft'), 'A process for each machin
   })
 
   /** The command line in the lab. */
-  const etherloom = (...words: string[]): Child =>
-    lab.start(
-      'env',
-      `ETHERLOOM_CONTROL_DIRECTORY=${folder}`,
-      process.execPath,
-      '--import=tsx',
-      testFile('../bin/etherloom.ts'),
-      ...words,
-    )
+  const etherloom = (...words: string[]): Child => lab.etherloom(folder, ...words)
 
   /** Runs an example, with some of its words replaced, until it is up. */
   async function up(example: string, name: string, replacements: [string, string][]): Promise<Child> {

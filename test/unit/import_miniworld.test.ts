@@ -140,6 +140,11 @@ describe('scenarios of MiniWorld', () => {
       expect(message).to.match(/^no file 'no\/such.xml' in the folder of the scenario/)
     })
 
+    it('a topology that is there and cannot be read', async () => {
+      const [message] = await refusals(scenario({ core: { topologies: [[0, 'examples']] } }))
+      expect(message).to.match(/^cannot read .*\/examples \(EISDIR\)/)
+    })
+
     it('JSON that is none, where it ends to be', async () => {
       const { problems } = await convert('{\n  "cnt_nodes": 3,\n  "network": {\n')
       expect(problems).to.have.lengthOf.at.least(1)

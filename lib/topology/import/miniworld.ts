@@ -381,8 +381,13 @@ async function findFile(name: string, folder: string): Promise<SourceFile> {
     folders.push((above = path.dirname(above)))
   for (const each of [...folders, process.cwd()]) {
     const file = path.resolve(each, name)
-    const text = await readFile(file, 'utf8').catch(() => undefined)
-    if (text !== undefined) return { file, text }
+    try {
+      return { file, text: await readFile(file, 'utf8') }
+    } catch (cause) {
+      const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+      if (reason !== 'ENOENT')
+        throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, { cause })
+    }
   }
   throw new EtherloomError(
     'ERR_ETHERLOOM_TOPOLOGY',
