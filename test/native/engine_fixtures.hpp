@@ -125,6 +125,8 @@ class EngineBench {
     return engine->addFabric("hub" + std::to_string(named_++), std::make_unique<Hub>(), forwarding);
   }
 
+  /// Returns when the port is open, as `attach` does above: frames for it that cross to its worker before are
+  /// dropped.
   Station& join(FabricId fabric, std::uint32_t quota = 1 << 20) {
     Station station;
     station.number = nextNumber_++;
@@ -134,6 +136,7 @@ class EngineBench {
         engine->attach(fabric, "port" + std::to_string(station.number), std::move(port), station.worker);
     REQUIRE(id);
     station.id = *id;
+    settle(engine->latest());
     return stations.emplace(station.number, std::move(station)).first->second;
   }
   void leave(Station& station) {

@@ -121,7 +121,6 @@ TEST_CASE("frames reach every other port in order, on any number of workers") {
     auto& from = bench.join(hub);
     std::vector<EngineBench::Station*> others;
     for (int index = 0; index < 4; ++index) others.push_back(&bench.join(hub));
-    bench.settle(bench.engine->latest());
 
     constexpr std::uint32_t frames = 5000;
     for (std::uint32_t tag = 0; tag < frames; ++tag) {
@@ -449,7 +448,6 @@ TEST_CASE("a device of more queues than there are workers is refused, and nothin
   CHECK(refused.error().message.find("2 queues") != std::string::npos);
   auto& left = bench.join(hub);
   auto& right = bench.join(hub);
-  bench.settle(bench.engine->latest());
   REQUIRE(bench.send(left, 1));
   bench.commit();
   bench.lookUntil([&] { return right.frames == 1; });
@@ -536,7 +534,6 @@ TEST_CASE("addresses learned on one worker are known on all") {
   const FabricId bridge = bench.engine->addFabric("switch", std::make_unique<Switch>(SwitchSettings{}), true);
   std::vector<EngineBench::Station*> ports;
   for (int index = 0; index < 8; ++index) ports.push_back(&bench.join(bridge));
-  bench.settle(bench.engine->latest());
   for (const auto* port : ports) REQUIRE(bench.send(*port, 1));
   bench.commit();
   bench.lookUntil([&] {
