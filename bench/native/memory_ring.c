@@ -1,5 +1,5 @@
 // The least that moving frames within one process can cost, in C: look up the destination address in a table,
-// and copy 60 bytes into a ring. Started by bench/peers/memory-ring.ts as the limit for generator and sink
+// and copy 60 bytes into a ring. Started by bench/peers/in-process.ts as the limit for generator and sink
 // ports; ends on SIGTERM.
 //
 //   memory_ring CORE          one thread makes each frame, looks it up, copies it in and takes it out again

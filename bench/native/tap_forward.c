@@ -1,5 +1,5 @@
 // The least a program can do to join TAPs: read() a frame here, write() it there. Started by
-// bench/peers/c-loop.ts as a yardstick for everything in user space; one thread, ends on a signal.
+// bench/peers/c-loops.ts as a yardstick for everything in user space; one thread, ends on a signal.
 //
 //   tap_forward flood NAME@NAMESPACE...    from the first TAP to all others: one read(), which blocks, and a
 //                                          write() for each

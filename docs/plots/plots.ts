@@ -187,6 +187,32 @@ export const plots: Record<string, () => Promise<Chart>> = {
     }
   },
 
+  red: async () => {
+    const [min, max, probability] = [10_000, 100_000, 0.5]
+    const share = (average: number) => {
+      const b = (probability * (average - min)) / (max - min)
+      return (2 * b) / (1 + b) // the mean distance of drops is that of 1 to 1 / b
+    }
+    const points: [number, number][] = []
+    for (const lost of [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5]) {
+      // A frame of 1,000 bytes takes 1 ms.
+      const policy: PolicyOptions = { rate: '8Mbit', queue: '10000frames', discipline: { red: { min: `${min}B`, max: `${max}B`, probability } } }
+      const { arrivals } = await run(policy, { frames: 10_000, length: 1000, apart: BigInt(1e6 * (1 - lost)) })
+      const settled = arrivals.filter(({ number }) => number >= 5000)
+      const waited = settled.reduce((sum, { late }) => sum + Number(late) - 1e6, 0) / settled.length
+      points.push([waited / 1000, 1 - settled.length / 5000])
+    }
+    return {
+      title: 'RED from 10 to 100 kB, 50 %, on a line that is offered too much',
+      x: { label: 'bytes that wait, on average', range: [0, 100_000], format: (value) => `${value / 1000} kB` },
+      y: { label: 'frames lost', range: [0, 0.7], format: percent },
+      series: [
+        { name: '2 b / (1 + b)', as: 'line', points: [[0, 0], ...Array.from({ length: 46 }, (_, step): [number, number] => [min + 2000 * step, share(min + 2000 * step)])] },
+        { name: 'measured', as: 'points', points },
+      ],
+    }
+  },
+
   slot: async () => {
     const { arrivals } = await run(
       { slot: { min: '10ms', frames: 5 } },

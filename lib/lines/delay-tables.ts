@@ -63,6 +63,10 @@ export function listedDelayTable(values: unknown, subject: string): SharedData {
   return checkedTable(values as number[], subject)
 }
 
+/** A table in the words of a policy's part, or none: whether there is one, and its number. */
+export const tableWords = (table: SharedData | undefined): [bigint, bigint | SharedData] =>
+  table === undefined ? [0n, 0n] : [1n, table]
+
 function refuseValue(subject: string, value: unknown): never {
   return refuse(subject, `whole numbers from ${least} to ${most} (8192 is one sigma)`, value)
 }

@@ -15,6 +15,7 @@ import {
   type Size,
 } from '../units.js'
 import { discipline, needsRate, tailDropWords, type Discipline, type DisciplineWords } from './discipline.js'
+import { noSlotWords, slot, type SlotOptions, type SlotWords } from './slot.js'
 
 /** Cells that frames cross the line in. ATM: `{ size: 48, overhead: 5 }`. */
 export interface CellOptions {
@@ -22,18 +23,6 @@ export interface CellOptions {
   size: number
   /** Bytes added to each cell. 0 to 1000, default 0. */
   overhead?: number
-}
-
-/** Slots in which frames leave the line together, as from a shared medium (netem's `slot`). */
-export interface SlotOptions {
-  /** How long after the first frame is through, or after a slot that was used up, the next slot opens. */
-  min: Duration
-  /** Where that varies, uniformly: its longest. Default: as `min`. */
-  max?: Duration
-  /** Frames that leave in one slot. 1 or more; default any number. */
-  frames?: number
-  /** Bytes after which a slot is used up, with the frame that reaches them. Default any number. */
-  bytes?: Size
 }
 
 export interface LineOptions {
@@ -76,21 +65,7 @@ export const lineRules = {
   }),
   queue: optional(parseQueueLimit),
   discipline,
-  slot: optional(readSlot),
-}
-
-function readSlot(value: unknown): { min: bigint; max: bigint; frames: number; bytes: number } {
-  const { min, max, frames, bytes } = readOptions('slot', value, {
-    min: required(optional(parseDuration)),
-    max: optional(parseDuration),
-    frames: integer(1, 1_000_000_000, { unit: 'frames', default: 0 }),
-    bytes: optional(parseSize, 0),
-  })
-  const longest = max ?? min
-  if (longest < min)
-    refuse("option 'max' of slot", `at least min, ${formatDuration(min)}`, formatDuration(longest))
-  if (longest === 0n) refuse("option 'min' of slot", "above 0, or 'max' with it", formatDuration(min))
-  return { min, max: longest, frames, bytes }
+  slot: optional(slot),
 }
 
 interface Given {
@@ -100,15 +75,15 @@ interface Given {
   burst: number | undefined
   queue: QueueBound | undefined
   discipline: DisciplineWords | undefined
-  slot: ReturnType<typeof readSlot> | undefined
+  slot: SlotWords | undefined
 }
 
 /** undefined where there is no line. */
 export function linePart(given: Given): PolicyPart | undefined {
-  const { rate, overhead, cell, burst, queue, discipline: drops, slot } = given
+  const { rate, overhead, cell, burst, queue, discipline: drops, slot: slots } = given
   if (rate === undefined) checkWithoutRate(given)
-  if (rate === undefined && slot === undefined) return undefined
-  if (slot !== undefined && queue !== undefined && 'nanoseconds' in queue)
+  if (rate === undefined && slots === undefined) return undefined
+  if (slots !== undefined && queue !== undefined && 'nanoseconds' in queue)
     refuse(
       "option 'queue' of path policy",
       "in frames or bytes with 'slot', since how long a frame will wait for slots is not known when it comes",
@@ -121,23 +96,20 @@ export function linePart(given: Given): PolicyPart | undefined {
     BigInt(burst ?? 0),
     BigInt(cell?.size ?? 0),
     BigInt(cell?.overhead ?? 0),
-    slot?.min ?? 0n,
-    slot?.max ?? 0n,
-    BigInt(slot?.frames ?? 0),
-    BigInt(slot?.bytes ?? 0),
+    ...(slots ?? noSlotWords),
     ...(drops ?? tailDropWords),
   ]
   return { kind: partKinds.line, words }
 }
 
 /** Refuses what makes no sense without a rate: most of it, and without slots, all. */
-function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot }: Given): void {
+function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot: slots }: Given): void {
   let name: string | undefined
   if (overhead !== undefined) name = 'overhead'
   else if (cell !== undefined) name = 'cell'
   else if (burst !== undefined) name = 'burst'
-  else if (drops !== undefined && (slot === undefined || needsRate(drops))) name = 'discipline'
-  else if (queue !== undefined && slot === undefined) name = 'queue'
+  else if (drops !== undefined && (slots === undefined || needsRate(drops))) name = 'discipline'
+  else if (queue !== undefined && slots === undefined) name = 'queue'
   if (name !== undefined)
     refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`, undefined)
 }

@@ -1,31 +1,11 @@
 /** The travel of a path: how long a frame is under way after the line. native/lines/travel.hpp is the other half. */
-import { readFileSync, statSync } from 'node:fs'
-import {
-  chance,
-  correlation,
-  isMapping,
-  ownerOf,
-  runLength,
-  type Chance,
-  type ChanceWords,
-} from '../impairments/chance.js'
-import { optional, optionsReader, refuse, required, text, type Rule } from '../options.js'
+import { chance, correlation, runLength, type Chance, type ChanceWords } from '../impairments/chance.js'
+import { optional, refuse } from '../options.js'
 import { partKinds, type PolicyPart } from '../policy-parts.js'
 import type { SharedData } from '../shared-data.js'
 import { formatDuration, parseDuration, type Duration } from '../units.js'
-import {
-  delayTable,
-  delayTableNames,
-  listedDelayTable,
-  parseDelayTable,
-  type DelayTableName,
-} from './delay-tables.js'
-
-/**
- * How jitter is distributed: uniformly, or by a table of tc's, of a file in iproute2's format, or of up to 16384 values
- * from -32768 to 32767. Tables are in units of sigma / 8192, ascending (inverse distribution function at equal steps).
- */
-export type Distribution = 'uniform' | DelayTableName | { file: string } | { table: readonly number[] }
+import { tableWords } from './delay-tables.js'
+import { distribution, type Distribution } from './distribution.js'
 
 export interface TravelOptions {
   /** Travel time, added to every frame. 0s to 365 days. */
@@ -43,41 +23,6 @@ export interface TravelOptions {
   reorder?: Chance
   /** Before a frame may skip the delay, gap - 1 frames must have been delayed. Default 1. */
   gap?: number
-}
-
-const words = ['uniform', ...delayTableNames] as const
-
-/** A file of 16384 numbers has less. */
-const longestFile = 1 << 20
-
-/** null for uniform. */
-const distribution: Rule<SharedData | null> = (value, subject) => {
-  if (value === 'uniform') return null
-  if (delayTableNames.includes(value as DelayTableName)) return delayTable(value as DelayTableName)
-  if (!isMapping(value))
-    return refuse(
-      subject,
-      `one of ${words.map((word) => `'${word}'`).join(', ')}, { file } or { table }`,
-      value,
-    )
-  const owner = ownerOf(subject)
-  if (Object.hasOwn(value, 'table'))
-    return listedDelayTable(
-      optionsReader(owner, { table: (table) => table })(value).table,
-      `option 'table' of ${owner}`,
-    )
-  const { file } = optionsReader(owner, { file: required(text({ max: 4096 })) })(value)
-  return parseDelayTable(readTable(file, `option 'file' of ${owner}`), `delay table ${file}`)
-}
-
-function readTable(file: string, subject: string): string {
-  try {
-    if (statSync(file).size <= longestFile) return readFileSync(file, 'utf8')
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-    return refuse(subject, `a file that can be read (${reason})`, file)
-  }
-  return refuse(subject, 'a file of at most 1MiB', file)
 }
 
 export const travelRules = {
@@ -114,8 +59,8 @@ export function travelPart(given: Given): PolicyPart | undefined {
   if (delay === 0n && jitter === 0n) return undefined
   // Ranks of normal numbers with correlation r have 6/pi asin(r/2).
   const ofScores = 2 * Math.sin((Math.PI * delayCorrelation) / 6)
-  const numbers = [delay, jitter, ...reorder, BigInt(gap), ofScores]
-  return { kind: partKinds.travel, words: table ? [...numbers, table] : numbers }
+  const words = [delay, jitter, ...reorder, BigInt(gap), ofScores, ...tableWords(table ?? undefined)]
+  return { kind: partKinds.travel, words }
 }
 
 function insist(option: string, holds: boolean, expects: string, value: bigint): void {

@@ -3,9 +3,9 @@
  * native/lines/netem.hpp is the other half.
  */
 import { EtherloomError } from '../errors.js'
+import { tableWords } from '../lines/delay-tables.js'
 import { optional, refuse } from '../options.js'
 import { partKinds, type PolicyPart } from '../policy-parts.js'
-import type { SharedData } from '../shared-data.js'
 import { parseNetem, type NetemSettings } from './parse.js'
 
 export interface NetemOptions {
@@ -64,9 +64,6 @@ export function netemPart(settings: NetemSettings | undefined): PolicyPart | und
     ],
   }
 }
-
-const tableWords = (table: SharedData | undefined): [bigint, bigint | SharedData] =>
-  table === undefined ? [0n, 0n] : [1n, table]
 
 /** The model (0 random, 1 state, 2 gemodel) and the numbers of all three, 0 for those of the others. */
 function lossWords(loss: NetemSettings['loss']): bigint[] {

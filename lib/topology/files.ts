@@ -6,11 +6,13 @@ import type { Topology, TopologyPolicy, TopologyWorld } from './schema.js'
 
 /** The policy with the files that it names taken as relative to `folder`. */
 export function policyIn<Policy extends TopologyPolicy>(folder: string, policy: Policy): Policy {
-  const { distribution, trace } = policy
+  const { distribution, slot, trace } = policy
   const located = { ...policy }
   if (typeof trace === 'string') located.trace = path.resolve(folder, trace)
   else if (namesFile(trace)) located.trace = { ...trace, file: path.resolve(folder, trace.file) }
   if (namesFile(distribution)) located.distribution = { file: path.resolve(folder, distribution.file) }
+  if (slot && 'distribution' in slot && namesFile(slot.distribution))
+    located.slot = { ...slot, distribution: { file: path.resolve(folder, slot.distribution.file) } }
   return located
 }
 

@@ -214,28 +214,63 @@ const outage = z
   })
   .meta({ description: 'Times during which every frame is lost.' })
 
-const distributions = ['uniform', ...delayTableNames] as const
-const distribution = z
+/** A table by its name, or another of `words`, from a file, or in numbers. */
+const distributionOf = <Word extends string>(words: readonly Word[], description: string) =>
+  z
+    .union(
+      [
+        choice(words, { description: 'A distribution by its name.' }),
+        z.strictObject({
+          file: leaf<string>('string', text({ max: 4096 }), {
+            description: "A table in iproute2's format; relative to this file.",
+          }),
+        }),
+        z.strictObject({
+          table: z
+            .array(z.number())
+            .meta({ description: 'The table: 1 to 16384 whole numbers, 8192 is one sigma.' }),
+        }),
+      ],
+      {
+        error: (issue) =>
+          isMapping(issue.input) ? seeBranches : (complaint(oneOf(words), issue.input) ?? ''),
+      },
+    )
+    .meta({ description })
+const distribution = distributionOf(
+  ['uniform', ...delayTableNames],
+  'How jitter is distributed. Default uniform.',
+)
+
+const slotBudget = {
+  frames: wholeNumber(1, 1_000_000_000, 'frames', {
+    description: 'Frames that leave in one slot.',
+  }).exactOptional(),
+  bytes: leaf<Size>('string', parseSize, {
+    description: 'Bytes after which a slot is used up.',
+    examples: ['3kB'],
+  }).exactOptional(),
+}
+const slotOpens = 'How long after the first frame is through, or after a slot used up, the next slot opens'
+const slot = z
   .union(
     [
-      choice(distributions, { description: 'A distribution by its name.' }),
       z.strictObject({
-        file: leaf<string>('string', text({ max: 4096 }), {
-          description: "A table in iproute2's format; relative to this file.",
-        }),
+        min: duration(`${slotOpens}.`),
+        max: duration('Where that varies, uniformly: its longest. Default: as min.').exactOptional(),
+        ...slotBudget,
       }),
       z.strictObject({
-        table: z
-          .array(z.number())
-          .meta({ description: 'The table: 1 to 16384 whole numbers, 8192 is one sigma.' }),
+        delay: duration(`${slotOpens}: the mean.`),
+        jitter: duration('Sigma of the distribution; above 0s.'),
+        distribution: distributionOf(delayTableNames, 'How these times are distributed.'),
+        ...slotBudget,
       }),
     ],
-    {
-      error: (issue) =>
-        isMapping(issue.input) ? seeBranches : (complaint(oneOf(distributions), issue.input) ?? ''),
-    },
+    { error: orMapping("a mapping with 'min', or with 'delay', 'jitter' and 'distribution'") },
   )
-  .meta({ description: 'How jitter is distributed. Default uniform.' })
+  .meta({ description: 'Frames leave the line together, in slots, as from a shared medium.' })
+
 const traceRow = z.strictObject({
   at: duration('Since the beginning of the trace; 0s in the first row.'),
   rate: leaf<Rate>('string', traceRate, {
@@ -392,22 +427,7 @@ const policyShape = {
     examples: ['delay 100ms 10ms 25% distribution normal loss gemodel 1% 10% rate 10mbit'],
   }).exactOptional(),
   discipline: disciplineSchema.exactOptional(),
-  slot: z
-    .strictObject({
-      min: duration(
-        'How long after the first frame is through, or after a slot used up, the next slot opens.',
-      ),
-      max: duration('Where that varies, uniformly: its longest. Default: as min.').exactOptional(),
-      frames: wholeNumber(1, 1_000_000_000, 'frames', {
-        description: 'Frames that leave in one slot.',
-      }).exactOptional(),
-      bytes: leaf<Size>('string', parseSize, {
-        description: 'Bytes after which a slot is used up.',
-        examples: ['3kB'],
-      }).exactOptional(),
-    })
-    .meta({ description: 'Frames leave the line together, in slots, as from a shared medium.' })
-    .exactOptional(),
+  slot: slot.exactOptional(),
   trace: trace.exactOptional(),
   replay: leaf<string>('string', text({ max: 4096 }), {
     description: 'A fate log whose fates the frames meet again, in their order, instead of impairments.',

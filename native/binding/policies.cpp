@@ -101,7 +101,14 @@ QueueDiscipline disciplineOf(Words& words) {
   return TailDrop{};
 }
 
-LineSettings lineOf(Words& words) {
+/// A table of delays, or nothing: whether there is one, and its number.
+const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
+  const bool any = words.integer() != 0;
+  const std::uint64_t number = words.integer();
+  return any ? std::get<std::unique_ptr<const DelayTable>>(shared[number]).get() : nullptr;
+}
+
+LineSettings lineOf(Words& words, std::span<const SharedData> shared) {
   LineSettings line;
   line.rate = words.integer();
   line.overhead = static_cast<std::int32_t>(words.take<std::int64_t>());
@@ -110,8 +117,9 @@ LineSettings lineOf(Words& words) {
   line.burst = words.integer();
   line.cells.size = static_cast<std::uint32_t>(words.integer());
   line.cells.overhead = static_cast<std::uint32_t>(words.integer());
-  line.slots.min = words.duration();
-  line.slots.max = words.duration();
+  line.slots.delay = words.duration();
+  line.slots.spread = words.duration();
+  line.slots.table = tableOf(words, shared);
   line.slots.frames = words.integer();
   line.slots.bytes = words.integer();
   line.discipline = disciplineOf(words);
@@ -127,16 +135,8 @@ TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
   travel.reorder.anew = words.number();
   travel.gap = words.integer();
   travel.correlation = words.number();
-  if (!words.empty())
-    travel.table = std::get<std::unique_ptr<const DelayTable>>(shared[words.integer()]).get();
+  travel.table = tableOf(words, shared);
   return travel;
-}
-
-/// A table of delays, or nothing: whether there is one, and its number.
-const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
-  const bool any = words.integer() != 0;
-  const std::uint64_t number = words.integer();
-  return any ? std::get<std::unique_ptr<const DelayTable>>(shared[number]).get() : nullptr;
 }
 
 /// In the order of lib/netem/netem.ts.
@@ -225,7 +225,7 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       return {};
     }
     case PartKind::Line:
-      policy.line = lineOf(words);
+      policy.line = lineOf(words, shared);
       return {};
     case PartKind::Travel:
       policy.travel = travelOf(words, shared);

@@ -19,10 +19,7 @@ enum Gilbert : std::uint8_t { Good = 0, Bad };
 /// A delay from a draw: `sigma` to either side of `mu`, or in the shape of the table.
 std::int64_t shapedDelay(std::int64_t mu, std::int32_t sigma, const DelayTable* table, std::uint32_t drawn) {
   if (!table) return mu - sigma + drawn % (2 * static_cast<std::uint32_t>(sigma));
-  const std::int64_t value = table->values[drawn % table->values.size()];
-  const std::int64_t fine = sigma % DelayTable::scale * value;
-  const std::int64_t half = fine >= 0 ? DelayTable::scale / 2 : -DelayTable::scale / 2;
-  return (fine + half) / DelayTable::scale + sigma / DelayTable::scale * value + mu;
+  return mu + table->deviation({sigma}, drawn % table->values.size()).nanoseconds;
 }
 
 /// How long so many bytes take, rounded down; the settings' ranges keep it within 64 bits.

@@ -2,9 +2,9 @@
 // and then. Called by the line, on the worker of the path's to-port.
 //
 // Theory of operation (as netem's slot, tc-netem(8)). A frame that is through after the last slot opened
-// begins a new one, which opens min to max later, uniformly in whole nanoseconds. Every frame that is through
-// by then leaves as it opens. When the frames or bytes of a slot are used up, the next slot opens min to max
-// after it.
+// begins a new one, which opens some time later: uniform in whole nanoseconds, or of a distribution. Every
+// frame that is through by then leaves as it opens. When the frames or bytes of a slot are used up, the next
+// slot opens such a time after it.
 #pragma once
 
 #include <algorithm>
@@ -12,17 +12,20 @@
 #include <limits>
 
 #include "impairments/random.hpp"
+#include "lines/delay_table.hpp"
 #include "os/clock.hpp"
 
 namespace etherloom {
 
 struct SlotSettings {
-  Duration min;              ///< 0 or more
-  Duration max;              ///< at least min; above 0, or there are no slots
-  std::uint64_t frames = 0;  ///< that leave in one slot; 0: any number
-  std::uint64_t bytes = 0;   ///< after which a slot is used up; 0: any number
+  Duration delay{};                   ///< until a slot opens: the shortest, or the mean of `table`
+  Duration spread{};                  ///< how much longer than `delay` at most, or the sigma of `table`
+  const DelayTable* table = nullptr;  ///< the distribution's shape; none is uniform
+  std::uint64_t frames = 0;           ///< that leave in one slot; 0: any number
+  std::uint64_t bytes = 0;            ///< after which a slot is used up; 0: any number
 
-  [[nodiscard]] bool on() const { return max.nanoseconds > 0; }
+  /// Without any delay there are no slots.
+  [[nodiscard]] bool on() const { return delay.nanoseconds > 0 || spread.nanoseconds > 0; }
   bool operator==(const SlotSettings&) const = default;
 };
 
@@ -42,11 +45,15 @@ class Slots {
  private:
   void open(const SlotSettings& settings, Instant from, Random& random) noexcept {
     constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-    const auto spread = static_cast<std::uint64_t>((settings.max - settings.min).nanoseconds);
-    const std::uint64_t drawn = spread == 0 ? 0 : random.below(spread + 1);
-    opens_ = from + settings.min + Duration{static_cast<std::int64_t>(drawn)};
+    opens_ = from + std::max(settings.delay + drawn(settings, random), Duration{});
     framesLeft_ = settings.frames == 0 ? any : static_cast<std::int64_t>(settings.frames);
     bytesLeft_ = settings.bytes == 0 ? any : static_cast<std::int64_t>(settings.bytes);
+  }
+  [[nodiscard]] static Duration drawn(const SlotSettings& settings, Random& random) noexcept {
+    if (const DelayTable* table = settings.table)
+      return table->deviation(settings.spread, random.below(table->values.size()));
+    const auto spread = static_cast<std::uint64_t>(settings.spread.nanoseconds);
+    return {spread == 0 ? 0 : static_cast<std::int64_t>(random.below(spread + 1))};
   }
 
   Instant opens_{std::numeric_limits<std::int64_t>::min()};

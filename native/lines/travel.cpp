@@ -30,19 +30,13 @@ std::uint64_t drawBelow(std::uint64_t bound, double correlation, StageState& sta
   return std::min(static_cast<std::uint64_t>(place * static_cast<double>(bound)), bound - 1);
 }
 
-/// What to add to the delay. By a table as netem does it, in integers: sigma · value / scale, rounded to the
-/// nearest, halves away from zero, in two parts because the product may not fit.
+/// What to add to the delay.
 Duration jitterOf(const TravelSettings& settings, StageState& state) {
+  if (const DelayTable* table = settings.table)
+    return table->deviation(settings.jitter, drawBelow(table->values.size(), settings.correlation, state));
   const std::int64_t jitter = settings.jitter.nanoseconds;
-  if (!settings.table) {
-    const std::uint64_t width = 2 * static_cast<std::uint64_t>(jitter) + 1;
-    return {static_cast<std::int64_t>(drawBelow(width, settings.correlation, state)) - jitter};
-  }
-  const auto& values = settings.table->values;
-  const std::int64_t value = values[drawBelow(values.size(), settings.correlation, state)];
-  constexpr std::int64_t scale = DelayTable::scale;
-  const std::int64_t fine = jitter % scale * value;
-  return {(fine + (fine < 0 ? -scale : scale) / 2) / scale + jitter / scale * value};
+  const std::uint64_t width = 2 * static_cast<std::uint64_t>(jitter) + 1;
+  return {static_cast<std::int64_t>(drawBelow(width, settings.correlation, state)) - jitter};
 }
 
 /// Whether the next frame skips the delay. The memory: how many were delayed since the last that did, four

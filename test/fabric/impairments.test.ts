@@ -137,30 +137,45 @@ describe('Impairments on a path', () => {
   })
 
   for (const name of ['normal', 'pareto', 'paretonormal'] as const)
-    it(`${name}: each delay is one of the table's, and each as likely (Kolmogorov and Smirnov, 100,000 frames)`, async () => {
-      // reorder so small that it never happens lets frames overtake, so that none waits for the one before.
-      const policy: PolicyOptions = { delay: '100ms', jitter: '20ms', distribution: name, reorder: 1e-12 }
-      const delaysOf = async (seed: number) =>
-        (await run({ ...policy, seed }, { count: 5000 })).got.map(({ at }) => at)
-      const got: bigint[] = []
-      for (let seed = 1; seed <= 20; ++seed) got.push(...(await delaysOf(seed)))
-      expect(got).to.have.lengthOf(100_000)
-      const { bytes } = delayTable(name)
-      const delays = [...new Int16Array(bytes.buffer)]
-        .map((value) => 100_000_000 + Math.sign(value) * Math.round((20_000_000 * Math.abs(value)) / 8192))
-        .sort((a, b) => a - b)
-      const counts = new Map<number, number>()
-      for (const at of got) counts.set(Number(at), (counts.get(Number(at)) ?? 0) + 1)
-      let [measured, expected, farthest] = [0, 0, 0]
-      for (const [index, delay] of delays.entries()) {
-        expected += 1 / delays.length
-        if (delays[index + 1] === delay) continue
-        measured += (counts.get(delay) ?? 0) / got.length
-        counts.delete(delay)
-        farthest = Math.max(farthest, Math.abs(measured - expected))
+    describe(`${name}, 100 ms and 20 ms`, () => {
+      /** Each is one of the table's, and each as likely (Kolmogorov and Smirnov). */
+      const expectTable = (delays: readonly bigint[]): void => {
+        const { bytes } = delayTable(name)
+        const inTable = [...new Int16Array(bytes.buffer)]
+          .map((value) => 100_000_000 + Math.sign(value) * Math.round((20_000_000 * Math.abs(value)) / 8192))
+          .sort((a, b) => a - b)
+        const counts = new Map<number, number>()
+        for (const delay of delays) counts.set(Number(delay), (counts.get(Number(delay)) ?? 0) + 1)
+        let [measured, expected, farthest] = [0, 0, 0]
+        for (const [index, delay] of inTable.entries()) {
+          expected += 1 / inTable.length
+          if (inTable[index + 1] === delay) continue
+          measured += (counts.get(delay) ?? 0) / delays.length
+          counts.delete(delay)
+          farthest = Math.max(farthest, Math.abs(measured - expected))
+        }
+        expect([...counts.keys()], 'delays that are not in the table').to.deep.equal([])
+        expect(farthest).to.be.below(1.95 / Math.sqrt(delays.length)) // 99.9 %
       }
-      expect([...counts.keys()], 'delays that are not in the table').to.deep.equal([])
-      expect(farthest).to.be.below(1.95 / Math.sqrt(got.length)) // 99.9 %
+      /** When the frames of 20 runs arrive, 5000 of each, all sent at 0. */
+      const arrivals = async (policy: PolicyOptions): Promise<bigint[][]> => {
+        const runs: bigint[][] = []
+        for (let seed = 1; seed <= 20; ++seed)
+          runs.push((await run({ ...policy, seed }, { count: 5000 })).got.map(({ at }) => at))
+        expect(runs.flat()).to.have.lengthOf(100_000)
+        return runs
+      }
+      const shape = { delay: '100ms', jitter: '20ms', distribution: name } as const
+
+      it('delays of frames', async () => {
+        // reorder so small that it never happens lets frames overtake, so that none waits for the one before.
+        expectTable((await arrivals({ ...shape, reorder: 1e-12 })).flat())
+      })
+
+      it('times between slots', async () => {
+        const runs = await arrivals({ slot: { ...shape, frames: 1 }, queue: '5000frames' })
+        expectTable(runs.flatMap((at) => at.map((each, index) => each - (at[index - 1] ?? 0n))))
+      })
     })
 
   it('jitter far above the delay: none early, none overtakes', async () => {

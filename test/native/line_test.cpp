@@ -4,8 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
+#include <cstdlib>
+#include <map>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "line_fixtures.hpp"
@@ -359,7 +363,7 @@ TEST_CASE("slots: frames leave together, so many or so much at a time") {
   };
   SUBCASE("the first frame opens one, whoever is through by then leaves with it") {
     Bench bench;
-    const auto settings = line({.min = {100}, .max = {100}});
+    const auto settings = line({.delay = {100}});
     bench.line.adopt(settings);
     for (const std::int64_t at : {10, 50, 110, 111}) {
       const Dues left = bench.drain({at - 1});
@@ -370,21 +374,21 @@ TEST_CASE("slots: frames leave together, so many or so much at a time") {
   }
   SUBCASE("three frames at a time") {
     Bench bench;
-    const auto settings = line({.min = {100}, .max = {100}, .frames = 3});
+    const auto settings = line({.delay = {100}, .frames = 3});
     bench.line.adopt(settings);
     for (int frame = 0; frame < 8; ++frame) REQUIRE(bench.offer(60, settings));
     CHECK(bench.drain() == Dues{100, 100, 100, 200, 200, 200, 300, 300});
   }
   SUBCASE("150 bytes at a time, with the frame that reaches them") {
     Bench bench;
-    const auto settings = line({.min = {100}, .max = {100}, .bytes = 150});
+    const auto settings = line({.delay = {100}, .bytes = 150});
     bench.line.adopt(settings);
     for (int frame = 0; frame < 7; ++frame) REQUIRE(bench.offer(60, settings));
     CHECK(bench.drain() == Dues{100, 100, 100, 200, 200, 200, 300});
   }
   SUBCASE("behind a rate: who is through after the slot opened waits for another") {
     Bench bench;
-    const auto settings = line({.min = {100}, .max = {100}}, 8'000'000'000);  // 60 ns each
+    const auto settings = line({.delay = {100}}, 8'000'000'000);  // 60 ns each
     bench.line.adopt(settings);
     for (int frame = 0; frame < 6; ++frame) REQUIRE(bench.offer(60, settings));
     // Through at 60, 120, 180, 240, 300, 360; slots open at 160, 280, 400.
@@ -392,7 +396,7 @@ TEST_CASE("slots: frames leave together, so many or so much at a time") {
   }
   SUBCASE("min to max later, evenly") {
     Bench bench;
-    const auto settings = line({.min = {100}, .max = {199}, .frames = 1});
+    const auto settings = line({.delay = {100}, .spread = {99}, .frames = 1});
     bench.line.adopt(settings);
     std::vector<int> seen(100);
     constexpr int draws = 10'000;
@@ -410,5 +414,21 @@ TEST_CASE("slots: frames leave together, so many or so much at a time") {
     double chiSquare = 0;  // 99 degrees of freedom: 156 at p = 0.0002
     for (const int count : seen) chiSquare += (count - 100.0) * (count - 100.0) / 100.0;
     CHECK(chiSquare < 156);
+  }
+  SUBCASE("as a table has it, and never before the slot before") {
+    Bench bench;
+    const DelayTable table{{-32'768, -8192, 4095, 12'288}};
+    constexpr int draws = 10'000;
+    auto settings = line({.delay = {20}, .spread = {10}, .table = &table, .frames = 1});
+    settings.limit.amount = draws;
+    bench.line.adopt(settings);
+    std::map<std::int64_t, int> seen;
+    for (int frame = 0; frame < draws; ++frame) REQUIRE(bench.offer(60, settings));
+    std::int64_t before = 0;
+    for (const std::int64_t due : bench.drain()) ++seen[due - std::exchange(before, due)];
+    // 20 - 40 is no time at all; 10 · 4095 / 8192 is rounded up to 5.
+    CHECK(seen.size() == 4);
+    for (const std::int64_t step : {0, 10, 25, 35})
+      CHECK(std::abs(seen[step] - draws / 4) < 5 * std::sqrt(draws * 3 / 16.0));
   }
 }

@@ -1,5 +1,6 @@
 /** Policies in numbers, and the records in which they cross to the native half. */
 import { expect } from 'chai'
+import { delayTable } from '../../lib/lines/delay-tables.js'
 import { PolicyRecords } from '../../lib/policy-records.js'
 import { readPolicy, type Policy } from '../../lib/policy.js'
 
@@ -13,9 +14,11 @@ describe('readPolicy', () => {
 
   it('gives times in nanoseconds, rates in bits per second, limits with their unit', () => {
     const words = (policy: object) => partsOf(policy).map((part) => part.words)
-    expect(words({ delay: '1.5ms', jitter: '10us' })).to.deep.equal([[1_500_000n, 10_000n, 0, 0, 0, 1n, 0]])
+    expect(words({ delay: '1.5ms', jitter: '10us' })).to.deep.equal([
+      [1_500_000n, 10_000n, 0, 0, 0, 1n, 0, 0n, 0n],
+    ])
     const line = (policy: object) => words(policy)[0]
-    const rest = new Array<bigint>(8).fill(0n)
+    const rest = new Array<bigint>(10).fill(0n)
     expect(line({ rate: '54Mbit', overhead: 24 })).to.deep.equal([54_000_000n, 24n, 0n, 0n, ...rest])
     expect(line({ rate: '1bit', queue: '7frames' })).to.deep.equal([1n, 0n, 1n, 7n, ...rest])
     expect(line({ rate: '1bit', queue: '64KiB' })).to.deep.equal([1n, 0n, 2n, 65_536n, ...rest])
@@ -30,17 +33,22 @@ describe('readPolicy', () => {
       48n,
       5n,
       1000n,
-      1000n,
+      0n,
+      0n,
+      0n,
       2n,
       3n,
       0n,
     ])
+    const table = delayTable('pareto')
+    const slot = { delay: '1us', jitter: '2ns', distribution: 'pareto' }
+    expect(line({ slot })?.slice(7)).to.deep.equal([1000n, 2n, 1n, table, 0n, 0n, 0n])
     expect(readPolicy({ allowed: true, seed: 5 }).seed).to.equal(5n)
   })
 
   it('gives disciplines with the defaults of tc', () => {
     const discipline = (value: object | string) =>
-      partsOf({ rate: '1Mbit', discipline: value })[0]?.words.slice(11)
+      partsOf({ rate: '1Mbit', discipline: value })[0]?.words.slice(13)
     expect(discipline('codel')).to.deep.equal([1n, 5_000_000n, 100_000_000n, 0n])
     expect(discipline({ codel: { target: '1ms', ecn: true } })).to.deep.equal([
       1n,
@@ -52,7 +60,7 @@ describe('readPolicy', () => {
     const red = { min: '30kB', max: '90kB' }
     expect(discipline({ red })).to.deep.equal([2n, 30_000n, 90_000n, 0.02, 1000n, 5n, 0n])
     expect(discipline({ red: { ...red, burst: 31 } })?.[5]).to.equal(2n) // 2 <= (1 - (1 - w)^31) / w
-    expect(discipline('tail-drop')).to.deep.equal(partsOf({ rate: '1Mbit' })[0]?.words.slice(11))
+    expect(discipline('tail-drop')).to.deep.equal(partsOf({ rate: '1Mbit' })[0]?.words.slice(13))
   })
 
   it('refuses lines that make no sense, and says what would', () => {
@@ -67,6 +75,17 @@ describe('readPolicy', () => {
       [{ slot: { min: '2ms', max: '1ms' } }, /'max' of slot must be at least min, 2ms, not '1ms'/],
       [{ slot: { min: '0s' } }, /'min' of slot must be above 0/],
       [{ slot: {} }, /'min' of slot is required/],
+      [{ slot: { delay: '1ms', jitter: '1ms' } }, /'distribution' of slot with a distribution is required/],
+      [
+        { slot: { delay: '1ms', distribution: 'normal' } },
+        /'jitter' of slot with a distribution is required/,
+      ],
+      [{ slot: { delay: '1ms', jitter: '0s', distribution: 'normal' } }, /'jitter' .* must be above 0/],
+      [{ slot: { min: '1ms', distribution: 'normal' } }, /unknown option 'min' of slot with a distribution/],
+      [
+        { slot: { delay: '1ms', jitter: '1ms', distribution: 'uniform' } },
+        /must be one of 'normal', 'pareto', 'paretonormal', \{ file \} or \{ table \}, not 'uniform'/,
+      ],
       [{ rate, burst: '0B' }, /'burst' of path policy must be from 1B to 1GiB/],
       [{ rate, burst: '2GiB' }, /'burst' of path policy must be from 1B to 1GiB/],
       [{ rate, cell: {} }, /'size' of cell is required/],
@@ -155,6 +174,7 @@ describe('PolicyRecords', () => {
       { rate: '1Mbit', discipline: { red: { min: '10kB', max: '20kB' } } },
       { slot: { min: '1ms' } },
       { slot: { min: '1ms', frames: 1 } },
+      { slot: { delay: '1ms', jitter: '1ms', distribution: 'normal' } },
       { seed: 0 },
       { filter: { vlan: 5 } },
       { filter: { vlan: 6 } },

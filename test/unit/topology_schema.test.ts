@@ -93,6 +93,12 @@ describe('the JSON Schema of topology files', () => {
     ])
     expect(wrong({ discipline: { red: { min: '30kB' } } })).to.deep.equal(["'red' needs 'max'"])
     expect(wrong({ discipline: 'codl' })[0]).to.match(/did you mean 'codel'/)
-    expect(wrong({ slot: { max: '5ms' } })).to.deep.equal(["'slot' needs 'min'"])
+    const distributed = { delay: '5ms', jitter: '1ms', distribution: 'normal' }
+    expect(wrong({ slot: { ...distributed, bytes: '3kB' } })).to.deep.equal([])
+    expect(wrong({ slot: { max: '5ms' } })).to.deep.equal([
+      "'slot' must have 'min' or 'delay' and 'jitter' and 'distribution'",
+    ])
+    expect(wrong({ slot: { delay: '5ms', distribution: 'normal' } })).to.deep.equal(["'slot' needs 'jitter'"])
+    expect(wrong({ slot: '5ms' })[0]).to.match(/'slot' must be a mapping with 'min', or/)
   })
 })
