@@ -103,10 +103,10 @@ export interface NativeEngine {
   /** The longest, then the buckets. */
   lateness(worker: number): BigUint64Array
   watchLinks(namespace: unknown): number
-  unwatchLinks(watch: number): void
   /** Reports the socket once, by a happening with the number that this returns. */
   watchSocket(socket: unknown, what: 'readable' | 'writable'): number
-  unwatchSocket(watch: number): void
+  /** Of links, or of a socket that was not reported yet. */
+  unwatch(watch: number): void
   /** Of a port of datagrams. */
   keepAlive(port: number): void
   ioName(): string

@@ -276,7 +276,7 @@ export class Engine {
       listeners.delete(listener)
       if (listeners.size > 0) return
       this.#watches.delete(namespace)
-      this.#native?.unwatchLinks(watch)
+      this.#native?.unwatch(watch)
     }
   }
 
@@ -285,7 +285,7 @@ export class Engine {
     const watch = native(() => this.native.watchSocket(socket, what))
     this.#sockets.set(watch, ready)
     return () => {
-      if (this.#sockets.delete(watch)) this.#native?.unwatchSocket(watch)
+      if (this.#sockets.delete(watch)) this.#native?.unwatch(watch)
     }
   }
 

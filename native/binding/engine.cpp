@@ -89,9 +89,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::forgetCapture>("forgetCapture"),
                          InstanceMethod<&Self::lateness>("lateness"),
                          InstanceMethod<&Self::watchLinks>("watchLinks"),
-                         InstanceMethod<&Self::unwatchLinks>("unwatchLinks"),
                          InstanceMethod<&Self::watchSocket>("watchSocket"),
-                         InstanceMethod<&Self::unwatchSocket>("unwatchSocket"),
+                         InstanceMethod<&Self::unwatch>("unwatch"),
                          InstanceMethod<&Self::keepAlive>("keepAlive"),
                          InstanceMethod<&Self::ioName>("ioName"),
                          InstanceMethod<&Self::ref>("ref"),
@@ -134,8 +133,7 @@ void EngineObject::environmentEnds(void* self) { static_cast<EngineObject*>(self
 std::size_t EngineObject::shutDown() {
   if (!engine_) return 0;
   napi_remove_env_cleanup_hook(Env(), environmentEnds, this);
-  links_.reset();
-  sockets_.reset();
+  watch_.reset();
   const std::size_t outstanding = engine_->close();
   engine_.reset();
   bridges_.clear();
@@ -516,52 +514,59 @@ Napi::Value EngineObject::lateness(const Napi::CallbackInfo& info) {
   return words;
 }
 
-// watchLinks(namespace | undefined) → watch
-Napi::Value EngineObject::watchLinks(const Napi::CallbackInfo& info) {
-  if (!links_) {
-    auto links = LinkWatch::create([this](std::uint32_t watch, const LinkEvent& event) {
-      {
-        const std::lock_guard lock(newsMutex_);
-        news_.push_back({watch, event});
-      }
-      wake_.NonBlockingCall();
-    });
-    if (!links) return raise(info.Env(), links.error());
-    links_ = std::move(*links);
+Result<DescriptorWatch*> EngineObject::watcher() {
+  if (!watch_) {
+    auto made = DescriptorWatch::create();
+    if (!made) return made.error();
+    watch_ = std::move(*made);
   }
-  auto watch =
-      links_->add(info[0].IsUndefined() ? nullptr : info[0].As<Napi::External<NetworkNamespace>>().Data());
-  if (!watch) return raise(info.Env(), watch.error());
-  return give(info.Env(), *watch);
+  return watch_.get();
 }
 
-Napi::Value EngineObject::unwatchLinks(const Napi::CallbackInfo& info) {
-  if (links_) links_->remove(uint32At(info, 0));
-  return info.Env().Undefined();
+// Called from the watching thread.
+template <typename News>
+void EngineObject::tell(std::vector<News>& list, News news) {
+  {
+    const std::lock_guard lock(newsMutex_);
+    list.push_back(std::move(news));
+  }
+  wake_.NonBlockingCall();
+}
+
+// watchLinks(namespace | undefined) → watch
+Napi::Value EngineObject::watchLinks(const Napi::CallbackInfo& info) {
+  auto watcher = this->watcher();
+  if (!watcher) return raise(info.Env(), watcher.error());
+  auto opened = LinkMonitor::open(
+      info[0].IsUndefined() ? nullptr : info[0].As<Napi::External<NetworkNamespace>>().Data());
+  if (!opened) return raise(info.Env(), opened.error());
+  const auto monitor = std::make_shared<LinkMonitor>(std::move(*opened));
+  auto watch = (*watcher)->add(monitor->fd(), DescriptorWatch::What::Readable, [this, monitor](auto number) {
+    monitor->drain([&](const LinkEvent& event) { tell(news_, {number, event}); });
+    return true;
+  });
+  if (!watch) return raise(info.Env(), watch.error());
+  return give(info.Env(), *watch);
 }
 
 // watchSocket(socket, 'readable' | 'writable') → watch, which is reported once
 Napi::Value EngineObject::watchSocket(const Napi::CallbackInfo& info) {
-  if (!sockets_) {
-    auto sockets = SocketWatch::create([this](std::uint32_t watch) {
-      {
-        const std::lock_guard lock(newsMutex_);
-        readySockets_.push_back(watch);
-      }
-      wake_.NonBlockingCall();
-    });
-    if (!sockets) return raise(info.Env(), sockets.error());
-    sockets_ = std::move(*sockets);
-  }
+  auto watcher = this->watcher();
+  if (!watcher) return raise(info.Env(), watcher.error());
   const bool readable = info[1].As<Napi::String>().Utf8Value() == "readable";
-  auto watch = sockets_->add(info[0].As<Napi::External<Socket>>().Data()->descriptor(),
-                             readable ? SocketWatch::What::Readable : SocketWatch::What::Writable);
+  auto watch = (*watcher)->add(info[0].As<Napi::External<Socket>>().Data()->descriptor(),
+                               readable ? DescriptorWatch::What::Readable : DescriptorWatch::What::Writable,
+                               [this](auto number) {
+                                 tell(readySockets_, number);
+                                 return false;
+                               });
   if (!watch) return raise(info.Env(), watch.error());
   return give(info.Env(), *watch);
 }
 
-Napi::Value EngineObject::unwatchSocket(const Napi::CallbackInfo& info) {
-  if (sockets_) sockets_->remove(uint32At(info, 0));
+// unwatch(watch)
+Napi::Value EngineObject::unwatch(const Napi::CallbackInfo& info) {
+  if (watch_) watch_->remove(uint32At(info, 0));
   return info.Env().Undefined();
 }
 

@@ -1,5 +1,5 @@
 // The addon's one class: an Engine with what JavaScript needs around it. lib/binding.ts declares its surface.
-// JavaScript thread only, but for wake(), which workers and the link watch call.
+// JavaScript thread only, but for wake(), which workers and the descriptor watch call.
 #pragma once
 
 #include <napi.h>
@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "binding/policies.hpp"
+#include "os/link_monitor.hpp"
+#include "runtime/descriptor_watch.hpp"
 #include "runtime/engine.hpp"
-#include "runtime/link_watch.hpp"
-#include "runtime/socket_watch.hpp"
 
 namespace etherloom {
 
@@ -68,9 +68,8 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value forgetCapture(const Napi::CallbackInfo& info);
   Napi::Value lateness(const Napi::CallbackInfo& info);
   Napi::Value watchLinks(const Napi::CallbackInfo& info);
-  Napi::Value unwatchLinks(const Napi::CallbackInfo& info);
   Napi::Value watchSocket(const Napi::CallbackInfo& info);
-  Napi::Value unwatchSocket(const Napi::CallbackInfo& info);
+  Napi::Value unwatch(const Napi::CallbackInfo& info);
   Napi::Value keepAlive(const Napi::CallbackInfo& info);
   Napi::Value ioName(const Napi::CallbackInfo& info);
   Napi::Value ref(const Napi::CallbackInfo& info);
@@ -79,12 +78,14 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
 
   static void environmentEnds(void* self);
   std::size_t shutDown();
+  [[nodiscard]] Result<DescriptorWatch*> watcher();
+  template <typename News>
+  void tell(std::vector<News>& list, News news);
 
   Policies policies_;  // before the engine, whose paths point into it
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<LinkWatch> links_;
-  std::unique_ptr<SocketWatch> sockets_;
-  std::mutex newsMutex_;  // set-up only; guards news_ and readySockets_
+  std::unique_ptr<DescriptorWatch> watch_;  // once something is watched
+  std::mutex newsMutex_;                    // set-up only; guards news_ and readySockets_
   std::vector<LinkNews> news_;
   std::vector<std::uint32_t> readySockets_;
   std::unordered_map<std::uint16_t, Bridge> bridges_;
