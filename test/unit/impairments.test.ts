@@ -146,7 +146,7 @@ describe('Options of travel', () => {
   after(() => rmSync(folder, { recursive: true }))
 
   const travelOf = (policy: object) => partOf(partKinds.travel, policy)
-  const keyOf = (policy: object) => (travelOf(policy)?.at(7) as { key: string } | undefined)?.key
+  const keyOf = (policy: object) => (travelOf(policy)?.at(8) as { key: string } | undefined)?.key
   const jitter = { delay: '1s', jitter: '1ms' }
 
   it('a distribution is a table, uniform none', () => {
@@ -169,10 +169,13 @@ describe('Options of travel', () => {
     writeFileSync(path.join(folder, 'mine.dist'), '-5 0 5')
     const text = (file: string) =>
       `fabrics: { lan: { kind: wire, ports: { a: { tap: t0 }, b: { tap: t1 } }, paths: [
-        { from: a, to: b, delay: 1ms, jitter: 1us, distribution: { file: ${file} } }] } }`
+        { from: a, to: b, delay: 1ms, jitter: 1us, distribution: { file: ${file} },
+          slot: { delay: 1ms, jitter: 1us, distribution: { file: mine.dist } } }] } }`
     const at = path.join(folder, 'net.yaml')
     const { fabrics } = await parseTopology(text('mine.dist'), at)
-    expect(fabrics.lan?.paths?.[0]?.distribution).to.deep.equal({ file: path.join(folder, 'mine.dist') })
+    const located = { file: path.join(folder, 'mine.dist') }
+    expect(fabrics.lan?.paths?.[0]?.distribution).to.deep.equal(located)
+    expect(fabrics.lan?.paths?.[0]?.slot).to.deep.include({ distribution: located })
     const error = await refusal(parseTopology(text('none.dist'), at))
     expect(error.message).to.contain(
       `${at}:2:9: option 'file' of 'distribution' of path policy must be a file`,
