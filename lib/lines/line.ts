@@ -4,11 +4,9 @@ import { partKinds, type PolicyPart } from '../policy-parts.js'
 import {
   formatDuration,
   formatSize,
-  parseDuration,
   parseQueueLimit,
   parseRate,
   parseSize,
-  type Duration,
   type QueueBound,
   type QueueLimit,
   type Rate,
