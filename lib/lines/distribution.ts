@@ -1,5 +1,4 @@
 /** How delays are distributed, as users say it: a table by its name, from a file, or in numbers. */
-import { readFileSync, statSync } from 'node:fs'
 import { isMapping, ownerOf } from '../impairments/chance.js'
 import { optionsReader, refuse, required, text, type Rule } from '../options.js'
 import type { SharedData } from '../shared-data.js'
@@ -7,7 +6,7 @@ import {
   delayTable,
   delayTableNames,
   listedDelayTable,
-  parseDelayTable,
+  readDelayTable,
   type DelayTableName,
 } from './delay-tables.js'
 
@@ -19,9 +18,6 @@ export type TabledDistribution = DelayTableName | { file: string } | { table: re
 
 /** How jitter is distributed: uniformly, or by a table. */
 export type Distribution = 'uniform' | TabledDistribution
-
-/** A file of 16384 numbers has less. */
-const longestFile = 1 << 20
 
 /** @internal */
 export const tabledDistribution: Rule<SharedData> = (value, subject) => readTabled(value, subject, [])
@@ -44,15 +40,7 @@ function readTabled(value: unknown, subject: string, others: readonly string[]):
       `option 'table' of ${owner}`,
     )
   const { file } = optionsReader(owner, { file: required(text({ max: 4096 })) })(value)
-  return parseDelayTable(readTable(file, `option 'file' of ${owner}`), `delay table ${file}`)
-}
-
-function readTable(file: string, subject: string): string {
-  try {
-    if (statSync(file).size <= longestFile) return readFileSync(file, 'utf8')
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-    return refuse(subject, `a file that can be read (${reason})`, file)
-  }
-  return refuse(subject, 'a file of at most 1MiB', file)
+  return readDelayTable(file, `delay table ${file}`, (expects) =>
+    refuse(`option 'file' of ${owner}`, expects, file),
+  )
 }

@@ -4,8 +4,7 @@
  * Words, abbreviations, defaults and refusals are tc's own; what tc lets through although it cannot mean anything (sums
  * above 100 %, negative times) is refused as well. The last of two settings of the same thing holds, as in tc.
  */
-import { readFileSync, statSync } from 'node:fs'
-import { delayTable, delayTableNames, parseDelayTable, type DelayTableName } from '../lines/delay-tables.js'
+import { delayTable, delayTableNames, readDelayTable, type DelayTableName } from '../lines/delay-tables.js'
 import { suggestion } from '../options.js'
 import type { SharedData } from '../shared-data.js'
 import { toUint32, Words } from './words.js'
@@ -48,7 +47,6 @@ const bareDelay = 1000
 const bareSlot = 1
 /** Beyond these the kernel's arithmetic would wrap around. */
 const mostOverhead = 65_535
-const largestTableFile = 1 << 20
 
 /** In the order in which tc compares them: an abbreviation stands for the first that begins with it. */
 const keywords = [
@@ -246,17 +244,7 @@ function readTable(words: Words, owner: string): SharedData {
     words.refuse(
       `there is no such table; there are ${names}, and files by their path, such as './${word}.dist'`,
     )
-  return parseDelayTable(readTableFile(words, word), `'${word}'`)
-}
-
-function readTableFile(words: Words, path: string): string {
-  try {
-    const status = statSync(path)
-    if (status.isFile() && status.size <= largestTableFile) return readFileSync(path, 'utf8')
-  } catch (error) {
-    words.refuse(`the file cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-  return words.refuse('a table is a regular file of up to 1 MiB')
+  return readDelayTable(word, `'${word}'`, (expects) => words.refuse(`a table must be ${expects}`))
 }
 
 function refuseUnknown(words: Words, word: string): never {

@@ -192,7 +192,8 @@ describe('Options of travel', () => {
       { ...jitter, distribution: { file: '/nowhere' } },
       "must be a file that can be read (ENOENT), not '/nowhere'",
     ],
-    [{ ...jitter, distribution: { file: '/tmp' } }, 'must be a file that can be read (EISDIR)'],
+    [{ ...jitter, distribution: { file: '/tmp' } }, 'must be a regular file of at most 1MiB'],
+    [{ ...jitter, distribution: { file: '/dev/zero' } }, 'must be a regular file of at most 1MiB'],
     [
       { ...jitter, distribution: { table: [1, 2.5] } },
       "entry 2 of option 'table' of 'distribution' of path policy",
