@@ -2,7 +2,7 @@
 // Exits with 0 when every goal is met, 1 when one is not, a run fails or the subject cannot run, 2 on misuse.
 
 import { parseArgs } from 'node:util'
-import { suggestion } from '../lib/options.js'
+import { suggestion } from '../lib/values/options.js'
 import { build } from './build.js'
 import { cases } from './cases/index.js'
 import { describeMachine } from './machine.js'

@@ -2,7 +2,7 @@
  * How commands print: tables and JSON on stdout, errors on stderr.
  * Called by every command.
  */
-import { EtherloomError } from '../lib/errors.js'
+import { EtherloomError } from '../lib/values/errors.js'
 import { atPlace, type FileProblem } from '../lib/topology/load.js'
 
 /** Prints one JSON value on a line. */

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { controlDirectory, makeControlDirectory } from '../lib/control/directory.js'
-import { EtherloomError } from '../lib/errors.js'
+import { EtherloomError } from '../lib/values/errors.js'
 
 /** Runs this command line again without `--rootless` in the child, and returns the child's exit code. */
 export async function runRootless(): Promise<number> {

@@ -2,7 +2,7 @@
  * The tables of `show` and of the live view: which columns, and how a row fills them.
  */
 import type { Reports } from '../lib/topology/report.js'
-import { parseDuration } from '../lib/units.js'
+import { parseDuration } from '../lib/values/units.js'
 import type { TopologyPolicy } from '../lib/topology/schema.js'
 import type { Cell } from './output.js'
 

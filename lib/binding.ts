@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { EtherloomError, fromNative, type NativeError } from './errors.js'
+import { EtherloomError, fromNative, type NativeError } from './values/errors.js'
 
 /** An open device that no fabric has yet. */
 export interface Device {
@@ -41,7 +41,7 @@ export type NativeFraming = 'stream' | 'datagram' | 'seqpacket'
 /** A socket's address: a path, or an IP address in numbers and a port. */
 export type NativeAddress = { path: string } | { ip: string; port: number }
 
-/** What a port has in its fabric, as lib/attachment.ts makes it of what users say. */
+/** What a port has in its fabric, as lib/fabrics/attachment.ts makes it of what users say. */
 export interface PortSettings {
   delay: bigint
   receive?: { broadcast: boolean; multicast: boolean; addresses: BigUint64Array } | undefined
@@ -70,14 +70,14 @@ export interface NativeEngine {
   detach(port: number): number
   revive(port: number, device: unknown): number
   setCarrier(port: number, on: boolean): number
-  /** `policies`: records, one after the other, as lib/policy-records.ts lays them out. `triples`: from, to, record. */
+  /** `policies`: records, one after the other, as lib/policy/records.ts lays them out. `triples`: from, to, record. */
   apply(
     fabric: number,
     policies: Uint8Array,
     triples: Uint32Array,
     flush: boolean,
   ): [up: number, down: number, changed: number, ticket: number]
-  /** Keeps what policies refer to: `kind` by its place in lib/shared-data.ts. Returns its number. */
+  /** Keeps what policies refer to: `kind` by its place in lib/policy/shared-data.ts. Returns its number. */
   share(kind: number, bytes: Uint8Array): number
   latest(): number
   settled(ticket: number): boolean

@@ -1,5 +1,5 @@
 /** The public names of etherloom, and nothing else. */
-export type { AttachOptions, ReceiveOptions } from './attachment.js'
+export type { AttachOptions, ReceiveOptions } from './fabrics/attachment.js'
 export {
   Capture,
   type CaptureOptions,
@@ -8,13 +8,13 @@ export {
   type PathCaptureOptions,
 } from './capture/capture.js'
 export type { Replay } from './capture/fates.js'
-export { Engine, type EngineOptions } from './engine.js'
-export { EtherloomError, errorCodes, type ErrorCode } from './errors.js'
-export type { FabricEvents, PortEvents } from './events.js'
-export { Fabric, type FabricOptions, type PathChange } from './fabric.js'
-export type { FilterSource, Match } from './filters/index.js'
+export { Engine, type EngineOptions } from './engine/engine.js'
+export { EtherloomError, errorCodes, type ErrorCode } from './values/errors.js'
+export type { FabricEvents, PortEvents } from './engine/events.js'
+export { Fabric, type FabricOptions, type PathChange } from './fabrics/fabric.js'
+export type { FilterSource, Match } from './policy/filters/index.js'
 export type { GatewayOptions } from './gateway/options.js'
-export { Hub } from './hub.js'
+export { Hub } from './fabrics/hub.js'
 export {
   formatTrace,
   type TraceFile,
@@ -22,18 +22,18 @@ export {
   type TraceRow,
   type TraceRows,
   type TraceSource,
-} from './lines/trace.js'
-export type { Chance } from './impairments/chance.js'
-export type { FourState, GilbertElliott, Loss, LossInBursts } from './impairments/loss.js'
-export type { Outage } from './impairments/outage.js'
-export type { Distribution, TabledDistribution } from './lines/distribution.js'
-export { Namespace } from './namespace.js'
-export { Path, PathPair, type ChangeOptions } from './path.js'
-export type { CodelOptions, Discipline, RedOptions } from './lines/discipline.js'
-export type { CellOptions } from './lines/line.js'
-export type { DistributedSlotOptions, SlotOptions, UniformSlotOptions } from './lines/slot.js'
-export type { Applied, Policy, PolicyOptions } from './policy.js'
-export { Port, type PortState } from './port.js'
+} from './policy/lines/trace.js'
+export type { Chance } from './policy/impairments/chance.js'
+export type { FourState, GilbertElliott, Loss, LossInBursts } from './policy/impairments/loss.js'
+export type { Outage } from './policy/impairments/outage.js'
+export type { Distribution, TabledDistribution } from './policy/lines/distribution.js'
+export { Namespace } from './engine/namespace.js'
+export { Path, PathPair, type ChangeOptions } from './fabrics/path.js'
+export type { CodelOptions, Discipline, RedOptions } from './policy/lines/discipline.js'
+export type { CellOptions } from './policy/lines/line.js'
+export type { DistributedSlotOptions, SlotOptions, UniformSlotOptions } from './policy/lines/slot.js'
+export type { Applied, Policy, PolicyOptions } from './policy/policy.js'
+export { Port, type PortState } from './ports/port.js'
 export { Batch } from './ports/batch.js'
 export { GeneratorPort, type GeneratorPortOptions } from './ports/generator.js'
 export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
@@ -41,11 +41,11 @@ export { PacketPort, type PacketPortOptions } from './ports/packet.js'
 export { PasstPort, type PasstPortOptions } from './ports/passt.js'
 export { PatchPort, type PatchPortOptions } from './ports/patch.js'
 export { SinkPort, type SinkPortOptions } from './ports/sink.js'
-export { SocketServer, type ListenOptions, type SocketServerEvents } from './ports/socket-server.js'
+export { SocketServer, type ListenOptions, type SocketServerEvents } from './fabrics/socket-server.js'
 export { SocketPort, type Framing, type SocketPortOptions } from './ports/socket.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
-export type { InheritedSocket, Spawned, SpawnOptions } from './spawn.js'
+export type { InheritedSocket, Spawned, SpawnOptions } from './fabrics/spawn.js'
 export {
   dropReasons,
   type DropReason,
@@ -54,8 +54,8 @@ export {
   type Lateness,
   type PathStats,
   type PortStats,
-} from './stats.js'
-export { Switch, type LearnedAddress, type SwitchOptions } from './switch.js'
+} from './values/stats.js'
+export { Switch, type LearnedAddress, type SwitchOptions } from './fabrics/switch.js'
 export type {
   Timeline,
   TimelineCarrier,
@@ -68,13 +68,13 @@ export type {
   TimelineProgress,
   TimelineRamp,
   TimelineStep,
-} from './timeline.js'
+} from './timeline/timeline.js'
 export { loadTopology, parseTopology } from './topology/load.js'
 export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
 export type { Topology } from './topology/schema.js'
-export type { Duration, QueueLimit, Rate, Size } from './units.js'
-export type { VlanOptions } from './vlan.js'
-export { Wire } from './wire.js'
+export type { Duration, QueueLimit, Rate, Size } from './values/units.js'
+export type { VlanOptions } from './fabrics/vlan.js'
+export { Wire } from './fabrics/wire.js'
 export type { GivenDistances } from './world/distances.js'
 export type { LinkChange } from './world/links/links.js'
 export type { NicMaker, WhenDown } from './world/links/wire-links.js'

@@ -8,7 +8,7 @@ import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { CaptureReader } from '../../lib/capture/capture.js'
 import { ControlClient } from '../../lib/control/client.js'
-import { EtherloomError } from '../../lib/errors.js'
+import { EtherloomError } from '../../lib/values/errors.js'
 import { printJson } from '../output.js'
 
 interface CaptureFlags {

@@ -1,6 +1,6 @@
 /** `etherloom carrier`: takes the carrier of a port of a running instance away, or gives it back. */
 import { ControlClient } from '../../lib/control/client.js'
-import { oneOf, required } from '../../lib/options.js'
+import { oneOf, required } from '../../lib/values/options.js'
 import { printJson, printLine } from '../output.js'
 
 interface CarrierOptions {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { access, constants, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
-import type { Namespace } from '../../lib/namespace.js'
+import type { Namespace } from '../../lib/engine/namespace.js'
 import { printJson, printLine } from '../output.js'
 
 /** `needed`: without it nothing runs; the others only limit what can be done. */
@@ -52,8 +52,8 @@ function checkKernel(): Check {
 async function checkAddon(): Promise<Check[]> {
   try {
     const [{ Engine }, { compileFilter }] = await Promise.all([
-      import('../../lib/engine.js'),
-      import('../../lib/filters/index.js'),
+      import('../../lib/engine/engine.js'),
+      import('../../lib/policy/filters/index.js'),
     ])
     const engine = new Engine()
     const { io } = engine

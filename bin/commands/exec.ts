@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { ControlClient } from '../../lib/control/client.js'
-import { EtherloomError } from '../../lib/errors.js'
-import { suggestion } from '../../lib/options.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { suggestion } from '../../lib/values/options.js'
 
 export async function exec(host: string, words: string[], { name }: { name?: string }): Promise<number> {
   const command = words[0] === '--' ? words.slice(1) : words

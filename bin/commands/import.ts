@@ -1,6 +1,6 @@
 /** `etherloom import`: prints files of a foreign format as a topology file, and what became of the rest on stderr. */
-import { EtherloomError } from '../../lib/errors.js'
-import { oneOf } from '../../lib/options.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { oneOf } from '../../lib/values/options.js'
 import { ambiguity, formats, importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { FormatName } from '../../lib/topology/import/index.js'
 import { machineKinds, type ConversionOptions, type SourceFile } from '../../lib/topology/import/format.js'

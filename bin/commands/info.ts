@@ -1,6 +1,6 @@
 /** `etherloom info`: prints the links of a running instance as MiniWorld's `mwcli info` does. */
 import { ControlClient } from '../../lib/control/client.js'
-import { oneOf } from '../../lib/options.js'
+import { oneOf } from '../../lib/values/options.js'
 import { printJson, printLine } from '../output.js'
 
 const reports = ['connections', 'links', 'distances'] as const

@@ -1,6 +1,6 @@
 /** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
 import { ControlClient } from '../../lib/control/client.js'
-import { EtherloomError } from '../../lib/errors.js'
+import { EtherloomError } from '../../lib/values/errors.js'
 import { checkPolicy } from '../../lib/topology/check.js'
 import { policyIn } from '../../lib/topology/files.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'

@@ -1,7 +1,7 @@
 /** `etherloom show`: prints the state of a running instance. */
 import { ControlClient } from '../../lib/control/client.js'
-import { EtherloomError } from '../../lib/errors.js'
-import { suggestion } from '../../lib/options.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { suggestion } from '../../lib/values/options.js'
 import { formatTable, printJson, printLine } from '../output.js'
 import { isTable, tables } from '../tables.js'
 

@@ -1,7 +1,7 @@
 /** `etherloom step`: takes steps of the worlds of a running instance. */
 import { ControlClient } from '../../lib/control/client.js'
 import type { StepTaken } from '../../lib/control/protocol.js'
-import { integer } from '../../lib/options.js'
+import { integer } from '../../lib/values/options.js'
 import { printJson, printLine } from '../output.js'
 
 interface StepOptions {

@@ -3,11 +3,11 @@
  * what its hosts get, and shows it beside what the file asks for. Phases alternate, so that each path is otherwise idle.
  */
 import { fileURLToPath } from 'node:url'
-import { EtherloomError } from '../../lib/errors.js'
-import type { Path } from '../../lib/path.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import type { Path } from '../../lib/fabrics/path.js'
 import { loadTopology } from '../../lib/topology/load.js'
 import { Network } from '../../lib/topology/network.js'
-import { parseDuration, parseRate } from '../../lib/units.js'
+import { parseDuration, parseRate } from '../../lib/values/units.js'
 import { printJson } from '../output.js'
 import { runRootless } from '../rootless.js'
 import { endAll, meet, ping, tcpTransfer, udpRate, type Host } from './measure.js'

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Namespace } from '../../lib/namespace.js'
+import type { Namespace } from '../../lib/engine/namespace.js'
 
 /** A host and the address it answers to. */
 export interface Host {

@@ -1,7 +1,7 @@
 // The plots there are: for each impairment, what was asked for beside what was measured.
 
 import type { PolicyOptions } from 'etherloom'
-import { delayTable } from '../../lib/lines/delay-tables.js'
+import { delayTable } from '../../lib/policy/lines/delay-tables.js'
 import type { Axis, Chart, Series } from './chart.js'
 import { run, type Arrival } from './run.js'
 

@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { native } from '../binding.js'
-import type { Engine } from '../engine.js'
-import type { EtherloomError } from '../errors.js'
-import { fromNative } from '../errors.js'
-import { integer, optional, readOptions, refuse } from '../options.js'
-import { parseSize, type Size } from '../units.js'
+import type { Engine } from '../engine/engine.js'
+import type { EtherloomError } from '../values/errors.js'
+import { fromNative } from '../values/errors.js'
+import { integer, optional, readOptions, refuse } from '../values/options.js'
+import { parseSize, type Size } from '../values/units.js'
 
 /**
  * Where a capture goes: the path of a file or FIFO (which somebody must read already), a stream (`'-'` is stdout), or a

@@ -4,7 +4,7 @@
  */
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EtherloomError } from '../errors.js'
+import { EtherloomError } from '../values/errors.js'
 
 const ending = '.sock'
 

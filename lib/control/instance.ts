@@ -3,8 +3,8 @@
  * Called by `etherloom up`.
  */
 import type { Capture } from '../capture/capture.js'
-import { EtherloomError } from '../errors.js'
-import { suggestion } from '../options.js'
+import { EtherloomError } from '../values/errors.js'
+import { suggestion } from '../values/options.js'
 import { linkReports } from '../topology/links-report.js'
 import { Network } from '../topology/network.js'
 import { reports } from '../topology/report.js'

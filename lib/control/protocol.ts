@@ -3,9 +3,9 @@
  * Called by the control server, its client, and the instance that answers.
  */
 import type { Socket } from 'node:net'
-import { EtherloomError, isErrorCode } from '../errors.js'
+import { EtherloomError, isErrorCode } from '../values/errors.js'
 import type { CaptureStats } from '../capture/capture.js'
-import type { Applied } from '../policy.js'
+import type { Applied } from '../policy/policy.js'
 import type { LinkReports } from '../topology/links-report.js'
 import type { NetworkApplied } from '../topology/network.js'
 import type { Reports } from '../topology/report.js'

@@ -1,7 +1,7 @@
 /** The options of a gateway: what TapPort and topology files take, and what they come to. */
 import { isIPv4 } from 'node:net'
-import { isIPv4Prefix } from '../addresses.js'
-import { flag, list, optional, readOptions, refuse, required, text, type Rule } from '../options.js'
+import { isIPv4Prefix } from '../values/addresses.js'
+import { flag, list, optional, readOptions, refuse, required, text, type Rule } from '../values/options.js'
 import { hostsOf, networkOf, parseSubnet, toNumber } from './subnet.js'
 
 export interface GatewayOptions {

@@ -1,7 +1,7 @@
 /** Programs of other packages that a way out needs. Called by the gateway, PasstPort and `etherloom doctor`. */
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { EtherloomError } from '../errors.js'
+import { EtherloomError } from '../values/errors.js'
 
 /** Each program with the Debian package that has it. */
 export const packages = {

@@ -4,10 +4,10 @@
  */
 import { constants } from 'node:os'
 import { addon, native, type Device } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { Namespace } from '../namespace.js'
-import { Port } from '../port.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { Namespace } from '../engine/namespace.js'
+import { Port } from './port.js'
 
 /** How often to look whether an interface that has returned is still in use by somebody else, in milliseconds. */
 const busyInterval = 100

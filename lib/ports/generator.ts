@@ -1,10 +1,10 @@
 /** GeneratorPort: numbered frames as fast as its worker makes them, for benchmarks and tests. */
-import { interfaceMac, parseMac } from '../addresses.js'
+import { interfaceMac, parseMac } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { integer, optional, readOptions } from '../options.js'
-import { nameRule, Port } from '../port.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, optional, readOptions } from '../values/options.js'
+import { nameRule, Port } from './port.js'
 
 export interface GeneratorPortOptions {
   /** Default `generator0`, `generator1`, ... */

@@ -1,10 +1,10 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
 import { native } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { integer, readOptions, refuse } from '../options.js'
-import { nameRule, Port } from '../port.js'
-import type { PortStats } from '../stats.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, readOptions, refuse } from '../values/options.js'
+import { nameRule, Port } from './port.js'
+import type { PortStats } from '../values/stats.js'
 import type { Batch } from './batch.js'
 import type { MemoryBridge } from './memory-bridge.js'
 

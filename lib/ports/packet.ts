@@ -1,10 +1,10 @@
 /** PacketPort: a packet socket on an existing interface (packet(7)). */
 import { addon, native, type Device } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import { compileFilter, type FilterSource } from '../filters/index.js'
-import type { Namespace } from '../namespace.js'
-import { flag, oneOf, optional, readOptions, required } from '../options.js'
-import { interfaceRule, nameRule, namespaceRule } from '../port.js'
+import { EtherloomError } from '../values/errors.js'
+import { compileFilter, type FilterSource } from '../policy/filters/index.js'
+import type { Namespace } from '../engine/namespace.js'
+import { flag, oneOf, optional, readOptions, required } from '../values/options.js'
+import { interfaceRule, nameRule, namespaceRule } from './port.js'
 import { DevicePort } from './device.js'
 
 export interface PacketPortOptions {

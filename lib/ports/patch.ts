@@ -1,9 +1,9 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
 import { native } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { integer, list, optional, readOptions, refuse } from '../options.js'
-import { nameRule, Port } from '../port.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, list, optional, readOptions, refuse } from '../values/options.js'
+import { nameRule, Port } from './port.js'
 
 export interface PatchPortOptions {
   /** Names of the two ends. Default `patch0` and `patch1`. */

@@ -1,8 +1,8 @@
 /** SinkPort: a null device. */
 import { addon, native } from '../binding.js'
-import type { Fabric } from '../fabric.js'
-import { readOptions } from '../options.js'
-import { nameRule, Port } from '../port.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { readOptions } from '../values/options.js'
+import { nameRule, Port } from './port.js'
 
 export interface SinkPortOptions {
   /** Default `sink0`, `sink1`, ... */

@@ -2,12 +2,12 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
-import { socketPlace, type SocketPlace } from '../addresses.js'
+import { socketPlace, type SocketPlace } from '../values/addresses.js'
 import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { integer, oneOf, optional, readOptions, refuse } from '../options.js'
-import { nameRule, Port } from '../port.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, oneOf, optional, readOptions, refuse } from '../values/options.js'
+import { nameRule, Port } from './port.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's

@@ -1,14 +1,14 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
-import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../addresses.js'
+import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
 import { addon, native, type Device } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { compileFilter, type FilterSource } from '../filters/index.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { compileFilter, type FilterSource } from '../policy/filters/index.js'
 import { Gateway } from '../gateway/gateway.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
-import type { Namespace } from '../namespace.js'
-import { flag, integer, list, optional, readOptions, refuse } from '../options.js'
-import { interfaceRule, nameRule, namespaceRule } from '../port.js'
+import type { Namespace } from '../engine/namespace.js'
+import { flag, integer, list, optional, readOptions, refuse } from '../values/options.js'
+import { interfaceRule, nameRule, namespaceRule } from './port.js'
 import { DevicePort } from './device.js'
 
 export interface TapPortOptions {

@@ -1,12 +1,12 @@
 /** UdpPort: one frame in each UDP datagram. */
 import { isIP } from 'node:net'
-import { inetPlace } from '../addresses.js'
+import { inetPlace } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
-import { EtherloomError } from '../errors.js'
-import type { Fabric } from '../fabric.js'
-import { integer, optional, readOptions, refuse, required } from '../options.js'
-import { nameRule, Port } from '../port.js'
-import { parseDuration, type Duration } from '../units.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, optional, readOptions, refuse, required } from '../values/options.js'
+import { nameRule, Port } from './port.js'
+import { parseDuration, type Duration } from '../values/units.js'
 import { resolvePlace } from './socket.js'
 
 export interface UdpPortOptions {

@@ -3,7 +3,7 @@
  * Called by load.ts for files, by Network for topologies built in a program, and by the command line for policies.
  */
 import { z } from 'zod'
-import { suggestion } from '../options.js'
+import { suggestion } from '../values/options.js'
 import { topologyIn } from './files.js'
 import { planOf, type Plan } from './plan.js'
 import { policySchema, seeBranches, topologyJsonSchema, topologySchema } from './schema.js'

@@ -10,7 +10,7 @@
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { ListenOptions } from '../ports/socket-server.js'
+import type { ListenOptions } from '../fabrics/socket-server.js'
 import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
 import { nodesOf } from './worlds.js'

@@ -5,8 +5,8 @@
  * A node is called by its host, by the number in MiniWorld's names for interfaces (`tap_00012_1`), or else by its name
  * in the world. Fabrics that are no world's, such as a management network, appear as nodes of their own.
  */
-import type { PolicyOptions } from '../policy.js'
-import { parseDuration, parseRate, type Duration } from '../units.js'
+import type { PolicyOptions } from '../policy/policy.js'
+import { parseDuration, parseRate, type Duration } from '../values/units.js'
 import type { World } from '../world/world.js'
 import type { Network } from './network.js'
 import type { PortPlan } from './plan.js'

@@ -2,14 +2,14 @@
  * What a network is doing, as rows of plain values that print as tables and travel as JSON.
  * Called by the control socket for `show` and by the live view of `up`. Counters are numbers: exact below 2^53.
  */
-import type { Port } from '../port.js'
+import type { Port } from '../ports/port.js'
 import { DevicePort } from '../ports/device.js'
 import { PacketPort } from '../ports/packet.js'
 import { TapPort } from '../ports/tap.js'
-import type { Drops, Lateness, PathStats } from '../stats.js'
-import type { TimelineProgress } from '../timeline.js'
-import { Switch, type LearnedAddress } from '../switch.js'
-import { describeVlan } from '../vlan.js'
+import type { Drops, Lateness, PathStats } from '../values/stats.js'
+import type { TimelineProgress } from '../timeline/timeline.js'
+import { Switch, type LearnedAddress } from '../fabrics/switch.js'
+import { describeVlan } from '../fabrics/vlan.js'
 import type { WorldLink } from '../world/world.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'

@@ -6,16 +6,16 @@
  * What a single value cannot show, such as names that must exist, is checked in plan.ts.
  */
 import { z } from 'zod'
-import { inetPlace, interfaceAddress, socketPlace } from '../addresses.js'
+import { inetPlace, interfaceAddress, socketPlace } from '../values/addresses.js'
 import { gatewayInterface, ipv4Address } from '../gateway/options.js'
-import { correlation, isMapping } from '../impairments/chance.js'
-import { delayTableNames } from '../lines/delay-tables.js'
-import { traceRate } from '../lines/trace.js'
-import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../options.js'
-import { netemRules } from '../netem/netem.js'
-import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../units.js'
-import type { Duration, QueueLimit, Rate, Size } from '../units.js'
-import type { Match } from '../filters/match.js'
+import { correlation, isMapping } from '../policy/impairments/chance.js'
+import { delayTableNames } from '../policy/lines/delay-tables.js'
+import { traceRate } from '../policy/lines/trace.js'
+import { flag, integer, oneOf, probability, refuse, text, type Rule } from '../values/options.js'
+import { netemRules } from '../policy/netem/netem.js'
+import { parseDuration, parseQueueLimit, parseRate, parseSize } from '../values/units.js'
+import type { Duration, QueueLimit, Rate, Size } from '../values/units.js'
+import type { Match } from '../policy/filters/match.js'
 
 /** The message of a union of mappings: what is wrong stands in its branches. */
 export const seeBranches = ''

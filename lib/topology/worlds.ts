@@ -1,7 +1,7 @@
 /**
  * The worlds of a topology: what is checked of them beforehand, and how they are made. Called by plan.ts and network.ts.
  */
-import { suggestion } from '../options.js'
+import { suggestion } from '../values/options.js'
 import { models } from '../world/models/index.js'
 import type { LinkQualityModel } from '../world/models/model.js'
 import { movements } from '../world/movements/index.js'

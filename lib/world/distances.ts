@@ -1,6 +1,6 @@
 /** Distances between nodes as they go from a movement to its world: a list of pairs that is filled anew at each step. */
-import { EtherloomError } from '../errors.js'
-import { refuse, suggestion } from '../options.js'
+import { EtherloomError } from '../values/errors.js'
+import { refuse, suggestion } from '../values/options.js'
 
 /** What a user gives as distances, in metres: a row per node, or a list of pairs by name. */
 export type GivenDistances =

@@ -1,6 +1,6 @@
 /** The command that a world runs after each step. Called by World; one at a time. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { EtherloomError } from '../errors.js'
+import { EtherloomError } from '../values/errors.js'
 import type { WorldStep } from './world.js'
 
 export class Hook {

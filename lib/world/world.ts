@@ -8,9 +8,9 @@
  * of nodes has a place in one array of distances; only links that are up have more.
  */
 import { EventEmitter } from 'node:events'
-import { Engine } from '../engine.js'
-import { EtherloomError, locate } from '../errors.js'
-import { Fabric } from '../fabric.js'
+import { Engine } from '../engine/engine.js'
+import { EtherloomError, locate } from '../values/errors.js'
+import { Fabric } from '../fabrics/fabric.js'
 import {
   asOptions,
   list,
@@ -21,12 +21,12 @@ import {
   required,
   text,
   type Rule,
-} from '../options.js'
-import { readPolicy, type Policy, type PolicyOptions } from '../policy.js'
-import type { Port } from '../port.js'
-import { nameRule } from '../port.js'
-import { parseDuration, type Duration } from '../units.js'
-import { Wire } from '../wire.js'
+} from '../values/options.js'
+import { readPolicy, type Policy, type PolicyOptions } from '../policy/policy.js'
+import type { Port } from '../ports/port.js'
+import { nameRule } from '../ports/port.js'
+import { parseDuration, type Duration } from '../values/units.js'
+import { Wire } from '../fabrics/wire.js'
 import { Distances, readDistances, type GivenDistances } from './distances.js'
 import { Hook } from './hook.js'
 import { HubLinks } from './links/hub-links.js'

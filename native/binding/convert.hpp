@@ -18,7 +18,7 @@
 
 namespace etherloom {
 
-/// What lib/errors.ts turns into an EtherloomError.
+/// What lib/values/errors.ts turns into an EtherloomError.
 inline Napi::Error toJavaScript(Napi::Env env, const Error& error) {
   Napi::Error thrown = Napi::Error::New(env, error.message);
   thrown.Set("errno", Napi::Number::New(env, error.number));

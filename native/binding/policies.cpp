@@ -30,7 +30,7 @@ struct PartHead {
 };
 static_assert(sizeof(PartHead) == wordBytes);
 
-/// The numbers of lib/policy-parts.ts. An impairment's is Impairment and its place in impairmentKinds().
+/// The numbers of lib/policy/parts.ts. An impairment's is Impairment and its place in impairmentKinds().
 enum class PartKind : std::uint32_t {
   Filter = 0,
   Line = 1,
@@ -77,7 +77,7 @@ class Words {
   std::span<const std::uint8_t> bytes_;
 };
 
-/// The kinds of lib/lines/discipline.ts.
+/// The kinds of lib/policy/lines/discipline.ts.
 QueueDiscipline disciplineOf(Words& words) {
   enum Kind : std::uint64_t { TailDropKind, CodelKind, RedKind };
   const std::uint64_t kind = words.integer();
@@ -139,7 +139,7 @@ TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
   return travel;
 }
 
-/// In the order of lib/netem/netem.ts.
+/// In the order of lib/policy/netem/netem.ts.
 NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
   const auto u32 = [&] { return static_cast<std::uint32_t>(words.integer()); };
   const auto s32 = [&] { return static_cast<std::int32_t>(words.integer()); };
@@ -196,7 +196,7 @@ std::unique_ptr<const DelayTable> delayTableOf(Words words) {
   return std::make_unique<const DelayTable>(DelayTable{words.rest<std::int16_t>()});
 }
 
-/// A trace, as lib/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has, and the
+/// A trace, as lib/policy/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has, and the
 /// columns one after the other.
 std::unique_ptr<const Trace> traceDataOf(Words words) {
   const auto end = static_cast<Trace::End>(words.number());

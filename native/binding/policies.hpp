@@ -26,7 +26,7 @@ struct GivenPolicy {
   std::optional<std::uint64_t> seed;
 };
 
-/// What is too large to be a part of each policy that refers to it. The kinds of lib/shared-data.ts, in the
+/// What is too large to be a part of each policy that refers to it. The kinds of lib/policy/shared-data.ts, in the
 /// same order. Kept for the life of the engine, so that a path may point at it whatever becomes of its
 /// policy.
 using SharedData = std::variant<std::unique_ptr<const DelayTable>, std::unique_ptr<const Trace>,
@@ -37,7 +37,7 @@ class Policies {
   /// Keeps data of a kind, by its place in SharedData, and returns its number.
   std::uint64_t share(std::size_t kind, std::span<const std::uint8_t> bytes);
 
-  /// Reads records as lib/policy-records.ts lays them out. A policy is built once for all paths that are
+  /// Reads records as lib/policy/records.ts lays them out. A policy is built once for all paths that are
   /// given the same record, for as long as one of them has it.
   [[nodiscard]] Result<std::vector<GivenPolicy>> read(std::span<const std::uint8_t> records);
 

@@ -1,5 +1,5 @@
 // Why a frame ended without being delivered: one table for both halves.
-// lib/stats.ts holds the same names in the same order; test/contracts/tables.test.ts compares them.
+// lib/values/stats.ts holds the same names in the same order; test/contracts/tables.test.ts compares them.
 #pragma once
 
 #include <array>

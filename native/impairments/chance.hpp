@@ -5,7 +5,7 @@
 // rate P, the probability after a hit, `again`, and after a miss, `anew`, keep the rate exactly whenever
 // P = P · again + (1 - P) · anew. The first frame is drawn by P, so the rate holds from the first frame on.
 // Runs of hits are geometric with mean 1 / (1 - again); the correlation of frames that are k apart is
-// (again - anew)^k. lib/impairments/chance.ts computes the two from what users say.
+// (again - anew)^k. lib/policy/impairments/chance.ts computes the two from what users say.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,7 @@ Chance chanceOf(Settings settings) { return {settings[0], settings[1], settings[
 
 Duration durationOf(double nanoseconds) { return {static_cast<std::int64_t>(nanoseconds)}; }
 
-// What to do with a lost frame, the model by its number in lib/impairments/loss.ts, and what the model takes.
+// What to do with a lost frame, the model by its number in lib/policy/impairments/loss.ts, and what the model takes.
 Made lossOf(Settings settings) {
   const auto then = static_cast<WhenLost>(settings[0]);
   const Settings given = settings.subspan(2);

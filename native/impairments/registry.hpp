@@ -1,5 +1,5 @@
 // All impairments there are, by name. Called on the control thread when a policy is set up.
-// lib/impairments/ holds the same names in the same order; the position in the table is what crosses between
+// lib/policy/impairments/ holds the same names in the same order; the position in the table is what crosses between
 // them.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What a worker tells the control thread. One table for both halves: lib/events.ts holds the same names in
+// What a worker tells the control thread. One table for both halves: lib/engine/events.ts holds the same names in
 // the same order; test/contracts/tables.test.ts compares them.
 #pragma once
 

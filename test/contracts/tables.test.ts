@@ -1,9 +1,9 @@
 /** The tables that both halves hold: the same names, in the same order. */
 import { expect } from 'chai'
 import { addon } from '../../lib/binding.js'
-import { engineEvents } from '../../lib/events.js'
-import { impairments } from '../../lib/impairments/index.js'
-import { dropReasons } from '../../lib/stats.js'
+import { engineEvents } from '../../lib/engine/events.js'
+import { impairments } from '../../lib/policy/impairments/index.js'
+import { dropReasons } from '../../lib/values/stats.js'
 
 describe('Tables of both halves', () => {
   it('name the same drop reasons', () => {

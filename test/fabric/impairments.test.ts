@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { Engine, Hub, type PathStats, type PolicyOptions } from '../../lib/index.js'
-import { delayTable } from '../../lib/lines/delay-tables.js'
+import { delayTable } from '../../lib/policy/lines/delay-tables.js'
 import { closing, dropped, expectBalance, join, take, type Delivered } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 

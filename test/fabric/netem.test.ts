@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { Engine, Hub, type PolicyOptions } from '../../lib/index.js'
-import { delayTable, type DelayTableName } from '../../lib/lines/delay-tables.js'
+import { delayTable, type DelayTableName } from '../../lib/policy/lines/delay-tables.js'
 import { Draw } from '../helpers/draw.js'
 import { closing, dropped, expectBalance, join, tags, take } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'

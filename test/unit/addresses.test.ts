@@ -1,6 +1,6 @@
 /** Addresses between text, bytes and the native table's words. */
 import { expect } from 'chai'
-import { interfaceAddress, interfaceMac, parseMac, readAddress } from '../../lib/addresses.js'
+import { interfaceAddress, interfaceMac, parseMac, readAddress } from '../../lib/values/addresses.js'
 import { refusal } from '../helpers/errors.js'
 
 describe('addresses', () => {

@@ -1,8 +1,8 @@
 /** Tables of delays: tc's own, value by value, and those that users bring. */
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
-import { delayTable, listedDelayTable, parseDelayTable } from '../../lib/lines/delay-tables.js'
-import type { SharedData } from '../../lib/shared-data.js'
+import { delayTable, listedDelayTable, parseDelayTable } from '../../lib/policy/lines/delay-tables.js'
+import type { SharedData } from '../../lib/policy/shared-data.js'
 import { refusal } from '../helpers/errors.js'
 
 const valuesOf = ({ bytes }: SharedData): number[] => [

@@ -1,7 +1,7 @@
 /** The error class, its codes, and what native errors become. */
 import { constants } from 'node:os'
 import { expect } from 'chai'
-import { errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/errors.js'
+import { errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/values/errors.js'
 
 const { errno } = constants
 

@@ -1,7 +1,7 @@
 /** Match objects: what their programs accept, how they are refused, and that long ones still jump right. */
 import { expect } from 'chai'
-import { EtherloomError } from '../../lib/errors.js'
-import { compileMatch, type Match } from '../../lib/filters/match.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { compileMatch, type Match } from '../../lib/policy/filters/match.js'
 import { runFilter } from '../helpers/bpf.js'
 
 /** A frame in words; `encode` puts it into bytes and `fulfils` judges it by the meaning of the keys. */

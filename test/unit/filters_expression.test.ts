@@ -1,8 +1,8 @@
 /** Both forms of a filter, compiled through the addon. */
 import { expect } from 'chai'
 import { addon } from '../../lib/binding.js'
-import { EtherloomError } from '../../lib/errors.js'
-import { compileFilter, type FilterSource } from '../../lib/filters/index.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { compileFilter, type FilterSource } from '../../lib/policy/filters/index.js'
 import { runFilter } from '../helpers/bpf.js'
 
 const arp = Uint8Array.from([...new Array<number>(12).fill(2), 0x08, 0x06, ...new Array<number>(46).fill(0)])

@@ -12,8 +12,8 @@ import {
   required,
   seed,
   text,
-} from '../../lib/options.js'
-import { parseDuration } from '../../lib/units.js'
+} from '../../lib/values/options.js'
+import { parseDuration } from '../../lib/values/units.js'
 
 const rules = {
   name: text({ max: 15 }),

@@ -1,8 +1,8 @@
 /** Policies in numbers, and the records in which they cross to the native half. */
 import { expect } from 'chai'
-import { delayTable } from '../../lib/lines/delay-tables.js'
-import { PolicyRecords } from '../../lib/policy-records.js'
-import { readPolicy, type Policy } from '../../lib/policy.js'
+import { delayTable } from '../../lib/policy/lines/delay-tables.js'
+import { PolicyRecords } from '../../lib/policy/records.js'
+import { readPolicy, type Policy } from '../../lib/policy/policy.js'
 
 describe('readPolicy', () => {
   const partsOf = (policy: object) => readPolicy({ allowed: true, ...policy }).parts

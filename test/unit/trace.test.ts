@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatTrace, type TraceRow } from '../../lib/index.js'
-import { parseTrace, type TraceFormat } from '../../lib/lines/trace-file.js'
-import { readPolicy } from '../../lib/policy.js'
-import type { SharedData } from '../../lib/shared-data.js'
+import { parseTrace, type TraceFormat } from '../../lib/policy/lines/trace-file.js'
+import { readPolicy } from '../../lib/policy/policy.js'
+import type { SharedData } from '../../lib/policy/shared-data.js'
 import { inspectTopology } from '../../lib/topology/load.js'
-import { partKinds } from '../../lib/policy-parts.js'
+import { partKinds } from '../../lib/policy/parts.js'
 import { refusal } from '../helpers/errors.js'
 
 const parse = (text: string, format?: TraceFormat) => parseTrace(Buffer.from(text), 'a.trace', format)

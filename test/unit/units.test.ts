@@ -9,7 +9,7 @@ import {
   parseQueueLimit,
   parseRate,
   parseSize,
-} from '../../lib/units.js'
+} from '../../lib/values/units.js'
 
 const year = 365n * 24n * 3_600_000_000_000n
 

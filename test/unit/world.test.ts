@@ -22,7 +22,7 @@ import {
 } from '../../lib/index.js'
 import { Distances } from '../../lib/world/distances.js'
 import { readCoreTopology } from '../../lib/world/movements/core-file.js'
-import { parseRate } from '../../lib/units.js'
+import { parseRate } from '../../lib/values/units.js'
 import { refusal } from '../helpers/errors.js'
 
 /** kbit/s and delay, as '36000/1ms'; 'cut' where it is not connected. */

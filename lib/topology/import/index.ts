@@ -3,7 +3,7 @@
  * Called by load.ts, which meets foreign files where a topology file is expected, and by `etherloom import`.
  */
 import path from 'node:path'
-import { EtherloomError } from '../../errors.js'
+import { EtherloomError } from '../../values/errors.js'
 import { checkTopology } from '../check.js'
 import type { FileProblem } from '../load.js'
 import type { Topology } from '../schema.js'

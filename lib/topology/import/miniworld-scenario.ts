@@ -7,7 +7,17 @@
  * network. Whatever stands in a file and not in the table becomes a note, for MiniWorld passes over it in silence.
  */
 import type { Document } from 'yaml'
-import { flag, integer, list, oneOf, optional, refuse, suggestion, text, type Rule } from '../../options.js'
+import {
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  refuse,
+  suggestion,
+  text,
+  type Rule,
+} from '../../values/options.js'
 import type { Place } from '../check.js'
 import { offsetOf, type FileProblem } from '../load.js'
 import type { SourceFile } from './format.js'

@@ -8,7 +8,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { EtherloomError } from '../../errors.js'
+import { EtherloomError } from '../../values/errors.js'
 import { readCoreTopology, type CoreTopology } from '../../world/movements/core-file.js'
 import type { FileProblem } from '../load.js'
 import type { Conversion, ConversionOptions, ForeignFormat, Machines, SourceFile } from './format.js'

@@ -1,9 +1,9 @@
 /** Links as paths of one fabric, on which each node has a port: a hub that denies by default is a radio. */
-import { EtherloomError } from '../../errors.js'
-import type { Fabric } from '../../fabric.js'
-import { refuse } from '../../options.js'
-import type { Policy } from '../../policy.js'
-import type { Port } from '../../port.js'
+import { EtherloomError } from '../../values/errors.js'
+import type { Fabric } from '../../fabrics/fabric.js'
+import { refuse } from '../../values/options.js'
+import type { Policy } from '../../policy/policy.js'
+import type { Port } from '../../ports/port.js'
 import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
 export class HubLinks implements Links {

@@ -1,6 +1,6 @@
 /** What carries the links of a world: paths of a hub, or a wire for each. Called by World only. */
-import type { Engine } from '../../engine.js'
-import type { Policy } from '../../policy.js'
+import type { Engine } from '../../engine/engine.js'
+import type { Policy } from '../../policy/policy.js'
 
 /** A link that goes up, goes down, or changes. */
 export interface LinkChange {

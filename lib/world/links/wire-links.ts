@@ -6,13 +6,13 @@
  * who uses an interface sees the cable being pulled and put back; or, with `whenDown: 'remove'`, all of it goes, and the
  * numbers are free again.
  */
-import type { Engine } from '../../engine.js'
-import { EtherloomError, locate } from '../../errors.js'
-import type { Policy } from '../../policy.js'
-import { refuse } from '../../options.js'
-import { Port } from '../../port.js'
+import type { Engine } from '../../engine/engine.js'
+import { EtherloomError, locate } from '../../values/errors.js'
+import type { Policy } from '../../policy/policy.js'
+import { refuse } from '../../values/options.js'
+import { Port } from '../../ports/port.js'
 import { PacketPort } from '../../ports/packet.js'
-import { Wire } from '../../wire.js'
+import { Wire } from '../../fabrics/wire.js'
 import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
 /** Makes the port behind interface `number` (from 1) of a node. */

@@ -1,7 +1,7 @@
 /** LogDistanceModel: how much power arrives, and which rate that is enough for. */
-import { list, optional, readOptions, refuse, required, type Rule } from '../../options.js'
-import type { PolicyOptions } from '../../policy.js'
-import { parseRate, type Rate } from '../../units.js'
+import { list, optional, readOptions, refuse, required, type Rule } from '../../values/options.js'
+import type { PolicyOptions } from '../../policy/policy.js'
+import { parseRate, type Rate } from '../../values/units.js'
 import { lastDistance, type LinkQualityModel } from './model.js'
 
 export interface LogDistanceModelOptions {

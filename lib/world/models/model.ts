@@ -1,5 +1,5 @@
 /** What a link quality model is. One file per model; the world calls it once for each distance that occurs. */
-import type { PolicyOptions } from '../../policy.js'
+import type { PolicyOptions } from '../../policy/policy.js'
 
 /** Says what a link of a length does. The same for both directions. */
 export interface LinkQualityModel {

@@ -1,7 +1,7 @@
 /** RangeModel: connected or not, by the distance alone. */
-import { integer, optional, readOptions } from '../../options.js'
-import type { PolicyOptions } from '../../policy.js'
-import { parseRate, type Rate } from '../../units.js'
+import { integer, optional, readOptions } from '../../values/options.js'
+import type { PolicyOptions } from '../../policy/policy.js'
+import { parseRate, type Rate } from '../../values/units.js'
 import type { LinkQualityModel } from './model.js'
 
 export interface RangeModelOptions {

@@ -1,7 +1,7 @@
 /** What the WiFi models share: a bandwidth that falls with the distance, a delay that grows, and where the link ends. */
-import { optional, readOptions } from '../../options.js'
-import type { PolicyOptions } from '../../policy.js'
-import { formatDuration, formatRate, parseRate, type Duration, type Rate } from '../../units.js'
+import { optional, readOptions } from '../../values/options.js'
+import type { PolicyOptions } from '../../policy/policy.js'
+import { formatDuration, formatRate, parseRate, type Duration, type Rate } from '../../values/units.js'
 import { lastDistance, type LinkQualityModel } from './model.js'
 
 export interface WifiModelOptions {

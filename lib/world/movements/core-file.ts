@@ -7,7 +7,7 @@
  * Two shapes are known: that of version 1.0 (`<network>`, `<channel>`, `<member>`, `<host>`, `<point>`), and that of
  * CORE 5 and later (`<devices>`, `<networks>`, `<links>`).
  */
-import { EtherloomError } from '../../errors.js'
+import { EtherloomError } from '../../values/errors.js'
 
 /** A topology of nodes that are numbered from 1. */
 export interface CoreTopology {

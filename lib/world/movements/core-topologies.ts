@@ -1,8 +1,8 @@
 /** CoreTopologies: topology files of CORE, one after the other, as in MiniWorld. */
 import { readFileSync } from 'node:fs'
-import { EtherloomError } from '../../errors.js'
-import { flag, oneOf, readOptions, refuse, required, text } from '../../options.js'
-import { parseDuration, type Duration } from '../../units.js'
+import { EtherloomError } from '../../values/errors.js'
+import { flag, oneOf, readOptions, refuse, required, text } from '../../values/options.js'
+import { parseDuration, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
 import { readCoreTopology, type CoreTopology } from './core-file.js'
 import type { Movement, Surroundings } from './movement.js'

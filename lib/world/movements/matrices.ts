@@ -1,6 +1,6 @@
 /** DistanceMatrices: distances that somebody wrote down, a matrix for each step. */
-import { locate } from '../../errors.js'
-import { flag, readOptions, refuse } from '../../options.js'
+import { locate } from '../../values/errors.js'
+import { flag, readOptions, refuse } from '../../values/options.js'
 import { Distances, readDistances } from '../distances.js'
 import type { Movement, Surroundings } from './movement.js'
 

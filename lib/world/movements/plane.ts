@@ -1,5 +1,5 @@
 /** What movements in a plane share: an area, where nodes start, how fast they are, and their distances. */
-import { list, optional, refuse, type Rule } from '../../options.js'
+import { list, optional, refuse, type Rule } from '../../values/options.js'
 import type { Distances } from '../distances.js'
 import { Random } from '../random.js'
 import type { Movement, Surroundings } from './movement.js'

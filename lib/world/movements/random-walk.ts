@@ -1,6 +1,6 @@
 /** RandomWalk: nodes go straight for a while, then in any other direction, and turn back at the edge. */
-import { optional, readOptions, refuse, required } from '../../options.js'
-import { parseDuration, type Duration } from '../../units.js'
+import { optional, readOptions, refuse, required } from '../../values/options.js'
+import { parseDuration, type Duration } from '../../values/units.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
 export interface RandomWalkOptions extends PlaneOptions {

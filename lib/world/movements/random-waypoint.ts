@@ -1,6 +1,6 @@
 /** RandomWaypoint: nodes go straight to a place drawn at random, rest, and go on to another. */
-import { optional, readOptions, required } from '../../options.js'
-import { parseDuration, type Duration } from '../../units.js'
+import { optional, readOptions, required } from '../../values/options.js'
+import { parseDuration, type Duration } from '../../values/units.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
 export interface RandomWaypointOptions extends PlaneOptions {

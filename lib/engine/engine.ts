@@ -1,0 +1,343 @@
+/** Engines: native threads with one clock, shared by any number of fabrics. */
+import { randomBytes } from 'node:crypto'
+import { Agenda } from './agenda.js'
+import { addon, native, type Happening, type NativeEngine } from '../binding.js'
+import type { Capture } from '../capture/capture.js'
+import { EtherloomError, fromNative } from '../values/errors.js'
+import { engineEvents } from './events.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { integer, oneOf, optional, readOptions, refuse, required, seed } from '../values/options.js'
+import type { Port } from '../ports/port.js'
+import { nameRule } from '../ports/port.js'
+import { MemoryBridge } from '../ports/memory-bridge.js'
+import { sharedKinds, type SharedData } from '../policy/shared-data.js'
+import { readLateness, type Lateness } from '../values/stats.js'
+import { parseDuration, parseSize, type Duration, type Size } from '../values/units.js'
+
+export interface EngineOptions {
+  /** For messages. Default `engine`. */
+  name?: string
+  /** `virtual`: time moves only by `advance`, for tests that are exact; ports of the outside world are refused. Default `real`. */
+  clock?: 'real' | 'virtual'
+  /** Native threads, 1 to 64. Default 1. */
+  workers?: number
+  /** Where all random streams start, 0 to 2^64 - 1. Default: random; read it from `engine.seed` to repeat a run. */
+  seed?: bigint | number
+  /** For frames, waiting ones included. 1MiB per worker to 64GiB, default 64MiB. Pages are taken with use. */
+  memory?: Size
+  /**
+   * How the workers read and write: `io_uring` (Linux 6.4 or later, and no container that forbids it), `epoll`, or the
+   * better of the two that works here. Default `auto`; `engine.io` says which it is.
+   */
+  io?: 'auto' | 'io_uring' | 'epoll'
+  /**
+   * Looks for frames all the time instead of being woken: shorter delays for a whole core per worker. `spinLast` sleeps,
+   * and looks only for so long before a frame is due to leave a path. Default false.
+   */
+  busyPoll?: boolean | { spinLast: Duration }
+}
+
+/**
+ * Threads and a clock. Fabrics make one of their own unless they are given one; thousands can share one.
+ * Privilege: none.
+ */
+export class Engine {
+  readonly name: string
+  /** Where all random streams start: the same seed, topology and frames give the same fates. */
+  readonly seed: bigint
+  /** Native threads. */
+  readonly workers: number
+  /** @internal What timelines have to do, and when. */
+  readonly agenda: Agenda
+  readonly #virtual: boolean
+  readonly #ports = new Map<number, Port>()
+  readonly #fabrics = new Map<number, Fabric>()
+  readonly #captures = new Set<Capture>()
+  readonly #shared = new Map<string, number>()
+  readonly #bridges = new Map<number, MemoryBridge>()
+  readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
+  readonly #sockets = new Map<number, () => void>()
+  #waiting: { ticket: number; resolve: () => void }[] = []
+  #native: NativeEngine | undefined
+  #advancing = false
+  #memoryPorts = 0
+  #holds = 0
+
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
+  constructor(options: EngineOptions = {}) {
+    const given = readOptions('Engine', options, {
+      name: nameRule('engine'),
+      clock: oneOf(['real', 'virtual'], 'real'),
+      workers: integer(1, 64, { default: 1 }),
+      seed: seed(),
+      memory: optional(memoryRule, 64 << 20),
+      io: oneOf(['auto', 'io_uring', 'epoll'], 'auto'),
+      busyPoll: optional(busyPollRule, 0n),
+    })
+    if (given.clock === 'real' && given.memory < given.workers << 20)
+      refuse(
+        "option 'memory' of Engine",
+        `at least 1MiB for each of ${given.workers} workers`,
+        options.memory,
+      )
+    this.name = given.name
+    this.seed = given.seed ?? randomBytes(8).readBigUInt64LE()
+    this.workers = given.workers
+    this.#virtual = given.clock === 'virtual'
+    this.agenda = new Agenda(this.#virtual ? undefined : () => this.native.now())
+    this.#native = native(
+      () =>
+        new addon.Engine(
+          {
+            virtual: this.#virtual,
+            workers: given.workers,
+            seed: this.seed,
+            memory: given.memory,
+            io: given.io,
+            spin: given.busyPoll,
+          },
+          () => {
+            this.#wake()
+          },
+        ),
+    )
+    this.#native.unref()
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.#native === undefined
+  }
+
+  get clock(): 'real' | 'virtual' {
+    return this.#virtual ? 'virtual' : 'real'
+  }
+
+  /** What the workers speak to the kernel with: `io_uring` or `epoll`; `virtual` on a virtual clock. */
+  get io(): string {
+    return this.native.ioName()
+  }
+
+  /** Nanoseconds on the engine's clock: CLOCK_MONOTONIC, or what `advance` has added up. */
+  now(): bigint {
+    return this.native.now()
+  }
+
+  /**
+   * Virtual clock: runs everything that is due within this time, each thing at its own instant, and then returns.
+   * Frames that were delivered can be read at once. Where a timeline has something to do, frames of that instant go
+   * first: what it changes holds for those that come in afterwards.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_STATE on a real clock, and within another `advance`; what listeners of a
+   *   timeline throw, and its errors where nobody listens to them: the clock then stands at that instant
+   */
+  advance(duration: Duration): void {
+    if (!this.#virtual)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "only a virtual clock can be advanced; use { clock: 'virtual' }",
+      )
+    if (this.#advancing)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        'the clock is being advanced already; do it after that has returned',
+      )
+    const end = this.now() + parseDuration(duration, 'the duration to advance by')
+    this.#advancing = true
+    try {
+      for (let next = this.agenda.next; next !== undefined && next <= end; next = this.agenda.next) {
+        this.#advanceTo(next)
+        this.agenda.run(this.now())
+      }
+      this.#advanceTo(end)
+    } finally {
+      this.#advancing = false
+    }
+  }
+
+  /** How late frames left, compared with when they were due; of one worker, numbered from 0, or of all. */
+  lateness(worker?: number): Lateness {
+    const all = Array.from({ length: this.workers }, (_, index) => index)
+    const asked = integer(0, this.workers - 1)(worker, 'the number of a worker')
+    return readLateness((asked === undefined ? all : [asked]).map((index) => this.native.lateness(index)))
+  }
+
+  /** Closes its captures and fabrics and ends its threads. Idempotent. */
+  async close(): Promise<void> {
+    this.agenda.close()
+    if (this.#captures.size > 0) await Promise.all([...this.#captures].map((capture) => capture.close()))
+    const undone = [...this.#ports.values()].map((port) => port.undone())
+    for (const fabric of [...this.#fabrics.values()]) fabric.ended()
+    const outstanding = this.#native?.close() ?? 0
+    this.#native = undefined
+    for (const bridge of this.#bridges.values()) bridge.close()
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
+    await Promise.all(undone)
+    if (outstanding !== 0)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_RESOURCE',
+        `${outstanding} frames were still in use when the engine closed`,
+      )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal */
+  get native(): NativeEngine {
+    if (this.#native) return this.#native
+    throw new EtherloomError('ERR_ETHERLOOM_STATE', `${this.name} is closed; make a new one`)
+  }
+
+  /** @internal */
+  addFabric(fabric: Fabric, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number {
+    const id = this.native.addFabric(fabric.name, kind, forwarding, settings)
+    this.#fabrics.set(id, fabric)
+    return id
+  }
+
+  /** @internal */
+  async removeFabric(id: number): Promise<void> {
+    this.#fabrics.delete(id)
+    await this.settled(this.native.removeFabric(id))
+  }
+
+  /** @internal */
+  addPort(port: Port): void {
+    this.#ports.set(port.id, port)
+  }
+
+  /** @internal */
+  removePort(id: number): void {
+    this.#ports.delete(id)
+  }
+
+  /** @internal */
+  addCapture(capture: Capture): void {
+    this.#captures.add(capture)
+  }
+
+  /** @internal */
+  removeCapture(capture: Capture): void {
+    this.#captures.delete(capture)
+  }
+
+  /** @internal */
+  share(data: SharedData): number {
+    let number = this.#shared.get(data.key)
+    if (number === undefined) {
+      number = native(() => this.native.share(sharedKinds.indexOf(data.kind), data.bytes))
+      this.#shared.set(data.key, number)
+    }
+    return number
+  }
+
+  /** @internal */
+  bridge(worker: number): MemoryBridge {
+    let bridge = this.#bridges.get(worker)
+    if (!bridge) this.#bridges.set(worker, (bridge = new MemoryBridge(this.native, worker)))
+    return bridge
+  }
+
+  /** @internal */
+  nextMemoryPort(): number {
+    return this.#memoryPorts++
+  }
+
+  /** @internal Resolves when what the ticket stands for holds for every frame. Keeps the process alive until then. */
+  async settled(ticket: number): Promise<void> {
+    if (this.native.settled(ticket)) return
+    this.hold()
+    await new Promise<void>((resolve) => this.#waiting.push({ ticket, resolve }))
+    this.unhold()
+  }
+
+  /** @internal Keeps the process alive, as an attached fabric does. */
+  hold(): void {
+    if (this.#holds++ === 0) this.#native?.ref()
+  }
+
+  /** @internal */
+  unhold(): void {
+    if (--this.#holds === 0) this.#native?.unref()
+  }
+
+  /** @internal Calls back with the name of every interface that appears or changes in the namespace. */
+  watchLinks(namespace: unknown, listener: (name: string) => void): () => void {
+    let entry = this.#watches.get(namespace)
+    if (!entry) {
+      entry = { watch: native(() => this.native.watchLinks(namespace)), listeners: new Set() }
+      this.#watches.set(namespace, entry)
+    }
+    const { watch, listeners } = entry
+    listeners.add(listener)
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size > 0) return
+      this.#watches.delete(namespace)
+      this.#native?.unwatch(watch)
+    }
+  }
+
+  /** @internal Calls back once, when the socket is readable or writable, or has failed. */
+  watchSocket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
+    const watch = native(() => this.native.watchSocket(socket, what))
+    this.#sockets.set(watch, ready)
+    return () => {
+      if (this.#sockets.delete(watch)) this.#native?.unwatch(watch)
+    }
+  }
+
+  /** Runs everything that is due until then. */
+  #advanceTo(instant: bigint): void {
+    this.native.advance(instant - this.now())
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const happening of this.#native?.poll() ?? []) this.#happened(happening)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const each of waiting) {
+      if (this.#native?.settled(each.ticket) ?? true) each.resolve()
+      else this.#waiting.push(each)
+    }
+    for (const capture of this.#captures) capture.check()
+    for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
+  }
+
+  #happened(happening: Happening): void {
+    if ('watch' in happening) {
+      for (const { watch, listeners } of this.#watches.values()) {
+        if (watch === happening.watch) for (const listener of listeners) listener(happening.name)
+      }
+    } else if ('socket' in happening) {
+      const ready = this.#sockets.get(happening.socket)
+      this.#sockets.delete(happening.socket)
+      ready?.()
+    } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
+      const port = this.#ports.get(happening.port)
+      const message = `the device of port '${port?.name}' is gone`
+      port?.wentDown(fromNative({ errno: happening.errno, syscall: '', message }))
+    } else if ('fabric' in happening) {
+      this.#fabrics.get(happening.fabric)?.addressMoved(happening.address, happening.from, happening.to)
+    }
+  }
+}
+
+/** How long before a departure to stop sleeping, in nanoseconds; all the time is -1. */
+function busyPollRule(value: unknown, subject: string): bigint {
+  if (typeof value === 'boolean') return value ? -1n : 0n
+  if (typeof value !== 'object') refuse(subject, "true, false or { spinLast: '50us' }", value)
+  return readOptions(subject, value as { spinLast: Duration }, { spinLast: required(parseDuration) }).spinLast
+}
+
+function memoryRule(value: unknown, subject: string): number {
+  const bytes = parseSize(value, subject)
+  if (bytes >= 1 << 20 && bytes <= 64 * 1024 ** 3) return bytes
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_OPTION',
+    `${subject} must be from 1MiB to 64GiB, not '${String(value)}'`,
+  )
+}

@@ -1,0 +1,107 @@
+/** What a port has in its fabric, whatever its kind: the options of `attach` and `configure`. */
+import { parseMac } from '../values/addresses.js'
+import type { PortSettings } from '../binding.js'
+import { EtherloomError } from '../values/errors.js'
+import { flag, list, optional, optionsReader, refuse, type Rule } from '../values/options.js'
+import { nameRule } from '../ports/port.js'
+import { parseDuration, type Duration } from '../values/units.js'
+import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
+
+/** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
+export interface AttachOptions {
+  /**
+   * Travel of every frame to the port, behind what its path does to it; order is kept. Default 0s.
+   * On the path such a frame counts as in flight.
+   */
+  delay?: Duration
+  /** Which frames the port takes; others are dropped as `not-for-us`. Default: all. */
+  receive?: ReceiveOptions
+  /**
+   * The name of its split-horizon group: ports of one group do not hear each other, except where a policy allows the
+   * path. For hubs and switches; not to be configured. Default: in none.
+   */
+  group?: string
+  /**
+   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Not to be configured.
+   * Default: none, so that tags pass as they are.
+   */
+  vlan?: VlanOptions
+}
+
+/** What the address filter of a network card lets in, by the destination address of a frame. */
+export interface ReceiveOptions {
+  /** Stations whose frames the port takes, as `02:00:00:00:00:01`. Required, unless it is promiscuous. */
+  addresses?: string[]
+  /** Frames to ff:ff:ff:ff:ff:ff. Default true. */
+  broadcast?: boolean
+  /** Frames to every other group address, to these only, or to none. Default true. */
+  multicast?: boolean | string[]
+  /** Takes every frame, whatever else is said here. Default false. */
+  promiscuous?: boolean
+}
+
+/** @internal Options as they are checked: undefined where nothing was said. */
+export interface AttachSettings {
+  delay: bigint | undefined
+  receive: ReceiveSettings | null | undefined
+  group: string | undefined
+  vlan: PortVlans | undefined
+}
+
+type ReceiveSettings = NonNullable<PortSettings['receive']>
+
+const station: Rule<Uint8Array> = (value, subject) => {
+  const mac = parseMac(value, subject)
+  return isGroup(mac) ? refuse(subject, 'the address of one station (an even first byte)', value) : mac
+}
+const group: Rule<Uint8Array> = (value, subject) => {
+  const mac = parseMac(value, subject)
+  return isGroup(mac) ? mac : refuse(subject, 'a group address (an odd first byte)', value)
+}
+
+/** What `multicast` may be: all of them, none, or a list. */
+const groups: Rule<boolean | Uint8Array[]> = (value, subject) => {
+  if (typeof value === 'boolean') return value
+  return Array.isArray(value)
+    ? list(group)(value, subject)
+    : refuse(subject, 'true, false or a list of group addresses', value)
+}
+
+const readReceive = optionsReader('receive', {
+  addresses: optional(list(station)),
+  broadcast: flag(true),
+  multicast: optional(groups, true),
+  promiscuous: flag(false),
+})
+
+/** null for every frame. */
+const receiveRule: Rule<ReceiveSettings | null> = (value) => {
+  const { addresses, broadcast, multicast, promiscuous } = readReceive(value ?? null)
+  if (promiscuous) return null
+  if (addresses === undefined)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      "option 'addresses' of receive is required: without it the port takes no frame to a single station; or give promiscuous: true",
+    )
+  const all = [...addresses, ...(Array.isArray(multicast) ? multicast : [])]
+  return { broadcast, multicast: multicast === true, addresses: BigUint64Array.from(all, numberOf) }
+}
+
+/** @internal Checks what `attach` or `configure` is given. */
+export const readAttachOptions: (given: unknown) => AttachSettings = optionsReader('attach', {
+  delay: optional(parseDuration),
+  receive: optional(receiveRule),
+  group: nameRule(),
+  vlan: vlanRule,
+})
+
+/** @internal What the addon is told. */
+export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): PortSettings => ({
+  delay: delay ?? 0n,
+  receive: receive ?? undefined,
+  group,
+  vlan,
+})
+
+const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1
+const numberOf = (mac: Uint8Array): bigint => mac.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)

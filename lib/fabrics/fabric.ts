@@ -1,0 +1,522 @@
+/** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
+import { EventEmitter } from 'node:events'
+import { readAddress } from '../values/addresses.js'
+import { portSettings, readAttachOptions, type AttachOptions, type AttachSettings } from './attachment.js'
+import { native } from '../binding.js'
+import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
+import { Engine, type EngineOptions } from '../engine/engine.js'
+import { EtherloomError, locate } from '../values/errors.js'
+import type { FabricEvents } from '../engine/events.js'
+import { flag, oneOf, readOptions, refuse, suggestion } from '../values/options.js'
+import { Path, PathPair, type ChangeOptions } from './path.js'
+import { PolicyRecords } from '../policy/records.js'
+import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
+import { nameRule, Port } from '../ports/port.js'
+import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
+import { SocketServer, type ListenOptions } from './socket-server.js'
+import { noPathStats, readPathStats, type FabricStats, type PathStats } from '../values/stats.js'
+import { Timeline, type TimelineEntry } from '../timeline/timeline.js'
+
+export interface FabricOptions {
+  /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
+  name?: string
+  /** What paths without a policy do, those within a group excepted. Default `allow`. */
+  forwarding?: 'allow' | 'deny'
+  /** The engine to run on, or options of one of its own, which closes with the fabric. */
+  engine?: Engine | EngineOptions
+}
+
+/** One change of a transaction. A null policy returns to the fabric's default. */
+export interface PathChange {
+  from: Port | string
+  to: Port | string
+  policy: Policy | null
+}
+
+const named = { hub: 0, switch: 0, wire: 0 }
+const noPolicy = 0xffffffff
+
+/** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
+export abstract class Fabric extends EventEmitter<FabricEvents> {
+  readonly name: string
+  /** Shared where it was given as an Engine, else the fabric's own. */
+  readonly engine: Engine
+  readonly forwarding: 'allow' | 'deny'
+  /** @internal */
+  readonly id: number
+  readonly #ownEngine: boolean
+  readonly #ports = new Map<string, Port>()
+  readonly #seats = new Map<number, Port>()
+  readonly #settings = new Map<Port, AttachSettings>()
+  readonly #policies = new Map<Port, Map<Port, Policy>>()
+  readonly #kind: 'hub' | 'switch' | 'wire'
+  readonly #portLimit: number
+  readonly #attaching = new Set<Promise<void>>()
+  readonly #timelines = new Set<Timeline>()
+  readonly #servers = new Set<SocketServer>()
+  #closing: Promise<void> | undefined
+  #closed = false
+  #referenced = true
+
+  protected constructor(
+    kind: 'hub' | 'switch' | 'wire',
+    given: {
+      name: string | undefined
+      forwarding: 'allow' | 'deny'
+      engine: Engine | EngineOptions | undefined
+    },
+    settings: object,
+    portLimit = Infinity,
+  ) {
+    super()
+    this.name = given.name ?? `${kind}${named[kind]++}`
+    this.forwarding = given.forwarding
+    this.#kind = kind
+    this.#portLimit = portLimit
+    this.#ownEngine = !(given.engine instanceof Engine)
+    this.engine =
+      given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
+    this.id = this.engine.addFabric(this, kind, given.forwarding === 'allow', settings)
+  }
+
+  /** Its ports by name. */
+  get ports(): ReadonlyMap<string, Port> {
+    return this.#ports
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Opens the port's device and joins it, with what it shall have here from its first frame. Resolves with the port when
+   * frames can pass.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; what opening the device can throw;
+   *   ERR_ETHERLOOM_NAME for a name that is taken; ERR_ETHERLOOM_STATE for a port that is attached already or a wire that
+   *   has both ports
+   */
+  async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
+    this.#open()
+    const settings = readAttachOptions(options)
+    if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
+    this.#insistOnKind('vlan', settings.vlan, ['switch'])
+    this.#insistOnKind('group', settings.group, ['hub', 'switch'])
+    const taken = this.#ports.get(port.name)
+    if (taken && taken !== port)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `'${this.name}' has a port '${port.name}' already; choose another name`,
+      )
+    if (!taken && this.#ports.size >= this.#portLimit)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `wire '${this.name}' has both its ports; a hub joins more than two`,
+      )
+    this.#ports.set(port.name, port)
+    if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
+    const joining = port.join(this)
+    this.#attaching.add(joining)
+    try {
+      await joining
+    } catch (error) {
+      if (!taken) {
+        this.#ports.delete(port.name)
+        if (!this.engine.closed) this.engine.native.expect(this.id, port.name, undefined)
+      }
+      throw error
+    } finally {
+      this.#attaching.delete(joining)
+    }
+    this.#seats.set(port.id, port)
+    this.#settings.set(port, settings)
+    this.engine.addPort(port)
+    if (this.#referenced) this.engine.hold()
+    await this.engine.settled(this.engine.native.latest())
+    return port
+  }
+
+  /**
+   * Changes what a port has here: each option that is given replaces the one from before, the others stay. Resolves when
+   * it holds for every frame. A frame that is on its way into the port keeps its departure, and nothing overtakes it.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, and what `port()` throws
+   *
+   * @example
+   * await hub.configure('sun2', { delay: '10ms' })
+   */
+  async configure(port: Port | string, options: AttachOptions): Promise<void> {
+    this.#open()
+    const asked = this.port(port)
+    const { delay, receive, ...fixed } = readAttachOptions(options)
+    for (const [option, value] of Object.entries(fixed))
+      if (value !== undefined)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_OPTION',
+          `option '${option}' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
+        )
+    const before = this.#settings.get(asked) as AttachSettings
+    const settings = {
+      ...before,
+      delay: delay ?? before.delay,
+      receive: receive === undefined ? before.receive : receive,
+    }
+    const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
+    this.#settings.set(asked, settings)
+    await this.engine.settled(ticket)
+  }
+
+  /**
+   * Starts a program, such as an emulator, with a port of its own: makes a pair of sockets, attaches one end, and lets the
+   * program inherit the other. `words` are its arguments, or make them from what it inherits. When the program ends, the
+   * port is detached; when the port is detached first, the program meets the end of its socket.
+   *
+   * @example
+   * const { program } = await hub.spawn('qemu-system-x86_64', ({ netdev }) => [
+   *   ...netdev('net0'), '-device', 'virtio-net-pci,netdev=net0', 'disk.qcow2',
+   * ])
+   * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED for a program that cannot be started; ERR_ETHERLOOM_OPTION,
+   *   ERR_ETHERLOOM_UNKNOWN_OPTION, and what `attach` throws
+   */
+  async spawn(
+    command: string,
+    words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
+    options: SpawnOptions = {},
+  ): Promise<Spawned> {
+    return spawn(this, command, words, options)
+  }
+
+  /**
+   * Takes a port out and closes its device. Its policies are forgotten; what its paths hold is dropped as `flush`.
+   * Resolves when the device is closed.
+   */
+  async detach(port: Port | string): Promise<void> {
+    this.#open()
+    await this.#release(this.port(port))
+  }
+
+  /**
+   * Listens at a socket: each peer that connects becomes a port, a SocketPort, and is detached when it goes. For trunks
+   * of several processes that meet at one path. Ends with the fabric at the latest.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; ERR_ETHERLOOM_DEVICE for a path or
+   *   address that is in use; ERR_ETHERLOOM_STATE on a virtual clock
+   */
+  async listen(options: ListenOptions): Promise<SocketServer> {
+    this.#open()
+    const server = await SocketServer.open(this, options)
+    this.#servers.add(server)
+    if (this.#closed || this.#closing) server.stop()
+    return server
+  }
+
+  /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
+  port(port: Port | string): Port {
+    if (port instanceof Port && port.fabric === this && port.id >= 0) return port
+    if (typeof port !== 'string' && !(port instanceof Port)) refuse('a port', 'a Port or its name', port)
+    const name = typeof port === 'string' ? port : port.name
+    const found = this.#ports.get(name)
+    if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
+    if (typeof port !== 'string')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${name}' is not attached to '${this.name}'; attach it first`,
+      )
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `'${this.name}' has no port '${name}'${suggestion(name, [...this.#ports.keys()])}`,
+    )
+  }
+
+  /** The directed path between two of its ports. */
+  path(from: Port | string, to: Port | string): Path {
+    return new Path(this, ...this.#pair(from, to))
+  }
+
+  /** Both paths between two of its ports. */
+  between(left: Port | string, right: Port | string): PathPair {
+    return new PathPair(this, ...this.#pair(left, right))
+  }
+
+  /**
+   * Changes any number of paths in one transaction: no frame meets a mixture of old and new, and a mistake in one
+   * changes nothing. Resolves when no frame can meet an old policy any more. What already holds is no change.
+   *
+   * @throws EtherloomError what `port()` and `Path.set()` throw; of several changes, the message says which is wrong
+   */
+  async apply(changes: Iterable<PathChange>, options: ChangeOptions = {}): Promise<Applied> {
+    this.#open()
+    const { flush } = readOptions('a change', options, { flush: flag(false) })
+    const { ticket, ...applied } = this.change([...changes], flush)
+    await this.engine.settled(ticket)
+    return applied
+  }
+
+  /**
+   * Changes paths and carriers by itself from now on: at given times, in ramps, and by outages. The timeline's time zero
+   * is now; it ends with the fabric at the latest.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_NAME for ports that the
+   *   fabric has not
+   */
+  timeline(entries: Iterable<TimelineEntry>): Timeline {
+    this.#open()
+    const timeline = new Timeline(this, entries)
+    this.#timelines.add(timeline)
+    return timeline
+  }
+
+  /**
+   * @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. A `seed` does not
+   * start the streams of a change with `keepStreams` anew.
+   */
+  change(
+    list: readonly (PathChange & { keepStreams?: boolean })[],
+    flush: boolean,
+  ): Applied & { ticket: number } {
+    const records = new PolicyRecords((data) => this.engine.share(data))
+    const known = new Map<Policy, number>()
+    const copies: Policy[] = [] // by the number of their record
+    const triples = new Uint32Array(list.length * 3)
+    list.forEach(({ from, to, policy, keepStreams }, index) => {
+      try {
+        const [source, target] = this.#pair(from, to)
+        let record = policy === null ? noPolicy : keepStreams ? undefined : known.get(policy)
+        if (policy !== null && record === undefined) {
+          const spec = readPolicy(policy)
+          if (keepStreams) spec.seed = undefined
+          record = records.add(spec)
+          copies[record] = Object.isFrozen(policy) ? policy : { ...policy }
+          if (!keepStreams) known.set(policy, record)
+        }
+        triples[3 * index] = source.id
+        triples[3 * index + 1] = target.id
+        triples[3 * index + 2] = record ?? noPolicy
+      } catch (error) {
+        throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
+      }
+    })
+
+    const [up, down, changed, ticket] = native(() =>
+      this.engine.native.apply(this.id, records.bytes, triples, flush),
+    )
+    list.forEach(({ from, to }, index) => {
+      const record = triples[3 * index + 2] as number
+      this.#remember(this.port(from), this.port(to), record === noPolicy ? undefined : copies[record])
+    })
+    return { up, down, changed, ticket }
+  }
+
+  /** One snapshot of the counters of all ports and of all paths with a policy. Stops nothing. */
+  stats(): FabricStats {
+    const paths = [...this.#policies].flatMap(([from, row]) =>
+      [...row].map(([to, policy]) => ({
+        from: from.name,
+        to: to.name,
+        allowed: policy.allowed,
+        ...this.pathStats(from, to),
+      })),
+    )
+    return {
+      ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])),
+      paths,
+    }
+  }
+
+  /**
+   * Records what becomes of each frame on every path that has a policy now, as `Path.fateLog` does for one; an
+   * interface of the file is a path.
+   *
+   * @throws EtherloomError as `Port.capture`; ERR_ETHERLOOM_STATE when no path has a policy
+   */
+  async fateLog(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
+    const paths = [...this.#policies].flatMap(([from, row]) =>
+      [...row.keys()].map((to) => this.path(from, to)),
+    )
+    if (paths.length === 0)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `no path of '${this.name}' has a policy to log`)
+    return this.record(paths, output, options, 'fates')
+  }
+
+  /** @internal */
+  async record(
+    paths: Path[],
+    output: CaptureOutput,
+    options: CaptureOptions,
+    kind: keyof typeof tapKinds,
+  ): Promise<Capture> {
+    this.#open()
+    const bare = paths.filter(({ from, to }) => !this.#policies.get(from)?.has(to))
+    if (bare.length > 0)
+      await this.apply(bare.map(({ from, to }) => ({ from, to, policy: this.policyOf(from, to) })))
+    const targets = paths.map(({ from, to }) => {
+      const { filter } = this.policyOf(from, to)
+      return {
+        from: this.port(from).id,
+        to: this.port(to).id,
+        kind: tapKinds[kind],
+        name: `${from.name}>${to.name}`,
+        description: `path of ${this.name}`,
+        ...(typeof filter === 'string' && { filter }),
+      }
+    })
+    return Capture.start(this.engine, output, targets, options, kind === 'fates' ? 128 : 0)
+  }
+
+  /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closing ??= this.#ownEngine ? this.engine.close() : this.#end()
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Keeps the process alive while it has ports (the default). */
+  ref(): this {
+    if (!this.#referenced) for (const _ of this.#seats) this.engine.hold()
+    this.#referenced = true
+    return this
+  }
+
+  /** Lets the process end although it has ports. */
+  unref(): this {
+    if (this.#referenced) for (const _ of this.#seats) this.engine.unhold()
+    this.#referenced = false
+    return this
+  }
+
+  /** @internal */
+  policyOf(from: Port, to: Port): Policy {
+    const policy = this.#policies.get(from)?.get(to)
+    return policy ? { ...policy } : { allowed: this.allowsByDefault(from, to) }
+  }
+
+  /** @internal What holds for a path without a policy: `forwarding`, but not within a group. */
+  allowsByDefault(from: Port, to: Port): boolean {
+    const group = this.#settings.get(from)?.group
+    return this.forwarding === 'allow' && (group === undefined || group !== this.#settings.get(to)?.group)
+  }
+
+  /** @internal The policy that the path was given last, the same object until it is given another. */
+  ownPolicy(from: Port | string, to: Port | string): Policy | undefined {
+    return this.#policies.get(this.port(from))?.get(this.port(to))
+  }
+
+  /** @internal */
+  forgetTimeline(timeline: Timeline): void {
+    this.#timelines.delete(timeline)
+  }
+
+  /** @internal */
+  forgetServer(server: SocketServer): void {
+    this.#servers.delete(server)
+  }
+
+  /** @internal */
+  pathStats(from: Port, to: Port): PathStats {
+    const words = native(() => this.engine.native.pathStats(this.port(from).id, this.port(to).id))
+    return words ? readPathStats(words) : noPathStats()
+  }
+
+  /** @internal */
+  addressMoved(word: bigint, from: number, to: number): void {
+    this.emit('address:moved', { ...readAddress(word), from: this.#seats.get(from), to: this.#seats.get(to) })
+  }
+
+  /** @internal The engine has closed. */
+  ended(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopTimelines()
+    this.#stopServers()
+    for (const port of this.#ports.values()) port.left()
+    this.#ports.clear()
+    this.#seats.clear()
+    this.#settings.clear()
+    this.#policies.clear()
+  }
+
+  /** @internal The port with this number. */
+  protected seat(id: number): Port | undefined {
+    return this.#seats.get(id)
+  }
+
+  async #release(port: Port): Promise<void> {
+    const id = port.leave()
+    this.#ports.delete(port.name)
+    this.#seats.delete(id)
+    this.#settings.delete(port)
+    this.#policies.delete(port)
+    for (const row of this.#policies.values()) row.delete(port)
+    const ticket = native(() => this.engine.native.detach(id))
+    this.engine.removePort(id)
+    if (this.#referenced) this.engine.unhold()
+    await this.engine.settled(ticket)
+    await port.undone()
+    port.left()
+  }
+
+  #stopTimelines(): void {
+    for (const timeline of [...this.#timelines]) timeline.stop()
+  }
+
+  #stopServers(): void {
+    for (const server of [...this.#servers]) server.stop()
+  }
+
+  async #end(): Promise<void> {
+    this.#stopTimelines()
+    this.#stopServers()
+    await Promise.allSettled(this.#attaching)
+    await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
+    if (this.#closed) return // with its engine, meanwhile
+    this.#closed = true
+    await this.engine.removeFabric(this.id)
+  }
+
+  #open(): void {
+    if (this.#closed || this.#closing)
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.name}' is closed; make a new one`)
+  }
+
+  #insistOnKind(option: keyof AttachOptions, value: unknown, kinds: string[]): void {
+    if (value === undefined || kinds.includes(this.#kind)) return
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `option '${option}' of attach is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
+    )
+  }
+
+  #pair(from: Port | string, to: Port | string): [Port, Port] {
+    const pair: [Port, Port] = [this.port(from), this.port(to)]
+    if (pair[0] !== pair[1]) return pair
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `a path joins two different ports, not '${pair[0].name}' to itself: a frame never returns to the port it came from`,
+    )
+  }
+
+  #remember(from: Port, to: Port, policy: Policy | undefined): void {
+    let row = this.#policies.get(from)
+    if (!row) this.#policies.set(from, (row = new Map<Port, Policy>()))
+    if (policy) row.set(to, policy)
+    else row.delete(to)
+  }
+}
+
+function engineRule(value: unknown, subject: string): Engine | EngineOptions | undefined {
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value)))
+    return value
+  return refuse(subject, 'an Engine, or the options of one', value)
+}
+
+/** @internal The rules of the options that all fabrics have. */
+export const fabricRules = {
+  name: nameRule(),
+  forwarding: oneOf(['allow', 'deny'], 'allow'),
+  engine: engineRule,
+}

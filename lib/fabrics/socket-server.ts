@@ -1,0 +1,181 @@
+/** SocketServer: a socket at which any number of peers become ports of a fabric. Made by `Fabric.listen`. */
+import { EventEmitter } from 'node:events'
+import type { SocketPlace } from '../values/addresses.js'
+import { socketPlace } from '../values/addresses.js'
+import { addon, native } from '../binding.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from './fabric.js'
+import { integer, oneOf, readOptions, refuse, required, text, type Rule } from '../values/options.js'
+import { bindSocket, frameLimitRule, resolvePlace, SocketPort } from '../ports/socket.js'
+
+export interface ListenOptions {
+  /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
+  socket: string
+  /** Names the ports; `%d` becomes the lowest number that is free. Default `peer%d`. */
+  name?: string
+  /** How frames stand in the connections. Default `stream`. */
+  framing?: 'stream' | 'seqpacket'
+  /** How many peers there may be at once, 1 to 4096; further ones wait. Default 1024. */
+  peers?: number
+  /** The rights of the path, as 0o660. Default 0o600: of our own user only. */
+  mode?: number
+  /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
+  frameLimit?: number
+}
+
+export interface SocketServerEvents {
+  /** A peer has come; its port is attached. */
+  connect: [port: SocketPort]
+  /** A peer has gone, and its port is detached. */
+  disconnect: [port: SocketPort, error: EtherloomError]
+  /** A peer that came could not become a port. The server goes on. */
+  error: [error: EtherloomError]
+}
+
+/** Listens until it is closed, or its fabric is. */
+export class SocketServer extends EventEmitter<SocketServerEvents> {
+  /** What the peers connect to. */
+  readonly socket: string
+  readonly #fabric: Fabric
+  readonly #options: Required<Omit<ListenOptions, 'socket'>>
+  readonly #place: SocketPlace
+  readonly #ports = new Set<SocketPort>()
+  #bound: unknown
+  #unwatch: (() => void) | undefined
+  #accepting = false
+  #closed = false
+
+  /** @internal */
+  private constructor(fabric: Fabric, options: ListenOptions) {
+    super()
+    const { socket, ...given } = readListenOptions(options)
+    this.#fabric = fabric
+    this.#options = given
+    this.#place = socket
+    this.socket = options.socket
+  }
+
+  /** @internal */
+  static async open(fabric: Fabric, options: ListenOptions): Promise<SocketServer> {
+    const server = new SocketServer(fabric, options)
+    if (fabric.engine.clock === 'virtual')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `'${fabric.name}' has a virtual clock, which the outside world does not keep`,
+      )
+    const address = await resolvePlace(server.#place)
+    const { framing, mode } = server.#options
+    server.#bound = bindSocket({ ...address, framing, mode })
+    server.#watch()
+    return server
+  }
+
+  /** The ports of the peers that are there. */
+  get ports(): readonly SocketPort[] {
+    return [...this.#ports]
+  }
+
+  /** Listens no more, removes its path, and detaches its ports. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.stop()
+    await Promise.all([...this.#ports].map((port) => this.#detach(port)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal Listens no more, and leaves its ports to the fabric. */
+  stop(): void {
+    this.#closed = true
+    this.#unwatch?.()
+    this.#unwatch = undefined
+    addon.closeSocket(this.#bound)
+    this.#fabric.forgetServer(this)
+  }
+
+  #watch(): void {
+    if (this.#closed || this.#accepting || this.#unwatch || this.#ports.size >= this.#options.peers) return
+    this.#unwatch = this.#fabric.engine.watchSocket(this.#bound, 'readable', () => {
+      this.#unwatch = undefined
+      void this.#accept()
+    })
+  }
+
+  async #accept(): Promise<void> {
+    this.#accepting = true
+    try {
+      while (!this.#closed && this.#ports.size < this.#options.peers) {
+        const socket = native(() => addon.acceptPeer(this.#bound))
+        if (socket === undefined) break
+        await this.#attach(socket)
+      }
+    } catch (error) {
+      if (this.listenerCount('error') > 0) this.emit('error', error as EtherloomError)
+      await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
+    }
+    this.#accepting = false
+    this.#watch()
+  }
+
+  async #attach(socket: unknown): Promise<void> {
+    const { framing, frameLimit } = this.#options
+    const port = SocketPort.accepted(socket, {
+      name: this.#freeName(),
+      framing,
+      frameLimit,
+      socket: this.socket,
+    })
+    this.#ports.add(port)
+    const ended = new Promise<EtherloomError>((resolve) => port.once('down', resolve))
+    try {
+      await this.#fabric.attach(port)
+    } catch (error) {
+      this.#ports.delete(port)
+      addon.closeSocket(socket)
+      throw error
+    }
+    this.emit('connect', port)
+    void ended.then(async (error) => {
+      await this.#detach(port)
+      this.emit('disconnect', port, error)
+      this.#watch()
+    })
+  }
+
+  async #detach(port: SocketPort): Promise<void> {
+    if (!this.#ports.delete(port)) return
+    try {
+      await this.#fabric.detach(port)
+    } catch {
+      // It has left already, or leaves, by somebody else or with its fabric.
+    }
+  }
+
+  #freeName(): string {
+    for (let number = 0; ; number++) {
+      const name = this.#options.name.replace('%d', String(number))
+      if (!this.#fabric.ports.has(name)) return name
+    }
+  }
+}
+
+/** @internal The options of `Fabric.listen`, checked. */
+export function readListenOptions(
+  options: ListenOptions,
+): Required<Omit<ListenOptions, 'socket'>> & { socket: SocketPlace } {
+  const given = readOptions('listen', options, {
+    socket: required(socketPlace as Rule<SocketPlace | undefined>),
+    name: text({ max: 60, default: 'peer%d' }),
+    framing: oneOf(['stream', 'seqpacket'] as const, 'stream'),
+    peers: integer(1, 4096, { default: 1024 }),
+    mode: integer(0, 0o777, { default: 0o600 }),
+    frameLimit: frameLimitRule,
+  })
+  if (given.name.split('%d').length !== 2)
+    refuse("option 'name' of listen", "a name with one '%d', such as 'peer%d'", given.name)
+  if (!('path' in given.socket) && given.framing !== 'stream')
+    refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
+  return given
+}

@@ -1,0 +1,133 @@
+/**
+ * Programs that come with a port: a pair of sockets, one end attached to a fabric, the other inherited by the program.
+ * Called by `Fabric.spawn`, on the JavaScript thread.
+ */
+import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync } from 'node:fs'
+import type { AttachOptions } from './attachment.js'
+import { addon, native } from '../binding.js'
+import { EtherloomError } from '../values/errors.js'
+import type { Fabric } from './fabric.js'
+import { oneOf, readOptions, type Rule } from '../values/options.js'
+import { nameRule } from '../ports/port.js'
+import { SocketPort } from '../ports/socket.js'
+
+export interface SpawnOptions {
+  /** The port's name. Default `socket0`, `socket1`, ... */
+  name?: string
+  /**
+   * How frames stand in the socket. `stream`, the default: each behind its length, for QEMU's `-netdev stream`.
+   * `datagram`: one in each message, for QEMU's `-netdev dgram`; a kernel keeps few of those (net.unix.max_dgram_qlen,
+   * often 10), and what comes beside is dropped as `port-full`.
+   */
+  framing?: 'stream' | 'datagram'
+  /** What the port has in its fabric, as for `attach`. */
+  attach?: AttachOptions
+  /** The program's standard input, output and errors, as for `child_process.spawn`. Default `inherit`. */
+  stdio?: 'inherit' | 'ignore' | 'pipe'
+  /** Its folder. Default: ours. */
+  cwd?: string
+  /** Its environment. Default: ours. */
+  env?: NodeJS.ProcessEnv
+}
+
+/** The end of the pair that a program inherits, as its arguments may name it. */
+export interface InheritedSocket {
+  /** The descriptor's number in the program. */
+  fd: number
+  /** The words that give QEMU (7.2 and later) a network of this id with the socket behind it: `-netdev stream,...`. */
+  netdev: (id: string) => [string, string]
+}
+
+export interface Spawned {
+  port: SocketPort
+  /** The program. Ending it is up to you; when it has ended, the port is detached. */
+  program: ChildProcess
+}
+
+/** The first descriptor after standard input, output and errors. */
+const inherited = 3
+
+const anything: Rule<unknown> = (value) => value
+
+/** What `Fabric.spawn` says. */
+export async function spawn(
+  fabric: Fabric,
+  command: string,
+  words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
+  options: SpawnOptions,
+): Promise<Spawned> {
+  const given = readOptions('spawn', options, {
+    name: nameRule(),
+    framing: oneOf(['stream', 'datagram'] as const),
+    attach: anything as Rule<AttachOptions | undefined>,
+    stdio: oneOf(['inherit', 'ignore', 'pipe'] as const),
+    cwd: anything as Rule<string | undefined>,
+    env: anything as Rule<NodeJS.ProcessEnv | undefined>,
+  })
+  const { name, framing = 'stream', attach, stdio = 'inherit', cwd, env } = given
+  const [ours, theirs] = native(() => addon.socketPair(framing))
+  try {
+    const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })
+    await fabric.attach(port, attach)
+    try {
+      const list = typeof words === 'function' ? words(socketFor(framing)) : words
+      const program = await started(command, list, {
+        stdio: [stdio, stdio, stdio, theirs],
+        ...(cwd !== undefined && { cwd }),
+        ...(env !== undefined && { env }),
+      })
+      program.once('exit', () => void letGo(fabric, port))
+      if (program.exitCode !== null || program.signalCode !== null) await letGo(fabric, port)
+      return { port, program }
+    } catch (error) {
+      await letGo(fabric, port)
+      throw error
+    }
+  } finally {
+    closeSync(ours)
+    closeSync(theirs)
+  }
+}
+
+function socketFor(framing: 'stream' | 'datagram'): InheritedSocket {
+  return {
+    fd: inherited,
+    netdev: (id) => [
+      '-netdev',
+      framing === 'stream'
+        ? `stream,id=${id},server=off,addr.type=fd,addr.str=${inherited}`
+        : `dgram,id=${id},local.type=fd,local.str=${inherited}`,
+    ],
+  }
+}
+
+/** A program that runs, or why it does not. */
+async function started(
+  command: string,
+  words: readonly string[],
+  options: { stdio: StdioOptions; cwd?: string; env?: NodeJS.ProcessEnv },
+): Promise<ChildProcess> {
+  const program = start(command, words, options)
+  try {
+    await once(program, 'spawn')
+    return program
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+    if (options.cwd !== undefined && !existsSync(options.cwd))
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'cwd' of spawn: no folder '${options.cwd}'`, {
+        cause,
+      })
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start '${command}' (${reason})`, {
+      cause,
+      hint: 'install it, or give its whole path',
+    })
+  }
+}
+
+/** Detaches the port, unless somebody has, or the whole fabric is going. */
+async function letGo(fabric: Fabric, port: SocketPort): Promise<void> {
+  if (port.fabric === fabric && !fabric.closed && (port.state === 'up' || port.state === 'down'))
+    await fabric.detach(port)
+}

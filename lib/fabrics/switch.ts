@@ -1,0 +1,48 @@
+/** Switch: a learning bridge (IEEE 802.1Q, clause 8, without spanning tree). */
+import { readAddress } from '../values/addresses.js'
+import { native } from '../binding.js'
+import { Fabric, fabricRules, type FabricOptions } from './fabric.js'
+import { flag, integer, optional, readOptions } from '../values/options.js'
+import { formatDuration, parseDuration, type Duration } from '../values/units.js'
+
+export interface SwitchOptions extends FabricOptions {
+  /** How long an address is known after a frame from it. Default 300s; 0s learns nothing. */
+  ageing?: Duration
+  /** Addresses the table holds, 1 to 1048576. Default 8192. A full table evicts from the port that has most. */
+  addresses?: number
+  /** Passes on frames to 01:80:C2:00:00:0x, which bridges keep to one link. Default false. */
+  forwardReserved?: boolean
+}
+
+/** A learned address. */
+export interface LearnedAddress {
+  address: string
+  /** Addresses are learned per VLAN: that of the tag or, on a switch whose ports have VLANs, of the port. Else 0. */
+  vlan: number
+  /** The name of its port. */
+  port: string
+  /** Since the last frame that refreshed it. */
+  age: string
+}
+
+/** Learns which addresses stand behind which port; unknown and group destinations are flooded. */
+export class Switch extends Fabric {
+  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
+  constructor(options: SwitchOptions = {}) {
+    const { ageing, addresses, forwardReserved, ...given } = readOptions('Switch', options, {
+      ...fabricRules,
+      ageing: optional(parseDuration, 300_000_000_000n),
+      addresses: integer(1, 1 << 20, { default: 8192 }),
+      forwardReserved: flag(false),
+    })
+    super('switch', given, { ageing, addresses, forwardReserved })
+  }
+
+  /** What it has learned and not forgotten. */
+  addresses(): LearnedAddress[] {
+    return native(() => this.engine.native.addresses(this.id)).flatMap(({ address, port, age }) => {
+      const at = this.seat(port)
+      return at ? [{ ...readAddress(address), port: at.name, age: formatDuration(age) }] : []
+    })
+  }
+}

@@ -1,0 +1,16 @@
+/** The contract of an impairment in this half: how its option is checked, and which numbers cross to the other half. */
+import type { Rule } from '../../values/options.js'
+import { chance, type ChanceWords } from './chance.js'
+
+export interface ImpairmentKind<Given> {
+  /** Checks the option as users write it; undefined when it is absent. */
+  rule: Rule<Given | undefined>
+  /** The settings of native/impairments, or undefined when the option asks for nothing. */
+  settings: (given: Given) => readonly number[] | undefined
+}
+
+/** An impairment whose option is a `Chance`; a rate of 0 is off. */
+export const byChance: ImpairmentKind<ChanceWords> = {
+  rule: chance,
+  settings: (words) => (words[0] === 0 ? undefined : words),
+}

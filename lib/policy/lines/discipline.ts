@@ -1,0 +1,126 @@
+/**
+ * What decides, besides the limit, which frames a line's queue drops. native/lines/discipline.hpp is the other half;
+ * codel.hpp and red.hpp beside it say how each works.
+ */
+import {
+  flag,
+  integer,
+  optional,
+  optionsReader,
+  probability,
+  refuse,
+  required,
+  type Rule,
+} from '../../values/options.js'
+import { parseDuration, parseSize, type Duration, type Size } from '../../values/units.js'
+
+/** Controlled delay (RFC 8289, tc-codel(8)): keeps the wait short whatever the rate, by drops that come ever faster. */
+export interface CodelOptions {
+  /** The wait that is accepted for good. Default `'5ms'`. */
+  target?: Duration
+  /** How long more than that is accepted: about the longest round-trip time. Above 0. Default `'100ms'`. */
+  interval?: Duration
+  /** Mark frames of ECN-capable senders (RFC 3168) instead of dropping them. Default false. */
+  ecn?: boolean
+}
+
+/** Random early detection (Floyd and Jacobson 1993, tc-red(8)): drops at random as the average queue grows. */
+export interface RedOptions {
+  /** Average of the bytes that wait from which on frames are dropped at random. Above `averageFrame`. */
+  min: Size
+  /** Average from which on all are dropped. Above `min`; twice or three times it is usual. */
+  max: Size
+  /** Probability of a drop where the average reaches `max`, 0 to 1. Default 0.02. */
+  probability?: number
+  /** Bytes of an average frame: how fast the average falls while the line is idle. 1 to 65535, default 1000. */
+  averageFrame?: number
+  /**
+   * How many frames may come at once before the average reaches `min`: what the weight of the newest length is
+   * computed from, as tc does. At least min / averageFrame. Default (2 · min + max) / (3 · averageFrame).
+   */
+  burst?: number
+  /** Mark frames of ECN-capable senders (RFC 3168) instead of dropping them. Default false. */
+  ecn?: boolean
+}
+
+/** `'tail-drop'` is the default: nothing but the limit. `'codel'` is CoDel as it comes. */
+export type Discipline = 'tail-drop' | 'codel' | { codel: CodelOptions } | { red: RedOptions }
+
+/** A discipline in words: its kind, then its settings, in the order of native/binding/policies.cpp. */
+export type DisciplineWords = readonly (number | bigint)[]
+
+const disciplineKinds = { tailDrop: 0n, codel: 1n, red: 2n } as const
+
+/** @internal Whether it needs to know the rate. */
+export const needsRate = ([kind]: DisciplineWords): boolean => kind === disciplineKinds.red
+
+/** @internal */
+export const tailDropWords: DisciplineWords = [disciplineKinds.tailDrop]
+
+/** @internal */
+export const discipline: Rule<DisciplineWords | undefined> = optional((value, subject) => {
+  if (value === 'tail-drop') return tailDropWords
+  if (value === 'codel') return codelWords({})
+  const [[kind, options] = [], ...others] =
+    typeof value === 'object' && value !== null ? Object.entries(value) : []
+  if (others.length === 0 && kind === 'codel') return codelWords(options ?? {})
+  if (others.length === 0 && kind === 'red') return redWords(options)
+  return refuse(subject, "'tail-drop', 'codel', { codel: { ... } } or { red: { min, max } }", value)
+})
+
+const readCodel = optionsReader('codel', {
+  target: optional(parseDuration, 5_000_000n),
+  interval: optional(aboveZero, 100_000_000n),
+  ecn: flag(false),
+})
+
+const readRed = optionsReader('red', {
+  min: required(optional(parseSize)),
+  max: required(optional(parseSize)),
+  probability: probability(0.02),
+  averageFrame: integer(1, 65_535, { unit: 'bytes', default: 1000 }),
+  burst: integer(1, 1_000_000, { unit: 'frames' }),
+  ecn: flag(false),
+})
+
+function aboveZero(value: unknown, subject: string): bigint {
+  const duration = parseDuration(value, subject)
+  return duration > 0n ? duration : refuse(subject, 'above 0', value)
+}
+
+function codelWords(given: unknown): DisciplineWords {
+  const { target, interval, ecn } = readCodel(given)
+  return [disciplineKinds.codel, target, interval, ecn ? 1n : 0n]
+}
+
+function redWords(given: unknown): DisciplineWords {
+  const { min, max, probability, averageFrame, burst, ecn } = readRed(given ?? {})
+  if (min <= averageFrame)
+    refuse("option 'min' of red", `above averageFrame, which is ${averageFrame} bytes`, `${min}B`)
+  if (max <= min) refuse("option 'max' of red", 'above min', `${max}B`)
+  const absorbed = burst ?? Math.floor((2 * min + max) / (3 * averageFrame))
+  const shift = weightShift(min / averageFrame, absorbed)
+  return [
+    disciplineKinds.red,
+    BigInt(min),
+    BigInt(max),
+    probability,
+    BigInt(averageFrame),
+    BigInt(shift),
+    ecn ? 1n : 0n,
+  ]
+}
+
+/**
+ * The smallest k for which the average, weighing the newest length by 2^-k, stays below `min` (in average frames) while
+ * `burst` frames come at once and find nobody waiting (Floyd and Jacobson 1993, section 6, in the form that tc-red uses).
+ */
+function weightShift(min: number, burst: number): number {
+  if (burst < min)
+    refuse("option 'burst' of red", `at least min / averageFrame, which is ${min} frames`, burst)
+  for (let shift = 1; shift < 31; shift++) {
+    const weight = 2 ** -shift
+    if (burst + 1 - min <= (1 - (1 - weight) ** burst) / weight) return shift
+  }
+  return 31
+}

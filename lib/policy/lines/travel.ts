@@ -1,0 +1,68 @@
+/** The travel of a path: how long a frame is under way after the line. native/lines/travel.hpp is the other half. */
+import { chance, correlation, runLength, type Chance, type ChanceWords } from '../impairments/chance.js'
+import { optional, refuse } from '../../values/options.js'
+import { partKinds, type PolicyPart } from '../parts.js'
+import type { SharedData } from '../shared-data.js'
+import { formatDuration, parseDuration, type Duration } from '../../values/units.js'
+import { tableWords } from './delay-tables.js'
+import { distribution, type Distribution } from './distribution.js'
+
+export interface TravelOptions {
+  /** Travel time, added to every frame. 0s to 365 days. */
+  delay?: Duration
+  /**
+   * The delay varies by this much, never below 0: half the width of a uniform distribution, sigma of any other. Does not
+   * reorder by itself.
+   */
+  jitter?: Duration
+  /** How jitter is distributed. Default `uniform`. A file is read when the policy is set. */
+  distribution?: Distribution
+  /** Rank correlation of the delays of two frames one after the other, from 0 to below 1. Default 0. */
+  delayCorrelation?: number
+  /** How often frames skip the delay, 0 to 1. Above 0, frames of the path may overtake each other. */
+  reorder?: Chance
+  /** Before a frame may skip the delay, gap - 1 frames must have been delayed. Default 1. */
+  gap?: number
+}
+
+export const travelRules = {
+  delay: optional(parseDuration, 0n),
+  jitter: optional(parseDuration, 0n),
+  distribution: optional(distribution),
+  delayCorrelation: correlation,
+  reorder: chance,
+  gap: runLength,
+}
+
+interface Given {
+  delay: bigint
+  jitter: bigint
+  distribution: SharedData | null | undefined
+  delayCorrelation: number | undefined
+  reorder: ChanceWords | undefined
+  gap: number | undefined
+}
+
+/** undefined where frames arrive as they depart. */
+export function travelPart(given: Given): PolicyPart | undefined {
+  const { delay, jitter, distribution: table, delayCorrelation = 0, reorder = [0, 0, 0], gap = 1 } = given
+  insist('delay', delay > 0n || reorder[0] === 0, "above 0 with 'reorder', which lets frames skip it", delay)
+  insist(
+    'jitter',
+    jitter > 0n || table === undefined,
+    "above 0 with 'distribution', which is its shape",
+    jitter,
+  )
+  insist('jitter', jitter > 0n || delayCorrelation === 0, "above 0 with 'delayCorrelation'", jitter)
+  if (given.reorder === undefined && given.gap !== undefined)
+    refuse("option 'reorder' of path policy", "given with 'gap', which says when it may happen", undefined)
+  if (delay === 0n && jitter === 0n) return undefined
+  // Ranks of normal numbers with correlation r have 6/pi asin(r/2).
+  const ofScores = 2 * Math.sin((Math.PI * delayCorrelation) / 6)
+  const words = [delay, jitter, ...reorder, BigInt(gap), ofScores, ...tableWords(table ?? undefined)]
+  return { kind: partKinds.travel, words }
+}
+
+function insist(option: string, holds: boolean, expects: string, value: bigint): void {
+  if (!holds) refuse(`option '${option}' of path policy`, expects, formatDuration(value))
+}
