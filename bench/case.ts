@@ -53,6 +53,8 @@ export interface Figure {
   readonly unit: string
   /** How many digits after the point are worth printing. */
   readonly digits: number
+  /** Which way is better, of a figure by which two builds are compared (`--against`). */
+  readonly better?: 'more' | 'less'
 }
 
 /**

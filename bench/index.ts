@@ -1,8 +1,9 @@
 // The command line of the benchmark: npm run bench -- [CASE...] [--runs N] [--seconds S] [--smoke] ...
-// Exits with 0 when every goal is met, 1 when one is not, a run fails or the subject cannot run, 2 on misuse.
+// Exits with 0 when every goal is met (with --against: no row is slower than 0.97), 1 when one is not, a run fails or the subject cannot run, 2 on misuse.
 
 import { parseArgs } from 'node:util'
 import { suggestion } from '../lib/values/options.js'
+import { againstToJson, againstToText, casesAgainst, heldAgainst } from './against.js'
 import { build } from './build.js'
 import { cases } from './cases/index.js'
 import { describeMachine } from './machine.js'
@@ -14,6 +15,7 @@ const usage = `usage: npm run bench -- [CASE...] [options]
   --runs N      rounds, each with every peer once (default 15)
   --seconds S   how long each run is measured (default 1)
   --smoke       one round of one second, nothing is judged
+  --against DIR this build and that of another checkout in turn, which must be built; nothing else runs
   --json        print everything as JSON
   --markdown    print the table as Markdown
 
@@ -28,6 +30,7 @@ function readOptions() {
       smoke: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      against: { type: 'string' },
     },
   })
   const rounds = values.smoke ? 1 : Number(values.runs)
@@ -43,13 +46,25 @@ function readOptions() {
     throw new RangeError(`there is no case called ${unknown}${meant}`)
   }
 
+  if (values.against !== undefined && values.markdown)
+    throw new RangeError('--markdown prints the table of the peers, which --against does not run')
   const chosen = positionals.length === 0 ? cases : cases.filter(({ name }) => positionals.includes(name))
-  const print = values.json ? toJson : values.markdown ? toMarkdown : toText
-  return { chosen, rounds, seconds, judged: !values.smoke, print }
+  const { against, json, markdown } = values
+  const [print, held] =
+    against === undefined
+      ? [json ? toJson : markdown ? toMarkdown : toText, succeeded]
+      : [json ? againstToJson : againstToText, heldAgainst]
+  return { chosen, rounds, seconds, judged: !values.smoke, against, print, held }
 }
 
-async function main({ chosen, rounds, seconds, judged, print }: ReturnType<typeof readOptions>) {
+async function main(options: ReturnType<typeof readOptions>) {
+  const { rounds, seconds, judged, against, print, held } = options
   await build()
+  const { cases: chosen, missing } =
+    against === undefined
+      ? { cases: options.chosen, missing: [] }
+      : await casesAgainst(against, options.chosen)
+  if (missing.length > 0) console.error(`not in ${against}, and left out: ${missing.join(', ')}`)
   const setup = { machine: await describeMachine(), seconds }
   const results: CaseResult[] = []
   for (const subject of chosen) {
@@ -59,7 +74,7 @@ async function main({ chosen, rounds, seconds, judged, print }: ReturnType<typeo
   }
   const report = { setup, rounds, results, judged }
   console.log(print(report))
-  process.exitCode = succeeded(report) ? 0 : 1
+  process.exitCode = held(report) ? 0 : 1
 }
 
 try {

@@ -22,12 +22,8 @@ export function succeeded({ results, judged }: Report): boolean {
 }
 
 export function toText(report: Report): string {
-  const rows = tableOf(report)
-  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)))
-  const pad = (cell: string, index: number) =>
-    columns[index]?.align === 'left' ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)
   return [
-    ...rows.map((row) => row.map(pad).join('  ').trimEnd()),
+    ...textTable(columns, tableOf(report)),
     '',
     ...report.results.map(({ case: { name, what } }) => `${name}: ${what}`),
     '',
@@ -38,11 +34,10 @@ export function toText(report: Report): string {
 
 export function toMarkdown(report: Report): string {
   const line = (row: readonly string[]) => `| ${row.join(' | ')} |`
-  const [head = [], ...rows] = tableOf(report)
   return [
-    line(head),
+    line(columns.map(({ head }) => head)),
     line(columns.map(({ align }) => (align === 'left' ? '---' : '---:'))),
-    ...rows.map(line),
+    ...tableOf(report).map(line),
     '',
     ...report.results.map(({ case: { name, what } }) => `- **${name}**: ${what}`),
     ...remarksOf(report).map((remark) => `- ${remark}`),
@@ -71,8 +66,22 @@ export function toJson(report: Report): string {
   return JSON.stringify({ machine, rounds: report.rounds, seconds, cases }, undefined, 2)
 }
 
+export interface Column {
+  readonly head: string
+  readonly align: 'left' | 'right'
+}
+
+/** The lines of a table for the terminal, its head first. */
+export function textTable(columns: readonly Column[], body: readonly (readonly string[])[]): string[] {
+  const rows = [columns.map(({ head }) => head), ...body]
+  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)))
+  const pad = (cell: string, index: number) =>
+    columns[index]?.align === 'left' ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)
+  return rows.map((row) => row.map(pad).join('  ').trimEnd())
+}
+
 /** Of the one table. A row is a peer of a case; `ratio` is the case's first peer divided by it. */
-const columns = [
+const columns: readonly Column[] = [
   { head: 'case', align: 'left' },
   { head: 'peer', align: 'left' },
   { head: 'median', align: 'right' },
@@ -85,13 +94,10 @@ const columns = [
   { head: 'goal', align: 'left' },
   { head: 'met', align: 'left' },
   { head: 'beside it, medians', align: 'left' },
-] as const
+]
 
 function tableOf({ results, judged }: Report): string[][] {
-  return [
-    columns.map(({ head }) => head),
-    ...results.flatMap((result) => result.peers.map((entry) => rowOf(result, entry, judged))),
-  ]
+  return results.flatMap((result) => result.peers.map((entry) => rowOf(result, entry, judged)))
 }
 
 function rowOf(result: CaseResult, entry: PeerResult, judged: boolean): string[] {
@@ -120,7 +126,7 @@ function rowOf(result: CaseResult, entry: PeerResult, judged: boolean): string[]
 }
 
 /** What was skipped, what failed, and what is to be doubted: one line for all peers of a case that share it. */
-function remarksOf({ results }: Report): string[] {
+export function remarksOf({ results }: Report): string[] {
   return results.flatMap((result) => {
     const peers = new Map<string, string[]>()
     for (const entry of result.peers) {
@@ -138,7 +144,7 @@ function remarkOf(result: CaseResult, entry: PeerResult): string | undefined {
   return doubt === undefined ? undefined : `in doubt (${doubt})`
 }
 
-function conditionsOf({ setup, rounds }: Report): string {
+export function conditionsOf({ setup, rounds }: Report): string {
   const { machine, seconds } = setup
   return [
     `${rounds} interleaved round${rounds === 1 ? '' : 's'} of ${seconds} s`,
@@ -208,7 +214,7 @@ function amount({ unit, digits }: Figure, value: number): string {
   return `${format(value, digits)} ${unit}`.trimEnd()
 }
 
-function format(value: number, digits: number): string {
+export function format(value: number, digits: number): string {
   if (Number.isNaN(value)) return '-'
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }

@@ -21,3 +21,28 @@ export function summarise(values: readonly number[]): Summary {
 export function ratios(values: readonly number[], base: readonly number[]): number[] {
   return values.map((value, round) => value / (base[round] ?? NaN))
 }
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+/**
+ * The interval that holds the median of what the values were drawn from with a confidence of at least 95 %, whatever
+ * their distribution: between two of them, by rank. Each value is below the median with probability 1/2, so how many are
+ * follows a binomial distribution. With fewer than 6 values it is all there is, and the confidence is less. NaN of none.
+ */
+export function medianInterval(values: readonly number[]): Interval {
+  const sorted = [...values].sort((a, b) => a - b)
+  const count = sorted.length
+  let outside = 0 // the chance that the median lies below the value of rank `rank`, from 0
+  let term = 0.5 ** count
+  let rank = 0
+  while (outside + term <= 0.025 && rank < count >> 1) {
+    outside += term
+    term *= (count - rank) / (rank + 1)
+    rank++
+  }
+  const at = Math.max(rank - 1, 0)
+  return { low: sorted[at] ?? NaN, high: sorted[count - 1 - at] ?? NaN }
+}

@@ -1,11 +1,11 @@
 // What etherloom itself costs, without devices: frames that a port of the worker makes, judged and counted away.
 
 import type { Case } from '../case.js'
-import { stated } from '../measures/stated.js'
+import { statedFrames } from '../measures/stated.js'
 import { etherloomProgram, memoryRing } from '../peers/in-process.js'
 import type { InMemoryConfig } from '../programs/in-memory.js'
 
-const measure = stated({ name: 'delivered', unit: 'frames/s', digits: 0 })
+const measure = statedFrames({ name: 'delivered', unit: 'frames/s', digits: 0, better: 'more' })
 
 function hubs(name: string, config: InMemoryConfig & { workers: 1 | 2 }) {
   return etherloomProgram({ name, program: 'in-memory', config, cores: config.workers })

@@ -11,9 +11,9 @@ export const manyWires: Case = {
   name: 'many-wires',
   what: '10,000 wires between memory ports, on one engine: until all are joined, and while nothing happens on them',
   measure: stated(
-    { name: 'set-up', unit: 's', digits: 2 },
+    { name: 'set-up', unit: 's', digits: 2, better: 'less' },
     { name: 'idle', unit: '%', digits: 2 },
-    { name: 'resident', unit: 'MB', digits: 0 },
+    { name: 'resident', unit: 'MB', digits: 0, better: 'less' },
   ),
   peers: [etherloomProgram({ name: 'etherloom', program: 'many-wires', config, cores: 2 })],
   goals: [

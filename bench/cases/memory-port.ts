@@ -1,7 +1,7 @@
 // What JavaScript can send and read at the same time.
 
 import type { Case } from '../case.js'
-import { stated } from '../measures/stated.js'
+import { statedFrames } from '../measures/stated.js'
 import { etherloomProgram } from '../peers/in-process.js'
 import type { MemoryPortConfig } from '../programs/memory-port.js'
 
@@ -12,7 +12,7 @@ const config: MemoryPortConfig = { framesPerSecond: 1.02 * goal, length: 60 }
 export const memoryPort: Case = {
   name: 'memory-port',
   what: '60-byte frames that JavaScript sends into one MemoryPort and reads from another, over a wire, at a pace of 1.02 million a second',
-  measure: stated(
+  measure: statedFrames(
     { name: 'delivered', unit: 'frames/s', digits: 0 },
     { name: 'lost', unit: 'frames', digits: 0 },
     { name: 'busy', unit: '%', digits: 0 },

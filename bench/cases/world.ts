@@ -10,12 +10,12 @@ const worldOf = (name: string, config: WorldConfig) =>
   etherloomProgram({ name: `etherloom, ${name}`, program: 'world', config, cores: 2 })
 
 const measure = stated(
-  { name: 'step', unit: 'ms', digits: 1 },
+  { name: 'step', unit: 'ms', digits: 1, better: 'less' },
   { name: 'worst', unit: 'ms', digits: 1 },
-  { name: 'first', unit: 'ms', digits: 1 },
+  { name: 'first', unit: 'ms', digits: 1, better: 'less' },
   { name: 'links', unit: '', digits: 0 },
   { name: 'changes', unit: '', digits: 0 },
-  { name: 'memory', unit: 'MB', digits: 0 },
+  { name: 'memory', unit: 'MB', digits: 0, better: 'less' },
   { name: 'lost', unit: 'frames', digits: 0 },
 )
 const noLoss = { figure: 'lost', atMost: 0, everyRound: true } as const

@@ -3,8 +3,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { built } from '../build.js'
-import type { Measure, Setup } from '../case.js'
+import type { Figure, Measure, Session, Setup } from '../case.js'
 import { portName, type Network } from '../network.js'
+import { processorSecondsOf } from '../processes.js'
 
 /** Long enough for a queue to fill, for a token bucket to empty and for JavaScript to be compiled. */
 const warmUpMs = 500
@@ -26,16 +27,17 @@ export function delayError({ milliseconds, framesPerSecond }: DelayOptions): Mea
       { name: 'latest', unit: 'µs', digits: 1 },
       { name: 'received', unit: 'frames/s', digits: 0 },
       { name: 'offered', unit: 'frames/s', digits: 0 },
+      costFigure,
     ],
 
-    async sample(network, _session, setup) {
-      const arrivals = await observe(network, setup, { framesPerSecond, length: 60 })
+    async sample(network, session, setup) {
+      const arrivals = await observe(network, session, setup, { framesPerSecond, length: 60 })
       const { p99, p1, p50, earliest, latest } = arrivals
       const beyond = [p99, p1, p50, earliest, latest].map((delay) => delay - milliseconds * 1000)
-      return [...beyond, arrivals.frames / arrivals.seconds, arrivals.offered]
+      return [...beyond, arrivals.frames / arrivals.seconds, arrivals.offered, arrivals.cost]
     },
 
-    doubt: (medians) => paceDoubt(medians.at(-1), framesPerSecond),
+    doubt: (medians) => paceDoubt(medians.at(-2), framesPerSecond),
   }
 }
 
@@ -49,17 +51,22 @@ export function rateError({ bitsPerSecond }: { bitsPerSecond: number }): Measure
       // How far that is from the nominal rate, either way.
       { name: 'error', unit: '%', digits: 3 },
       { name: 'offered', unit: 'frames/s', digits: 0 },
+      costFigure,
     ],
 
-    async sample(network, _session, setup) {
-      const { bytes, seconds, offered } = await observe(network, setup, { framesPerSecond, length })
+    async sample(network, session, setup) {
+      const arrivals = await observe(network, session, setup, { framesPerSecond, length })
+      const { bytes, seconds, offered, cost } = arrivals
       const measured = (8 * bytes) / seconds
-      return [measured / 1e6, Math.abs(measured / bitsPerSecond - 1) * 100, offered]
+      return [measured / 1e6, Math.abs(measured / bitsPerSecond - 1) * 100, offered, cost]
     },
 
-    doubt: (medians) => paceDoubt(medians.at(-1), framesPerSecond),
+    doubt: (medians) => paceDoubt(medians.at(-2), framesPerSecond),
   }
 }
+
+/** Processor time of the forwarding process for each frame that came through; NaN where the kernel forwards. */
+const costFigure: Figure = { name: 'cost', unit: 'ns', digits: 0, better: 'less' }
 
 /** What frame_meter.c states; times under way in microseconds. */
 interface Arrivals {
@@ -86,9 +93,11 @@ interface Load {
 
 async function observe(
   network: Network,
+  { pid }: Session,
   { machine, seconds }: Setup,
   { framesPerSecond, length }: Load,
-): Promise<Arrivals & { offered: number }> {
+): Promise<Arrivals & { offered: number; cost: number }> {
+  const processor = () => (pid === undefined ? NaN : processorSecondsOf(pid))
   await network.up()
   const address = network.ports.find(({ host }) => host === network.receiver)?.address ?? ''
   const sender = await network.start(
@@ -100,9 +109,15 @@ async function observe(
     core: machine.generatorCore,
     namespace: network.receiver.path,
   })
+  const before = await processor()
   await sleep(seconds * 1000)
+  const used = (await processor()) - before
   const arrivals = JSON.parse(await meter.stop()) as Arrivals
   const sending = JSON.parse(await sender.stop()) as { sent: number; seconds: number }
   if (arrivals.missed > 0) throw new Error(`the meter had no room for ${arrivals.missed} frames`)
-  return { ...arrivals, offered: sending.sent / sending.seconds }
+  return {
+    ...arrivals,
+    offered: sending.sent / sending.seconds,
+    cost: (used / arrivals.frames) * 1e9,
+  }
 }

@@ -32,7 +32,7 @@ export interface ForwardingOptions {
 export function forwarding({ length, from = 'one' }: ForwardingOptions): Measure {
   return {
     figures: [
-      { name: 'forwarded', unit: 'frames/s', digits: 0 },
+      { name: 'forwarded', unit: 'frames/s', digits: 0, better: 'more' },
       // What would be forwarded if nothing were lost: a frame that is flooded counts as its copies.
       { name: 'offered', unit: 'frames/s', digits: 0 },
       ...processFigures,
@@ -44,7 +44,10 @@ export function forwarding({ length, from = 'one' }: ForwardingOptions): Measure
       if (after.received > statement.sent * others)
         throw new Error('the receiver got more frames than were sent')
       const copies = from === 'one' ? others : 1
-      return [perSecond('received', before, after), ...sharedFigures(before, after, statement, copies)]
+      return [
+        perSecond('received', before, after),
+        ...sharedFigures('received', before, after, statement, copies),
+      ]
     },
 
     // The kernel throttles the generator; a process that takes all there is could have done more.
@@ -62,7 +65,7 @@ export function forwarding({ length, from = 'one' }: ForwardingOptions): Measure
 export function sending({ length }: ForwardingOptions): Measure {
   return {
     figures: [
-      { name: 'taken', unit: 'frames/s', digits: 0 },
+      { name: 'taken', unit: 'frames/s', digits: 0, better: 'more' },
       { name: 'offered', unit: 'frames/s', digits: 0 },
       ...processFigures,
     ],
@@ -75,7 +78,7 @@ export function sending({ length }: ForwardingOptions): Measure {
         { length, from: 'one' },
         'sent',
       )
-      return [perSecond('sent', before, after), ...sharedFigures(before, after, statement)]
+      return [perSecond('sent', before, after), ...sharedFigures('sent', before, after, statement)]
     },
 
     doubt: ([, , , busy = NaN]) => busyDoubt(busy),
@@ -88,6 +91,8 @@ const processFigures: readonly Figure[] = [
   // How much of its core the forwarding process had, or the generator where the kernel forwards in its calls.
   { name: 'busy', unit: '%', digits: 0 },
   { name: 'resident', unit: 'MB', digits: 0 },
+  // Processor time of that process for each frame of the first figure.
+  { name: 'cost', unit: 'ns', digits: 0, better: 'less' },
 ]
 
 function busyDoubt(busy: number): string | undefined {
@@ -165,6 +170,7 @@ function perSecond(quantity: keyof Observation, before: Observation, after: Obse
 }
 
 function sharedFigures(
+  moved: 'received' | 'sent',
   before: Observation,
   after: Observation,
   { refused, batches }: Statement,
@@ -175,5 +181,6 @@ function sharedFigures(
     (refused / batches) * 100,
     perSecond('processorSeconds', before, after) * 100,
     after.residentMegabytes,
+    (perSecond('processorSeconds', before, after) / perSecond(moved, before, after)) * 1e9,
   ]
 }

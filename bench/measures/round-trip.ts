@@ -11,7 +11,7 @@ import type { Measure } from '../case.js'
 export function roundTrip({ payload }: { payload: number }): Measure {
   return {
     figures: [
-      { name: 'median', unit: 'µs', digits: 1 },
+      { name: 'median', unit: 'µs', digits: 1, better: 'less' },
       { name: 'p99', unit: 'µs', digits: 1 },
       { name: 'lost', unit: 'datagrams', digits: 0 },
     ],

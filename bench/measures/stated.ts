@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Figure, Measure } from '../case.js'
+import { processorSecondsOf } from '../processes.js'
 
 /** Lets the peer work for the time of a run, then takes each figure from its statement, where it has the same name. */
 export function stated(...figures: [Figure, ...Figure[]]): Measure {
@@ -10,6 +11,23 @@ export function stated(...figures: [Figure, ...Figure[]]): Measure {
     async sample(_network, session, { seconds }) {
       await sleep(seconds * 1000)
       return statedFigures(figures, await session.stop())
+    },
+  }
+}
+
+/** As `stated`, of frames per second, with the processor time that the process took for each of them. */
+export function statedFrames(frames: Figure, ...others: Figure[]): Measure {
+  const measure = stated(frames, ...others)
+  return {
+    ...measure,
+    figures: [...measure.figures, { name: 'cost', unit: 'ns', digits: 0, better: 'less' }],
+    async sample(_network, session, setup) {
+      const processor = () => (session.pid === undefined ? NaN : processorSecondsOf(session.pid))
+      const before = await processor()
+      await sleep(setup.seconds * 1000)
+      const used = (await processor()) - before
+      const taken = statedFigures(measure.figures, await session.stop())
+      return [...taken, (used / setup.seconds / (taken[0] ?? NaN)) * 1e9]
     },
   }
 }

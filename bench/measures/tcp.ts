@@ -18,12 +18,14 @@ const patienceMs = 5000
 export function tcp({ streams }: { streams: number }): Measure {
   return {
     figures: [
-      { name: 'throughput', unit: 'Gbit/s', digits: 2 },
+      { name: 'throughput', unit: 'Gbit/s', digits: 2, better: 'more' },
       { name: 'retransmitted', unit: 'segments', digits: 0 },
       // Of its core, for the process that forwards, in the whole run.
       { name: 'busy', unit: '%', digits: 0 },
       // By all paths, for whatever reason, in the whole run; only etherloom says so.
       { name: 'lost', unit: 'frames', digits: 0 },
+      // Processor time of that process for each kilobyte that came, warming up included in both.
+      { name: 'cost', unit: 'ns/kB', digits: 0, better: 'less' },
     ],
 
     unavailable: () => probe('iperf3', '--version'),
@@ -39,6 +41,7 @@ export function tcp({ streams }: { streams: number }): Measure {
         end.sum_sent.retransmits,
         busy,
         lostByPaths(await session.stop()),
+        (busy / 100 / (end.sum_received.bits_per_second / 8e3)) * 1e9,
       ]
     },
   }
