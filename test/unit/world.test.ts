@@ -185,8 +185,8 @@ describe('topologies of CORE', () => {
     `<?xml version="1.0"?><!-- a - b --><scenario name="x" version="1.0" xmlns="nmfPlan">${inside}</scenario>`
   const channel = (...members: string[]): string =>
     `<network name="p2p"><channel name="c">${members.map((each) => `<member index="0" type="interface">${each}</member>`).join('\n')}<member type="channel">x</member></channel></network>`
-  const host = (lat: number, lon: number): string =>
-    `<host id="1"><point type="gps" lat="${lat}" lon="${lon}"/></host>`
+  const host = (id: number, lat: number, lon: number): string =>
+    `<host id="n${id}"><point type="gps" lat="${lat}" lon="${lon}"/></host>`
   const folder = mkdtempSync(join(tmpdir(), 'etherloom-core-'))
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), text)
@@ -212,7 +212,7 @@ describe('topologies of CORE', () => {
 
   it('wifi: metres between the places of hosts', () => {
     // A thousandth of a degree of latitude is 110.57 m at the equator and 111.69 m at the pole; of longitude 111.32 m.
-    const movement = new CoreTopologies({ topologies: [file('gps.xml', scenario(host(0, 0) + host(0.001, 0) + host(0, 0.001)))] }) // prettier-ignore
+    const movement = new CoreTopologies({ topologies: [file('gps.xml', scenario(host(1, 0, 0) + host(2, 0.001, 0) + host(3, 0, 0.001)))] }) // prettier-ignore
     movement.begin({ nodes: 3, reach: 1, seed: 1n })
     const metres = pairsAfter(movement).map((pair) => Number(pair.split(':')[1]))
     expect(metres[0]).to.be.closeTo(110.57, 0.01)
@@ -222,12 +222,51 @@ describe('topologies of CORE', () => {
 
   it('reads what CORE 5 and later write', () => {
     const text = `<scenario><networks><network id="4" name="hub" type="HUB"/></networks>
-      <devices><device id="1"><position lat="1" lon="2"/></device><device id="2"/></devices>
+      <devices><device id="1"><position lat="1" lon="2"/></device><device id="2"/><device id="3" name="c"/></devices>
       <links><link node1="1" node2="2"/><link node1="1" node2="4"/><link node1="4" node2="3"/></links></scenario>`
     expect(readCoreTopology(text, 'x.xml')).to.deep.equal({
+      names: ['n1', 'n2', 'c'],
       links: [[1, 2], [1, 3]],
-      places: [{ latitude: 1, longitude: 2 }],
+      places: [{ latitude: 1, longitude: 2 }, undefined, undefined],
+      notes: [],
     }) // prettier-ignore
+  })
+
+  const device = (id: number, attributes: string): string =>
+    `<device id="${id}" name="n${id}"><position ${attributes}/></device>`
+
+  it('takes nodes by their ids, in both modes, whatever their order in the file and however many are missing', () => {
+    const text = `<scenario><devices>${device(1, 'x="0" y="0"')}${device(7, 'x="0" y="100"')}${device(2, 'x="100" y="0"')}</devices>
+      <links><link node1="1" node2="7"/></links></scenario>`
+    const { links, places } = readCoreTopology(text, 'x.xml')
+    expect(links).to.deep.equal([[1, 3]]) // the third by id is 7
+    expect(places[2]).to.deep.equal({ x: 0, y: 150 })
+    const wifi = new CoreTopologies({ topologies: [file('ids.xml', text)] })
+    wifi.begin({ nodes: 3, reach: 1000, seed: 1n })
+    expect(pairsAfter(wifi)).to.deep.equal(['0-1:150', '0-2:150', `1-2:${Math.hypot(150, 150)}`])
+  })
+
+  it('has the scale of the canvas from the file', () => {
+    const text = `<scenario><session_origin lat="47" lon="-122" scale="50.0"/><devices>${device(1, 'x="10" y="20"')}</devices></scenario>`
+    expect(readCoreTopology(text, 'x.xml').places).to.deep.equal([{ x: 5, y: 10 }])
+  })
+
+  it('links what is on networks that are linked to each other, once', () => {
+    const text = `<scenario><networks><network id="8" type="SWITCH"/><network id="9" type="HUB"/></networks>
+      <devices>${[1, 2, 3].map((id) => device(id, '')).join('')}</devices>
+      <links><link node1="8" node2="9"/><link node1="1" node2="8"/><link node1="9" node2="2"/><link node1="9" node2="1"/></links></scenario>`
+    expect(readCoreTopology(text, 'x.xml').links).to.deep.equal([[1, 2]])
+  })
+
+  it('notes what it does not do: options of links, and nodes beyond the world', () => {
+    const text = `<scenario><devices>${device(1, '')}${device(2, '')}${device(5, '')}</devices>
+<links><link node1="1" node2="2"><options delay="20000" loss="1.0" dup="0"/></link></links></scenario>`
+    const movement = new CoreTopologies({ topologies: [file('options.xml', text)], mode: 'lan' })
+    movement.begin({ nodes: 2, reach: 1, seed: 1n })
+    expect(movement.notes.map((note) => note.replace(/^.*options\.xml/, ''))).to.deep.equal([
+      ':2:33: delay="20000" loss="1.0" of this link is not applied: a world\'s links follow distances, by its model',
+      ': n5 left out, since the world has 2 nodes',
+    ])
   })
 
   it('says where a file is wrong', async () => {
@@ -239,7 +278,13 @@ describe('topologies of CORE', () => {
       ['<scenario>\n <host', 'x.xml:2:2: a tag that XML does not allow'],
       ['<scenario><a>', 'x.xml:1:11: <a> does not end'],
       [scenario(channel('eth0', 'n2/eth0')), 'a member must be an interface such as n1/eth0'],
-      [scenario('<host><point lat="91" lon="0"/></host>'), "'lat' from -90 to 90"],
+      [scenario('<host id="1"><point lat="91" lon="0"/></host>'), "'lat' from -90 to 90"],
+      [scenario('<host><point lat="9" lon="0"/></host>'), "a node's id must be a number, not ''"],
+      [scenario('<host id="n1"/><host id="1"/>'), 'a second node with id 1'],
+      [
+        scenario('<device id="1"/><links><link node1="1" node2="4"/></links>'),
+        'a link of node 4, which the file does not have',
+      ],
     ]
     for (const [text, message] of cases)
       expect((await refusal(() => readCoreTopology(text, 'x.xml'))).message, text).to.contain(message)

@@ -9,12 +9,22 @@
  */
 import { EtherloomError } from '../../values/errors.js'
 
-/** A topology of nodes that are numbered from 1. */
+/** Where a node stands: on the globe, in degrees, or on the canvas, in metres. */
+export type CorePlace = { latitude: number; longitude: number } | { x: number; y: number }
+
+/**
+ * A topology of nodes that are numbered from 1: in the order of the identities that the file gives them, whatever the
+ * order in which they stand there; where a file lists none, by their own numbers (n1 is the first).
+ */
 export interface CoreTopology {
+  /** What the file calls each node. */
+  names: string[]
   /** Pairs of node numbers. */
   links: [number, number][]
-  /** Of each host that stands somewhere, in the order of the file: degrees. */
-  places: { latitude: number; longitude: number }[]
+  /** Of each node, in their order; undefined for one that stands nowhere. All are of one form. */
+  places: (CorePlace | undefined)[]
+  /** What the file says and this has not, in sentences that begin with the place in the file. */
+  notes: string[]
 }
 
 interface Element {
@@ -28,81 +38,169 @@ interface Element {
 /** @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with `file:line:column` */
 export function readCoreTopology(text: string, file: string): CoreTopology {
   const fail = (offset: number, message: string): never => {
-    const lines = text.slice(0, offset).split('\n')
-    const at = `${file}:${lines.length}:${(lines.at(-1) ?? '').length + 1}`
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `${at}: ${message}`)
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `${placeIn(text, file, offset)}: ${message}`)
   }
   const root = parse(text, fail)
   if (root.name !== 'scenario')
     fail(root.offset, `a CORE topology begins with <scenario>, not <${root.name}>`)
   const all = descendants(root)
-  const named = (name: string): Element[] => all.filter((element) => element.name === name)
-  const members = named('channel').flatMap((channel) => channelLinks(channel, fail))
+  const named: Named = (...names) => all.filter(({ name }) => names.includes(name))
+  const nodes = readNodes(named, fail)
+  const links = [
+    ...named('channel').flatMap((channel) => channelLinks(channel, nodes, fail)),
+    ...deviceLinks(named, nodes, fail),
+  ]
   return {
-    links: [...members, ...deviceLinks(named, fail)],
-    places: [...named('host'), ...named('device')].flatMap((host) => placeOf(host, fail)),
+    names: nodes.names,
+    links,
+    places: placesOf(nodes, named, fail),
+    notes: named('options').flatMap(({ attributes, offset }) => {
+      const set = [...attributes].filter(([key, value]) => lineOptions.has(key) && Number(value) !== 0)
+      const words = set.map(([key, value]) => `${key}="${value}"`).join(' ')
+      const note = `${words} of this link is not applied: a world's links follow distances, by its model`
+      return set.length === 0 ? [] : [`${placeIn(text, file, offset)}: ${note}`]
+    }),
   }
 }
 
+/** What CORE's options of a link do to its frames. */
+const lineOptions = new Set(['delay', 'bandwidth', 'loss', 'dup', 'jitter', 'buffer'])
+
+/** `file:line:column` */
+function placeIn(text: string, file: string, offset: number): string {
+  const lines = text.slice(0, offset).split('\n')
+  return `${file}:${lines.length}:${(lines.at(-1) ?? '').length + 1}`
+}
+
 type Fail = (offset: number, message: string) => never
+type Named = (...names: string[]) => Element[]
+
+interface Nodes {
+  names: string[]
+  elements: (Element | undefined)[]
+  /** The number of the node that the file calls by this identity. */
+  numberOf(id: number, offset: number): number
+}
+
+/** Hosts and devices with their identities, which are whole numbers, or, in version 1.0, such numbers after an n. */
+function readNodes(named: Named, fail: Fail): Nodes {
+  const listed = new Map<number, Element>()
+  for (const element of named('host', 'device')) {
+    const given = element.attributes.get('id') ?? ''
+    const digits = /^n?(\d+)$/.exec(given)?.[1]
+    const id =
+      digits === undefined
+        ? fail(element.offset, `a node's id must be a number, not '${given}'`)
+        : Number(digits)
+    if (listed.has(id)) fail(element.offset, `a second node with id ${id}; each needs one of its own`)
+    listed.set(id, element)
+  }
+  const sorted = [...listed].sort(([one], [other]) => one - other)
+  const numbers = new Map(sorted.map(([id], index) => [id, index + 1]))
+  const names = sorted.map(([id, { attributes }]) => attributes.get('name') ?? `n${id}`)
+  return {
+    names,
+    elements: sorted.map(([, element]) => element),
+    numberOf(id, offset) {
+      if (listed.size > 0)
+        return numbers.get(id) ?? fail(offset, `a link of node ${id}, which the file does not have`)
+      if (id === 0) fail(offset, 'nodes are numbered from 1')
+      while (names.length < id) names.push(`n${names.length + 1}`)
+      return id
+    },
+  }
+}
 
 /** The first interface of a channel is paired with each of the others. */
-function channelLinks(channel: Element, fail: Fail): [number, number][] {
+function channelLinks(channel: Element, nodes: Nodes, fail: Fail): [number, number][] {
   const [first, ...others] = channel.children
     .filter(({ name, attributes }) => name === 'member' && attributes.get('type') === 'interface')
     .map(({ text, offset }) => {
       const number = /^n(\d+)\/[^/\s]+$/.exec(text.trim())?.[1]
       return number === undefined
         ? fail(offset, `a member must be an interface such as n1/eth0, not '${text.trim()}'`)
-        : Number(number)
+        : nodes.numberOf(Number(number), offset)
     })
   return first === undefined ? [] : others.map((other) => [first, other])
 }
 
-/** Links between two devices; devices that are linked to one network are linked to each other. */
-function deviceLinks(named: (name: string) => Element[], fail: Fail): [number, number][] {
-  const networks = new Map(
-    named('network').flatMap(({ attributes }) => {
-      const id = attributes.get('id')
-      return id !== undefined && attributes.has('type') ? [[id, [] as number[]] as const] : []
-    }),
-  )
-  const links: [number, number][] = []
-  for (const { attributes, offset } of named('link')) {
-    const ends = [1, 2].map(
-      (end) => attributes.get(`node${end}`) ?? attributes.get(end === 1 ? 'node_one' : 'node_two'),
-    )
-    const [one, two] = ends
-    if (one === undefined || two === undefined) continue // another kind of link, of version 1.0
-    const numbers = [one, two].flatMap((id) => (networks.has(id) ? [] : [wholeNumber(id, offset, fail)]))
-    const network = networks.get(one) ?? networks.get(two)
-    const [a, b] = numbers
-    if (a !== undefined && b !== undefined) links.push([a, b])
-    else if (network && a !== undefined) {
-      for (const other of network) links.push([other, a])
-      network.push(a)
-    }
+/** Links between two devices; devices that are linked to one network, or to networks that are, are linked to each other. */
+function deviceLinks(named: Named, nodes: Nodes, fail: Fail): [number, number][] {
+  const networks = new Map<string, { members: number[] }>()
+  for (const { attributes } of named('network')) {
+    const id = attributes.get('id')
+    if (id !== undefined && attributes.has('type')) networks.set(id, { members: [] })
   }
-  return links
+  const ends = (link: Element): [string, string] | undefined => {
+    const of = (...names: string[]) =>
+      names.map((name) => link.attributes.get(name)).find((id) => id !== undefined)
+    const [one, two] = [of('node1', 'node_one'), of('node2', 'node_two')]
+    return one === undefined || two === undefined ? undefined : [one, two] // else of version 1.0
+  }
+  const numberOf = (id: string, offset: number): number =>
+    /^\d+$/.test(id)
+      ? nodes.numberOf(Number(id), offset)
+      : fail(offset, `a node must be a number, not '${id}'`)
+
+  const all = named('link').flatMap((link) => {
+    const pair = ends(link)
+    return pair ? [{ pair, offset: link.offset }] : []
+  })
+  for (const { pair } of all) {
+    const [one, two] = pair.map((id) => networks.get(id))
+    if (one && two && one !== two)
+      for (const [id, network] of networks) if (network === two) networks.set(id, one)
+  }
+  return all.flatMap(({ pair, offset }): [number, number][] => {
+    const [one, two] = pair.map((id) => networks.get(id))
+    if (one && two) return []
+    const network = one ?? two
+    if (!network) return [[numberOf(pair[0], offset), numberOf(pair[1], offset)]]
+    const device = numberOf(pair[one ? 1 : 0], offset)
+    if (network.members.includes(device)) return []
+    const links = network.members.map((member): [number, number] => [member, device])
+    network.members.push(device)
+    return links
+  })
 }
 
-const wholeNumber = (id: string, offset: number, fail: Fail): number =>
-  /^\d+$/.test(id) ? Number(id) : fail(offset, `a node must be a number, not '${id}'`)
-
-function placeOf(host: Element, fail: Fail): CoreTopology['places'] {
-  const point = descendants(host).find(({ name }) => name === 'point' || name === 'position')
-  if (!point) return []
-  const [latitude, longitude] = (['lat', 'lon'] as const).map((key) => {
-    const value = point.attributes.get(key)
-    const degrees = value === undefined || value.trim() === '' ? NaN : Number(value)
-    const bound = key === 'lat' ? 90 : 180
-    if (Math.abs(degrees) <= bound) return degrees
-    return fail(
-      point.offset,
-      `<${point.name}> must have '${key}' from -${bound} to ${bound} degrees, not '${value ?? ''}'`,
+/**
+ * Where the nodes stand: by latitude and longitude if all that stand anywhere have them, else by x and y, which are pixels
+ * of CORE's canvas. 100 of them are as many metres as the file's session says (`scale`), 150 by default.
+ */
+function placesOf({ elements }: Nodes, named: Named, fail: Fail): CoreTopology['places'] {
+  const has = (point: Element, key: string): boolean => (point.attributes.get(key) ?? '').trim() !== ''
+  const points = elements.map((element) =>
+    (element ? descendants(element) : [])
+      .filter(({ name }) => name === 'point' || name === 'position')
+      .find((point) => ['lat', 'lon', 'x', 'y'].some((key) => has(point, key))),
+  )
+  const standing = points.filter((point) => point !== undefined)
+  const degrees = (point: Element, key: 'lat' | 'lon'): number =>
+    numberAt(point, key, key === 'lat' ? 90 : 180, 'degrees', fail)
+  if (
+    standing.every((point) => has(point, 'lat') || has(point, 'lon')) ||
+    !standing.every((point) => has(point, 'x'))
+  )
+    return points.map(
+      (point) => point && { latitude: degrees(point, 'lat'), longitude: degrees(point, 'lon') },
     )
-  }) as [number, number]
-  return [{ latitude, longitude }]
+  const [session] = named('session_origin')
+  const metres =
+    (session && has(session, 'scale') ? numberAt(session, 'scale', 1e6, 'metres', fail) : 150) / 100
+  const pixels = (point: Element, key: 'x' | 'y'): number =>
+    numberAt(point, key, 1e9, 'pixels', fail) * metres
+  return points.map((point) => point && { x: pixels(point, 'x'), y: pixels(point, 'y') })
+}
+
+function numberAt(element: Element, key: string, bound: number, unit: string, fail: Fail): number {
+  const text = element.attributes.get(key) ?? ''
+  const value = text.trim() === '' ? NaN : Number(text)
+  if (Math.abs(value) <= bound) return value
+  return fail(
+    element.offset,
+    `<${element.name}> must have '${key}' from -${bound} to ${bound} ${unit}, not '${text}'`,
+  )
 }
 
 function descendants(element: Element): Element[] {

@@ -4,7 +4,7 @@ import { EtherloomError } from '../../values/errors.js'
 import { flag, oneOf, readOptions, refuse, required, text } from '../../values/options.js'
 import { parseDuration, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
-import { readCoreTopology, type CoreTopology } from './core-file.js'
+import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file.js'
 import type { Movement, Surroundings } from './movement.js'
 
 export interface CoreTopologiesOptions {
@@ -15,7 +15,8 @@ export interface CoreTopologiesOptions {
   topologies: readonly (string | { file: string; for?: Duration })[]
   /**
    * `lan`: nodes that are linked are 1 metre apart, others out of reach. `wifi`: distances are those of the places where
-   * hosts stand, on WGS 84. Default `wifi`.
+   * nodes stand: by latitude and longitude, on WGS 84, or, in files without them, by x and y on CORE's canvas, whose scale
+   * (metres for 100 pixels) is the file's or 150. Default `wifi`.
    */
   mode?: 'wifi' | 'lan'
   /** After the last the first again. Default false. */
@@ -30,14 +31,16 @@ interface Phase {
 }
 
 /**
- * Distances as files of CORE have them. Node n1 of a file is the world's first, n2 its second, and so on; with `wifi`
- * hosts are numbered in the order of the file. What a file has beyond the world's nodes is left out.
+ * Distances as files of CORE have them. The node with the lowest id in a file is the world's first, the next its second, and
+ * so on, in either mode and whatever their order in the file. `notes` says what of the files is not in it: nodes beyond the
+ * world's, and options of links.
  */
 export class CoreTopologies implements Movement {
   readonly positions = undefined
   readonly #mode: 'wifi' | 'lan'
   readonly #loop: boolean
   readonly #phases: readonly Phase[]
+  #notes: string[]
   #nodes = 0
   #phase = -1
   #left = 0
@@ -64,18 +67,28 @@ export class CoreTopologies implements Movement {
       lasts,
       topology: readCoreTopology(read(file), file),
     }))
+    this.#notes = this.#phases.flatMap(({ topology }) => topology.notes)
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes
   }
 
   begin({ nodes }: Surroundings): void {
     this.#nodes = nodes
-    if (this.#mode === 'lan') return
-    for (const { file, topology } of this.#phases)
-      if (topology.places.length < nodes)
+    for (const { file, topology } of this.#phases) {
+      const beyond = topology.names.slice(nodes)
+      if (beyond.length > 0)
+        this.#notes.push(`${file}: ${beyond.join(', ')} left out, since the world has ${nodes} nodes`)
+      if (this.#mode === 'lan') continue
+      const placed = topology.places.slice(0, nodes).filter((place) => place !== undefined).length
+      if (placed < nodes)
         throw new EtherloomError(
           'ERR_ETHERLOOM_TOPOLOGY',
-          `${file}: ${topology.places.length} hosts have a place, and the world has ${nodes} nodes`,
+          `${file}: ${placed} nodes have a place, and the world has ${nodes} nodes`,
           { hint: "use mode 'lan' for files that have links only" },
         )
+    }
   }
 
   step(seconds: number, distances: Distances): void {
@@ -104,7 +117,7 @@ export class CoreTopologies implements Movement {
   }
 
   #listPlaces({ places }: CoreTopology, distances: Distances): void {
-    const points = places.slice(0, this.#nodes).map(toCartesian)
+    const points = places.slice(0, this.#nodes).flatMap((place) => (place ? [toCartesian(place)] : []))
     points.forEach((one, a) => {
       for (let b = a + 1; b < points.length; b++) {
         const other = points[b] as [number, number, number]
@@ -115,10 +128,12 @@ export class CoreTopologies implements Movement {
 }
 
 /**
- * Metres from the middle of the earth (WGS 84, at height 0). Straight lines between such points differ from ways over
- * ground by a millimetre at 10 km.
+ * Metres: from the middle of the earth (WGS 84, at height 0), or on a plane. Straight lines between points of the former
+ * differ from ways over ground by a millimetre at 10 km.
  */
-function toCartesian({ latitude, longitude }: CoreTopology['places'][number]): [number, number, number] {
+function toCartesian(place: CorePlace): [number, number, number] {
+  if ('x' in place) return [place.x, place.y, 0]
+  const { latitude, longitude } = place
   const [semiMajorAxis, flattening] = [6_378_137, 1 / 298.257223563]
   const [phi, lambda] = [(latitude * Math.PI) / 180, (longitude * Math.PI) / 180]
   const squared = flattening * (2 - flattening)

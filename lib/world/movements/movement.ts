@@ -17,6 +17,8 @@ export interface Movement {
   begin(surroundings: Surroundings): void
   /** Lets so many seconds pass and fills `distances`, which is empty; it belongs to the world. */
   step(seconds: number, distances: Distances): void
+  /** What of the files it was made from is not in it, in sentences; complete once it has begun. */
+  readonly notes?: readonly string[]
   /** Where nodes are, in metres: x and y of node 0, of node 1, and so on. Undefined where only distances are known. */
   readonly positions: Float64Array | undefined
 }
