@@ -15,6 +15,7 @@ import { Hub } from '../fabrics/hub.js'
 import { Namespace } from '../engine/namespace.js'
 import { suggestion } from '../values/options.js'
 import type { Applied } from '../policy/policy.js'
+import type { Path } from '../fabrics/path.js'
 import type { Port } from '../ports/port.js'
 import { PacketPort } from '../ports/packet.js'
 import { PasstPort } from '../ports/passt.js'
@@ -28,6 +29,7 @@ import type { Timeline, TimelineStep } from '../timeline/timeline.js'
 import { Wire } from '../fabrics/wire.js'
 import { World, type WorldStep } from '../world/world.js'
 import type { Problem } from './check.js'
+import { findEnds } from './ends.js'
 import { diff, type Change, type PatchEnd, type PathChange } from './diff.js'
 import { emptyPlan, pathKey, topologyOf } from './plan.js'
 import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
@@ -119,6 +121,18 @@ export class Network extends EventEmitter<NetworkEvents> {
     return this.#worlds
   }
 
+  /** The port that is named as in `setPath`. @throws EtherloomError ERR_ETHERLOOM_NAME */
+  port({ port, fabric }: { port: string; fabric?: string | undefined }): Port {
+    const found = findEnds(this.#fabrics, [port], fabric)
+    return found.fabric.port(found.ports[0] ?? port)
+  }
+
+  /** The path between ports that are named as in `setPath`. @throws EtherloomError ERR_ETHERLOOM_NAME */
+  path({ from, to, fabric }: { from: string; to: string; fabric?: string | undefined }): Path {
+    const found = findEnds(this.#fabrics, [from, to], fabric)
+    return found.fabric.path(found.ports[0] ?? from, found.ports[1] ?? to)
+  }
+
   /** What a port of a fabric is, those of the wires of worlds and of peers included. */
   portPlan(fabric: string, port: Port): PortPlan | undefined {
     return this.#plan.fabrics.get(fabric)?.ports.get(port.name) ?? this.#madePlans.get(port)
@@ -153,8 +167,8 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   /**
-   * Sets the policy of paths between two ports; null returns to the fabric's default. Without a fabric's name the
-   * ports must be on one fabric only.
+   * Sets the policy of paths between two ports; null returns to the fabric's default. Where the ports are on several
+   * fabrics together, `fabric` says which, or one is named with its fabric, as `core.red`.
    *
    * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `Fabric.apply` throws
    */
@@ -163,24 +177,21 @@ export class Network extends EventEmitter<NetworkEvents> {
     policy: (TopologyPolicy & { allowed: boolean }) | null,
   ): Promise<Applied> {
     return this.#inTurn(() => {
-      const { from, to } = ends
-      const fabric = this.#fabricWith({ ports: [from, to], fabric: ends.fabric })
+      const { fabric, ports } = findEnds(this.#fabrics, [ends.from, ends.to], ends.fabric)
+      const [from = '', to = ''] = ports
       const back = ends.both ? [{ from: to, to: from, policy }] : []
-      return this.#perform({ do: 'set', fabric, paths: [{ from, to, policy }, ...back] })
+      return this.#perform({ do: 'set', fabric: fabric.name, paths: [{ from, to, policy }, ...back] })
     })
   }
 
   /**
-   * Takes the carrier of a port away, or gives it back. Without a fabric's name the port must be on one fabric only.
+   * Takes the carrier of a port away, or gives it back; the port is named as in `setPath`.
    *
    * @throws EtherloomError ERR_ETHERLOOM_NAME, and what `Port.carrier` throws
    */
   async setCarrier(end: { port: string; fabric?: string | undefined }, on: boolean): Promise<void> {
     return this.#inTurn(async () => {
-      const { port, fabric } = end
-      await this.#fabric(this.#fabricWith({ ports: [port], fabric }))
-        .port(port)
-        .carrier(on)
+      await this.port(end).carrier(on)
     })
   }
 
@@ -498,20 +509,11 @@ export class Network extends EventEmitter<NetworkEvents> {
     const { from, to, fabric, socket, fates } = what
     const output = { socket }
     if (to !== undefined) {
-      const path = this.#fabric(this.#fabricWith({ ports: [from, to], fabric })).path(from, to)
+      const path = this.path({ from, to, fabric })
       return fates ? path.fateLog(output, options) : path.capture(output, options)
     }
     if (fates) throw new EtherloomError('ERR_ETHERLOOM_OPTION', "only a path has fates, as 'A>B'")
-    const found = [...this.#fabrics.values()].filter(
-      ({ name, ports }) => ports.has(from) && (fabric === undefined || name === fabric),
-    )
-    if (found[0] && found.length === 1) return found[0].port(from).capture(output, options)
-    if (found.length > 1)
-      throw new EtherloomError('ERR_ETHERLOOM_NAME', `several fabrics have a port '${from}'`, {
-        hint: `say which: ${found.map(({ name }) => name).join(', ')}`,
-      })
-    const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no port '${from}'${suggestion(from, names)}`)
+    return this.port({ port: from, fabric }).capture(output, options)
   }
 
   #world(name: string): World {
@@ -539,27 +541,6 @@ export class Network extends EventEmitter<NetworkEvents> {
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
       `no fabric '${name}'${suggestion(name, [...this.#fabrics.keys()])}`,
-    )
-  }
-
-  /** The fabric that these ports are on. */
-  #fabricWith({ ports, fabric }: { ports: string[]; fabric: string | undefined }): string {
-    if (fabric !== undefined) return this.#fabric(fabric).name
-    const together = ports.map((port) => `'${port}'`).join(' and ')
-    const are = ports.length > 1 ? 'are' : 'is'
-    const found = [...this.#fabrics.values()].filter((each) => ports.every((port) => each.ports.has(port)))
-    if (found[0] && found.length === 1) return found[0].name
-    if (found.length > 1)
-      throw new EtherloomError('ERR_ETHERLOOM_NAME', `${together} ${are} on several fabrics`, {
-        hint: `say which: ${found.map(({ name }) => name).join(', ')}`,
-      })
-    const names = [...this.#fabrics.values()].flatMap(({ ports }) => [...ports.keys()])
-    const unknown = ports.find((port) => !names.includes(port))
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_NAME',
-      unknown === undefined
-        ? `${together} ${are} not on one fabric`
-        : `no port '${unknown}'${suggestion(unknown, names)}`,
     )
   }
 

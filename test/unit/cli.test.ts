@@ -257,7 +257,10 @@ describe('the command line', function () {
       expect(etherloom('show', 'paths').stdout).to.match(/^a +one +two +loss=0.02 rate=10Mbit /m)
       const denied = etherloom('deny', 'one', 'two', '--both', '--fabric', 'a', '--json')
       expect(JSON.parse(denied.stdout)).to.deep.equal({ up: 0, down: 2, changed: 0 })
-      expect(etherloom('deny', 'one', 'two').stderr).to.match(/are on several fabrics; say which: a, b\n$/)
+      expect(etherloom('deny', 'one', 'two').stderr).to.match(
+        /are on several fabrics; write a\.one or b\.one, or choose the fabric, as with --fabric a\n$/,
+      )
+      expect(etherloom('deny', 'a.one', 'a.two').stdout).to.equal('0 up, 0 down, 0 changed\n')
 
       const ended = once(child, 'exit')
       expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
@@ -367,7 +370,7 @@ describe('the command line', function () {
 
       expect(etherloom('capture', 'three').stderr).to.match(/no port 'three'/)
       expect(etherloom('capture', 'one').stderr).to.match(
-        /several fabrics have a port 'one'; say which: a, b\n$/,
+        /'one' is on several fabrics; write a\.one or b\.one, or choose the fabric, as with --fabric a\n$/,
       )
       expect(etherloom('capture', 'one', '--fabric', 'a', '--fates').status).to.equal(2)
       expect(etherloom('capture', 'one', '--json').status).to.equal(2)

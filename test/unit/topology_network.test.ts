@@ -265,12 +265,40 @@ describe('a network', () => {
     const network = await up(patched([]))
     const policy = { allowed: true, delay: '1ms' } as const
     const ambiguous = await refusal(network.setPath({ from: 'one', to: 'two' }, policy))
-    expect(ambiguous.message).to.equal("'one' and 'two' are on several fabrics; say which: a, b")
+    expect(ambiguous.message).to.equal(
+      "'one' and 'two' are on several fabrics; write a.one or b.one, or choose the fabric, as with --fabric a",
+    )
     const unknown = await refusal(network.setPath({ from: 'oen', to: 'two' }, policy))
     expect(unknown.message).to.match(/^no port 'oen'/)
     const set = await network.setPath({ from: 'one', to: 'two', both: true, fabric: 'b' }, policy)
     expect(set).to.deep.equal({ up: 0, down: 0, changed: 2 })
     expect(network.export().fabrics.b?.paths).to.deep.equal([{ between: ['one', 'two'], delay: '1ms' }])
+  })
+
+  it('takes ports as they are printed, with their fabric', async () => {
+    const network = await up(patched([]))
+    const policy = { allowed: true, delay: '1ms' } as const
+    await network.setPath({ from: 'b.one', to: 'two' }, policy)
+    await network.setPath({ from: 'two', to: 'b.one' }, { ...policy, delay: '2ms' })
+    expect(network.export().fabrics.b?.paths).to.deep.equal([
+      { from: 'one', to: 'two', delay: '1ms' },
+      { from: 'two', to: 'one', delay: '2ms' },
+    ])
+    expect(network.port({ port: 'a.two' })).to.equal(network.fabrics.get('a')!.port('two'))
+    expect(network.port({ port: 'a.two', fabric: 'a' }).name).to.equal('two')
+    const refused: [string, string, string | undefined, string][] = [
+      ['b.oen', 'two', undefined, "no port 'b.oen'; did you mean 'b.one'?"],
+      [
+        'a.one',
+        'b.two',
+        undefined,
+        "'a.one' and 'b.two' are not on one fabric: 'a.one' is on a, 'b.two' is on b",
+      ],
+      ['a.one', 'two', 'b', "fabric 'b' has no port 'a.one'; did you mean 'b.one'?"],
+      ['one', 'two', 'bb', "no fabric 'bb'; did you mean 'b'?"],
+    ]
+    for (const [from, to, fabric, message] of refused)
+      expect((await refusal(network.setPath({ from, to, fabric }, policy))).message).to.equal(message)
   })
 
   it('does one order after another', async () => {
@@ -330,7 +358,7 @@ describe('a network', () => {
       reports.ports(network).map(({ fabric, port, carrier }) => `${fabric}.${port} ${carrier}`),
     ).to.deep.equal(['a.one on', 'a.two on', 'b.one off', 'b.two on'])
     expect((await refusal(network.setCarrier({ port: 'one' }, true))).message).to.equal(
-      "'one' is on several fabrics; say which: a, b",
+      "'one' is on several fabrics; write a.one or b.one, or choose the fabric, as with --fabric a",
     )
     expect((await refusal(network.setCarrier({ port: 'onee' }, true))).message).to.equal(
       "no port 'onee'; did you mean 'one'?",
