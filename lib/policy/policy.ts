@@ -64,11 +64,7 @@ export function readPolicy(policy: Policy): PolicySpec {
   const given = readPolicyOptions(asked ?? null) // none at all is a mistake
   const options = given as typeof given & Record<string, unknown>
   if (given.ecn && options.loss === undefined)
-    refuse(
-      "option 'loss' of path policy",
-      "given with 'ecn', which says what to do with the frames it picks",
-      undefined,
-    )
+    refuse("option 'loss' of path policy", "given with 'ecn', which says what to do with the frames it picks")
   const driven = driveByTrace(given, options.loss)
   const parts: (PolicyPart | undefined)[] = [
     given.filter && { kind: partKinds.filter, words: given.filter },
@@ -87,6 +83,6 @@ export function readPolicy(policy: Policy): PolicySpec {
   })
   const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
-    refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates", undefined)
+    refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates")
   return { allowed: given.allowed, seed: given.seed, parts: parts.filter((part) => part !== undefined) }
 }

@@ -416,7 +416,7 @@ function checkChange(given: Record<string, unknown>): Checked {
   )
   const set = readPolicyOptions(options)
   if (Object.keys(set).length === 0 && !times.reset)
-    refuse('a timeline entry', "given with what it changes, such as loss: 0.02, 'ramp' or 'flap'", undefined)
+    refuse('a timeline entry', "given with what it changes, such as loss: 0.02, 'ramp' or 'flap'")
   const steps = repeatedly(times.at, times, (at) => [
     { at, phase: 'begin' as const, effect: { set, reset: times.reset } },
   ])
@@ -514,7 +514,7 @@ function readPaths({ between, from, to }: Record<string, unknown>): Pick<Checked
     return { words: names.join(' <> '), from: names, to: names }
   }
   if (from === undefined || to === undefined)
-    refuse('a timeline entry', "given with 'between', with 'from' and 'to', or with 'port'", undefined)
+    refuse('a timeline entry', "given with 'between', with 'from' and 'to', or with 'port'")
   const ends = {
     from: readNames(from, "'from' of a timeline entry"),
     to: readNames(to, "'to' of a timeline entry"),

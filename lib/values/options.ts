@@ -1,16 +1,59 @@
 /**
- * A small declarative validator for the options of constructors and policies.
- * Called by every public class when it is built; the values it returns are complete and typed.
+ * Options, each declared once: what it may be, in words and as a rule, its unit, default and example.
+ * Called by every public class when it is built; check.ts beside this finds all mistakes of a file by the same
+ * declarations, and json-schema.ts and tables.ts write them down for editors and for the documentation.
  *
  * A rule is a function from a given value (undefined when absent) to the value to use. It refuses by throwing, and
- * puts `subject`, the words for what it checks, at the start of the sentence.
+ * puts `subject`, the words for what it checks, at the start of the sentence. Its `shape` is what else is known of it.
  */
+import path from 'node:path'
 import { distance } from 'fastest-levenshtein'
 import { EtherloomError } from './errors.js'
 
-export type Rule<T> = (value: unknown, subject: string) => T
+export interface Rule<T> {
+  (value: unknown, subject: string): T
+  readonly shape?: Shape
+}
 
-type Values<Rules> = { [Key in keyof Rules]: Rules[Key] extends Rule<infer T> ? T : never }
+/** A rule that insists on a value. */
+export type RequiredRule<T> = Rule<T> & { readonly shape: { readonly required: true } }
+
+export type Rules = Readonly<Record<string, Rule<unknown>>>
+
+/** The rules of all options of an interface, no more and no fewer; what must be given is `required`. For `satisfies`. */
+export type RulesOf<Options> = {
+  readonly [Key in keyof Options]-?: object extends Pick<Options, Key> ? Rule<unknown> : RequiredRule<unknown>
+}
+
+/** What is known of the values that a rule takes. */
+export interface Shape {
+  /** What the option is for, in a sentence. */
+  readonly description?: string
+  /** What the value must be, in the words that follow "must be". */
+  readonly expects?: string
+  /** What an absent value means, as it would be written. */
+  readonly default?: unknown
+  readonly examples?: readonly unknown[]
+  readonly required?: boolean
+  readonly form: Form
+}
+
+export type Form =
+  /** A single value: what JSON Schema says of it, and how a file's value is written otherwise once it is read. */
+  | {
+      readonly kind: 'value'
+      readonly json: object
+      readonly read?: (value: never, folder: string) => unknown
+    }
+  /** Keys that are known, each with its rule; `empty`: null stands for none of them. */
+  | { readonly kind: 'mapping'; readonly keys: Rules; readonly empty?: boolean }
+  /** Any keys, which are names. */
+  | { readonly kind: 'record'; readonly names: Rule<unknown>; readonly each: Rule<unknown> }
+  | { readonly kind: 'list'; readonly entry: Rule<unknown>; readonly min: number; readonly max?: number }
+  /** One of several shapes; mappings are told apart by the keys that they require, or by the word at the key `by`. */
+  | { readonly kind: 'either'; readonly branches: readonly Rule<unknown>[]; readonly by?: string }
+
+export type Values<Given> = { [Key in keyof Given]: Given[Key] extends Rule<infer T> ? T : never }
 
 /**
  * Checks `given` against `rules` and returns one value per rule, defaults filled in; what is undefined then is left out.
@@ -19,59 +62,120 @@ type Values<Rules> = { [Key in keyof Rules]: Rules[Key] extends Rule<infer T> ? 
  * @throws EtherloomError ERR_ETHERLOOM_UNKNOWN_OPTION for a key without a rule, naming the nearest one;
  *   ERR_ETHERLOOM_OPTION for a value that its rule refuses.
  */
-export function readOptions<Rules extends Record<string, Rule<unknown>>>(
-  owner: string,
-  given: unknown,
-  rules: Rules,
-): Values<Rules> {
+export function readOptions<Given extends Rules>(owner: string, given: unknown, rules: Given): Values<Given> {
   return optionsReader(owner, rules)(given)
 }
 
 /** `readOptions` for what is read thousands of times by the same rules: prepares all that the given does not change. */
-export function optionsReader<Rules extends Record<string, Rule<unknown>>>(
+export function optionsReader<Given extends Rules>(
   owner: string,
-  rules: Rules,
-): (given: unknown) => Values<Rules> {
-  const entries = Object.entries(rules).map(
-    ([key, rule]) => [key, rule, `option '${key}' of ${owner}`] as const,
-  )
-  return (given) => {
-    const options = asOptions(owner, given)
-    for (const key of Object.keys(options)) {
-      if (Object.hasOwn(rules, key)) continue
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_UNKNOWN_OPTION',
-        `unknown option '${key}' of ${owner}${suggestion(key, Object.keys(rules))}`,
-      )
-    }
-    const values: Record<string, unknown> = {}
-    for (const [key, rule, subject] of entries) {
-      const value = rule(options[key], subject)
-      if (value !== undefined) values[key] = value // with all keys it would be too large to be fast
-    }
-    return values as Values<Rules>
+  rules: Given,
+): (given: unknown) => Values<Given> {
+  const subjects = Object.keys(rules).map((key) => optionOf(key, owner))
+  return (given) => readKeys(owner, given, rules, (place) => subjects[place] as string)
+}
+
+function readKeys<Given extends Rules>(
+  owner: string,
+  given: unknown,
+  rules: Given,
+  subject: (place: number, key: string) => string,
+): Values<Given> {
+  const options = asOptions(owner, given)
+  for (const key of Object.keys(options)) {
+    if (Object.hasOwn(rules, key)) continue
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_UNKNOWN_OPTION',
+      `unknown option '${key}' of ${owner}${suggestion(key, Object.keys(rules))}`,
+    )
   }
+  const values: Record<string, unknown> = {}
+  let place = 0
+  for (const key in rules) {
+    const value = (rules[key] as Rule<unknown>)(options[key], subject(place++, key))
+    if (value !== undefined) values[key] = value // with all keys it would be too large to be fast
+  }
+  return values as Values<Given>
 }
 
 /** The options as they were given, not looked into; none are an empty object. */
 export function asOptions(owner: string, given: unknown): Record<string, unknown> {
   if (given === undefined) return {}
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return refuse(`options of ${owner}`, 'an object', given)
-  return given as Record<string, unknown>
+  return isMapping(given) ? given : refuse(`options of ${owner}`, 'an object', given)
 }
 
-/** Makes a rule of a check that never sees undefined: an absent value becomes `fallback`. */
-export function optional<T, D extends T | undefined = undefined>(check: Rule<T>, fallback?: D): Rule<T | D> {
-  return (value, subject) => (value === undefined ? (fallback as D) : check(value, subject))
+export const isMapping = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const optionOf = (key: string, owner: string): string => `option '${key}' of ${owner}`
+
+/** The words for an option's own options, from those for itself. */
+export const ownerOf = (subject: string): string => subject.replace(/^option /, '')
+
+// ---- What a rule is made of ----
+
+/** A rule with what is known of its values. */
+export function shaped<T, Known extends Shape>(
+  read: (value: unknown, subject: string) => T,
+  shape: Known,
+): Rule<T> & { readonly shape: Known } {
+  return Object.assign((value: unknown, subject: string) => read(value, subject), { shape })
+}
+
+/** The same rule, with what it is for. */
+export function about<Given extends Rule<unknown>>(
+  description: string,
+  rule: Given,
+  more: { default?: unknown; examples?: readonly unknown[] } = {},
+): Given {
+  return shaped(rule, { ...shapeOf(rule), description, ...more }) as Rule<unknown> as Given
+}
+
+/** What is known of a rule; of a bare function, nothing. */
+export const shapeOf = (rule: Rule<unknown>): Shape => rule.shape ?? { form: { kind: 'value', json: {} } }
+
+/** Makes a rule of a check that never sees undefined: an absent value becomes `fallback`, which is written `written`. */
+export function optional<T, D extends T | undefined = undefined>(
+  check: Rule<T>,
+  fallback?: D,
+  written?: unknown,
+): Rule<T | D> {
+  return shaped((value, subject) => (value === undefined ? (fallback as D) : check(value, subject)), {
+    ...shapeOf(check),
+    ...(written !== undefined && { default: written }),
+  })
 }
 
 /** Makes a rule that insists on a value of one that does without. */
-export function required<T>(rule: Rule<T>): Rule<Exclude<T, undefined>> {
-  return (value, subject) => {
-    if (value === undefined) throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} is required`)
-    return rule(value, subject) as Exclude<T, undefined>
-  }
+export function required<T>(rule: Rule<T>): RequiredRule<Exclude<T, undefined>> {
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} is required`)
+      return rule(value, subject) as Exclude<T, undefined>
+    },
+    { ...shapeOf(rule), required: true as const },
+  )
+}
+
+// ---- Single values ----
+
+/** A value that `fits`, or becomes another one; undefined from `fits` refuses it. */
+export function single<T, D extends T | undefined = undefined>(
+  expects: string,
+  json: object,
+  fits: (value: unknown) => T | undefined,
+  {
+    default: fallback,
+    meant,
+  }: { default?: D | undefined; meant?: (value: unknown) => string | undefined } = {},
+): Rule<T | D> {
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) return fallback as D
+      return fits(value) ?? refuse(subject, expects, value, meant?.(value))
+    },
+    { expects, form: { kind: 'value', json }, ...(fallback !== undefined && { default: fallback }) },
+  )
 }
 
 /** Text of 1 to `max` characters (default 255) that matches `pattern`, which `expects` puts in words. */
@@ -79,10 +183,24 @@ export function text<D extends string | undefined = undefined>(
   limits: { max?: number; pattern?: RegExp; expects?: string; default?: D } = {},
 ): Rule<string | D> {
   const { max = 255, pattern, expects = `text of 1 to ${max} characters` } = limits
-  return optional((value, subject) => {
-    const fits = typeof value === 'string' && value.length > 0 && value.length <= max
-    return fits && (pattern?.test(value) ?? true) ? value : refuse(subject, expects, value)
-  }, limits.default)
+  const json = {
+    type: 'string',
+    minLength: 1,
+    maxLength: max,
+    ...(pattern && { pattern: pattern.source }),
+  }
+  const fits = (value: unknown): string | undefined =>
+    typeof value === 'string' && value.length > 0 && value.length <= max && (pattern?.test(value) ?? true)
+      ? value
+      : undefined
+  return single(expects, json, fits, { default: limits.default })
+}
+
+/** The name of a file. In a topology file it is relative to that; elsewhere to the folder of the process. */
+export function file(expects = 'the name of a file'): Rule<string | undefined> {
+  const name = text({ max: 4096, expects })
+  const read = (value: string, folder: string): string => path.resolve(folder, value)
+  return shaped(name, { expects, form: { kind: 'value', json: { type: 'string', minLength: 1 }, read } })
 }
 
 /** A whole number in [min, max]. */
@@ -92,32 +210,63 @@ export function integer<D extends number | undefined = undefined>(
   { unit, default: fallback }: { unit?: string; default?: D } = {},
 ): Rule<number | D> {
   const expects = `a whole number from ${min} to ${max}${unit === undefined ? '' : ` ${unit}`}`
-  return optional(
-    (value, subject) =>
-      Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-        ? (value as number)
-        : refuse(subject, expects, value),
-    fallback,
-  )
+  const fits = (value: unknown): number | undefined =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? (value as number)
+      : undefined
+  return single(expects, { type: 'integer', minimum: min, maximum: max }, fits, { default: fallback })
 }
 
-/** A probability: a number in [0, 1]. */
+/** A number in [min, max]. */
+export function number<D extends number | undefined = undefined>(
+  min: number,
+  max: number,
+  { unit, default: fallback }: { unit?: string; default?: D } = {},
+): Rule<number | D> {
+  const expects = `a number from ${min} to ${max}${unit === undefined ? '' : ` ${unit}`}`
+  const fits = (value: unknown): number | undefined =>
+    typeof value === 'number' && value >= min && value <= max ? value : undefined
+  return single(expects, { type: 'number', minimum: min, maximum: max }, fits, { default: fallback })
+}
+
+/** A share, `'2%'`: from 0 to 100 per cent. */
+export type Percentage = `${number}%`
+
+const percentage = /^\d+(\.\d+)? ?%$/
+
+/** The number that a percentage stands for; every other value as it is. */
+export const fromPercentage = (value: unknown): unknown =>
+  typeof value === 'string' && percentage.test(value) ? Number.parseFloat(value) / 100 : value
+
+/** A probability: a number in [0, 1], or a percentage. A file's percentages are numbers once it is read. */
 export function probability<D extends number | undefined = undefined>(fallback?: D): Rule<number | D> {
-  return optional(
-    (value, subject) =>
-      typeof value === 'number' && value >= 0 && value <= 1
-        ? value
-        : refuse(subject, 'a probability from 0 to 1', value),
-    fallback,
+  const expects = "a probability from 0 to 1 or from '0%' to '100%'"
+  const json = {
+    anyOf: [
+      { type: 'number', minimum: 0, maximum: 1 },
+      { type: 'string', pattern: percentage.source },
+    ],
+  }
+  const check = single(
+    expects,
+    json,
+    (given) => {
+      const share = fromPercentage(given)
+      return typeof share === 'number' && share >= 0 && share <= 1 ? share : undefined
+    },
+    { default: fallback },
   )
+  return shaped(check, {
+    ...shapeOf(check),
+    examples: [0.02, '2%'],
+    form: { kind: 'value', json, read: fromPercentage },
+  })
 }
 
 /** true or false. */
 export function flag<D extends boolean | undefined = undefined>(fallback?: D): Rule<boolean | D> {
-  return optional(
-    (value, subject) => (typeof value === 'boolean' ? value : refuse(subject, 'true or false', value)),
-    fallback,
-  )
+  const fits = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
+  return single('true or false', { type: 'boolean' }, fits, { default: fallback })
 }
 
 /** One of `words`. */
@@ -125,39 +274,142 @@ export function oneOf<const Word extends string, D extends Word | undefined = un
   words: readonly Word[],
   fallback?: D,
 ): Rule<Word | D> {
-  const expects = `one of ${words.map((word) => `'${word}'`).join(', ')}`
-  return optional<Word, D>((value, subject) => {
-    if (words.includes(value as Word)) return value as Word
-    return refuse(subject, expects, value, typeof value === 'string' ? nearest(value, words) : undefined)
-  }, fallback)
+  return single<Word, D>(
+    `one of ${words.map((word) => `'${word}'`).join(', ')}`,
+    { type: 'string', enum: words },
+    (value) => (words.includes(value as Word) ? (value as Word) : undefined),
+    {
+      default: fallback,
+      meant: (value) => (typeof value === 'string' ? nearest(value, words) : undefined),
+    },
+  )
 }
 
 /** A seed: a whole number from 0 to 2^64 - 1, as a number (up to 2^53 - 1) or a bigint. */
 export function seed(): Rule<bigint | undefined> {
-  return optional((value, subject) => {
-    const fits = typeof value === 'bigint' ? value >= 0n && value < 1n << 64n : Number.isSafeInteger(value)
-    return fits && (value as number | bigint) >= 0
-      ? BigInt(value as number | bigint)
-      : refuse(subject, 'a whole number from 0 to 2^64 - 1 (a bigint above 2^53 - 1)', value)
-  })
+  return single(
+    'a whole number from 0 to 2^64 - 1 (a bigint above 2^53 - 1)',
+    { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+    (value) => {
+      const fits = typeof value === 'bigint' ? value < 1n << 64n : Number.isSafeInteger(value)
+      return fits && (value as number | bigint) >= 0 ? BigInt(value as number | bigint) : undefined
+    },
+  )
 }
 
-/** A list, each entry checked by `rule`; an absent list is empty. */
-export function list<T>(rule: Rule<T>): Rule<T[]> {
-  return (value, subject) => {
-    if (value === undefined) return []
-    if (!Array.isArray(value)) return refuse(subject, 'a list', value)
-    return value.map((entry, index) => required(rule)(entry, `entry ${index + 1} of ${subject}`) as T)
+// ---- What is made of several ----
+
+/** A list of `min` entries or more, each checked by `rule`; an absent list is empty. */
+export function list<T>(
+  rule: Rule<T>,
+  { min = 0, max, expects }: { min?: number; max?: number; expects?: string } = {},
+): Rule<T[]> {
+  const entry = required(rule)
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) return []
+      if (!Array.isArray(value)) return refuse(subject, expects ?? 'a list', value)
+      if (value.length < min || value.length > (max ?? Infinity))
+        refuse(subject, expects ?? `a list of at least ${entries(min)}`, value)
+      return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`) as T)
+    },
+    {
+      ...(expects !== undefined && { expects }),
+      form: { kind: 'list', entry: rule, min, ...(max !== undefined && { max }) },
+    },
+  )
+}
+
+/** `1 entry`, `2 entries`. */
+export const entries = (count: number): string => `${count} entr${count === 1 ? 'y' : 'ies'}`
+
+/**
+ * A mapping with these keys, each checked by its own rule; `finish` makes of the values what they come to. `owner` is
+ * what messages call it: by default what they call the option itself.
+ */
+export function mapping<Given extends Rules, T = Values<Given>>(
+  keys: Given,
+  {
+    owner,
+    empty = false,
+    finish,
+  }: { owner?: string; empty?: boolean; finish?: (values: Values<Given>, owner: string) => T } = {},
+): Rule<T | undefined> {
+  const read = owner === undefined ? undefined : optionsReader(owner, keys)
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) return undefined
+      const of = owner ?? ownerOf(subject)
+      if (value === null && empty) value = {}
+      const values = read ? read(value) : readKeys(of, value, keys, (_, key) => optionOf(key, of))
+      return finish ? finish(values, of) : (values as T)
+    },
+    { form: { kind: 'mapping', keys, empty } },
+  )
+}
+
+/** A mapping of any names to values. */
+export function record<T>(names: Rule<unknown>, each: Rule<T>): Rule<Record<string, T> | undefined> {
+  return optional(
+    shaped(
+      (value, subject) => {
+        const given = isMapping(value) ? value : refuse(subject, 'a mapping', value)
+        const read = Object.entries(given).map(([name, value]) => {
+          names(name, `name '${name}'`)
+          return [name, each(value, `'${name}' of ${ownerOf(subject)}`)] as const
+        })
+        return Object.fromEntries(read)
+      },
+      { form: { kind: 'record', names, each } },
+    ),
+  )
+}
+
+/**
+ * One of several shapes, of which `choose` picks that of a value; undefined refuses it as not `expects`. By default: the
+ * mapping for mappings, the list for lists, else the first that takes the value.
+ */
+export function either<T>(
+  expects: string,
+  branches: readonly Rule<T>[],
+  choose: (value: unknown) => Rule<T> | undefined = (value) => fitting(branches, value),
+): Rule<T | undefined> {
+  return optional(
+    shaped(
+      (value, subject) => {
+        const chosen = choose(value)
+        return chosen ? chosen(value, subject) : refuse(subject, expects, value)
+      },
+      { expects, form: { kind: 'either', branches } },
+    ),
+  )
+}
+
+function fitting<T>(branches: readonly Rule<T>[], value: unknown): Rule<T> | undefined {
+  const kind = isMapping(value) ? 'mapping' : Array.isArray(value) ? 'list' : 'value'
+  const fits = branches.filter((branch) => shapeOf(branch).form.kind === kind)
+  return kind === 'value' ? fits.find((branch) => takes(branch, value)) : fits[0]
+}
+
+/** Whether a rule takes a value. */
+export function takes(rule: Rule<unknown>, value: unknown): boolean {
+  try {
+    rule(value, '')
+    return true
+  } catch {
+    return false
   }
 }
 
-/** Refuses a value: throws `${subject} must be ${expects}, not ${value}`, and asks whether `meant` was meant. */
-export function refuse(subject: string, expects: string, value: unknown, meant?: string): never {
+/**
+ * Refuses a value: throws `${subject} must be ${expects}, not ${value}`, and asks whether `meant` was meant. Without a
+ * value it says only what must be.
+ */
+export function refuse(subject: string, expects: string, ...given: [value?: unknown, meant?: string]): never {
+  const [value, meant] = given
+  const found = given.length === 0 ? '' : `, not ${show(value)}`
   const question = meant === undefined ? '' : `; did you mean '${meant}'?`
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_OPTION',
-    `${subject} must be ${expects}, not ${show(value)}${question}`,
-  )
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} must be ${expects}${found}${question}`)
 }
 
 /** `; did you mean 'delay'?` when a candidate is near, else nothing. */
@@ -166,7 +418,7 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return found === undefined ? '' : `; did you mean '${found}'?`
 }
 
-/** The candidate nearest to `word`, or undefined when none is near enough to be what was meant. */
+/** Another candidate nearest to `word`, or undefined when none is near enough to be what was meant. */
 export function nearest<Word extends string>(word: string, candidates: readonly Word[]): Word | undefined {
   const lower = word.toLowerCase()
   const slips = word.length <= 3 ? 1 : word.length <= 6 ? 2 : 3
@@ -174,13 +426,14 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
   let fewest = slips + 1
   for (const candidate of candidates) {
     const found = distance(lower, candidate.toLowerCase())
-    if (found < fewest) [best, fewest] = [candidate, found]
+    const alike = candidate !== word && found < Math.max(word.length, candidate.length)
+    if (alike && found < fewest) [best, fewest] = [candidate, found]
   }
   return best
 }
 
 /** A value as it may appear in a sentence. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
       return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`

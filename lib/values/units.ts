@@ -5,7 +5,7 @@
  * Units are case-sensitive (`Mbit` is not `mbit`); one space before the unit is allowed. Fractions are exact:
  * what is finer than the base unit is refused, never rounded.
  */
-import { nearest, refuse } from './options.js'
+import { nearest, refuse, shaped, type Rule } from './options.js'
 
 /** A length of time, `'40ms'`: from 0 to 365 days, in steps of 1 ns. */
 export type Duration = `${number}${'ns' | 'us' | 'µs' | 'ms' | 's' | 'min' | 'h'}`
@@ -66,6 +66,7 @@ const frameCounts: Quantity = {
   max: 1_000_000_000n,
   expects: 'from 0 to 1000000000 frames',
 }
+const queueExpects = "a queue limit such as '200ms', '64KiB' or '50frames'"
 const queueUnits: Units = { ...durations.units, ...sizes.units, ...frameCounts.units }
 
 /** Nanoseconds of a `Duration`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
@@ -87,16 +88,68 @@ export function parseSize(value: unknown, subject = 'value'): number {
 export function parseQueueLimit(value: unknown, subject = 'value'): QueueBound {
   const unit = split(value)?.unit
   if (unit === undefined || !Object.hasOwn(queueUnits, unit))
-    return refuse(
-      subject,
-      "a queue limit such as '200ms', '64KiB' or '50frames'",
-      value,
-      meant(value, queueUnits),
-    )
+    return refuse(subject, queueExpects, value, meant(value, queueUnits))
   if (Object.hasOwn(durations.units, unit)) return { nanoseconds: parse(value, subject, durations) }
   if (Object.hasOwn(sizes.units, unit)) return { bytes: Number(parse(value, subject, sizes)) }
   return { frames: Number(parse(value, subject, frameCounts)) }
 }
+
+// ---- Rules for options ----
+
+interface Limits<D> {
+  /** As it is written. */
+  default?: D
+  /** What is right beyond being such a quantity, and how to say it. */
+  fits?: (value: bigint) => boolean
+  expects?: string
+}
+
+/** A quantity as an option: its value in base units, or `undefined` where it is absent and there is no default. */
+function quantity<T, D extends string | undefined>(
+  parse: (value: unknown, subject?: string) => T,
+  { expects: range }: Quantity,
+  example: string,
+  { default: written, fits, expects }: Limits<D>,
+): Rule<D extends string ? T : T | undefined> {
+  const absent = written === undefined ? undefined : parse(written)
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) return absent as T
+      const parsed = parse(value, subject)
+      return fits === undefined || fits(BigInt(parsed as bigint | number))
+        ? parsed
+        : refuse(subject, expects ?? range, value)
+    },
+    {
+      expects: expects ?? range,
+      form: { kind: 'value', json: { type: 'string' } },
+      examples: [example],
+      ...(written !== undefined && { default: written }),
+    },
+  ) as Rule<D extends string ? T : T | undefined>
+}
+
+/** A rule for a `Duration`, in nanoseconds. */
+export const duration = <D extends Duration | undefined = undefined>(limits: Limits<D> = {}) =>
+  quantity(parseDuration, durations, '5ms', limits)
+
+/** A rule for a `Rate`, in bits per second. */
+export const rate = <D extends Rate | undefined = undefined>(limits: Limits<D> = {}) =>
+  quantity(parseRate, rates, '10Mbit', limits)
+
+/** A rule for a `Size`, in bytes. */
+export const size = <D extends Size | undefined = undefined>(limits: Limits<D> = {}) =>
+  quantity(parseSize, sizes, '64KiB', limits)
+
+/** A rule for a `QueueLimit`. */
+export const queueLimit = (): Rule<QueueBound | undefined> =>
+  shaped((value, subject) => (value === undefined ? undefined : parseQueueLimit(value, subject)), {
+    expects: queueExpects,
+    form: { kind: 'value', json: { type: 'string' } },
+    examples: ['50frames', '64KiB', '200ms'],
+  })
+
+// ---- And back ----
 
 /** The shortest exact text of a number of nanoseconds: 1500000n is `1.5ms`. */
 export function formatDuration(nanoseconds: bigint): string {

@@ -89,7 +89,7 @@ describe('Options of losses', () => {
     ],
     [
       { loss: { rate: 2 } },
-      "option 'rate' of 'loss' of path policy must be a probability from 0 to 1, not 2",
+      "option 'rate' of 'loss' of path policy must be a probability from 0 to 1 or from '0%' to '100%', not 2",
     ],
     [{ loss: { rate: 0.1, burst: 5, correlation: 0.1 } }, "'correlation' or 'burst', which say the same"],
     [{ loss: { rate: 0.1, correlation: 1 } }, 'must be a number from 0 to below 1'],

@@ -62,7 +62,7 @@ describe('options', () => {
     ['up', 'yes', /must be true or false, not 'yes'/],
     ['direction', 'bth', /one of 'in', 'out', 'both', not 'bth'; did you mean 'both'\?/],
     ['direction', [], /not a list$/],
-    ['loss', 1.01, /a probability from 0 to 1, not 1.01/],
+    ['loss', 1.01, /a probability from 0 to 1 or from '0%' to '100%', not 1.01/],
     ['loss', -0.1, /a probability from 0 to 1/],
     ['delay', '2mss', /^option 'delay' of TapPort must be a duration.*did you mean '2ms'\?/],
     ['seed', -1, /from 0 to 2\^64 - 1/],

@@ -429,7 +429,7 @@ describe('timelines in topology files', () => {
     ],
     [
       '{ at: 1s, from: green, to: red, queue: 7frames }',
-      "8:16 option 'rate' of path policy must be given with 'queue', which says how it is kept, not undefined",
+      "8:16 option 'rate' of path policy must be given with 'queue', which says how it is kept",
     ],
   ]
   for (const [entry, mistake] of wrong)

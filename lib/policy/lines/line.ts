@@ -109,7 +109,7 @@ function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slo
   else if (drops !== undefined && (slots === undefined || needsRate(drops))) name = 'discipline'
   else if (queue !== undefined && slots === undefined) name = 'queue'
   if (name !== undefined)
-    refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`, undefined)
+    refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`)
 }
 
 /** The unit (0 default, 1 frames, 2 bytes, 3 nanoseconds) and the amount. */

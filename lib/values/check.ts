@@ -1,0 +1,287 @@
+/**
+ * Finds all that is wrong in a parsed file, each mistake with the place it is at, by the declarations of its options.
+ * Called for topology files and for the words of commands; classes read the same declarations, and stop at the first.
+ */
+import {
+  entries,
+  isMapping,
+  shapeOf,
+  show,
+  suggestion,
+  type Form,
+  type Rule,
+  type Rules,
+  type Shape,
+} from './options.js'
+
+/** Where something stands in a parsed document: the keys and indices that lead there. */
+export type Place = readonly (string | number)[]
+
+/** One mistake. `at` tells whether the key or the value at `place` is wrong. */
+export interface Problem {
+  place: Place
+  at: 'key' | 'value'
+  message: string
+}
+
+/** What was given, with percentages as numbers and files relative to `folder`; and all that is wrong with it. */
+export interface Found {
+  value: unknown
+  problems: Problem[]
+}
+
+/** Looks at each value by itself; whether they go together shows when they are read. `whole` is what messages call it. */
+export function check(
+  rule: Rule<unknown>,
+  data: unknown,
+  { folder = '.', whole = 'the topology' } = {},
+): Found {
+  const checker = new Checker(folder, whole)
+  return { value: checker.visit(rule, data, []), problems: checker.problems }
+}
+
+/** The words for what stands at a place: its key, with its index when it is an entry of a list. */
+export function subjectOf(place: Place, whole = 'the topology'): string {
+  const last = place.at(-1)
+  if (last === undefined) return whole
+  return typeof last === 'number'
+    ? `entry ${last + 1} of ${subjectOf(place.slice(0, -1), whole)}`
+    : `'${last}'`
+}
+
+type MappingForm = Extract<Form, { kind: 'mapping' }>
+type EitherForm = Extract<Form, { kind: 'either' }>
+
+class Checker {
+  readonly problems: Problem[] = []
+
+  constructor(
+    readonly folder: string,
+    readonly whole: string,
+  ) {}
+
+  /** Returns the value as it is to be used; what is wrong is in `problems` then. */
+  visit(rule: Rule<unknown>, value: unknown, place: Place): unknown {
+    const shape = shapeOf(rule)
+    const { form } = shape
+    switch (form.kind) {
+      case 'value':
+        return this.#single(
+          rule,
+          form.read as ((value: unknown, folder: string) => unknown) | undefined,
+          value,
+          place,
+        )
+      case 'mapping':
+        return this.#mapping(form, value, place, form.keys)
+      case 'record':
+        return this.#record(form, value, place)
+      case 'list':
+        return this.#list(shape, form, value, place)
+      case 'either':
+        return this.#either(shape, form, value, place)
+    }
+  }
+
+  #single(
+    rule: Rule<unknown>,
+    read: ((value: unknown, folder: string) => unknown) | undefined,
+    value: unknown,
+    place: Place,
+  ): unknown {
+    try {
+      rule(value, this.#subject(place))
+      return read ? read(value, this.folder) : value
+    } catch (error) {
+      this.#say(place, 'value', (error as Error).message)
+      return undefined
+    }
+  }
+
+  /** `siblings`: the keys of all shapes that the value could have, for those that are right in another one. */
+  #mapping({ keys, empty }: MappingForm, value: unknown, place: Place, siblings: Rules): unknown {
+    if (value === null && empty) return null
+    if (!isMapping(value)) return this.#mustBe(place, 'a mapping')
+    for (const key of Object.keys(value))
+      if (!Object.hasOwn(keys, key)) this.#unknownKey([...place, key], siblings)
+    const read: Record<string, unknown> = {}
+    for (const [key, rule] of Object.entries(keys)) {
+      const given = Object.hasOwn(value, key) ? value[key] : undefined
+      if (given !== undefined) read[key] = this.visit(rule, given, [...place, key])
+      else if (rule.shape?.required) this.#say(place, 'key', `${this.#subject(place)} needs '${key}'`)
+    }
+    return inOrderOf(value, read)
+  }
+
+  #record({ names, each }: Extract<Form, { kind: 'record' }>, value: unknown, place: Place): unknown {
+    if (!isMapping(value)) return this.#mustBe(place, 'a mapping')
+    const read = Object.entries(value).map(([name, entry]) => {
+      const here = [...place, name]
+      try {
+        names(name, `name '${name}'`)
+      } catch (error) {
+        this.#say(here, 'key', (error as Error).message)
+      }
+      return [name, this.visit(each, entry, here)] as const
+    })
+    return Object.fromEntries(read)
+  }
+
+  #list(
+    { expects }: Shape,
+    { entry, min, max = Infinity }: Extract<Form, { kind: 'list' }>,
+    value: unknown,
+    place: Place,
+  ): unknown {
+    if (!Array.isArray(value)) return this.#mustBe(place, expects ?? 'a list')
+    if (value.length < min || value.length > max)
+      this.#say(
+        place,
+        'value',
+        `${this.#subject(place)} must ${expects === undefined ? `have at least ${entries(min)}` : `be ${expects}`}`,
+      )
+    return value.map((each, index) => this.visit(entry, each, [...place, index]))
+  }
+
+  #either({ expects }: Shape, { branches, by }: EitherForm, value: unknown, place: Place): unknown {
+    const mappings = branches.flatMap((branch) => {
+      const { form } = shapeOf(branch)
+      return form.kind === 'mapping' ? [form] : []
+    })
+    if (isMapping(value) && mappings.length > 0) return this.#eitherMapping(mappings, by, value, place)
+    const lists = branches.filter((branch) => shapeOf(branch).form.kind === 'list')
+    if (Array.isArray(value) && lists[0]) return this.visit(lists[0], value, place)
+    const others = branches.filter((branch) => !['mapping', 'list'].includes(shapeOf(branch).form.kind))
+    const tried = others.map((branch) => this.#apart(branch, value, place))
+    const right = tried.find(({ problems }) => problems.length === 0)
+    if (right) return right.value
+    if (expects !== undefined) return this.#mustBe(place, `${expects}, not ${show(value)}`)
+    this.problems.push(...(tried.at(-1)?.problems ?? []))
+    return tried.length > 0 ? undefined : this.#mustBe(place, 'a mapping')
+  }
+
+  /** The shape of which most is given of what it requires; of several, that with the fewest mistakes. */
+  #eitherMapping(
+    forms: readonly MappingForm[],
+    by: string | undefined,
+    value: Record<string, unknown>,
+    place: Place,
+  ): unknown {
+    const siblings = Object.assign({}, ...[...forms].reverse().map(({ keys }) => keys)) as Rules
+    const fitting =
+      by === undefined ? mostGiven(forms, value) : forms.filter(({ keys }) => accepts(keys[by], value[by]))
+    if (fitting.length === 0) return this.#noneOf(forms, by, value, place, siblings)
+    const tried = fitting.map((form) => {
+      const apart = new Checker(this.folder, this.whole)
+      return { value: apart.#mapping(form, value, place, siblings), problems: apart.problems }
+    })
+    const best = tried.reduce((one, other) => (other.problems.length < one.problems.length ? other : one))
+    this.problems.push(...best.problems)
+    return best.value
+  }
+
+  /** Nothing tells which shape is meant: says so, or which key is misspelt, and looks at the other keys all the same. */
+  #noneOf(
+    forms: readonly MappingForm[],
+    by: string | undefined,
+    value: Record<string, unknown>,
+    place: Place,
+    siblings: Rules,
+  ): undefined {
+    const unknown = Object.keys(value).filter((key) => !Object.hasOwn(siblings, key))
+    for (const key of unknown) this.#unknownKey([...place, key], siblings)
+    if (by !== undefined) this.#unknownWord(forms, by, value, place)
+    else if (unknown.length === 0) {
+      const kinds = new Set(
+        forms.map(({ keys }) =>
+          requiredKeys(keys)
+            .map((key) => `'${key}'`)
+            .join(' and '),
+        ),
+      )
+      this.#say(place, 'value', `${this.#subject(place)} must have ${[...kinds].join(' or ')}`)
+    }
+    for (const [key, given] of Object.entries(value))
+      if (key !== by && given !== undefined && Object.hasOwn(siblings, key))
+        this.visit(siblings[key] as Rule<unknown>, given, [...place, key])
+  }
+
+  /** A word that should have been one of those that tell the shapes apart. */
+  #unknownWord(
+    forms: readonly MappingForm[],
+    by: string,
+    value: Record<string, unknown>,
+    place: Place,
+  ): void {
+    const given = value[by]
+    if (given === undefined) return this.#say(place, 'key', `${this.#subject(place)} needs '${by}'`)
+    const words = forms.flatMap(({ keys }) => wordsOf(keys[by]))
+    const word = typeof given === 'string' ? given : JSON.stringify(given)
+    const expected = words.map((known) => `'${known}'`).join(' or ')
+    const here = [...place, by]
+    this.#say(
+      here,
+      'value',
+      `${this.#subject(here)} must be ${expected}, not '${word}'${suggestion(word, words)}`,
+    )
+  }
+
+  #unknownKey(place: Place, known: Rules): void {
+    const key = String(place.at(-1))
+    const words = Object.keys(known)
+    this.#say(
+      place,
+      'key',
+      Object.hasOwn(known, key)
+        ? `'${key}' does not go with the other keys here`
+        : `unknown key '${key}'${suggestion(key, words) || `; known here: ${words.join(', ')}`}`,
+    )
+  }
+
+  #apart(rule: Rule<unknown>, value: unknown, place: Place): Found {
+    const checker = new Checker(this.folder, this.whole)
+    return { value: checker.visit(rule, value, place), problems: checker.problems }
+  }
+
+  #mustBe(place: Place, expects: string): undefined {
+    this.#say(place, 'value', `${this.#subject(place)} must be ${expects}`)
+  }
+
+  #say(place: Place, at: Problem['at'], message: string): void {
+    this.problems.push({ place, at, message })
+  }
+
+  #subject(place: Place): string {
+    return subjectOf(place, this.whole)
+  }
+}
+
+const requiredKeys = (keys: Rules): string[] =>
+  Object.entries(keys).flatMap(([key, rule]) => (rule.shape?.required ? [key] : []))
+
+/** The shapes of which most required keys are given; none where that is not one, and each requires some. */
+function mostGiven(forms: readonly MappingForm[], value: Record<string, unknown>): readonly MappingForm[] {
+  const counted = forms.map((form) => {
+    const needed = requiredKeys(form.keys)
+    const given = needed.filter((key) => value[key] !== undefined).length
+    return { form, given, free: needed.length === 0 }
+  })
+  const most = Math.max(...counted.map(({ given }) => given))
+  return counted.filter(({ given, free }) => (most > 0 ? given === most : free)).map(({ form }) => form)
+}
+
+function accepts(rule: Rule<unknown> | undefined, value: unknown): boolean {
+  return wordsOf(rule).includes(value as string)
+}
+
+/** The words that a rule takes, where it takes no other values. */
+export function wordsOf(rule: Rule<unknown> | undefined): readonly string[] {
+  const form = rule && shapeOf(rule).form
+  return form?.kind === 'value' ? ((form.json as { enum?: readonly string[] }).enum ?? []) : []
+}
+
+/** The values of `read` in the order of the keys of `given`. */
+function inOrderOf(given: object, read: Record<string, unknown>): Record<string, unknown> {
+  const keys = Object.keys(given).filter((key) => read[key] !== undefined)
+  return Object.fromEntries(keys.map((key) => [key, read[key]]))
+}
