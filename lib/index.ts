@@ -7,11 +7,10 @@ export {
   type CaptureStats,
   type PathCaptureOptions,
 } from './capture/capture.js'
-export type { Replay } from './capture/fates.js'
+export type { Replay } from './policy/replay/fates.js'
 export { Engine, type EngineOptions } from './engine/engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './values/errors.js'
-export type { FabricEvents, PortEvents } from './engine/events.js'
-export { Fabric, type FabricOptions, type PathChange } from './fabrics/fabric.js'
+export { Fabric, type FabricEvents, type FabricOptions } from './fabrics/fabric.js'
 export type { FilterSource, Match } from './policy/filters/index.js'
 export type { GatewayOptions } from './gateway/options.js'
 export { Hub } from './fabrics/hub.js'
@@ -28,12 +27,18 @@ export type { FourState, GilbertElliott, Loss, LossInBursts } from './policy/imp
 export type { Outage } from './policy/impairments/outage.js'
 export type { Distribution, TabledDistribution } from './policy/lines/distribution.js'
 export { Namespace } from './engine/namespace.js'
-export { Path, PathPair, type ChangeOptions } from './fabrics/path.js'
+export { Path, PathPair, type ChangeOptions, type PathChange } from './fabrics/path.js'
 export type { CodelOptions, Discipline, RedOptions } from './policy/lines/discipline.js'
 export type { CellOptions } from './policy/lines/line.js'
 export type { DistributedSlotOptions, SlotOptions, UniformSlotOptions } from './policy/lines/slot.js'
 export type { Applied, Policy, PolicyOptions } from './policy/policy.js'
-export { Port, type PortState } from './ports/port.js'
+export {
+  Port,
+  type FabricPortEvents,
+  type PortEvents,
+  type PortFabric,
+  type PortState,
+} from './ports/port.js'
 export { Batch } from './ports/batch.js'
 export { GeneratorPort, type GeneratorPortOptions } from './ports/generator.js'
 export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
@@ -57,18 +62,15 @@ export {
 } from './values/stats.js'
 export { Switch, type LearnedAddress, type SwitchOptions } from './fabrics/switch.js'
 export type {
-  Timeline,
   TimelineCarrier,
   TimelineCarrierFlap,
   TimelineChange,
   TimelineEntry,
-  TimelineEvents,
   TimelineFlap,
   TimelinePaths,
-  TimelineProgress,
   TimelineRamp,
-  TimelineStep,
-} from './timeline/timeline.js'
+} from './timeline/entries.js'
+export type { Timeline, TimelineEvents, TimelineProgress, TimelineStep } from './timeline/timeline.js'
 export { loadTopology, parseTopology } from './topology/load.js'
 export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
 export type { Topology } from './topology/schema.js'

@@ -14,6 +14,7 @@ const checks = {
   'clang-format': () =>
     run('clang-format-14', [...(values.fix ? ['-i'] : ['--dry-run', '-Werror']), ...nativeFiles]),
   'include order': () => run(process.execPath, ['scripts/check-includes.mjs']),
+  'import order': () => run(process.execPath, ['scripts/check-imports.mjs']),
   prettier: () =>
     runPackage('prettier/bin/prettier.cjs', ['--log-level=warn', values.fix ? '--write' : '--check', '.']),
   eslint: () =>

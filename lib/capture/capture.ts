@@ -83,7 +83,7 @@ export class Capture {
     this.#id = id
     this.#afterwards = afterwards
     this.ended = new Promise((resolve) => (this.#resolve = resolve))
-    engine.addCapture(this)
+    engine.addResident(this)
   }
 
   /** @internal */
@@ -151,7 +151,7 @@ export class Capture {
       this.#closing = true
       this.#engine.hold()
       await this.#engine.settled(native(() => this.#engine.native.endCapture(this.#id)))
-      this.check()
+      this.news()
     }
     await this.ended
   }
@@ -160,13 +160,13 @@ export class Capture {
     await this.close()
   }
 
-  /** @internal Looks whether it has ended. Called whenever the native half has news. */
-  check(): void {
+  /** @internal Looks whether it has ended. */
+  news(): void {
     if (this.#done) return
     const { state, errno } = this.#read()
     if (state === running) return
     this.#done = true
-    this.#engine.removeCapture(this)
+    this.#engine.removeResident(this)
     if (this.#closing) this.#engine.unhold()
     else
       void this.#engine

@@ -2,14 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
 import { addon, native, type Happening, type NativeEngine } from '../binding.js'
-import type { Capture } from '../capture/capture.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
-import { engineEvents } from './events.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, oneOf, optional, readOptions, refuse, required, seed } from '../values/options.js'
-import type { Port } from '../ports/port.js'
-import { nameRule } from '../ports/port.js'
-import { MemoryBridge } from '../ports/memory-bridge.js'
+import { nameRule } from '../values/names.js'
 import { sharedKinds, type SharedData } from '../policy/shared-data.js'
 import { readLateness, type Lateness } from '../values/stats.js'
 import { parseDuration, parseSize, type Duration, type Size } from '../values/units.js'
@@ -37,6 +32,34 @@ export interface EngineOptions {
   busyPoll?: boolean | { spinLast: Duration }
 }
 
+/** The events that the native half sends: native/runtime/events.hpp holds the same in the same order; a test compares. */
+export const engineEvents = ['port:down', 'address:moved'] as const
+
+/** @internal A port, as its engine knows it. */
+export interface EnginePort {
+  readonly id: number
+  readonly name: string
+  /** Its device is gone. */
+  wentDown(error: EtherloomError): void
+}
+
+/** @internal A fabric, as its engine knows it. */
+export interface EngineFabric {
+  readonly name: string
+  /** A switch saw an address on another port: the numbers are those of the ports. */
+  addressMoved(address: bigint, from: number, to: number): void
+  /** The engine closes; resolves when nothing of its ports is left outside. */
+  ended(): Promise<void>
+}
+
+/** @internal What else lives on an engine, such as a capture. */
+export interface EngineResident {
+  /** The native half has news; they may be about this one. */
+  news(): void
+  /** The engine is about to close. */
+  close?(): Promise<void>
+}
+
 /**
  * Threads and a clock. Fabrics make one of their own unless they are given one; thousands can share one.
  * Privilege: none.
@@ -50,17 +73,15 @@ export class Engine {
   /** @internal What timelines have to do, and when. */
   readonly agenda: Agenda
   readonly #virtual: boolean
-  readonly #ports = new Map<number, Port>()
-  readonly #fabrics = new Map<number, Fabric>()
-  readonly #captures = new Set<Capture>()
+  readonly #ports = new Map<number, EnginePort>()
+  readonly #fabrics = new Map<number, EngineFabric>()
+  readonly #residents = new Set<EngineResident>()
   readonly #shared = new Map<string, number>()
-  readonly #bridges = new Map<number, MemoryBridge>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
   readonly #sockets = new Map<number, () => void>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
   #advancing = false
-  #memoryPorts = 0
   #holds = 0
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
@@ -165,14 +186,13 @@ export class Engine {
   /** Closes its captures and fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
     this.agenda.close()
-    if (this.#captures.size > 0) await Promise.all([...this.#captures].map((capture) => capture.close()))
-    const undone = [...this.#ports.values()].map((port) => port.undone())
-    for (const fabric of [...this.#fabrics.values()]) fabric.ended()
+    const closing = [...this.#residents].flatMap((resident) => resident.close?.() ?? [])
+    if (closing.length > 0) await Promise.all(closing)
+    const ended = [...this.#fabrics.values()].map((fabric) => fabric.ended())
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined
-    for (const bridge of this.#bridges.values()) bridge.close()
     for (const { resolve } of this.#waiting.splice(0)) resolve()
-    await Promise.all(undone)
+    await Promise.all(ended)
     if (outstanding !== 0)
       throw new EtherloomError(
         'ERR_ETHERLOOM_RESOURCE',
@@ -191,7 +211,12 @@ export class Engine {
   }
 
   /** @internal */
-  addFabric(fabric: Fabric, kind: 'hub' | 'switch' | 'wire', forwarding: boolean, settings: object): number {
+  addFabric(
+    fabric: EngineFabric,
+    kind: 'hub' | 'switch' | 'wire',
+    forwarding: boolean,
+    settings: object,
+  ): number {
     const id = this.native.addFabric(fabric.name, kind, forwarding, settings)
     this.#fabrics.set(id, fabric)
     return id
@@ -204,7 +229,7 @@ export class Engine {
   }
 
   /** @internal */
-  addPort(port: Port): void {
+  addPort(port: EnginePort): void {
     this.#ports.set(port.id, port)
   }
 
@@ -214,13 +239,13 @@ export class Engine {
   }
 
   /** @internal */
-  addCapture(capture: Capture): void {
-    this.#captures.add(capture)
+  addResident(resident: EngineResident): void {
+    this.#residents.add(resident)
   }
 
   /** @internal */
-  removeCapture(capture: Capture): void {
-    this.#captures.delete(capture)
+  removeResident(resident: EngineResident): void {
+    this.#residents.delete(resident)
   }
 
   /** @internal */
@@ -231,18 +256,6 @@ export class Engine {
       this.#shared.set(data.key, number)
     }
     return number
-  }
-
-  /** @internal */
-  bridge(worker: number): MemoryBridge {
-    let bridge = this.#bridges.get(worker)
-    if (!bridge) this.#bridges.set(worker, (bridge = new MemoryBridge(this.native, worker)))
-    return bridge
-  }
-
-  /** @internal */
-  nextMemoryPort(): number {
-    return this.#memoryPorts++
   }
 
   /** @internal Resolves when what the ticket stands for holds for every frame. Keeps the process alive until then. */
@@ -303,8 +316,7 @@ export class Engine {
       if (this.#native?.settled(each.ticket) ?? true) each.resolve()
       else this.#waiting.push(each)
     }
-    for (const capture of this.#captures) capture.check()
-    for (const bridge of this.#bridges.values()) bridge.drain(this.#virtual ? Infinity : undefined)
+    for (const resident of this.#residents) resident.news()
   }
 
   #happened(happening: Happening): void {

@@ -2,7 +2,7 @@
 import { interfaceAddress } from '../values/addresses.js'
 import { addon, native, type NamespaceHandle } from '../binding.js'
 import { EtherloomError, type NativeError } from '../values/errors.js'
-import { flag, list, readOptions, required, text, type Rule } from '../values/options.js'
+import { flag, list, readOptions, refuse, required, text, type Rule } from '../values/options.js'
 
 const routeRule: Rule<{ to: string; via: string }> = (value, subject) =>
   readOptions(subject, value, { to: required(interfaceAddress()), via: required(text()) })
@@ -94,4 +94,12 @@ export class Namespace {
     if (this.#held) return this.#held
     throw new EtherloomError('ERR_ETHERLOOM_STATE', 'the namespace is closed; create or open it anew')
   }
+}
+
+/** @internal A rule for the `namespace` option. */
+export const namespaceRule: Rule<string | Namespace | undefined> = (value, subject) => {
+  if (value === undefined) return undefined
+  if (typeof value === 'string' && value.length > 0) return value
+  if (typeof value === 'object' && value !== null && 'held' in value) return value as Namespace
+  return refuse(subject, "a Namespace, a path such as '/run/netns/red' or a name such as 'red'", value)
 }

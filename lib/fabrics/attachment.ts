@@ -3,7 +3,8 @@ import { parseMac } from '../values/addresses.js'
 import type { PortSettings } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { flag, list, optional, optionsReader, refuse, type Rule } from '../values/options.js'
-import { nameRule } from '../ports/port.js'
+import { nameRule } from '../values/names.js'
+import type { Port, PortFabric } from '../ports/port.js'
 import { parseDuration, type Duration } from '../values/units.js'
 import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
 
@@ -26,6 +27,12 @@ export interface AttachOptions {
    * Default: none, so that tags pass as they are.
    */
   vlan?: VlanOptions
+}
+
+/** @internal A fabric, as those know it who attach ports to it. */
+export interface Attaching extends PortFabric {
+  readonly ports: ReadonlyMap<string, Port>
+  attach<P extends Port>(port: P, options?: AttachOptions): Promise<P>
 }
 
 /** What the address filter of a network card lets in, by the destination address of a frame. */

@@ -1,21 +1,29 @@
 /** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
 import { EventEmitter } from 'node:events'
 import { readAddress } from '../values/addresses.js'
-import { portSettings, readAttachOptions, type AttachOptions, type AttachSettings } from './attachment.js'
+import {
+  portSettings,
+  readAttachOptions,
+  type Attaching,
+  type AttachOptions,
+  type AttachSettings,
+} from './attachment.js'
 import { native } from '../binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
-import { Engine, type EngineOptions } from '../engine/engine.js'
+import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
-import type { FabricEvents } from '../engine/events.js'
 import { flag, oneOf, readOptions, refuse, suggestion } from '../values/options.js'
-import { Path, PathPair, type ChangeOptions } from './path.js'
+import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
 import { PolicyRecords } from '../policy/records.js'
 import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
-import { nameRule, Port } from '../ports/port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
 import { SocketServer, type ListenOptions } from './socket-server.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from '../values/stats.js'
-import { Timeline, type TimelineEntry } from '../timeline/timeline.js'
+import type { TimelineEntry } from '../timeline/entries.js'
+import type { TimelineFabric } from '../timeline/pictures.js'
+import { Timeline } from '../timeline/timeline.js'
 
 export interface FabricOptions {
   /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
@@ -26,18 +34,25 @@ export interface FabricOptions {
   engine?: Engine | EngineOptions
 }
 
-/** One change of a transaction. A null policy returns to the fabric's default. */
-export interface PathChange {
-  from: Port | string
-  to: Port | string
-  policy: Policy | null
+export interface FabricEvents extends FabricPortEvents {
+  /** A switch saw a learned address on another port. `vlan` as in `LearnedAddress`. */
+  'address:moved': [{ address: string; vlan: number; from: Port | undefined; to: Port | undefined }]
+}
+
+declare module '../ports/port.js' {
+  // Ports know little of their fabric; to everybody else it is the whole Fabric.
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
+  interface PortFabric extends Fabric {}
 }
 
 const named = { hub: 0, switch: 0, wire: 0 }
 const noPolicy = 0xffffffff
 
 /** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
-export abstract class Fabric extends EventEmitter<FabricEvents> {
+export abstract class Fabric
+  extends EventEmitter<FabricEvents>
+  implements Attaching, EngineFabric, PathFabric, TimelineFabric
+{
   readonly name: string
   /** Shared where it was given as an Engine, else the fabric's own. */
   readonly engine: Engine
@@ -205,7 +220,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    */
   async listen(options: ListenOptions): Promise<SocketServer> {
     this.#open()
-    const server = await SocketServer.open(this, options)
+    const server = await SocketServer.open(this, options, (stopped) => this.#servers.delete(stopped))
     this.#servers.add(server)
     if (this.#closed || this.#closing) server.stop()
     return server
@@ -262,7 +277,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
    */
   timeline(entries: Iterable<TimelineEntry>): Timeline {
     this.#open()
-    const timeline = new Timeline(this, entries)
+    const timeline = new Timeline(this, entries, (stopped) => this.#timelines.delete(stopped))
     this.#timelines.add(timeline)
     return timeline
   }
@@ -407,19 +422,14 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /** @internal */
-  forgetTimeline(timeline: Timeline): void {
-    this.#timelines.delete(timeline)
-  }
-
-  /** @internal */
-  forgetServer(server: SocketServer): void {
-    this.#servers.delete(server)
-  }
-
-  /** @internal */
   pathStats(from: Port, to: Port): PathStats {
     const words = native(() => this.engine.native.pathStats(this.port(from).id, this.port(to).id))
     return words ? readPathStats(words) : noPathStats()
+  }
+
+  /** @internal */
+  tell<Event extends keyof FabricPortEvents>(event: Event, ...told: FabricPortEvents[Event]): void {
+    this.emit<keyof FabricPortEvents>(event, ...told)
   }
 
   /** @internal */
@@ -428,9 +438,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
   }
 
   /** @internal The engine has closed. */
-  ended(): void {
+  async ended(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    const undone = [...this.#seats.values()].map((port) => port.undone())
     this.#stopTimelines()
     this.#stopServers()
     for (const port of this.#ports.values()) port.left()
@@ -438,6 +449,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> {
     this.#seats.clear()
     this.#settings.clear()
     this.#policies.clear()
+    await Promise.all(undone)
   }
 
   /** @internal The port with this number. */

@@ -1,10 +1,22 @@
 /** Paths: directed pairs of ports of one fabric, and pairs of paths. Handles only; the state is the fabric's. */
-import type { Fabric } from './fabric.js'
-import type { Capture, CaptureOptions, CaptureOutput, PathCaptureOptions } from '../capture/capture.js'
+import type {
+  Capture,
+  CaptureOptions,
+  CaptureOutput,
+  PathCaptureOptions,
+  tapKinds,
+} from '../capture/capture.js'
 import { asOptions, flag, optional } from '../values/options.js'
 import type { Applied, Policy, PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import type { PathStats } from '../values/stats.js'
+
+/** One change of a transaction. A null policy returns to the fabric's default. */
+export interface PathChange {
+  from: Port | string
+  to: Port | string
+  policy: Policy | null
+}
 
 /** How a change treats what is under way. */
 export interface ChangeOptions {
@@ -12,11 +24,24 @@ export interface ChangeOptions {
   flush?: boolean
 }
 
+/** @internal The fabric of a path, as its handles know it. */
+export interface PathFabric {
+  apply(changes: Iterable<PathChange>, options?: ChangeOptions): Promise<Applied>
+  policyOf(from: Port, to: Port): Policy
+  pathStats(from: Port, to: Port): PathStats
+  record(
+    paths: Path[],
+    output: CaptureOutput,
+    options: CaptureOptions,
+    kind: keyof typeof tapKinds,
+  ): Promise<Capture>
+}
+
 /** What can be done to one path and to a pair of paths alike. */
 abstract class PathHandle {
   /** @internal */
   constructor(
-    protected readonly fabric: Fabric,
+    protected readonly fabric: PathFabric,
     /** The port that frames come from. */
     readonly from: Port,
     /** The port that frames go to. */

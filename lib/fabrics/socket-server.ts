@@ -4,7 +4,7 @@ import type { SocketPlace } from '../values/addresses.js'
 import { socketPlace } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from './fabric.js'
+import type { Attaching } from './attachment.js'
 import { integer, oneOf, readOptions, refuse, required, text, type Rule } from '../values/options.js'
 import { bindSocket, frameLimitRule, resolvePlace, SocketPort } from '../ports/socket.js'
 
@@ -36,7 +36,8 @@ export interface SocketServerEvents {
 export class SocketServer extends EventEmitter<SocketServerEvents> {
   /** What the peers connect to. */
   readonly socket: string
-  readonly #fabric: Fabric
+  readonly #fabric: Attaching
+  readonly #stopped: (server: SocketServer) => void
   readonly #options: Required<Omit<ListenOptions, 'socket'>>
   readonly #place: SocketPlace
   readonly #ports = new Set<SocketPort>()
@@ -46,8 +47,9 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   #closed = false
 
   /** @internal */
-  private constructor(fabric: Fabric, options: ListenOptions) {
+  private constructor(fabric: Attaching, options: ListenOptions, stopped: (server: SocketServer) => void) {
     super()
+    this.#stopped = stopped
     const { socket, ...given } = readListenOptions(options)
     this.#fabric = fabric
     this.#options = given
@@ -55,9 +57,13 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     this.socket = options.socket
   }
 
-  /** @internal */
-  static async open(fabric: Fabric, options: ListenOptions): Promise<SocketServer> {
-    const server = new SocketServer(fabric, options)
+  /** @internal `stopped` is called once, when it listens no more. */
+  static async open(
+    fabric: Attaching,
+    options: ListenOptions,
+    stopped: (server: SocketServer) => void,
+  ): Promise<SocketServer> {
+    const server = new SocketServer(fabric, options, stopped)
     if (fabric.engine.clock === 'virtual')
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
@@ -92,7 +98,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     this.#unwatch?.()
     this.#unwatch = undefined
     addon.closeSocket(this.#bound)
-    this.#fabric.forgetServer(this)
+    this.#stopped(this)
   }
 
   #watch(): void {

@@ -5,12 +5,11 @@
 import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync } from 'node:fs'
-import type { AttachOptions } from './attachment.js'
+import type { Attaching, AttachOptions } from './attachment.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from './fabric.js'
 import { oneOf, readOptions, type Rule } from '../values/options.js'
-import { nameRule } from '../ports/port.js'
+import { nameRule } from '../values/names.js'
 import { SocketPort } from '../ports/socket.js'
 
 export interface SpawnOptions {
@@ -53,7 +52,7 @@ const anything: Rule<unknown> = (value) => value
 
 /** What `Fabric.spawn` says. */
 export async function spawn(
-  fabric: Fabric,
+  fabric: Attaching,
   command: string,
   words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
   options: SpawnOptions,
@@ -127,7 +126,7 @@ async function started(
 }
 
 /** Detaches the port, unless somebody has, or the whole fabric is going. */
-async function letGo(fabric: Fabric, port: SocketPort): Promise<void> {
+async function letGo(fabric: Attaching, port: SocketPort): Promise<void> {
   if (port.fabric === fabric && !fabric.closed && (port.state === 'up' || port.state === 'down'))
     await fabric.detach(port)
 }

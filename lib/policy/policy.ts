@@ -1,5 +1,5 @@
 /** Policies: the options users write, and the parts that they come to. */
-import { replayPart, replayRule, type ReplayOptions } from '../capture/fates.js'
+import { replayPart, replayRule, type ReplayOptions } from './replay/fates.js'
 import { compileFilter, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { ecn } from './impairments/loss.js'

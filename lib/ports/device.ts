@@ -5,9 +5,8 @@
 import { constants } from 'node:os'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { Namespace } from '../engine/namespace.js'
-import { Port } from './port.js'
+import { Port, type PortFabric } from './port.js'
 
 /** How often to look whether an interface that has returned is still in use by somebody else, in milliseconds. */
 const busyInterval = 100
@@ -52,7 +51,7 @@ export abstract class DevicePort extends Port {
     return this.#device
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     if (fabric.engine.clock === 'virtual')
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
@@ -74,7 +73,7 @@ export abstract class DevicePort extends Port {
     }
   }
 
-  protected override closed(_fabric: Fabric): void {
+  protected override closed(_fabric: PortFabric): void {
     this.#unwatch?.()
     this.#unwatch = undefined
     clearTimeout(this.#lookAgain)
@@ -102,7 +101,7 @@ export abstract class DevicePort extends Port {
     return this.place?.held.handle
   }
 
-  async #reopen(fabric: Fabric): Promise<void> {
+  async #reopen(fabric: PortFabric): Promise<void> {
     this.#news = true
     if (this.#reopening) return
     this.#reopening = true
@@ -113,7 +112,7 @@ export abstract class DevicePort extends Port {
     this.#reopening = false
   }
 
-  async #tryToReopen(fabric: Fabric): Promise<void> {
+  async #tryToReopen(fabric: PortFabric): Promise<void> {
     const name = this.#device?.name as string
     try {
       const namespace = this.#namespace()

@@ -2,9 +2,9 @@
 import { interfaceMac, parseMac } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, optional, readOptions } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 
 export interface GeneratorPortOptions {
   /** Default `generator0`, `generator1`, ... */
@@ -74,7 +74,7 @@ export class GeneratorPort extends Port {
     await engine.settled(native(() => engine.native.run(this.id, running)))
   }
 
-  protected override async open({ engine, id }: Fabric): Promise<number> {
+  protected override async open({ engine, id }: PortFabric): Promise<number> {
     if (engine.clock === 'virtual' && this.#options.count === undefined)
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',

@@ -5,7 +5,7 @@
  * never wraps; where it would not fit before the end, a head with port 2^32 - 1 fills the rest. Bytes are copied out
  * at once, one copy per port and wake-up, so that nobody who reads slowly keeps the ring from anybody else.
  */
-import type { NativeEngine } from '../binding.js'
+import type { Engine } from '../engine/engine.js'
 import { Batch } from './batch.js'
 
 const size = 1 << 21
@@ -21,8 +21,11 @@ export interface Reader {
   deliver(batch: Batch): void
 }
 
+/** What the memory ports of an engine share: a bridge for each worker, and how many ports there were. */
+const shared = new WeakMap<Engine, { bridges: Map<number, MemoryBridge>; ports: number }>()
+
 export class MemoryBridge {
-  readonly #native: NativeEngine
+  readonly #engine: Engine
   readonly #worker: number
   readonly #readers = new Map<number, Reader>()
   readonly #inbound = new ArrayBuffer(size)
@@ -34,14 +37,24 @@ export class MemoryBridge {
   #written = 0
   #freed = 0
   #read = 0
-  #closed = false
 
-  constructor(native: NativeEngine, worker: number) {
-    this.#native = native
+  private constructor(engine: Engine, worker: number) {
+    const { native } = engine
+    this.#engine = engine
     this.#worker = worker
     native.useBridge(worker, this.#inbound, this.#outbound, () => {
       this.#handOut(native.published(worker), Infinity)
     })
+    engine.addResident(this)
+  }
+
+  /** A number for a new port of the engine, and the bridge of its worker. */
+  static next(engine: Engine, worker: number): [bridge: MemoryBridge, port: number] {
+    let own = shared.get(engine)
+    if (!own) shared.set(engine, (own = { bridges: new Map(), ports: 0 }))
+    let bridge = own.bridges.get(worker)
+    if (!bridge) own.bridges.set(worker, (bridge = new MemoryBridge(engine, worker)))
+    return [bridge, own.ports++]
   }
 
   join(port: number, reader: Reader): void {
@@ -58,7 +71,7 @@ export class MemoryBridge {
     const place = this.#written % size
     const gap = size - place < need ? size - place : 0
     if (this.#written + gap + need - this.#freed > size) {
-      this.#freed = this.#native.commit(this.#worker, this.#written)
+      this.#freed = this.#engine.native.commit(this.#worker, this.#written)
       if (this.#written + gap + need - this.#freed > size) return false
     }
     if (gap > 0) {
@@ -74,26 +87,26 @@ export class MemoryBridge {
   }
 
   commit(): void {
-    this.#freed = this.#native.commit(this.#worker, this.#written)
+    this.#freed = this.#engine.native.commit(this.#worker, this.#written)
   }
 
-  /** The engine has closed. */
-  close(): void {
-    this.#closed = true
+  /** The native half has news. */
+  news(): void {
+    this.drain(this.#engine.clock === 'virtual' ? Infinity : undefined)
   }
 
   /** Hands out what the worker has published; more than one wake-up's worth waits for the event loop's next turn. */
   drain(limit = framesPerWake): void {
-    if (this.#closed) return
+    if (this.#engine.closed) return
     do {
-      const published = this.#native.published(this.#worker)
+      const published = this.#engine.native.published(this.#worker)
       if (this.#read !== published && this.#handOut(published, limit) >= limit) {
         setImmediate(() => {
           this.drain()
         })
         return
       }
-    } while (!this.#native.rearm(this.#worker))
+    } while (!this.#engine.native.rearm(this.#worker))
   }
 
   /** @returns how many frames were handed out. */
@@ -121,7 +134,7 @@ export class MemoryBridge {
       if (reader) reader.deliver(this.#copyOut(offsets, bytes))
     }
     this.#read = position
-    this.#native.consume(this.#worker, position)
+    this.#engine.native.consume(this.#worker, position)
     return frames
   }
 

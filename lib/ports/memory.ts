@@ -1,12 +1,12 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, readOptions, refuse } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 import type { PortStats } from '../values/stats.js'
 import type { Batch } from './batch.js'
-import type { MemoryBridge } from './memory-bridge.js'
+import { MemoryBridge } from './memory-bridge.js'
 
 export interface MemoryPortOptions {
   /** Default `memory0`, `memory1`, ... */
@@ -96,11 +96,10 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     return stats
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
     const worker = engine.native.leastLoaded()
-    const bridge = engine.bridge(worker)
-    const number = engine.nextMemoryPort()
+    const [bridge, number] = MemoryBridge.next(engine, worker)
     const id = native(() =>
       engine.native.attachMemory(fabric.id, this.name, worker, number, this.#frameLimit, this.#limit),
     )
@@ -117,7 +116,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     return Promise.resolve(id)
   }
 
-  protected override closed(_fabric: Fabric): void {
+  protected override closed(_fabric: PortFabric): void {
     this.#bridge?.leave(this.#number)
     this.#bridge = undefined
     this.#wakeReader?.()

@@ -2,9 +2,9 @@
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, type FilterSource } from '../policy/filters/index.js'
-import type { Namespace } from '../engine/namespace.js'
+import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import { flag, oneOf, optional, readOptions, required } from '../values/options.js'
-import { interfaceRule, nameRule, namespaceRule } from './port.js'
+import { interfaceRule, nameRule } from '../values/names.js'
 import { DevicePort } from './device.js'
 
 export interface PacketPortOptions {

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { interfaceAddress, isIPv4Prefix } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { isOnlyUser } from '../gateway/gateway.js'
 import { Guardian } from '../gateway/guardian.js'
 import { ipv4Address } from '../gateway/options.js'
 import { requirePrograms } from '../gateway/programs.js'
 import { integer, list, readOptions, refuse } from '../values/options.js'
-import { interfaceRule, nameRule } from './port.js'
+import { interfaceRule, nameRule } from '../values/names.js'
+import type { PortFabric } from './port.js'
 import { SocketPort } from './socket.js'
 
 export interface PasstPortOptions {
@@ -87,7 +87,7 @@ export class PasstPort extends SocketPort {
     ]
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     await requirePrograms(`port '${this.name}'`, ['passt'])
     await this.undone()
     await mkdir(this.#directory, { mode: 0o700 })
@@ -118,7 +118,7 @@ export class PasstPort extends SocketPort {
     await this.#guardian?.close()
   }
 
-  protected override closed(fabric: Fabric): void {
+  protected override closed(fabric: PortFabric): void {
     void this.undone()
     super.closed(fabric)
   }

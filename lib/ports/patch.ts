@@ -1,9 +1,9 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, list, optional, readOptions, refuse } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 
 export interface PatchPortOptions {
   /** Names of the two ends. Default `patch0` and `patch1`. */
@@ -48,7 +48,7 @@ export class PatchPort extends Port {
     return this.#peer as PatchPort
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     const { peer } = this
     if (peer.fabric && peer.fabric.engine !== fabric.engine)
       throw new EtherloomError(

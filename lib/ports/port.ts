@@ -3,10 +3,8 @@ import { EventEmitter } from 'node:events'
 import { native } from '../binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
 import { EtherloomError } from '../values/errors.js'
-import type { PortEvents } from '../engine/events.js'
-import type { Fabric } from '../fabrics/fabric.js'
-import type { Namespace } from '../engine/namespace.js'
-import { flag, refuse, required, text, type Rule } from '../values/options.js'
+import type { Engine } from '../engine/engine.js'
+import { flag, required } from '../values/options.js'
 import { readPortStats, type PortStats } from '../values/stats.js'
 
 /**
@@ -15,12 +13,47 @@ import { readPortStats, type PortStats } from '../values/stats.js'
  */
 export type PortState = 'detached' | 'attaching' | 'up' | 'down' | 'detaching'
 
+export interface PortEvents {
+  /** Its device failed or vanished; its policies stay and hold again when it returns. */
+  down: [error: EtherloomError]
+  /** The device works again. */
+  up: []
+  /** Of a TAP: its gateway has ended by itself; it is undone, the port goes on. */
+  'gateway:down': [error: EtherloomError]
+  /** Its carrier was taken away or given back. */
+  carrier: [on: boolean]
+}
+
+/** What the listeners of a fabric are told about its ports. */
+export interface FabricPortEvents {
+  /** A port's device failed or vanished; its policies stay and hold again when it returns. */
+  'port:down': [{ port: Port; error: EtherloomError }]
+  /** The device of a port that was down works again. */
+  'port:up': [{ port: Port }]
+  /** The gateway of a TAP has ended by itself, as when its dnsmasq was killed; it is undone, the port goes on. */
+  'gateway:down': [{ port: Port; error: EtherloomError }]
+  /** A port's carrier was taken away or given back. */
+  'port:carrier': [{ port: Port; on: boolean }]
+}
+
+/** The fabric that a port is attached to, as far as ports know it. */
+export interface PortFabric {
+  readonly name: string
+  readonly engine: Engine
+  readonly closed: boolean
+  /** Its number in the engine. */
+  readonly id: number
+  detach(port: Port | string): Promise<void>
+  /** @internal Tells the fabric's listeners. */
+  tell<Event extends keyof FabricPortEvents>(event: Event, ...told: FabricPortEvents[Event]): void
+}
+
 /** Where frames enter and leave a fabric. Built, attached, detached; may then be attached elsewhere. */
 export abstract class Port extends EventEmitter<PortEvents> {
   /** Unique in its fabric. */
   readonly name: string
   #state: PortState = 'detached'
-  #fabric: Fabric | undefined
+  #fabric: PortFabric | undefined
   #carrier = true
   #id = -1
   #joins = 0
@@ -35,7 +68,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
   }
 
   /** The fabric it is attached to. */
-  get fabric(): Fabric | undefined {
+  get fabric(): PortFabric | undefined {
     return this.#fabric
   }
 
@@ -66,7 +99,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
     const ticket = native(() => fabric.engine.native.setCarrier(this.#id, on))
     this.#carrier = on
     this.emit('carrier', on)
-    fabric.emit('port:carrier', { port: this, on })
+    fabric.tell('port:carrier', { port: this, on })
     return ticket
   }
 
@@ -100,7 +133,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
   }
 
   /** @internal The fabric it is attached to. @throws EtherloomError ERR_ETHERLOOM_STATE when it is not */
-  protected seat(): Fabric {
+  protected seat(): PortFabric {
     if (this.#fabric && this.#id >= 0) return this.#fabric
     throw new EtherloomError(
       'ERR_ETHERLOOM_STATE',
@@ -119,7 +152,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
   }
 
   /** @internal Takes a seat in a fabric; on failure nothing has changed. */
-  async join(fabric: Fabric): Promise<void> {
+  async join(fabric: PortFabric): Promise<void> {
     if (this.#state !== 'detached')
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
@@ -174,7 +207,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
     if (this.#state !== 'up') return
     this.#state = 'down'
     this.emit('down', error)
-    this.#fabric?.emit('port:down', { port: this, error })
+    this.#fabric?.tell('port:down', { port: this, error })
   }
 
   /** @internal The device is back. */
@@ -182,39 +215,14 @@ export abstract class Port extends EventEmitter<PortEvents> {
     if (this.#state !== 'down') return
     this.#state = 'up'
     this.emit('up')
-    this.#fabric?.emit('port:up', { port: this })
+    this.#fabric?.tell('port:up', { port: this })
   }
 
   /** @internal Opens the device and attaches it natively; returns the port's number. */
-  protected abstract open(fabric: Fabric): Promise<number>
+  protected abstract open(fabric: PortFabric): Promise<number>
 
   /** @internal Gives up what open() took, the native seat apart. */
-  protected closed(_fabric: Fabric): void {
+  protected closed(_fabric: PortFabric): void {
     // Most kinds hold nothing here.
   }
-}
-
-/** @internal A rule for port and fabric names. */
-export const nameRule = <D extends string | undefined = undefined>(fallback?: D): Rule<string | D> =>
-  text({
-    max: 64,
-    pattern: /^[^\s./>,][^\s/>,]*$/,
-    expects: "a name of 1 to 64 characters without spaces, '/', ',' or '>'",
-    default: fallback as D,
-  })
-
-/** @internal A rule for the names of Linux interfaces (netdevice(7)). */
-export const interfaceRule = (): Rule<string | undefined> =>
-  text({
-    max: 15,
-    pattern: /^(?!\.{1,2}$)[^\s/:]+$/,
-    expects: "an interface name of 1 to 15 characters without spaces, '/' or ':'",
-  })
-
-/** @internal A rule for the `namespace` option. */
-export const namespaceRule: Rule<string | Namespace | undefined> = (value, subject) => {
-  if (value === undefined) return undefined
-  if (typeof value === 'string' && value.length > 0) return value
-  if (typeof value === 'object' && value !== null && 'held' in value) return value as Namespace
-  return refuse(subject, "a Namespace, a path such as '/run/netns/red' or a name such as 'red'", value)
 }

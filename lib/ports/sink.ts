@@ -1,8 +1,8 @@
 /** SinkPort: a null device. */
 import { addon, native } from '../binding.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { readOptions } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 
 export interface SinkPortOptions {
   /** Default `sink0`, `sink1`, ... */
@@ -26,7 +26,7 @@ export class SinkPort extends Port {
     super(given.name ?? `sink${named++}`)
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     return Promise.resolve(native(() => fabric.engine.native.attach(fabric.id, this.name, addon.makeSink())))
   }
 }

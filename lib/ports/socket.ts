@@ -5,9 +5,9 @@ import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
 import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, oneOf, optional, readOptions, refuse } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
@@ -139,7 +139,7 @@ export class SocketPort extends Port {
     return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     if (fabric.engine.clock === 'virtual')
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
@@ -154,7 +154,7 @@ export class SocketPort extends Port {
     }
   }
 
-  protected override closed(_fabric: Fabric): void {
+  protected override closed(_fabric: PortFabric): void {
     this.#stop?.()
     this.#stop = undefined
     if (this.#bound !== undefined) addon.closeSocket(this.#bound)
@@ -188,7 +188,7 @@ export class SocketPort extends Port {
       )
   }
 
-  async #openDevice(fabric: Fabric): Promise<unknown> {
+  async #openDevice(fabric: PortFabric): Promise<unknown> {
     if (this.#fd !== undefined) {
       const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frameLimit))
       this.#framing = framing
@@ -234,7 +234,7 @@ export class SocketPort extends Port {
   }
 
   /** A connected socket. @throws EtherloomError when there is none */
-  async #connect(fabric: Fabric): Promise<unknown> {
+  async #connect(fabric: PortFabric): Promise<unknown> {
     const address = await this.#resolve()
     const { socket, pending } = native(() => addon.connectSocket({ ...address, framing: this.#framing }))
     if (!pending) return socket
@@ -250,7 +250,7 @@ export class SocketPort extends Port {
     }
   }
 
-  async #writable(fabric: Fabric, socket: unknown): Promise<void> {
+  async #writable(fabric: PortFabric, socket: unknown): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const unwatch = fabric.engine.watchSocket(socket, 'writable', () => {
         clearTimeout(timer)
@@ -268,7 +268,7 @@ export class SocketPort extends Port {
   }
 
   /** Waits for the next peer, in the way of its role. */
-  #await(fabric: Fabric): void {
+  #await(fabric: PortFabric): void {
     if (this.#fd !== undefined || this.#framing === 'datagram' || this.#served) return
     this.#stop?.()
     if (this.#role === 'listen') {
@@ -284,7 +284,7 @@ export class SocketPort extends Port {
     }
   }
 
-  async #revive(fabric: Fabric, next: () => Promise<unknown>): Promise<void> {
+  async #revive(fabric: PortFabric, next: () => Promise<unknown>): Promise<void> {
     const isOurs = (): boolean => this.fabric === fabric && this.state === 'down'
     try {
       const socket = await next()

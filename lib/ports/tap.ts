@@ -2,14 +2,14 @@
 import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { compileFilter, type FilterSource } from '../policy/filters/index.js'
 import { Gateway } from '../gateway/gateway.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
-import type { Namespace } from '../engine/namespace.js'
+import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import { flag, integer, list, optional, readOptions, refuse } from '../values/options.js'
-import { interfaceRule, nameRule, namespaceRule } from './port.js'
+import { interfaceRule, nameRule } from '../values/names.js'
 import { DevicePort } from './device.js'
+import type { PortFabric } from './port.js'
 
 export interface TapPortOptions {
   /** The interface's name, 1 to 15 characters, and the port's. One `%d` lets the kernel number it. Default `tap%d`. */
@@ -136,7 +136,7 @@ export class TapPort extends DevicePort {
     return this.#options.queues
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     const { name, workers } = fabric.engine
     if (this.queues > workers)
       throw new EtherloomError(
@@ -151,7 +151,7 @@ export class TapPort extends DevicePort {
     await this.#gateway?.close()
   }
 
-  protected override closed(fabric: Fabric): void {
+  protected override closed(fabric: PortFabric): void {
     void this.#gateway?.close()
     this.#gateway = undefined
     super.closed(fabric)
@@ -200,6 +200,6 @@ export class TapPort extends DevicePort {
   #gatewayFailed(error: EtherloomError): void {
     this.#gateway = undefined
     this.emit('gateway:down', error)
-    this.fabric?.emit('gateway:down', { port: this, error })
+    this.fabric?.tell('gateway:down', { port: this, error })
   }
 }

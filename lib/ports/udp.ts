@@ -3,9 +3,9 @@ import { isIP } from 'node:net'
 import { inetPlace } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import type { Fabric } from '../fabrics/fabric.js'
 import { integer, optional, readOptions, refuse, required } from '../values/options.js'
-import { nameRule, Port } from './port.js'
+import { nameRule } from '../values/names.js'
+import { Port, type PortFabric } from './port.js'
 import { parseDuration, type Duration } from '../values/units.js'
 import { resolvePlace } from './socket.js'
 
@@ -70,7 +70,7 @@ export class UdpPort extends Port {
     return this.#bound === undefined ? undefined : addon.socketAddress(this.#bound)
   }
 
-  protected override async open(fabric: Fabric): Promise<number> {
+  protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
     if (engine.clock === 'virtual')
       throw new EtherloomError(
@@ -98,7 +98,7 @@ export class UdpPort extends Port {
     return id
   }
 
-  protected override closed(_fabric: Fabric): void {
+  protected override closed(_fabric: PortFabric): void {
     clearInterval(this.#timer)
     if (this.#bound !== undefined) addon.closeSocket(this.#bound)
     this.#bound = undefined

@@ -1,7 +1,6 @@
 /** The command that a world runs after each step. Called by World; one at a time. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { EtherloomError } from '../values/errors.js'
-import type { WorldStep } from './world.js'
 
 export class Hook {
   readonly #command: string
@@ -12,8 +11,8 @@ export class Hook {
     this.#command = command
   }
 
-  /** @throws EtherloomError ERR_ETHERLOOM_DEVICE when it cannot be started or ends with another code than 0 */
-  async run(world: string, step: WorldStep): Promise<void> {
+  /** `step` is what the command reads. @throws EtherloomError ERR_ETHERLOOM_DEVICE when it cannot be started or ends with another code than 0 */
+  async run(world: string, step: { readonly step: number }): Promise<void> {
     if (this.#ended) return
     const env = { ...process.env, ETHERLOOM_WORLD: world, ETHERLOOM_STEP: `${step.step}` }
     const child = spawn(this.#command, {

@@ -24,7 +24,7 @@ import {
 } from '../values/options.js'
 import { readPolicy, type Policy, type PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
-import { nameRule } from '../ports/port.js'
+import { nameRule } from '../values/names.js'
 import { parseDuration, type Duration } from '../values/units.js'
 import { Wire } from '../fabrics/wire.js'
 import { Distances, readDistances, type GivenDistances } from './distances.js'

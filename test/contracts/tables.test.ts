@@ -1,7 +1,7 @@
 /** The tables that both halves hold: the same names, in the same order. */
 import { expect } from 'chai'
 import { addon } from '../../lib/binding.js'
-import { engineEvents } from '../../lib/engine/events.js'
+import { engineEvents } from '../../lib/engine/engine.js'
 import { impairments } from '../../lib/policy/impairments/index.js'
 import { dropReasons } from '../../lib/values/stats.js'
 

@@ -2,7 +2,7 @@
  * Reads the packets of a pcapng file: as much of draft-ietf-opsawg-pcapng as fate logs need, in either byte order.
  * Called by fates.ts.
  */
-import { EtherloomError } from '../values/errors.js'
+import { EtherloomError } from '../../values/errors.js'
 
 export interface LoggedPacket {
   /** if_name of its interface. */

@@ -3,11 +3,11 @@
  * half, and docs/capture.md has the grammar of the comments.
  */
 import { readFileSync } from 'node:fs'
-import { EtherloomError } from '../values/errors.js'
-import { oneOf, readOptions, refuse, required, suggestion, text } from '../values/options.js'
-import { partKinds, type PolicyPart } from '../policy/parts.js'
-import { SharedData } from '../policy/shared-data.js'
-import { dropReasons, type DropReason } from '../values/stats.js'
+import { EtherloomError } from '../../values/errors.js'
+import { oneOf, readOptions, refuse, required, suggestion, text } from '../../values/options.js'
+import { partKinds, type PolicyPart } from '../parts.js'
+import { SharedData } from '../shared-data.js'
+import { dropReasons, type DropReason } from '../../values/stats.js'
 import { readPackets } from './pcapng.js'
 
 export interface Replay {
