@@ -4,7 +4,7 @@
 # Variables, off by default and set by scripts/gyp.mjs through GYP_DEFINES:
 #   strict=1        warnings are errors (our own builds; another compiler's new warning must not stop a user)
 #   tests=1         also builds `native_tests`, which needs doctest and no Node
-#   sanitize=LIST   compiles everything with -fsanitize=LIST
+#   sanitize=LIST   compiles everything with -fsanitize=LIST, and with asserts
 {
   'variables': {
     'strict%': 0,
@@ -24,7 +24,7 @@
     'libraries': ['-pthread', '-ldl'],
     'conditions': [
       ['strict==1', {'cflags': ['-Werror']}],
-      ['sanitize!=""', {
+      ['sanitize==""', {'defines': ['NDEBUG']}, {
         'cflags': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "frame/chain.hpp"
 #include "os/clock.hpp"
 
 namespace etherloom {
@@ -31,8 +32,8 @@ struct Offload {
 };
 
 /// The header of a frame. The 12 bytes before `data` are always a virtio-net header that says
-/// what `offload` says: zero in a plain frame.
-struct alignas(64) Frame {
+/// what `offload` says: zero in a plain frame. Only who owns the frame alone may put it in a chain.
+struct alignas(64) Frame : Chain<Frame>::Link {
   std::uint8_t* data = nullptr;  ///< first byte of the destination address
   std::uint32_t length = 0;      ///< bytes, without check sequence
   BufferClass bufferClass = BufferClass::Small;
@@ -44,7 +45,6 @@ struct alignas(64) Frame {
   Instant arrival;            ///< after the bytes were read, on the engine's clock
   PortId from{};              ///< (arrival, from, number, segment) orders frames the same way on every worker
   std::uint32_t number = 0;
-  Frame* next = nullptr;  ///< for the list of whoever owns the frame alone
 };
 static_assert(sizeof(Frame) == 64, "one cache line of header");
 

@@ -1,5 +1,7 @@
 #include "frame/pool.hpp"
 
+#include <array>
+#include <cassert>
 #include <cstring>
 #include <new>
 #include <span>
@@ -26,11 +28,18 @@ inline void fetchToWrite(const Frame* line) {
 #endif
 }
 
-/// The frames that a carrier has with it, in its buffer.
-Frame** bundleOf(Frame* carrier) {
+/// What a carrier has in its buffer: the frames that it brings along, and the carrier that was sent before
+/// it.
+struct Bundle {
+  Frame* before;
+  std::array<Frame*, FramePool::bundleSize> frames;
+};
+static_assert(sizeof(Bundle) <= FramePool::headroom + FramePool::smallCapacity);
+
+Bundle& bundleOf(Frame* carrier) {
   // SAFETY: nobody refers to the buffer, which begins behind the header, is aligned as it is, and long
   // enough.
-  return reinterpret_cast<Frame**>(carrier + 1);
+  return *reinterpret_cast<Bundle*>(carrier + 1);
 }
 
 }  // namespace
@@ -79,7 +88,7 @@ Frame* FramePool::acquire(BufferClass bufferClass) noexcept {
   if (of.returned.load(std::memory_order_relaxed)) unbundle(of);
   Frame* frame = of.freeCount != 0 ? of.free[--of.freeCount] : fresh(bufferClass);
   if (!frame) return nullptr;
-  frame->next = nullptr;
+  assert(!Chain<Frame>::linked(*frame));
   frame->data = reinterpret_cast<std::uint8_t*>(frame) + sizeof(Frame) + headroom;
   std::memset(frame->data - virtioHeaderLength, 0, virtioHeaderLength);
   frame->length = 0;
@@ -95,6 +104,7 @@ void FramePool::release(Frame* frame) noexcept {
       frame->references.fetch_sub(1, std::memory_order_acq_rel) != 1) {
     return;
   }
+  assert(!Chain<Frame>::linked(*frame));
   if (frame->pool != this) return bundle(frame);
   Class& of = classOf(frame->bufferClass);
   of.free[of.freeCount++] = frame;
@@ -109,16 +119,16 @@ void FramePool::bundle(Frame* frame) noexcept {
     frame->length = 0;
     return;
   }
-  static_assert(bundleSize * sizeof(void*) <= headroom + smallCapacity);
-  bundleOf(carrier_)[carrier_->length++] = frame;
+  bundleOf(carrier_).frames[carrier_->length++] = frame;
 }
 
 void FramePool::sendBack() noexcept {
   Frame* carrier = std::exchange(carrier_, nullptr);
   if (!carrier) return;
   Class& of = carrier->pool->classOf(carrier->bufferClass);
-  carrier->next = of.returned.load(std::memory_order_relaxed);
-  while (!of.returned.compare_exchange_weak(carrier->next, carrier, std::memory_order_release,
+  Frame*& before = bundleOf(carrier).before;
+  before = of.returned.load(std::memory_order_relaxed);
+  while (!of.returned.compare_exchange_weak(before, carrier, std::memory_order_release,
                                             std::memory_order_relaxed)) {
   }
 }
@@ -127,13 +137,13 @@ void FramePool::sendBack() noexcept {
 void FramePool::unbundle(Class& of) noexcept {
   Frame* carrier = of.returned.exchange(nullptr, std::memory_order_acquire);
   while (carrier) {
-    Frame* next = carrier->next;
-    for (Frame* frame : std::span(bundleOf(carrier), carrier->length)) {
+    const Bundle& bundle = bundleOf(carrier);
+    for (Frame* frame : std::span(bundle.frames).first(carrier->length)) {
       fetchToWrite(frame);
       of.free[of.freeCount++] = frame;
     }
     of.free[of.freeCount++] = carrier;
-    carrier = next;
+    carrier = bundle.before;
   }
 }
 
@@ -175,8 +185,8 @@ std::size_t FramePool::outstanding() const noexcept {
     const Class& of = classes_[static_cast<std::size_t>(bufferClass)];
     free += static_cast<std::size_t>(of.end - of.fresh) / stride(bufferClass);
     free += of.freeCount;
-    const Frame* carrier = of.returned.load(std::memory_order_acquire);
-    for (; carrier; carrier = carrier->next) free += 1 + carrier->length;
+    Frame* carrier = of.returned.load(std::memory_order_acquire);
+    for (; carrier; carrier = bundleOf(carrier).before) free += 1 + carrier->length;
   }
   return size() - free;
 }

@@ -26,6 +26,7 @@ class FramePool {
   static constexpr std::size_t headroom = 64;
   static constexpr std::uint32_t smallCapacity = 2048 - sizeof(Frame) - headroom;  // 1,920
   static constexpr std::uint32_t largeCapacity = 68 * 1024;
+  static constexpr std::uint32_t bundleSize = 63;  ///< frames that go home beside their carrier
 
   /// Divides `bytes` equally between the classes. Address space only: pages come with
   /// use.
@@ -85,8 +86,6 @@ class FramePool {
   [[nodiscard]] Frame* fresh(BufferClass bufferClass) noexcept;
   void bundle(Frame* frame) noexcept;
   static void unbundle(Class& of) noexcept;
-
-  static constexpr std::uint32_t bundleSize = 63;  // beside their carrier
 
   Class classes_[2];
   Frame* carrier_ = nullptr;  // of frames of another pool and one class, on their way back

@@ -178,7 +178,7 @@ bool UringIo::readHot() noexcept {
 
 void UringIo::ask(Source& source) noexcept {
   source.asked = source.got = 0;
-  if (source.first) return;  // its port is not done with the last burst
+  if (!source.arrived.empty()) return;  // its port is not done with the last burst
   while (source.asked < source.wish && readCount_ < readsPerTurn && !ring_.full()) {
     Frame* frame = pool_.acquire(source.bufferClass);
     if (!frame) return;
@@ -293,9 +293,7 @@ void UringIo::arrive(const Read& read, int result) noexcept {
     return list(source);
   }
   read.frame->length = static_cast<std::uint32_t>(std::max(result - int{source.shape.prefix}, 0));
-  read.frame->next = nullptr;
-  (source.first ? source.last->next : source.first) = read.frame;
-  source.last = read.frame;
+  source.arrived.push(*read.frame);
   ++source.got;
   list(source);
 }
@@ -330,13 +328,13 @@ void UringIo::list(Source& source) noexcept {
 
 /// What was read and nobody has taken.
 void UringIo::discard(Source& source) noexcept {
-  while (source.first) pool_.release(std::exchange(source.first, source.first->next));
+  while (Frame* frame = source.arrived.pop()) pool_.release(frame);
 }
 
 RxState UringIo::take(Reader& reader, RxBurst& burst) noexcept {
   auto& source = static_cast<Source&>(reader);
-  while (source.first && burst.room() != 0) burst.add(std::exchange(source.first, source.first->next));
-  if (source.first) return RxState::More;
+  while (!source.arrived.empty() && burst.room() != 0) burst.add(source.arrived.pop());
+  if (!source.arrived.empty()) return RxState::More;
   return source.error != 0 ? RxState::Failed : RxState::Drained;
 }
 

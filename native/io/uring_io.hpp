@@ -52,8 +52,7 @@ class UringIo final : public Io {
     unsigned wish = 1;       // how many frames to ask for
     unsigned asked = 0;      // in this turn
     unsigned got = 0;        // of those
-    Frame* first = nullptr;  // read, not taken yet
-    Frame* last = nullptr;
+    Chain<Frame> arrived;    // read, not taken yet
   };
   struct Read {
     Source* source;

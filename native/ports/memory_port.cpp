@@ -61,7 +61,10 @@ Result<void> MemoryPort::open(Io&, PortKey key) {
 
 void MemoryPort::close(Io&) noexcept {
   bridge_.leave(number_);
-  for (; first_; bridge_.left(1)) pool().release(std::exchange(first_, first_->next));
+  for (Frame* frame = inbox_.pop(); frame; frame = inbox_.pop()) {
+    pool().release(frame);
+    bridge_.left(1);
+  }
 }
 
 void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
@@ -76,21 +79,16 @@ void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
   }
   std::memcpy(frame->data, bytes.data(), length);
   frame->length = length;
-  (first_ ? last_->next : first_) = frame;
-  last_ = frame;
+  inbox_.push(*frame);
   bridge_.entered();
   announce(key_);
 }
 
 RxState MemoryPort::receive(RxBurst& burst) noexcept {
   const unsigned before = burst.count();
-  while (first_ && burst.room() > 0) {
-    Frame* frame = std::exchange(first_, first_->next);
-    frame->next = nullptr;
-    burst.add(frame);
-  }
+  while (!inbox_.empty() && burst.room() > 0) burst.add(inbox_.pop());
   bridge_.left(burst.count() - before);
-  return first_ ? RxState::More : RxState::Drained;
+  return inbox_.empty() ? RxState::Drained : RxState::More;
 }
 
 void MemoryPort::transmit(std::span<const TxItem> items) noexcept {

@@ -88,8 +88,7 @@ class MemoryPort final : public Port {
   std::uint32_t number_;
   std::uint32_t quota_;
   PortKey key_;
-  Frame* first_ = nullptr;  // the inbox
-  Frame* last_ = nullptr;
+  Chain<Frame> inbox_;
   std::uint64_t handed_ = 0;
   std::atomic<std::uint64_t> taken_{0};
 };

@@ -1,7 +1,5 @@
 #include "ports/patch_port.hpp"
 
-#include <utility>
-
 namespace etherloom {
 
 Result<void> PatchPort::open(Io&, PortKey key) {
@@ -11,13 +9,8 @@ Result<void> PatchPort::open(Io&, PortKey key) {
 }
 
 RxState PatchPort::receive(RxBurst& burst) noexcept {
-  while (first_ && burst.room() > 0) {
-    Frame* frame = std::exchange(first_, first_->next);
-    frame->next = nullptr;
-    --waiting_;
-    burst.add(frame);
-  }
-  return first_ ? RxState::More : RxState::Drained;
+  for (; !inbox_.empty() && burst.room() > 0; --waiting_) burst.add(inbox_.pop());
+  return inbox_.empty() ? RxState::Drained : RxState::More;
 }
 
 void PatchPort::transmit(std::span<const TxItem> items) noexcept {
@@ -47,15 +40,14 @@ Frame* PatchPort::own(Frame& frame) noexcept {
 }
 
 void PatchPort::put(Frame* frame) noexcept {
-  (first_ ? last_->next : first_) = frame;
-  last_ = frame;
+  inbox_.push(*frame);
   ++waiting_;
   announce(key_);
 }
 
 void PatchPort::close(Io&) noexcept {
   open_ = false;
-  while (first_) pool().release(std::exchange(first_, first_->next));
+  while (Frame* frame = inbox_.pop()) pool().release(frame);
   waiting_ = 0;
   if (peer_) peer_->peer_ = nullptr;
   peer_ = nullptr;

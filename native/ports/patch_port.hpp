@@ -33,9 +33,8 @@ class PatchPort final : public Port {
   PatchPort* peer_ = nullptr;
   PortKey key_;
   bool open_ = false;
-  Frame* first_ = nullptr;  // the inbox
-  Frame* last_ = nullptr;
-  unsigned waiting_ = 0;
+  Chain<Frame> inbox_;
+  unsigned waiting_ = 0;  // frames in it
 };
 
 }  // namespace etherloom
