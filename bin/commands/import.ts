@@ -4,7 +4,7 @@ import { oneOf } from '../../lib/values/options.js'
 import { ambiguity, formats, importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { FormatName } from '../../lib/topology/import/index.js'
 import { machineKinds, type ConversionOptions, type SourceFile } from '../../lib/topology/import/format.js'
-import { readTopologyFile, topologyError } from '../../lib/topology/load.js'
+import { readTopologyFile, topologyError, writeYaml } from '../../lib/topology/load.js'
 import { printJson, printNotes } from '../output.js'
 
 /** What the user says beside the files, as it stands on the command line. */
@@ -29,7 +29,7 @@ export async function importForeign(paths: string[], options: ImportOptions): Pr
   }
   if (options.json) printJson({ topology, notes })
   else {
-    process.stdout.write((await import('yaml')).stringify(topology))
+    process.stdout.write(await writeYaml(topology))
     printNotes(notes)
   }
   return 0

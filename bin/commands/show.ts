@@ -2,6 +2,7 @@
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { writeYaml } from '../../lib/topology/load.js'
 import { formatTable, printJson, printLine } from '../output.js'
 import { isTable, tables } from '../tables.js'
 
@@ -21,7 +22,7 @@ export async function show(what: string, { name, json }: { name?: string; json?:
     } else {
       const value = await instance.call(what === 'info' ? 'info' : 'export', {})
       if (json) printJson(value)
-      else process.stdout.write((await import('yaml')).stringify(value))
+      else process.stdout.write(await writeYaml(value))
     }
     return 0
   } finally {

@@ -8,7 +8,7 @@ import path from 'node:path'
 import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
 import { EtherloomError } from '../values/errors.js'
-import type { Problem } from './check.js'
+import type { Checked, Problem } from './check.js'
 import type { ConversionOptions } from './import/format.js'
 import type { Topology } from './schema.js'
 
@@ -112,17 +112,76 @@ async function inspectOwn(text: string, file: string): Promise<Omit<Inspected, '
         return { file, line: Math.max(line, 1), column: Math.max(col, 1), message }
       }),
   })
-  const broken = [...document.errors, ...document.warnings, ...danglingAliases(yaml, document)]
+  const broken = [
+    ...document.errors,
+    ...document.warnings,
+    ...danglingAliases(yaml, document),
+    ...nameKeys(yaml, document),
+  ]
   if (broken.length > 0)
     return report(broken.map(({ pos, message }) => ({ offset: pos[0], message: message.replace(/;.*/, '') })))
-  const checked = checkTopology(document.toJS(), path.dirname(file))
+  const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
+  const checked = check()
   if ('topology' in checked) return { topology: checked.topology, problems: [] }
+  const located = checked.problems.map((problem) => ({
+    offset: offsetOf(yaml, document, problem),
+    place: problem.place.join('\0'),
+    message: problem.message,
+  }))
+  // A word that YAML takes for something else is right in quotes if then there is nothing to say of it, and nothing new.
+  const quoted = quoteScalars(yaml, document, checked.problems)
+  const before = new Set(checked.problems.map(({ message }) => message))
+  const left = quoted.size > 0 ? check().problems : []
+  const isRight = quoted.size > 0 && left.every(({ message }) => before.has(message))
+  const stays = new Set(left.map(({ place }) => place.join('\0')))
   return report(
-    checked.problems.map((problem) => ({
-      offset: offsetOf(yaml, document, problem),
-      message: problem.message,
-    })),
+    located.map(({ offset, place, message }) => {
+      const word = quoted.get(place)
+      return {
+        offset,
+        message:
+          word === undefined || !isRight || stays.has(place)
+            ? message
+            : `${message}; in quotes it is a word: '${word}'`,
+      }
+    }),
   )
+}
+
+/**
+ * Makes every key the word that it is written as: `1`, `null` and `true` are names like others there. Returns the keys that
+ * cannot be names.
+ */
+function nameKeys(yaml: Yaml, document: Document): { pos: [number]; message: string }[] {
+  const found: { pos: [number]; message: string }[] = []
+  yaml.visit(document, {
+    Pair: (_key, { key }) => {
+      const named = yaml.isAlias(key) ? key.resolve(document) : key
+      const refuse = (message: string): void => {
+        found.push({ pos: [yaml.isNode(key) ? (key.range?.[0] ?? 0) : 0], message })
+      }
+      if (!yaml.isScalar(named)) {
+        refuse('a key must be one word')
+        return
+      }
+      if (typeof named.value !== 'string') named.value = named.source ?? String(named.value)
+      if (named.value === '__proto__') refuse("'__proto__' cannot be a name, take another")
+      if (named.value === '') refuse('a key is missing before the colon')
+    },
+  })
+  return found
+}
+
+/** Makes the scalars at places of problems the words that they are written as, and returns those words by their places. */
+function quoteScalars(yaml: Yaml, document: Document, problems: readonly Problem[]): Map<string, string> {
+  const words = new Map<string, string>()
+  for (const { place, at } of problems) {
+    const node = at === 'value' ? document.getIn(place, true) : undefined
+    if (!yaml.isScalar(node) || typeof node.value === 'string' || !node.source) continue
+    node.value = node.source
+    words.set(place.join('\0'), node.source)
+  }
+  return words
 }
 
 /** Aliases without an anchor, which the parser itself lets pass. */
@@ -154,4 +213,29 @@ export function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem)
   }
   const node = at === 'key' ? key : value
   return yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0
+}
+
+/**
+ * A topology, or what else YAML can hold, as YAML text. Words that readers of YAML 1.1 (PyYAML, Ruby, Ansible) would take for
+ * something else, such as `no`, `on` and `52:54:00:12:34:56`, stand in quotes, so that they read what readers of 1.2 do.
+ */
+export async function writeYaml(value: unknown): Promise<string> {
+  const yaml = await import('yaml')
+  const document = new yaml.Document(value, { aliasDuplicateObjects: false })
+  const known = new Map<string, boolean>()
+  const isWord = (text: string): boolean => {
+    const plain: unknown = /^[\w.:+~<=-]*$/.test(text)
+      ? yaml.parse(text, { version: '1.1', logLevel: 'error' })
+      : text
+    return plain === text
+  }
+  yaml.visit(document, {
+    Scalar: (_key, scalar) => {
+      const { value: text } = scalar
+      if (typeof text !== 'string' || text.length > 40) return
+      if (!known.has(text)) known.set(text, isWord(text))
+      if (!known.get(text)) scalar.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString()
 }

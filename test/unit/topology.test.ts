@@ -1,7 +1,7 @@
 /** Topology files: what is read, and where and how each mistake is reported. */
 import { readdirSync } from 'node:fs'
 import { expect } from 'chai'
-import { inspectTopology, loadTopology, parseTopology } from '../../lib/topology/load.js'
+import { inspectTopology, loadTopology, parseTopology, writeYaml } from '../../lib/topology/load.js'
 
 /** The mistakes in a text, as `line:column message`. */
 async function mistakes(text: string): Promise<string[]> {
@@ -47,6 +47,58 @@ describe('topology files', () => {
       withPath('{ from: red, to: green, delay: &far 5ms }, { from: green, to: red, delay: *far }'),
     )
     expect(topology.fabrics.wifi?.paths?.[1]).to.include({ delay: '5ms' })
+  })
+
+  it('take keys as they are written, also those that YAML resolves', async () => {
+    const { fabrics, hosts } = await parseTopology(`hosts: { 1: , null: , true: , on: , 010: , 1e3: }
+fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e3: { host: '1e3' } } } }`)
+    expect(Object.keys(hosts ?? {})).to.have.members(['1', 'null', 'true', 'on', '010', '1e3'])
+    expect(Object.keys(fabrics['7']?.ports ?? {})).to.have.members(['1', 'null', '1e3'])
+  })
+
+  it('refuse keys that cannot be names', async () => {
+    expect(await mistakes('hosts: { __proto__: }')).to.include(
+      "1:10 '__proto__' cannot be a name, take another",
+    )
+    expect(await mistakes('{ [a, b]: 1 }')).to.include('1:3 a key must be one word')
+  })
+
+  it('say that a value is a word in quotes where that is what is wrong with it', async () => {
+    expect(await mistakes(`hosts: { 1: }\n${withPort('{ host: 1 }')}`)).to.deep.equal([
+      "6:20 'host' must be 1 to 63 letters, digits, '-' or '_', not 1; in quotes it is a word: '1'",
+    ])
+    expect(await mistakes(withPort('{ host: 1.5 }'))).to.deep.equal([
+      "5:20 'host' must be 1 to 63 letters, digits, '-' or '_', not 1.5",
+    ])
+  })
+
+  it('are written so that readers of YAML 1.1 read the same', async () => {
+    const words = [
+      'no',
+      'on',
+      'Off',
+      'y',
+      'null',
+      '~',
+      '1',
+      '1e3',
+      '010',
+      '0x1f',
+      '1_000',
+      '52:54:00:12:34:56',
+      '12:30',
+      '2026-01-01',
+      '=',
+      'red',
+      '10.0.0.1/24',
+      '5ms',
+    ]
+    const value = Object.fromEntries(words.map((word) => [word, word]))
+    const text = await writeYaml(value)
+    const { parse } = await import('yaml')
+    for (const version of ['1.1', '1.2'] as const)
+      expect(parse(text, { version }), version).to.deep.equal(value)
+    expect(text).to.contain('"52:54:00:12:34:56": "52:54:00:12:34:56"').and.to.contain('\nred: red\n')
   })
 
   for (const file of readdirSync('examples').filter((name) => /\.(yaml|json)$/.test(name)))

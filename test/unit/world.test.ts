@@ -264,7 +264,7 @@ describe('topologies of CORE', () => {
     const movement = new CoreTopologies({ topologies: [file('options.xml', text)], mode: 'lan' })
     movement.begin({ nodes: 2, reach: 1, seed: 1n })
     expect(movement.notes.map((note) => note.replace(/^.*options\.xml/, ''))).to.deep.equal([
-      ':2:33: delay="20000" loss="1.0" of this link is not applied: a world\'s links follow distances, by its model',
+      ':2:34: delay="20000" loss="1.0" of this link is not applied: a world\'s links follow distances, by its model',
       ': n5 left out, since the world has 2 nodes',
     ])
   })
