@@ -52,6 +52,31 @@ describe('tmesh files', () => {
       })
     })
 
+    it('the lines of the manual without their machine, and says what is missing', async () => {
+      const fragment = [tapA, 'tap0 at tap0', onTapA].join('\n')
+      expect(await fabricsOf({ sun: fragment })).to.deep.equal(
+        await fabricsOf({ sun: machine(tapA, 'tap0 at tap0', onTapA) }),
+      )
+      expect(await notesOf({ sun: fragment })).to.include(
+        "sun:3 no line here makes 'le0': taken as a part of a machine",
+      )
+    })
+
+    it('elements by a second name', async () => {
+      const own = ['alias le0 net0', tapA, 'tap0 at tap0', 'bpf0 at net0: tme/host/bsd/bpf interface tapA']
+      expect(await fabricsOf({ sun: machine(...own) })).to.deep.equal(
+        await fabricsOf({ sun: machine(tapA, 'tap0 at tap0', onTapA) }),
+      )
+      const shipped = 'mainbus0: tme/machine/sun4/75\nalias mainbus0 sbus0\nle0 at sbus0: tme/ic/am7990'
+      expect(await fabricsOf({ sun: [shipped, tapA, onTapA].join('\n') })).to.have.property('tapA')
+      expect(await problemsOf(machine('alias le0 sbus0'))).to.deep.equal([
+        "3:11 'le0' and 'sbus0' are two elements already",
+      ])
+      expect(await problemsOf(machine('alias le9 net0'))).to.deep.equal([
+        "3:7 no element 'le9' before this line",
+      ])
+    })
+
     it('a tap that translates addresses: a gateway', async () => {
       const fabrics = await fabricsOf({ master: machine(`${tapA} nat eth0`, 'tap0 at tap0', onTapA) })
       expect(fabrics).to.have.deep.nested.property('tapA.ports.host.gateway', { interface: 'eth0' })

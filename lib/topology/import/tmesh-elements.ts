@@ -12,6 +12,15 @@ import type { Connection, Word } from './tmesh-grammar.js'
 /** `part`: of a machine. `host`: another element of the host's, such as a serial line. The rest touch networks. */
 export type ElementKind = 'tap' | 'bpf' | 'link' | 'network' | 'host' | 'part'
 
+/** What a module is, by its path. */
+export function kindOf(module: Word): ElementKind {
+  const path = module.text.replace(/^\w+\//, '')
+  return kinds.find(([pattern]) => pattern.test(path))?.[1] ?? 'part'
+}
+
+/** The module of a part that another file has. */
+const elsewhere: Word = { text: '', line: 1, column: 1 }
+
 /** One element of one machine. */
 export interface Element {
   machine: string
@@ -54,15 +63,28 @@ export class Machine {
   readonly elements = new Map<string, Element>()
   readonly #name: string
   readonly #findings: Findings
+  readonly #fragment: boolean
   readonly #missing = new Set<string>()
 
-  constructor(name: string, findings: Findings) {
+  /** A `fragment` has lines about networks and none about a machine: what they are connected with is somewhere else. */
+  constructor(name: string, findings: Findings, { fragment }: { fragment: boolean }) {
     this.#name = name
     this.#findings = findings
+    this.#fragment = fragment
+  }
+
+  /** Gives an element a second name: the one of the two that there is none of yet. False where there is neither. */
+  alias(file: string, one: Word, two: Word): boolean {
+    const [first, second] = [this.elements.get(one.text), this.elements.get(two.text)]
+    if (first && second)
+      this.#findings.problem(file, two, `'${one.text}' and '${two.text}' are two elements already`)
+    const element = first ?? second
+    if (element && !(first && second)) this.elements.set(first ? two.text : one.text, element)
+    return element !== undefined
   }
 
   add(file: string, { name, words, at, module, settings }: Connection): void {
-    const other = at && this.#find(file, at.name) // before anything is created: nothing is connected with what comes later
+    const other = at && this.#end(file, at.name, module) // before anything is created: nothing is connected with what comes later
     const known = this.elements.get(name.text)
     if (module && known) {
       this.#findings.problem(file, name, `'${name.text}' exists already, since line ${known.at.line}`)
@@ -83,19 +105,26 @@ export class Machine {
   }
 
   #create(file: string, name: Word, module: Word, settings: Word[]): Element {
-    const path = module.text.replace(/^\w+\//, '')
-    const kind = kinds.find(([pattern]) => pattern.test(path))?.[1] ?? 'part'
     const element = {
       machine: this.#name,
       file,
       name: name.text,
       at: name,
       module: module.text,
-      kind,
+      kind: kindOf(module),
       settings,
     }
     this.elements.set(name.text, element)
     return element
+  }
+
+  /** What a line connects its element with. In a fragment that may be a part which another file has. */
+  #end(file: string, name: Word, module: Word | undefined): Element | undefined {
+    if (this.#fragment && module && !this.elements.has(name.text)) {
+      this.#findings.note(file, name, `no line here makes '${name.text}': taken as a part of a machine`)
+      return this.#create(file, name, elsewhere, [])
+    }
+    return this.#find(file, name)
   }
 
   #find(file: string, { text, line, column }: Word): Element | undefined {

@@ -23,6 +23,7 @@ import {
   endpoint,
   Findings,
   isNetwork,
+  kindOf,
   Machine,
   readBpf,
   readLink,
@@ -47,9 +48,10 @@ async function convert(files: readonly SourceFile[]): Promise<Conversion> {
   const names = new Names()
   const elements: Element[] = []
   for (const source of files) {
-    const machine = new Machine(names.free(path.basename(source.file, path.extname(source.file))), findings)
+    const name = names.free(path.basename(source.file, path.extname(source.file)))
+    const machine = new Machine(name, findings, { fragment: isFragment(source.text) })
     await read(source, machine, findings, [])
-    elements.push(...machine.elements.values())
+    elements.push(...new Set(machine.elements.values())) // an alias is no second element
   }
   noteParts(elements, findings)
   const { problems, notes } = findings
@@ -61,6 +63,15 @@ async function convert(files: readonly SourceFile[]): Promise<Conversion> {
     problems: inOrder(problems),
     notes: inOrder(notes),
   }
+}
+
+/** Whether no line of a text makes a part of a machine, or could lead to one. */
+function isFragment(text: string): boolean {
+  return parseTmesh(text).statements.every((statement) =>
+    statement.kind === 'connection'
+      ? statement.module === undefined || kindOf(statement.module) !== 'part'
+      : statement.words[0]?.text !== 'source',
+  )
 }
 
 /** File by file, in the order of lines. */
@@ -86,7 +97,7 @@ async function read(
   }
 }
 
-/** Follows `source`; no other command says anything about networks. */
+/** Follows `source`, and `alias`; no other command says anything about networks. */
 async function carryOut(
   { words }: Command,
   file: string,
@@ -94,8 +105,10 @@ async function carryOut(
   findings: Findings,
   within: readonly string[],
 ): Promise<void> {
-  const [command, name] = words
+  const [command, name, second] = words
   if (command === undefined) return
+  const isAlias = command.text === 'alias' && words.length === 3
+  if (isAlias && name && second && machine.alias(file, name, second)) return
   if (command.text !== 'source' || name === undefined) {
     findings.note(file, command, `not carried out: ${textOf(words)}`)
     return
@@ -118,7 +131,7 @@ function noteParts(elements: readonly Element[], findings: Findings): void {
   const parts = new Map<string, Element[]>()
   for (const element of elements) {
     const { file, kind, name, module, at } = element
-    if (kind === 'part') parts.set(file, [...(parts.get(file) ?? []), element])
+    if (kind === 'part' && module !== '') parts.set(file, [...(parts.get(file) ?? []), element])
     if (kind === 'host')
       findings.note(file, at, `left out: '${name}' (${module}) is no network; it stays with the emulator`)
     if (kind === 'network')
