@@ -12,6 +12,8 @@ constexpr std::uint32_t shortestIp = 20;  // bytes of an IP header
 constexpr std::uint32_t shortestUdp = 8;  // bytes of the shorter transport header
 constexpr std::uint8_t tcpCwr = 0x80;
 constexpr std::uint32_t ip6HeaderLength = 40;
+constexpr std::uint32_t shortestTcpSegment = 8;  // TCP_MIN_SND_MSS of Linux, 48, less 40 bytes of options
+constexpr std::uint32_t mostUdpSegments = 128;   // UDP_MAX_SEGMENTS of Linux
 
 /// Whether the checksum of TCP or UDP can be where the claims put it. Behind the frame's own transport header
 /// it belongs to a tunnel's inner one, which is not looked at.
@@ -23,6 +25,11 @@ bool saneChecksum(const Frame& frame, const VirtioHeader& claims) noexcept {
   const auto transport = findTransport(frame.data, frame.length);
   if (!transport || claims.csumStart > transport->at) return true;
   return claims.csumStart == transport->at && claims.csumOffset == transport->checksumOffset();
+}
+
+/// Whether a sender may ask for segments of this size: Linux makes no others, and takes none.
+bool saneSegments(const Transport& transport, std::uint32_t size, std::uint32_t payload) noexcept {
+  return transport.isTcp() ? size >= shortestTcpSegment : size != 0 && payload <= size * mostUdpSegments;
 }
 
 /// The IP header's length against the frame's. A super-frame has no padding.
@@ -70,7 +77,9 @@ bool acceptOffload(Frame& frame, const VirtioHeader& claims) noexcept {
   const unsigned type = claims.gsoType & ~unsigned{gsoEcn};
   if (!transport || type != static_cast<unsigned>(gsoTypeOf(*transport)) || !fillsFrame(frame, *transport))
     return false;
-  if (claims.gsoSize == 0 || (!transport->isTcp() && (claims.gsoType & gsoEcn))) return false;
+  const std::uint32_t payload = frame.length - transport->payload;
+  if (!saneSegments(*transport, claims.gsoSize, payload)) return false;
+  if (!transport->isTcp() && (claims.gsoType & gsoEcn)) return false;
   if (undone && (claims.csumStart != transport->at || claims.csumOffset != transport->checksumOffset()))
     return false;
 
@@ -78,7 +87,6 @@ bool acceptOffload(Frame& frame, const VirtioHeader& claims) noexcept {
   offload.flags = needsChecksum;
   offload.csumStart = static_cast<std::uint16_t>(transport->at);
   offload.csumOffset = static_cast<std::uint16_t>(transport->checksumOffset());
-  const std::uint32_t payload = frame.length - transport->payload;
   if (payload > claims.gsoSize) {
     const bool cwr = transport->isTcp() && frame.data[transport->at + 13] & tcpCwr;
     offload.gsoType = static_cast<std::uint8_t>(type | (cwr ? gsoEcn : 0U));

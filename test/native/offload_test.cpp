@@ -167,6 +167,23 @@ TEST_CASE("offload: claims that contradict the frame are refused") {
   CHECK_FALSE(bench.accepts(huge.build(), claimsOf(huge, 1000)));
 }
 
+TEST_CASE("offload: segments are no shorter, and of UDP no more, than Linux makes them") {
+  OffloadBench bench;
+  const auto accepts = [&bench](bool ip6, bool tcp, std::size_t payload, std::size_t gsoSize) {
+    const IpFrame shape{.ip6 = ip6, .tcp = tcp, .payload = payload};
+    return bench.accepts(shape.build(), claimsOf(shape, gsoSize));
+  };
+  for (const bool ip6 : {false, true}) {
+    CHECK(accepts(ip6, true, 3000, 8));
+    CHECK_FALSE(accepts(ip6, true, 3000, 7));
+    CHECK_FALSE(accepts(ip6, true, 7, 7));  // whatever the number of segments
+    CHECK(accepts(ip6, false, 128 * 100, 100));
+    CHECK_FALSE(accepts(ip6, false, 128 * 100 + 1, 100));
+    CHECK(accepts(ip6, false, 128, 1));
+    CHECK_FALSE(accepts(ip6, false, 129, 1));
+  }
+}
+
 TEST_CASE("offload: CWR makes a super-frame one for ports that know ECN, whatever its header says") {
   OffloadBench bench;
   for (const bool cwr : {false, true}) {
