@@ -1,4 +1,4 @@
-/** `etherloom exec`: runs a command inside a host's network namespace, with nsenter(1). */
+/** `etherloom exec`: runs a command inside a host, as `ip netns exec` does, with nsenter(1) and unshare(1). */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
@@ -6,6 +6,31 @@ import { constants } from 'node:os'
 import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+
+/**
+ * The files of a host are the machine's but for what belongs to its network. In a mount namespace of its own the command sees
+ * the host's interfaces in /sys, and in /etc the files of /etc/netns/HOST, as with ip-netns(8); where there is no hosts or
+ * resolv.conf among them, one that names the host alone, and one that names no server. The two are made on a file system that
+ * lies on /sys until then, so that nothing is left of them afterwards.
+ */
+const enterScript = `
+host=$1
+shift
+cannot() { echo "etherloom: 'exec' shows this machine's $1, since it could not be replaced: $2" >&2; }
+if said=$(mount -t tmpfs none /sys 2>&1); then
+  printf '127.0.0.1 localhost %s\n::1 localhost %s\n' "$host" "$host" > /sys/hosts
+  echo '# no name server: etherloom exec reads /etc/netns/'"$host"'/resolv.conf' > /sys/resolv.conf
+  for file in /sys/hosts /sys/resolv.conf /etc/netns/"$host"/*; do
+    place=/etc/\${file##*/}
+    [ ! -e "$file" ] || [ ! -e "$place" ] || said=$(mount --bind "$file" "$place" 2>&1) || cannot "$place" "$said"
+  done
+  umount /sys
+else
+  cannot 'files in /etc' "$said"
+fi
+said=$(mount -t sysfs none /sys 2>&1) || cannot /sys "$said"
+exec "$@"
+`
 
 export async function exec(host: string, words: string[], { name }: { name?: string }): Promise<number> {
   const command = words[0] === '--' ? words.slice(1) : words
@@ -19,7 +44,8 @@ export async function exec(host: string, words: string[], { name }: { name?: str
   // A rootless instance has a user namespace of its own, which has to be entered first.
   const sameUser = (await namespaceAt(found.userNamespace)) === (await namespaceAt('/proc/self/ns/user'))
   const user = sameUser ? [] : [`--user=${found.userNamespace}`, '--preserve-credentials']
-  return runAttached('nsenter', [...user, `--net=${found.namespace}`, '--', ...command])
+  const place = [...user, `--net=${found.namespace}`, 'unshare', '--mount', '--propagation', 'slave']
+  return runAttached('nsenter', [...place, 'sh', '-c', enterScript, 'sh', host, ...command])
 }
 
 const namespaceAt = (path: string): Promise<string | undefined> => readlink(path).catch(() => undefined)
