@@ -22,6 +22,9 @@ export interface Pings {
 /** For `ping`, where no answer is expected: does not wait for a late one. */
 export const soon = ['-W', '0.5']
 
+const withoutForwarding = `
+  [ $(cat /proc/sys/net/ipv4/ip_forward) = 0 ] || echo 0 > /proc/sys/net/ipv4/ip_forward`
+
 const withoutIPv6 = `
   for each in all default; do
     file=/proc/sys/net/ipv6/conf/$each/disable_ipv6
@@ -39,10 +42,13 @@ export class Host {
     this.namespace = namespace
   }
 
-  /** `number`, 1 to 9, makes its addresses. Without IPv6, the default, nothing is sent but what the test sends. */
+  /**
+   * `number`, 1 to 9, makes its addresses. Without IPv6, the default, nothing is sent but what the test sends. It forwards
+   * nothing, whatever the machine does: a new namespace has the machine's settings.
+   */
   static async create(number: number, { ipv6 = false } = {}): Promise<Host> {
     const host = new Host(number, await Namespace.create())
-    if (!ipv6) await host.run('sh', '-c', withoutIPv6)
+    await host.run('sh', '-c', ipv6 ? withoutForwarding : withoutForwarding + withoutIPv6)
     return host
   }
 

@@ -222,7 +222,7 @@ describeUnless(
     it('stands in a user namespace too, where nobody else is to become', async () => {
       const { machine } = await machineAndOutside(close)
       const tap = { name: 'tap0', addresses: ['10.0.77.1/24'], gateway: { interface: 'uplink', dhcp: true } }
-      const uplink = `ip link add uplink type veth peer name far && ip link set far up && ip link set uplink up &&
+      const uplink = `sysctl -qw net.ipv4.ip_forward=0 && ip link add uplink type veth peer name far && ip link set far up && ip link set uplink up &&
       ip address add 10.0.0.9/24 dev uplink && exec "$@"`
       const before = ['unshare', '--user', '--map-root-user', '--net', 'sh', '-c', uplink, 'sh']
       const { code, message } = await startHub([{ tap }], { before, host: machine })
