@@ -9,18 +9,36 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EtherloomError, fromNative, type NativeError } from './values/errors.js'
 
-/** An open device that no fabric has yet. */
-export interface Device {
-  readonly device: unknown
+/** An interface as it was when somebody looked. */
+export interface NativeInterface {
+  /** 0 where it is in a namespace that we may not look into. */
   readonly index: number
   readonly name: string
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
+}
+
+/** An open device that no fabric has yet. */
+export interface Device extends NativeInterface {
+  readonly device: unknown
   /** The protocols of which it carries super-frames. */
   readonly superFrames: readonly ('tcp' | 'udp')[]
   /** Of packet sockets: how frames are received. */
   readonly method?: 'ring' | 'calls'
+  /** Of TAPs: the interface was made, not joined. */
+  readonly created?: boolean
+}
+
+/** News of an interface. `overrun`: news was lost, and nothing else is known. */
+export interface LinkNews {
+  readonly watch: number
+  readonly change: 'appeared' | 'changed' | 'vanished' | 'overrun'
+  /** Vanished from the namespace, but it lives on in another. */
+  readonly moved: boolean
+  readonly index: number
+  readonly name: string
+  readonly mtu: number
 }
 
 export interface NamespaceHandle {
@@ -32,7 +50,7 @@ export interface NamespaceHandle {
 export type Happening =
   | { kind: number; port: number; errno: number }
   | { kind: number; fabric: number; address: bigint; from: number; to: number }
-  | { watch: number; change: number; index: number; name: string }
+  | LinkNews
   | { socket: number }
 
 /** How frames stand in a socket. */
@@ -69,6 +87,9 @@ export interface NativeEngine {
   run(generator: number, running: boolean): number
   detach(port: number): number
   revive(port: number, device: unknown): number
+  /** The port's interface is gone: takes the port down, if it is up. */
+  endDevice(port: number): void
+  setMtu(port: number, bytes: number): void
   setCarrier(port: number, on: boolean): number
   /** `policies`: records, one after the other, as lib/policy/records.ts lays them out. `triples`: from, to, record. */
   apply(
@@ -174,7 +195,7 @@ interface Addon {
   discardDevice(device: unknown): void
   /** Two descriptors, which are the caller's to close. */
   socketPair(framing: 'stream' | 'datagram' | 'seqpacket'): [number, number]
-  interfaceExists(name: string, namespace: unknown): Promise<boolean>
+  findInterface(name: string, namespace: unknown): Promise<NativeInterface | undefined>
   createNamespace(): Promise<NamespaceHandle>
   openNamespace(pathOrName: string): Promise<NamespaceHandle>
   closeNamespace(handle: unknown): void

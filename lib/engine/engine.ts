@@ -1,7 +1,7 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
-import { addon, native, type Happening, type NativeEngine } from '../binding.js'
+import { addon, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
 import { integer, oneOf, optional, readOptions, refuse, required, seed } from '../values/options.js'
 import { nameRule } from '../values/names.js'
@@ -77,7 +77,7 @@ export class Engine {
   readonly #fabrics = new Map<number, EngineFabric>()
   readonly #residents = new Set<EngineResident>()
   readonly #shared = new Map<string, number>()
-  readonly #watches = new Map<unknown, { watch: number; listeners: Set<(name: string) => void> }>()
+  readonly #watches = new Map<unknown, { watch: number; listeners: Set<(news: LinkNews) => void> }>()
   readonly #sockets = new Map<number, () => void>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
@@ -276,8 +276,8 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** @internal Calls back with the name of every interface that appears or changes in the namespace. */
-  watchLinks(namespace: unknown, listener: (name: string) => void): () => void {
+  /** @internal Calls back with all news of interfaces in the namespace. */
+  watchLinks(namespace: unknown, listener: (news: LinkNews) => void): () => void {
     let entry = this.#watches.get(namespace)
     if (!entry) {
       entry = { watch: native(() => this.native.watchLinks(namespace)), listeners: new Set() }
@@ -322,7 +322,7 @@ export class Engine {
   #happened(happening: Happening): void {
     if ('watch' in happening) {
       for (const { watch, listeners } of this.#watches.values()) {
-        if (watch === happening.watch) for (const listener of listeners) listener(happening.name)
+        if (watch === happening.watch) for (const listener of [...listeners]) listener(happening)
       }
     } else if ('socket' in happening) {
       const ready = this.#sockets.get(happening.socket)

@@ -1,12 +1,13 @@
 /**
  * Ports of interfaces. An interface can vanish under its port and return: the port goes down, waits for news of an
- * interface of that name in its namespace, opens it again, and is up with all its policies and counters.
+ * interface of that name in its namespace, opens it again, and is up with all its policies and counters. An interface that
+ * the port has made, and that has ended in another namespace, to which somebody had moved it, is made again.
  */
 import { constants } from 'node:os'
-import { addon, native, type Device } from '../binding.js'
+import { addon, native, type Device, type LinkNews } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { Namespace } from '../engine/namespace.js'
-import { Port, type PortFabric } from './port.js'
+import { Port, type PortFabric, type PortState } from './port.js'
 
 /** How often to look whether an interface that has returned is still in use by somebody else, in milliseconds. */
 const busyInterval = 100
@@ -16,6 +17,8 @@ export abstract class DevicePort extends Port {
   #opened: Namespace | undefined
   #device: Omit<Device, 'device'> | undefined
   #unwatch: (() => void) | undefined
+  /** The interface is in another namespace now. */
+  #moved = false
   #reopening = false
   #news = false
   #endings = 0
@@ -58,14 +61,21 @@ export abstract class DevicePort extends Port {
         `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
       )
     if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
+    const { engine } = fabric
+    const early: LinkNews[] = []
+    let hear = (news: LinkNews): void => void early.push(news)
+    this.#unwatch = engine.watchLinks(this.#namespace(), (news) => {
+      hear(news)
+    })
     const opened = await this.openDevice(this.#namespace())
     this.#device = opened
+    this.#moved = false
     try {
-      const { engine } = fabric
       const id = native(() => engine.native.attach(fabric.id, this.name, opened.device))
-      this.#unwatch = engine.watchLinks(this.#namespace(), (name) => {
-        if (this.state === 'down' && name === this.#device?.name) void this.#reopen(fabric)
-      })
+      hear = (news) => {
+        this.#heard(fabric, id, news)
+      }
+      early.forEach(hear)
       return id
     } catch (error) {
       addon.discardDevice(opened.device)
@@ -92,6 +102,17 @@ export abstract class DevicePort extends Port {
   /** Opens the device; `again` is the name of the interface when it has returned. */
   protected abstract openDevice(namespace: unknown, again?: string): Promise<Device>
 
+  /** Whether the open device is of no use any more when its interface has left the namespace. */
+  protected abstract readonly endsWithInterface: boolean
+
+  /** @internal Makes its interface again where that was its own and is gone; says whether it did. */
+  override async restore(): Promise<boolean> {
+    if (this.state !== 'down' || !this.fabric || !this.#device?.created) return false
+    this.#moved = true
+    await this.#reopen(this.fabric)
+    return (this.state as PortState) === 'up'
+  }
+
   /** Where its interface is; undefined for this process's namespace. */
   protected get place(): Namespace | undefined {
     return this.#opened ?? (this.#space as Namespace | undefined)
@@ -99,6 +120,44 @@ export abstract class DevicePort extends Port {
 
   #namespace(): unknown {
     return this.place?.held.handle
+  }
+
+  /** `id` is the port's own number, which it may not have been told yet. */
+  #heard(fabric: PortFabric, id: number, news: LinkNews): void {
+    const device = this.#device
+    if (!device || this.state === 'detaching') return
+    if (news.change === 'overrun') return void this.#look(fabric, id, device.name)
+    if (news.index === device.index) {
+      if (news.change === 'vanished') this.#left(fabric, id, news.moved)
+      else this.#is(fabric, id, news.mtu)
+    }
+    if (this.state === 'down' && news.name === device.name) void this.#reopen(fabric)
+  }
+
+  /** The interface is here, and this is its MTU. */
+  #is(fabric: PortFabric, id: number, mtu: number): void {
+    this.#moved = false
+    if (!this.#device || this.#device.mtu === mtu) return
+    this.#device = { ...this.#device, mtu }
+    fabric.engine.native.setMtu(id, mtu)
+  }
+
+  #left(fabric: PortFabric, id: number, moved: boolean): void {
+    this.#moved = moved
+    if (this.endsWithInterface) fabric.engine.native.endDevice(id)
+  }
+
+  /** News was lost: what is there now? */
+  async #look(fabric: PortFabric, id: number, name: string): Promise<void> {
+    try {
+      const found = await native(() => addon.findInterface(name, this.#namespace()))
+      if (this.fabric !== fabric || this.state === 'detaching') return
+      if (found && found.index === this.#device?.index) this.#is(fabric, id, found.mtu)
+      else this.#left(fabric, id, this.state === 'up')
+      if (this.state === 'down') void this.#reopen(fabric)
+    } catch {
+      // The namespace is closed, or the engine: there is nothing to be found any more.
+    }
   }
 
   async #reopen(fabric: PortFabric): Promise<void> {
@@ -116,13 +175,15 @@ export abstract class DevicePort extends Port {
     const name = this.#device?.name as string
     try {
       const namespace = this.#namespace()
-      if (!(await native(() => addon.interfaceExists(name, namespace)))) return
+      const found = await native(() => addon.findInterface(name, namespace))
+      if (!found && !(this.#moved && this.#device?.created)) return
       const opened = await this.openDevice(namespace, name)
       if (this.fabric !== fabric || this.state !== 'down') {
         addon.discardDevice(opened.device)
         return
       }
       this.#device = opened
+      this.#moved = false
       const endings = this.#endings
       await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
       if (endings === this.#endings) this.cameUp() // else it is gone again already

@@ -59,6 +59,8 @@ export class PacketPort extends DevicePort {
     }
   }
 
+  protected override readonly endsWithInterface = true
+
   /** How frames are received; undefined while detached. */
   get method(): 'ring' | 'calls' | undefined {
     return this.device?.method

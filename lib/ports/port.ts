@@ -202,6 +202,11 @@ export abstract class Port extends EventEmitter<PortEvents> {
     // Most kinds leave nothing outside.
   }
 
+  /** @internal Makes again what it had made and what is gone; says whether it did. */
+  async restore(): Promise<boolean> {
+    return false
+  }
+
   /** @internal The native half says that the device is gone. */
   wentDown(error: EtherloomError): void {
     if (this.#state !== 'up') return

@@ -131,6 +131,9 @@ export class TapPort extends DevicePort {
     }
   }
 
+  /** Its descriptor works in every namespace, and tells when the interface ends. */
+  protected override readonly endsWithInterface = false
+
   /** How many workers read the interface. */
   get queues(): number {
     return this.#options.queues

@@ -139,8 +139,9 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   /**
-   * Goes over to another topology by the difference only: what is the same in both is not touched. When a step fails,
-   * what was there before comes back, and the error is thrown.
+   * Goes over to another topology by the difference only: what is the same in both is not touched, but interfaces that were
+   * made here and that somebody has deleted are made again. When a step fails, what was there before comes back, and the
+   * error is thrown.
    *
    * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for settings of the engine, which cannot change
    */
@@ -158,6 +159,9 @@ export class Network extends EventEmitter<NetworkEvents> {
           total.changed += changed
           total.steps.push(inWords(change))
         }
+        for (const fabric of this.#fabrics.values())
+          for (const port of fabric.ports.values())
+            if (await port.restore()) total.steps.push(`make port ${fabric.name}.${port.name} again`)
       } catch (error) {
         await this.#goBack(before, error)
         throw error

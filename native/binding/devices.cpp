@@ -84,9 +84,6 @@ Napi::Object deliver(Napi::Env env, Device device, const Link& link) {
   return object;
 }
 
-/// The longest frame of an interface: its MTU and an Ethernet header with one VLAN tag.
-std::uint32_t frameLimit(std::uint32_t mtu) { return mtu + ethernetHeaderLength + vlanTagLength; }
-
 /// What a TapPort does beside passing frames.
 struct TapDuties {
   std::vector<sock_filter> filter;  ///< of what its kernel sends; empty for none
@@ -111,12 +108,13 @@ Result<Tap> withFilter(Result<Tap> tap, const std::vector<sock_filter>& program)
 }
 
 Napi::Value finishTap(Napi::Env env, Tap&& tap, const TapDuties& duties) {
-  const std::uint32_t limit = tap.link.mtu == 0 ? FramePool::largeCapacity : frameLimit(tap.link.mtu);
   constexpr Offloads tcp = Offloads::Checksum | Offloads::Tso4 | Offloads::Tso6 | Offloads::Ecn;
   const Offloads offloads = tap.udpSegmentation ? Offloads::All : tap.segmentation ? tcp : Offloads::None;
   Device device;
   for (Fd& queue : tap.queues) {
-    auto port = std::make_unique<TapPort>(std::move(queue), limit, tap.virtioHeader, offloads);
+    auto port =
+        std::make_unique<TapPort>(std::move(queue), FramePool::largeCapacity, tap.virtioHeader, offloads);
+    if (tap.link.mtu != 0) port->setMtu(tap.link.mtu);
     if (!duties.filter.empty()) port->ownFilter();
     if (duties.writeback) port->writeBack(tap.link.mac);
     if (!device.port) {
@@ -125,7 +123,9 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap, const TapDuties& duties) {
       device.further.push_back(std::move(port));
     }
   }
-  return deliver(env, std::move(device), tap.link);
+  Napi::Object delivered = deliver(env, std::move(device), tap.link);
+  delivered.Set("created", tap.created);
+  return delivered;
 }
 
 /// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, queues, filter?, writeback,
@@ -191,7 +191,8 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
       info.Env(), info[0], [options] { return openPacketSocket(options); },
       [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
         const Link link = socket.link;
-        auto port = std::make_unique<PacketPort>(std::move(socket), direction, frameLimit(link.mtu));
+        auto port = std::make_unique<PacketPort>(std::move(socket), direction, FramePool::largeCapacity);
+        port->setMtu(link.mtu);
         const char* method = port->method() == PacketMethod::Ring ? "ring" : "calls";
         Napi::Object delivered = deliver(env, Device{std::move(port), {}}, link);
         delivered.Set("method", method);
@@ -368,20 +369,24 @@ Napi::Value discardDevice(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// interfaceExists(name, namespace | undefined) → Promise<boolean>
-Napi::Value interfaceExists(const Napi::CallbackInfo& info) {
+/// findInterface(name, namespace | undefined) → Promise<{index, name, mac, mtu, up} | undefined>
+Napi::Value findInterface(const Napi::CallbackInfo& info) {
   const NetworkNamespace* space =
       info[1].IsUndefined() ? nullptr : info[1].As<Napi::External<NetworkNamespace>>().Data();
-  return Task<bool>::run(
+  using Found = std::optional<Link>;
+  return Task<Found>::run(
       info.Env(), info[1],
       [space, name = info[0].As<Napi::String>().Utf8Value()] {
-        return runIn(space, [&]() -> Result<bool> {
+        return runIn(space, [&]() -> Result<Found> {
           auto netlink = Rtnetlink::open();
           if (!netlink) return netlink.error();
-          return static_cast<bool>(netlink->link(name));
+          auto link = netlink->link(name);
+          return link ? Found(*std::move(link)) : Found();
         });
       },
-      [](Napi::Env env, bool&& exists) { return Napi::Boolean::New(env, exists); });
+      [](Napi::Env env, Found&& found) {
+        return found ? Napi::Value(describe(env, *found)) : env.Undefined();
+      });
 }
 
 /// configure({namespace?, interface, up?, addresses?, routes?: [[prefix, gateway]...]}) → Promise<void>
@@ -469,7 +474,7 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("openNamespace", Napi::Function::New(env, openNamespace));
   exports.Set("closeNamespace", Napi::Function::New(env, closeNamespace));
   exports.Set("discardDevice", Napi::Function::New(env, discardDevice));
-  exports.Set("interfaceExists", Napi::Function::New(env, interfaceExists));
+  exports.Set("findInterface", Napi::Function::New(env, findInterface));
   exports.Set("configureInterface", Napi::Function::New(env, configureInterface));
   exports.Set("compileExpression", Napi::Function::New(env, compile));
   exports.Set("verifyFilter", Napi::Function::New(env, verify));

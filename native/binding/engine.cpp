@@ -46,6 +46,9 @@ Napi::Value seatNumber(Napi::Env env, const Engine& engine, std::uint32_t fabric
   return Napi::Number::New(env, port ? static_cast<double>(static_cast<std::uint32_t>(*port)) : -1.0);
 }
 
+/// By LinkEvent::Kind.
+constexpr std::array<const char*, 4> linkChanges{"appeared", "changed", "vanished", "overrun"};
+
 constexpr std::size_t pathWords = 10 + dropReasonCount;
 constexpr std::size_t portWords = 4 + dropReasonCount + pathWords;
 
@@ -65,6 +68,8 @@ Napi::Function EngineObject::define(Napi::Env env) {
                          InstanceMethod<&Self::run>("run"),
                          InstanceMethod<&Self::detach>("detach"),
                          InstanceMethod<&Self::revive>("revive"),
+                         InstanceMethod<&Self::endDevice>("endDevice"),
+                         InstanceMethod<&Self::setMtu>("setMtu"),
                          InstanceMethod<&Self::setCarrier>("setCarrier"),
                          InstanceMethod<&Self::share>("share"),
                          InstanceMethod<&Self::apply>("apply"),
@@ -254,6 +259,18 @@ Napi::Value EngineObject::revive(const Napi::CallbackInfo& info) {
               engine_->revive(portAt(info, 0), std::move(device.port), std::move(device.further)));
 }
 
+// endDevice(port)
+Napi::Value EngineObject::endDevice(const Napi::CallbackInfo& info) {
+  engine_->endDevice(portAt(info, 0));
+  return info.Env().Undefined();
+}
+
+// setMtu(port, bytes)
+Napi::Value EngineObject::setMtu(const Napi::CallbackInfo& info) {
+  engine_->setMtu(portAt(info, 0), uint32At(info, 1));
+  return info.Env().Undefined();
+}
+
 // setCarrier(port, on) → ticket
 Napi::Value EngineObject::setCarrier(const Napi::CallbackInfo& info) {
   return give(info.Env(), engine_->setCarrier(portAt(info, 0), info[1].As<Napi::Boolean>().Value()));
@@ -334,9 +351,11 @@ Napi::Value EngineObject::poll(const Napi::CallbackInfo& info) {
   for (const LinkNews& each : news) {
     auto object = Napi::Object::New(env);
     object.Set("watch", each.watch);
-    object.Set("change", static_cast<std::uint32_t>(each.event.kind));
+    object.Set("change", linkChanges[static_cast<std::size_t>(each.event.kind)]);
+    object.Set("moved", each.event.moved);
     object.Set("index", each.event.link.index);
     object.Set("name", each.event.link.name);
+    object.Set("mtu", each.event.link.mtu);
     happened.Set(happened.Length(), object);
   }
   return happened;

@@ -44,6 +44,8 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value detach(const Napi::CallbackInfo& info);
   Napi::Value revive(const Napi::CallbackInfo& info);
+  Napi::Value endDevice(const Napi::CallbackInfo& info);
+  Napi::Value setMtu(const Napi::CallbackInfo& info);
   Napi::Value setCarrier(const Napi::CallbackInfo& info);
   Napi::Value share(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);

@@ -1,6 +1,7 @@
 // The RTMGRP_LINK multicast group of rtnetlink(7), as events.
 #include "os/link_monitor.hpp"
 
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -21,7 +22,13 @@ std::optional<LinkEvent> parseEvent(const nlmsghdr& header, NetlinkBytes body) {
   const auto info = readNetlink<ifinfomsg>(body);
   // A bridge announces its ports in the same group: leaving one is an RTM_DELLINK of family AF_BRIDGE.
   if (info.ifi_family != AF_UNSPEC) return std::nullopt;
-  if (header.nlmsg_type == RTM_DELLINK) return LinkEvent{LinkEvent::Kind::Vanished, parseLink(body)};
+  if (header.nlmsg_type == RTM_DELLINK) {
+    LinkEvent event{LinkEvent::Kind::Vanished, parseLink(body)};
+    forEachAttribute(body, sizeof info, [&event](int type, NetlinkBytes) {
+      if (type == IFLA_NEW_NETNSID) event.moved = true;
+    });
+    return event;
+  }
   if (header.nlmsg_type != RTM_NEWLINK) return std::nullopt;
   // The kernel marks a new interface by "all flags changed".
   const bool isNew = info.ifi_change == ~0U;

@@ -21,6 +21,7 @@ struct LinkEvent {
   };
   Kind kind = Kind::Overrun;
   Link link;
+  bool moved = false;  ///< Vanished: it lives on in another namespace
 };
 
 class LinkMonitor {

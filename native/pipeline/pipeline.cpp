@@ -81,7 +81,6 @@ void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
 // Counts and stamps what came in; what cannot be a frame ends here.
 void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
   PortCounters& counters = from.port->counters();
-  const std::uint32_t limit = from.port->limit();
   std::uint64_t frames = 0, bytes = 0, runts = 0, oversize = 0;
   FrameMask refused = 0;
   for (unsigned index = 0; index < burst.count(); ++index) {
@@ -92,7 +91,7 @@ void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
     if (frame.length < ethernetHeaderLength) {
       ++runts;
       refused |= FrameMask{1} << index;
-    } else if (wireLength(frame) > limit) {
+    } else if (from.port->exceedsLimit(frame)) {
       oversize += frame.offload.segments;
       refused |= FrameMask{1} << index;
     } else {

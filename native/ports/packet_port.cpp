@@ -198,7 +198,7 @@ void PacketPort::transmit(std::span<const TxItem> items) noexcept {
   std::size_t count = 0;
   for (const TxItem& item : items) {
     const Frame& frame = *item.frame;
-    if (wireLength(frame) > limit()) {
+    if (exceedsLimit(frame)) {
       dropped(item, DropReason::Oversize);
       continue;
     }

@@ -19,6 +19,7 @@
 #include <span>
 
 #include "frame/batch.hpp"
+#include "frame/ethernet.hpp"
 #include "frame/offload.hpp"
 #include "io/io.hpp"
 
@@ -55,6 +56,19 @@ class Port : public Completions {
 
   /// The longest wire frame that enters or leaves, in bytes.
   [[nodiscard]] std::uint32_t limit() const { return limit_; }
+  /// Whether the frame, or a wire frame that it stands for, is longer than that.
+  [[nodiscard]] bool exceedsLimit(const Frame& frame) const noexcept {
+    const std::uint32_t length = wireLength(frame);
+    if (length <= limit_) [[likely]]
+      return false;
+    return length > limit_ + tagRoom_ || !isVlanTag(readBig16(frame.data + 12));
+  }
+  /// Of an interface, in bytes. Passes what a bridge of the kernel's passes: the MTU, the Ethernet header and
+  /// a VLAN tag, and one tag more in front, which the kernel keeps beside the frame.
+  void setMtu(std::uint32_t mtu) noexcept {
+    limit_ = mtu + ethernetHeaderLength + vlanTagLength;
+    tagRoom_ = vlanTagLength;
+  }
   /// What transmit() can be given beyond plain wire frames. Whatever else goes to the port is cut and
   /// completed before.
   [[nodiscard]] Offloads offloads() const { return offloads_; }
@@ -95,6 +109,7 @@ class Port : public Completions {
 
  private:
   std::uint32_t limit_;
+  std::uint32_t tagRoom_ = 0;  // bytes that a frame with a VLAN tag may be longer
   Offloads offloads_;
   int failure_ = 0;
   std::optional<std::uint64_t> writesBackTo_;

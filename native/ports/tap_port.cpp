@@ -37,9 +37,9 @@ std::vector<sock_filter> writebackFilter(std::uint64_t own) {
 }  // namespace
 
 Result<void> TapPort::open(Io& io, PortKey key) {
-  // A super-frame may be as long as an IP packet; what it stands for is within the limit.
-  const std::uint32_t longest = offloads() == Offloads::None ? limit() : FramePool::largeCapacity - 1;
-  Result<Reader*> reader = io.read(key, tap_.get(), {.prefix = prefix_, .limit = longest});
+  // A super-frame may be as long as an IP packet, and the MTU may grow.
+  Result<Reader*> reader =
+      io.read(key, tap_.get(), {.prefix = prefix_, .limit = FramePool::largeCapacity - 1});
   if (!reader) return reader.error();
   io_ = &io;
   reader_ = *reader;
@@ -69,7 +69,7 @@ void TapPort::transmit(std::span<const TxItem> items) noexcept {
   for (const TxItem& item : items) {
     if (failure() != 0) {
       dropped(item, DropReason::PortDown);
-    } else if (wireLength(*item.frame) > limit()) {
+    } else if (exceedsLimit(*item.frame)) {
       dropped(item, DropReason::Oversize);
     } else {
       ++inFlight_;

@@ -310,6 +310,17 @@ bool Engine::takeDown(const Event& event) {
   return true;
 }
 
+void Engine::endDevice(PortId id) {
+  Attachment& seat = this->seat(id);
+  order(seat.worker, [&seat](Worker& worker) { worker.end(seat, ENODEV); });
+}
+
+void Engine::setMtu(PortId id, std::uint32_t mtu) {
+  seat(id).eachQueue([this, mtu](PortQueue& queue) {
+    order(queue.worker, [&queue, mtu](Worker&) { queue.port->setMtu(mtu); });
+  });
+}
+
 Ticket Engine::setCarrier(PortId id, bool on) {
   Attachment& seat = this->seat(id);
   seat.eachQueue([this, on](PortQueue& queue) {

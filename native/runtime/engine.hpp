@@ -105,6 +105,11 @@ class Engine {
   /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
   Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
 
+  /// The port's interface is gone, which the port itself need not have noticed.
+  void endDevice(PortId port);
+  /// The MTU of the port's interface has changed, in bytes.
+  void setMtu(PortId port, std::uint32_t mtu);
+
   /// Without a carrier no frame enters or leaves the port, and the kernel behind a TAP sees that the cable is
   /// out. Holds until it is set again, whatever becomes of the device.
   Ticket setCarrier(PortId port, bool on);

@@ -415,6 +415,8 @@ void Worker::configure(Attachment& seat, const PortSettings& settings) {
 // ---- the thread ----
 
 bool Worker::idle() const noexcept {
+  // What an order has made known is said at the end of this turn; what found no room waits for the next.
+  if (eventsPending_ && unsent_.empty()) return false;
   if (stopping_ || firstReady_ || !closing_.empty() || !mailbox.empty() || (bridge_ && bridge_->pending()))
     return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;

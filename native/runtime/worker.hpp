@@ -75,6 +75,8 @@ class Worker final : private ReadySink, private PipelineSink {
   void close(PortQueue& queue) { closeDevice(queue); }
   void revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
               std::unique_ptr<Port>& old);
+  /// Its device is gone, as somebody else has learned.
+  void end(PortQueue& queue, int error) { takeDown(queue, error); }
   void setCarrier(PortQueue& queue, bool on);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.

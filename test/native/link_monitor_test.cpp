@@ -102,8 +102,12 @@ TEST_CASE("link monitor: moving to another namespace is vanishing here and appea
   REQUIRE(here->rtnetlink.createVethPair("left", "right"));
   here->drain();
   REQUIRE(here->rtnetlink.moveToNamespace(here->rtnetlink.link("right")->index, there->home.fd()));
-  CHECK(countOf(here->drain(), LinkEvent::Kind::Vanished, "right") == 1);
+  const auto events = here->drain();
+  CHECK(countOf(events, LinkEvent::Kind::Vanished, "right") == 1);
+  CHECK(events.back().moved);
   CHECK(countOf(there->drain(), LinkEvent::Kind::Appeared, "right") == 1);
+  REQUIRE(here->rtnetlink.deleteLink(here->rtnetlink.link("left")->index));
+  CHECK_FALSE(here->drain().back().moved);
 }
 
 TEST_CASE("link monitor: lost events are reported, and later ones still arrive") {

@@ -12,7 +12,7 @@ import {
 import { refusal } from '../helpers/errors.js'
 import { closing, receive } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
-import { describeOnDevices } from '../helpers/kernel.js'
+import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { cable, Host, soon, startHub, transfer, type Link } from '../helpers/network.js'
 
 describeOnDevices('PacketPort', function () {
@@ -195,6 +195,40 @@ describeOnDevices('PacketPort', function () {
       expect(await far.ping(right, 5, 0.002)).to.include({ received: 5 })
       expect(await far.ping(third, 2, 0.002, ...soon)).to.include({ received: 0 })
     })
+  })
+
+  for (const [end, command] of [
+    ['goes', () => ['delete', 'left']],
+    ['is moved to another namespace', () => ['set', 'left', 'netns', far.namespace.path]],
+  ] satisfies [string, () => string[]][]) {
+    it(`goes down when its interface ${end}, though nothing is sent to it, and hears what comes when it is back`, async () => {
+      const reader = await listen()
+      const down = once(hub, 'port:down')
+      await middle.ip('link', ...command())
+      await down
+      const up = once(hub, 'port:up')
+      if (end === 'goes') await cable(far, middle, 'left')
+      else await far.ip('link', 'set', 'left', 'netns', middle.namespace.path)
+      await up
+      await middle.ip('link', 'set', 'left', 'up')
+      const sniffer = await far.sniff()
+      sniffer.send(frame({ tag: 4 }))
+      expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([4])
+    })
+  }
+
+  it('follows the MTU of its interface', async () => {
+    const port = await attach()
+    const reader = await hub.attach(new MemoryPort({ name: 'reader', frameLimit: 9100 }))
+    const sniffer = await far.sniff()
+    await middle.ip('link', 'set', 'left', 'mtu', '9000')
+    await far.ip('link', 'set', 'eth0', 'mtu', '9000')
+    await eventually('its MTU is known', () => port.mtu === 9000)
+    sniffer.send(frame({ tag: 1, length: 9014 }))
+    expect((await receive(reader, 1)).map(({ bytes }) => bytes.length)).to.deep.equal([9014])
+    const back = frame({ tag: 2, length: 9014 })
+    reader.send(back)
+    expect(await sniffer.upTo(back)).to.have.length(1)
   })
 
   describe('refuses', () => {

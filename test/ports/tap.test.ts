@@ -2,10 +2,19 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { openSync, closeSync } from 'node:fs'
-import { Hub, Namespace, TapPort, type EtherloomError, type TapPortOptions } from '../../lib/index.js'
+import {
+  Hub,
+  MemoryPort,
+  Namespace,
+  Network,
+  TapPort,
+  type EtherloomError,
+  type TapPortOptions,
+} from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
-import { closing, until } from '../helpers/fabric.js'
-import { describeOnDevices, run, testFile, type Child } from '../helpers/kernel.js'
+import { closing, dropped, until } from '../helpers/fabric.js'
+import { frame } from '../helpers/frames.js'
+import { describeOnDevices, eventually, run, testFile, type Child } from '../helpers/kernel.js'
 import { connect, Host, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('TapPort', function () {
@@ -299,6 +308,58 @@ describeOnDevices('TapPort', function () {
     await holder.close()
     await up
     expect(await left.ping(right, 5, 0.002)).to.include({ received: 5 })
+  })
+
+  it('is made again, with what it was given, when it ends in a namespace to which somebody has moved it', async () => {
+    const [left, right] = (await connect(hub, close, 2)) as [Host, Host]
+    const container = close(await Host.create(3))
+    await right.ip('link', 'set', 'eth0', 'netns', container.namespace.path, 'name', 'net0')
+    expect(hub.port('host2').state, 'it works where it is').to.equal('up')
+    const [down, up] = [once(hub, 'port:down'), once(hub, 'port:up')]
+    await container.close()
+    await down
+    await up
+    expect(await right.link()).to.include({ address: right.mac })
+    expect(await left.ping(right, 5, 0.002)).to.include({ received: 5 })
+  })
+
+  it('is made again when the topology that it stands in is applied', async () => {
+    const topology = { fabrics: { lab: { kind: 'hub' as const, ports: { a: { tap: 'etl-again' } } } } }
+    const network = close(await Network.up(topology))
+    const down = once(network, 'port:down')
+    await run(['ip', 'link', 'delete', 'etl-again'])
+    await down
+    expect((await network.apply(topology)).steps).to.deep.equal(['make port lab.a again'])
+    expect(await run(['ip', '-br', 'link', 'show', 'etl-again'])).to.include('UP')
+  })
+
+  it('passes what a bridge of the kernel passes: the MTU, a header and a tag, one more tag, and the MTU as it is now', async () => {
+    const sender = await hub.attach(new MemoryPort({ name: 'sender', frameLimit: 9100 }))
+    const port = await attach({ name: 'eth0' })
+    const sniffer = await host.sniff()
+    const passes = async (...frames: Uint8Array[]): Promise<number[]> => {
+      const end = frame({ tag: 99 })
+      expect(sender.send([...frames, end])).to.equal(frames.length + 1)
+      return (await sniffer.upTo(end)).slice(0, -1).map(({ bytes }) => bytes.length)
+    }
+    const double = (length: number): Uint8Array => {
+      const bytes = frame({ vlan: 30, length })
+      bytes.set([0x88, 0xa8, 0, 200, 0x81, 0, 0, 30], 12)
+      return bytes
+    }
+    const lengths = [1518, 1519]
+    expect(await passes(...lengths.map((length) => frame({ length })))).to.deep.equal([1518])
+    const tagged = [1518, 1522, 1523]
+    expect(await passes(...tagged.map((length) => frame({ vlan: 5, length })))).to.deep.equal([1518, 1522])
+    expect(await passes(double(1522), double(1523))).to.deep.equal([1522])
+    expect(dropped(port.stats().dropped)).to.deep.equal({ oversize: 3 })
+
+    await host.ip('link', 'set', 'eth0', 'mtu', '9000')
+    await eventually('its MTU is known', () => port.mtu === 9000)
+    expect(await passes(frame({ length: 9018 }), frame({ length: 9019 }))).to.deep.equal([9018])
+    await host.ip('link', 'set', 'eth0', 'mtu', '1400')
+    await eventually('its MTU is known', () => port.mtu === 1400)
+    expect(await passes(frame({ length: 1418 }), frame({ length: 1419 }))).to.deep.equal([1418])
   })
 
   it('stays down, without harm, when the Namespace that it would return in is closed', async () => {
