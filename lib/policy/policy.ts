@@ -1,13 +1,13 @@
 /** Policies: the options users write, and the parts that they come to. */
 import { replayPart, replayRule, type ReplayOptions } from './replay/fates.js'
-import { compileFilter, type FilterSource } from './filters/index.js'
+import { filterRule, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { ecn } from './impairments/loss.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines/trace.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
-import { flag, optional, optionsReader, refuse, seed } from '../values/options.js'
+import { about, flag, optionsReader, refuse, seed } from '../values/options.js'
 import { partKinds, type PolicyPart } from './parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
@@ -43,15 +43,15 @@ const impairmentKinds = Object.entries(impairments)
 
 /** @internal What each option of a policy must be, by itself. */
 export const policyRules = {
-  allowed: flag(true),
-  filter: optional((value) => compileFilter(value as FilterSource)),
-  seed: seed(),
+  allowed: about('Whether frames may take the path at all.', flag(true)),
+  filter: filterRule(),
   ...lineRules,
   ...travelRules,
   ...netemRules,
   ...traceRules,
   ecn,
-  replay: optional(replayRule),
+  replay: replayRule,
+  seed: about("Seed of this path's random draws, instead of one derived from the engine's.", seed()),
   ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
 }
 

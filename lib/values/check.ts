@@ -5,6 +5,7 @@
 import {
   entries,
   isMapping,
+  requiredKeys,
   shapeOf,
   show,
   suggestion,
@@ -12,6 +13,8 @@ import {
   type Rule,
   type Rules,
   type Shape,
+  wordMeant,
+  wordsOf,
 } from './options.js'
 
 /** Where something stands in a parsed document: the keys and indices that lead there. */
@@ -155,7 +158,11 @@ class Checker {
     const tried = others.map((branch) => this.#apart(branch, value, place))
     const right = tried.find(({ problems }) => problems.length === 0)
     if (right) return right.value
-    if (expects !== undefined) return this.#mustBe(place, `${expects}, not ${show(value)}`)
+    if (expects !== undefined) {
+      const meant = wordMeant(branches, value)
+      const question = meant === undefined ? '' : `; did you mean '${meant}'?`
+      return this.#mustBe(place, `${expects}, not ${show(value)}${question}`)
+    }
     this.problems.push(...(tried.at(-1)?.problems ?? []))
     return tried.length > 0 ? undefined : this.#mustBe(place, 'a mapping')
   }
@@ -215,7 +222,7 @@ class Checker {
   ): void {
     const given = value[by]
     if (given === undefined) return this.#say(place, 'key', `${this.#subject(place)} needs '${by}'`)
-    const words = forms.flatMap(({ keys }) => wordsOf(keys[by]))
+    const words = forms.flatMap(({ keys }) => wordsOf(keys[by] as Rule<unknown>))
     const word = typeof given === 'string' ? given : JSON.stringify(given)
     const expected = words.map((known) => `'${known}'`).join(' or ')
     const here = [...place, by]
@@ -256,9 +263,6 @@ class Checker {
   }
 }
 
-const requiredKeys = (keys: Rules): string[] =>
-  Object.entries(keys).flatMap(([key, rule]) => (rule.shape?.required ? [key] : []))
-
 /** The shapes of which most required keys are given; none where that is not one, and each requires some. */
 function mostGiven(forms: readonly MappingForm[], value: Record<string, unknown>): readonly MappingForm[] {
   const counted = forms.map((form) => {
@@ -271,13 +275,7 @@ function mostGiven(forms: readonly MappingForm[], value: Record<string, unknown>
 }
 
 function accepts(rule: Rule<unknown> | undefined, value: unknown): boolean {
-  return wordsOf(rule).includes(value as string)
-}
-
-/** The words that a rule takes, where it takes no other values. */
-export function wordsOf(rule: Rule<unknown> | undefined): readonly string[] {
-  const form = rule && shapeOf(rule).form
-  return form?.kind === 'value' ? ((form.json as { enum?: readonly string[] }).enum ?? []) : []
+  return rule !== undefined && wordsOf(rule).includes(value as string)
 }
 
 /** The values of `read` in the order of the keys of `given`. */

@@ -2,7 +2,7 @@
  * The JSON Schema (draft 2020-12) of declared options, for editors. Called by the build, which publishes it.
  * What stands under several keys is written once, in `$defs`, and referred to.
  */
-import { shapeOf, type Rule, type Rules } from './options.js'
+import { requiredKeys, shapeOf, type Rule, type Rules } from './options.js'
 
 type Node = Record<string, unknown>
 
@@ -106,7 +106,7 @@ class Writer {
 
   #keys(keys: Rules): Node {
     const entries = Object.entries(keys)
-    const required = entries.flatMap(([key, rule]) => (rule.shape?.required ? [key] : []))
+    const required = requiredKeys(keys)
     return {
       properties: Object.fromEntries(entries.map(([key, rule]) => [key, this.at(key, rule)])),
       ...(required.length > 0 && { required }),

@@ -114,12 +114,17 @@ export const ownerOf = (subject: string): string => subject.replace(/^option /, 
 
 // ---- What a rule is made of ----
 
+interface Bare<T> {
+  bare: (value: unknown, subject: string) => T
+}
+
 /** A rule with what is known of its values. */
 export function shaped<T, Known extends Shape>(
   read: (value: unknown, subject: string) => T,
   shape: Known,
 ): Rule<T> & { readonly shape: Known } {
-  return Object.assign((value: unknown, subject: string) => read(value, subject), { shape })
+  const bare = (read as Partial<Bare<T>>).bare ?? read // one call, however often its shape is added to
+  return Object.assign((value: unknown, subject: string) => bare(value, subject), { shape, bare })
 }
 
 /** The same rule, with what it is for. */
@@ -323,18 +328,31 @@ export function list<T>(
 /** `1 entry`, `2 entries`. */
 export const entries = (count: number): string => `${count} entr${count === 1 ? 'y' : 'ies'}`
 
+export interface MappingOptions {
+  owner?: string
+  empty?: boolean
+}
+
 /**
  * A mapping with these keys, each checked by its own rule; `finish` makes of the values what they come to. `owner` is
- * what messages call it: by default what they call the option itself.
+ * what messages call it: by default what they call the option itself. With `empty`, null stands for no keys at all.
  */
-export function mapping<Given extends Rules, T = Values<Given>>(
+export function mapping<Given extends Rules, T>(
+  keys: Given,
+  options: MappingOptions & { finish: (values: Values<Given>, owner: string) => T },
+): Rule<T | undefined>
+export function mapping<Given extends Rules>(
+  keys: Given,
+  options?: MappingOptions,
+): Rule<Values<Given> | undefined>
+export function mapping<Given extends Rules>(
   keys: Given,
   {
     owner,
     empty = false,
     finish,
-  }: { owner?: string; empty?: boolean; finish?: (values: Values<Given>, owner: string) => T } = {},
-): Rule<T | undefined> {
+  }: MappingOptions & { finish?: (values: Values<Given>, owner: string) => unknown } = {},
+): Rule<unknown> {
   const read = owner === undefined ? undefined : optionsReader(owner, keys)
   return shaped(
     (value, subject) => {
@@ -342,7 +360,7 @@ export function mapping<Given extends Rules, T = Values<Given>>(
       const of = owner ?? ownerOf(subject)
       if (value === null && empty) value = {}
       const values = read ? read(value) : readKeys(of, value, keys, (_, key) => optionOf(key, of))
-      return finish ? finish(values, of) : (values as T)
+      return finish ? finish(values, of) : values
     },
     { form: { kind: 'mapping', keys, empty } },
   )
@@ -367,7 +385,7 @@ export function record<T>(names: Rule<unknown>, each: Rule<T>): Rule<Record<stri
 
 /**
  * One of several shapes, of which `choose` picks that of a value; undefined refuses it as not `expects`. By default: the
- * mapping for mappings, the list for lists, else the first that takes the value.
+ * mapping whose required keys are there (else the last one), the list for lists, else the first that takes the value.
  */
 export function either<T>(
   expects: string,
@@ -378,7 +396,7 @@ export function either<T>(
     shaped(
       (value, subject) => {
         const chosen = choose(value)
-        return chosen ? chosen(value, subject) : refuse(subject, expects, value)
+        return chosen ? chosen(value, subject) : refuse(subject, expects, value, wordMeant(branches, value))
       },
       { expects, form: { kind: 'either', branches } },
     ),
@@ -388,8 +406,29 @@ export function either<T>(
 function fitting<T>(branches: readonly Rule<T>[], value: unknown): Rule<T> | undefined {
   const kind = isMapping(value) ? 'mapping' : Array.isArray(value) ? 'list' : 'value'
   const fits = branches.filter((branch) => shapeOf(branch).form.kind === kind)
-  return kind === 'value' ? fits.find((branch) => takes(branch, value)) : fits[0]
+  if (kind === 'value') return fits.find((branch) => takes(branch, value))
+  const whole = fits.find((branch) => {
+    const { form } = shapeOf(branch)
+    return form.kind !== 'mapping' || requiredKeys(form.keys).every((key) => isGiven(value, key))
+  })
+  return whole ?? fits.at(-1)
 }
+
+/** The keys that a mapping cannot do without. */
+export const requiredKeys = (keys: Rules): string[] =>
+  Object.entries(keys).flatMap(([key, { shape }]) => (shape?.required ? [key] : []))
+
+const isGiven = (value: unknown, key: string): boolean => isMapping(value) && value[key] !== undefined
+
+/** The words that a rule takes, where it takes no other values. */
+export function wordsOf(rule: Rule<unknown>): readonly string[] {
+  const { form } = shapeOf(rule)
+  return form.kind === 'value' ? ((form.json as { enum?: readonly string[] }).enum ?? []) : []
+}
+
+/** The word of one of these rules that was probably meant. */
+export const wordMeant = (branches: readonly Rule<unknown>[], value: unknown): string | undefined =>
+  typeof value === 'string' ? nearest(value, branches.flatMap(wordsOf)) : undefined
 
 /** Whether a rule takes a value. */
 export function takes(rule: Rule<unknown>, value: unknown): boolean {

@@ -46,7 +46,7 @@ const duration = (...more: unknown[]): Refused => [
 ]
 const probability: Refused = [
   'a probability from 0 to 1',
-  ...[-0.1, 1.1, NaN, '0.5', '50%', true, null, []], // and mappings, whose own options are refused
+  ...[-0.1, 1.1, NaN, '0.5', '150%', '-5%', true, null, []], // and mappings, whose own options are refused
 ]
 const flag: Refused = ['true or false', ...notFlag]
 const whole = (range: string, ...outside: number[]): Refused => [

@@ -259,7 +259,7 @@ describe('Timelines', () => {
       const { hub } = await start()
       const wrong: [unknown, RegExp][] = [
         [{ ...entry, los: 1 }, /entry 2 of the timeline: unknown option 'los'.*did you mean 'loss'/],
-        [{ ...entry, loss: 2 }, /'loss' of a timeline entry must be a probability from 0 to 1, not 2/],
+        [{ ...entry, loss: 2 }, /'loss' of a timeline entry must be a probability from 0 to 1 or .*, not 2/],
         [{ ...entry, at: undefined }, /option 'at' of a timeline entry is required/],
         [{ ...entry, from: 'aa' }, /'lab' has no port 'aa'; did you mean 'a'/],
         [{ at: '5ms', loss: 1 }, /with 'between', with 'from' and 'to', or with 'port'/],

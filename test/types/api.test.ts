@@ -80,8 +80,9 @@ describe('Types', () => {
     )
     // @ts-expect-error exact runs are of losses only
     compiles((path) => path.allow({ duplicate: { rate: 0.02, burst: { exactly: 5 } } }))
-    // @ts-expect-error a probability is a number
-    compiles((path) => path.allow({ loss: '2%' }))
+    compiles((path) => path.allow({ loss: '2%', corrupt: { rate: '0.1%', burst: 5 } }))
+    // @ts-expect-error a probability is a number or in per cent
+    compiles((path) => path.allow({ loss: '0.02' }))
     // @ts-expect-error a misspelt option
     compiles((path) => path.allow({ los: 0.02 }))
     // @ts-expect-error a misspelt option

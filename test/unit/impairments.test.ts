@@ -81,7 +81,10 @@ describe('Options of losses', () => {
   })
 
   refuses([
-    [{ loss: '1%' }, "option 'loss' of path policy must be a probability from 0 to 1 or { rate"],
+    [
+      { loss: '101%' },
+      "option 'loss' of path policy must be a probability from 0 to 1 or from '0%' to '100%'",
+    ],
     [{ loss: {} }, "option 'rate' of 'loss' of path policy is required"],
     [
       { loss: { rate: 0.1, brust: 4 } },

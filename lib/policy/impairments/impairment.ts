@@ -1,5 +1,5 @@
 /** The contract of an impairment in this half: how its option is checked, and which numbers cross to the other half. */
-import type { Rule } from '../../values/options.js'
+import { about, type Rule } from '../../values/options.js'
 import { chance, type ChanceWords } from './chance.js'
 
 export interface ImpairmentKind<Given> {
@@ -10,7 +10,7 @@ export interface ImpairmentKind<Given> {
 }
 
 /** An impairment whose option is a `Chance`; a rate of 0 is off. */
-export const byChance: ImpairmentKind<ChanceWords> = {
-  rule: chance,
+export const byChance = (description: string): ImpairmentKind<ChanceWords> => ({
+  rule: about(description, chance),
   settings: (words) => (words[0] === 0 ? undefined : words),
-}
+})

@@ -2,6 +2,7 @@
  * All impairments there are, in the order in which a frame meets them.
  * native/impairments/registry.cpp holds the same names in the same order; a test compares the two.
  */
+import type { Percentage } from '../../values/options.js'
 import { bitErrorRate } from './bit-error-rate.js'
 import type { Chance } from './chance.js'
 import { corrupt } from './corrupt.js'
@@ -12,16 +13,16 @@ import { outage, type Outage } from './outage.js'
 export const impairments = { duplicate, outage, loss, bitErrorRate, corrupt } as const
 
 export interface ImpairmentOptions {
-  /** Frames that are lost: a probability, 0 to 1, or a model of losses in bursts. */
+  /** Frames that are lost: a probability, 0 to 1 or in per cent, or a model of losses in bursts. */
   loss?: Loss
   /** Marks congestion (ECN, RFC 3168) in a frame that `loss` picks, if it is capable, and keeps it. Default false. */
   ecn?: boolean
-  /** Frames that are sent twice: a probability, 0 to 1, or a rate with correlation or bursts. */
+  /** Frames that are sent twice: a probability, 0 to 1 or in per cent, or a rate with correlation or bursts. */
   duplicate?: Chance
-  /** Frames in which one random bit is flipped: a probability, 0 to 1, or a rate with correlation or bursts. */
+  /** Frames in which one random bit is flipped: a probability, 0 to 1 or in per cent, or a rate with correlation or bursts. */
   corrupt?: Chance
-  /** Probability of an error in each bit, 0 to 1; a frame with one is lost. */
-  bitErrorRate?: number
+  /** Probability of an error in each bit, 0 to 1 or in per cent; a frame with one is lost. */
+  bitErrorRate?: number | Percentage
   /** Times during which every frame is lost. */
   outage?: Outage
 }

@@ -4,13 +4,38 @@
  * Of the models, `{ rate, burst }` is what most people mean by losses in bursts; it is Gilbert's model. Those with a
  * `model` take the parameters of tc's model of that name.
  */
-import { flag, optionsReader, probability, refuse, required, type Rule } from '../../values/options.js'
-import { chance, isMapping, ownerOf, runLength, type Chance } from './chance.js'
+import {
+  about,
+  either,
+  flag,
+  isMapping,
+  mapping,
+  oneOf,
+  ownerOf,
+  probability,
+  refuse,
+  required,
+  shaped,
+  takes,
+  type Percentage,
+  type Rule,
+  type Values,
+} from '../../values/options.js'
+import {
+  correlationOfRuns,
+  each,
+  expectsChance,
+  meanBurst,
+  rateOfAll,
+  runLength,
+  wordsOf,
+  type Chance,
+} from './chance.js'
 import type { ImpairmentKind } from './impairment.js'
 
 /** Bursts of so many frames on average, as in `Chance`, or of exactly so many. `rate` is that of all frames. */
 export interface LossInBursts {
-  rate: number
+  rate: number | Percentage
   burst: number | { exactly: number }
 }
 
@@ -21,13 +46,13 @@ export interface LossInBursts {
 export interface GilbertElliott {
   model: 'gemodel'
   /** From good to bad, for each frame. tc: p. */
-  p: number
+  p: number | Percentage
   /** From bad to good, for each frame; 1 / r is how many frames a bad time lasts. tc: r. Default 1 - p. */
-  r?: number
+  r?: number | Percentage
   /** Loss in the bad state. tc: 1-h. Default 1. */
-  lossBad?: number
+  lossBad?: number | Percentage
   /** Loss in the good state. tc: 1-k. Default 0. */
-  lossGood?: number
+  lossGood?: number | Percentage
 }
 
 /**
@@ -36,15 +61,15 @@ export interface GilbertElliott {
  */
 export interface FourState {
   model: 'state'
-  p13: number
+  p13: number | Percentage
   /** Default 1 - p13. */
-  p31?: number
+  p31?: number | Percentage
   /** Default 0. */
-  p32?: number
+  p32?: number | Percentage
   /** Default 1. */
-  p23?: number
+  p23?: number | Percentage
   /** Default 0. */
-  p14?: number
+  p14?: number | Percentage
 }
 
 export type Loss = Chance | LossInBursts | GilbertElliott | FourState
@@ -56,21 +81,74 @@ export interface GivenLoss {
 }
 
 /** Whether lossy frames are marked instead, if they can be; beside `loss`. */
-export const ecn = flag(false)
+export const ecn = about(
+  'Whether loss marks the frames that are capable of it (ECN) and keeps them.',
+  flag(false),
+)
 
-const models = { gemodel: readGilbertElliott, state: readFourState }
+const inBursts = mapping(
+  {
+    rate: rateOfAll,
+    correlation: correlationOfRuns,
+    burst: about(
+      'Length of runs, in frames: their mean, or exactly.',
+      either<number | { exactly: number } | undefined>('a number of frames from 1, or { exactly: 5 }', [
+        meanBurst,
+        mapping({ exactly: required(about('Length of every run.', runLength)) }),
+      ]),
+    ),
+  },
+  {
+    finish: ({ burst, ...given }, owner): GivenLoss =>
+      typeof burst === 'object'
+        ? runsOf(given, burst.exactly, owner)
+        : { model: 0, words: wordsOf({ ...given, burst }, owner) },
+  },
+)
 
-const rule: Rule<GivenLoss | undefined> = (value, subject) => {
-  if (isMapping(value)) {
-    if (value.model !== undefined) return readModel(value, subject)
-    if (isMapping(value.burst)) return readRuns(value, subject)
-  }
-  const words = chance(value, subject)
-  return words && { model: 0, words }
+const model = <Name extends string>(name: Name, description: string) =>
+  required(about(description, oneOf([name])))
+const gilbertElliott = mapping(
+  {
+    model: model('gemodel', "Gilbert and Elliott's model, of a good and a bad state."),
+    p: required(about('From good to bad, for each frame.', probability())),
+    r: about('From bad to good, for each frame. Default: 1 - p.', probability()),
+    lossBad: about('Loss in the bad state; 1-h in tc.', probability(1)),
+    lossGood: about('Loss in the good state; 1-k in tc.', probability(0)),
+  },
+  {
+    finish: ({ p, r = 1 - p, lossBad, lossGood }): GivenLoss => ({
+      model: 2,
+      words: [p, r, lossBad, lossGood],
+    }),
+  },
+)
+const fourStateKeys = {
+  model: model('state', 'The model of netem, with four states.'),
+  p13: required(about('From received in a gap to lost in a burst.', probability())),
+  p31: about('From lost in a burst to received in a gap. Default: 1 - p13.', probability()),
+  p32: about('From lost in a burst to received in a burst.', probability(0)),
+  p23: about('From received in a burst to lost in a burst.', probability(1)),
+  p14: about('From received in a gap to lost in a gap.', probability(0)),
 }
+const fourState = mapping(fourStateKeys, { finish: fourStateWords })
+const models = { gemodel: gilbertElliott, state: fourState }
+
+const alone: Rule<GivenLoss> = shaped(
+  (value, subject): GivenLoss => ({ model: 0, words: each(value, subject) }),
+  each.shape!,
+)
 
 export const loss: ImpairmentKind<GivenLoss> & { marking: (settings: readonly number[]) => number[] } = {
-  rule,
+  rule: about(
+    'Frames that are lost: a probability, or a model of losses in bursts.',
+    either<GivenLoss | undefined>(
+      `${expectsChance} or 'model'`,
+      [alone, inBursts, gilbertElliott, fourState],
+      (value) => (isMapping(value) ? shapeOfLoss(value) : takes(alone, value) ? alone : undefined),
+    ),
+    { examples: [0.02, '2%', { rate: '2%', burst: 5 }, { model: 'gemodel', p: '1%', r: '10%' }] },
+  ),
   settings: ({ model, words }) => (never(model, words) ? undefined : [0, model, ...words]),
   /** The same settings for frames that are marked instead of lost. */
   marking: ([, ...rest]) => [1, ...rest],
@@ -80,39 +158,24 @@ function never(model: number, words: readonly number[]): boolean {
   return model < 2 && words[0] === 0
 }
 
-function readModel(value: Record<string, unknown>, subject: string): GivenLoss {
-  const { model, ...parameters } = value
+function shapeOfLoss({ model }: Record<string, unknown>): Rule<GivenLoss | undefined> {
+  if (model === undefined) return inBursts
   return Object.hasOwn(models, String(model))
-    ? models[model as keyof typeof models](parameters, ownerOf(subject))
-    : refuse(`option 'model' of ${ownerOf(subject)}`, "'gemodel' or 'state'", model)
+    ? models[model as keyof typeof models]
+    : (_, subject) => refuse(`option 'model' of ${ownerOf(subject)}`, "'gemodel' or 'state'", model)
 }
 
 /** A run begins, outside one, with start = rate / (rate + exactly (1 - rate)). */
-function readRuns(value: Record<string, unknown>, subject: string): GivenLoss {
-  const owner = ownerOf(subject)
-  const { rate } = optionsReader(owner, { rate: required(probability()), burst: (burst) => burst })(value)
-  const { exactly } = optionsReader(`'burst' of ${owner}`, { exactly: required(runLength) })(value.burst)
+function runsOf(
+  { rate, correlation }: { rate: number; correlation: number | undefined },
+  exactly: number,
+  owner: string,
+): GivenLoss {
+  if (correlation !== undefined) refuse(owner, "given with 'correlation' or 'burst', which say the same")
   return { model: 1, words: [rate / (rate + exactly * (1 - rate)), exactly] }
 }
 
-function readGilbertElliott(parameters: unknown, owner: string): GivenLoss {
-  const { p, r, lossBad, lossGood } = optionsReader(owner, {
-    p: required(probability()),
-    r: probability(),
-    lossBad: probability(1),
-    lossGood: probability(0),
-  })(parameters)
-  return { model: 2, words: [p, r ?? 1 - p, lossBad, lossGood] }
-}
-
-function readFourState(parameters: unknown, owner: string): GivenLoss {
-  const given = optionsReader(owner, {
-    p13: required(probability()),
-    p31: probability(),
-    p32: probability(0),
-    p23: probability(1),
-    p14: probability(0),
-  })(parameters)
+function fourStateWords(given: Values<typeof fourStateKeys>, owner: string): GivenLoss {
   const { p13, p31 = 1 - p13, p32, p23, p14 } = given
   const ways: [string, number, string][] = [
     ["the sum of 'p13' and 'p14'", p13 + p14, ''],

@@ -1,7 +1,6 @@
 /** Makes a path dead at times, by the clock; native/impairments/outage.hpp has the arithmetic. */
-import { flag, optional, optionsReader, refuse, required } from '../../values/options.js'
-import { formatDuration, parseDuration, type Duration } from '../../values/units.js'
-import { isMapping, ownerOf } from './chance.js'
+import { about, flag, isMapping, mapping, refuse, required, shaped } from '../../values/options.js'
+import { duration, formatDuration, type Duration } from '../../values/units.js'
 import type { ImpairmentKind } from './impairment.js'
 
 export interface Outage {
@@ -25,33 +24,47 @@ export interface GivenOutage {
 // Nanoseconds cross as doubles.
 const longest = 90n * 24n * 3_600_000_000_000n
 
-const readOutage = (subject: string, value: unknown): GivenOutage =>
-  optionsReader(ownerOf(subject), {
-    every: required(optional(parseDuration)),
-    for: required(optional(parseDuration)),
-    offset: optional(parseDuration),
-    random: flag(false),
-  })(value)
+const readOutage = mapping(
+  {
+    every: required(
+      about(
+        'From the beginning of one outage to that of the next.',
+        duration({
+          fits: (time) => time >= 1n && time <= longest,
+          expects: 'a duration from 1ns to 90 days',
+        }),
+      ),
+    ),
+    for: required(about('How long each lasts.', duration())),
+    offset: about("When the first begins, on the engine's clock. Default 0s.", duration()),
+    random: about('Whether both times are exponentially distributed.', flag(false)),
+  },
+  {
+    finish: (given, owner): GivenOutage => {
+      if (given.for > given.every)
+        refuse(
+          `option 'for' of ${owner}`,
+          `at most 'every', ${formatDuration(given.every)}`,
+          formatDuration(given.for),
+        )
+      if (given.random && given.offset !== undefined)
+        refuse(`option 'offset' of ${owner}`, "left out with 'random'", formatDuration(given.offset))
+      return given
+    },
+  },
+)
 
 export const outage: ImpairmentKind<GivenOutage> = {
-  rule: (value, subject) => {
-    if (value === undefined) return undefined
-    if (!isMapping(value))
-      return refuse(subject, "{ every, for } such as { every: '10s', for: '500ms' }", value)
-    const given = readOutage(subject, value)
-    const owner = ownerOf(subject)
-    if (given.every < 1n || given.every > longest)
-      refuse(`option 'every' of ${owner}`, 'a duration from 1ns to 90 days', formatDuration(given.every))
-    if (given.for > given.every)
-      refuse(
-        `option 'for' of ${owner}`,
-        `at most 'every', ${formatDuration(given.every)}`,
-        formatDuration(given.for),
-      )
-    if (given.random && given.offset !== undefined)
-      refuse(`option 'offset' of ${owner}`, "left out with 'random'", formatDuration(given.offset))
-    return given
-  },
+  rule: about(
+    'Times during which every frame is lost.',
+    shaped(
+      (value, subject) =>
+        value === undefined || isMapping(value)
+          ? readOutage(value, subject)
+          : refuse(subject, "{ every, for } such as { every: '10s', for: '500ms' }", value),
+      readOutage.shape!,
+    ),
+  ),
   settings: (given) =>
     given.for === 0n
       ? undefined

@@ -3,16 +3,22 @@
  * codel.hpp and red.hpp beside it say how each works.
  */
 import {
+  about,
+  either,
   flag,
   integer,
-  optional,
-  optionsReader,
+  isMapping,
+  mapping,
+  oneOf,
   probability,
   refuse,
   required,
+  shaped,
+  takes,
+  type Percentage,
   type Rule,
 } from '../../values/options.js'
-import { parseDuration, parseSize, type Duration, type Size } from '../../values/units.js'
+import { duration, size, type Duration, type Size } from '../../values/units.js'
 
 /** Controlled delay (RFC 8289, tc-codel(8)): keeps the wait short whatever the rate, by drops that come ever faster. */
 export interface CodelOptions {
@@ -31,7 +37,7 @@ export interface RedOptions {
   /** Average from which on all are dropped. Above `min`; twice or three times it is usual. */
   max: Size
   /** Probability of a drop where the average reaches `max`, 0 to 1. Default 0.02. */
-  probability?: number
+  probability?: number | Percentage
   /** Bytes of an average frame: how fast the average falls while the line is idle. 1 to 65535, default 1000. */
   averageFrame?: number
   /**
@@ -57,59 +63,93 @@ export const needsRate = ([kind]: DisciplineWords): boolean => kind === discipli
 /** @internal */
 export const tailDropWords: DisciplineWords = [disciplineKinds.tailDrop]
 
+const ecn = about('Whether to mark frames of ECN-capable senders instead of dropping them.', flag(false))
+
+const codel = mapping(
+  {
+    target: about('The wait that is accepted for good.', duration({ default: '5ms' })),
+    interval: about(
+      'How long more than that is accepted.',
+      duration({ default: '100ms', fits: (time) => time > 0n, expects: 'above 0' }),
+    ),
+    ecn,
+  },
+  {
+    owner: 'codel',
+    empty: true,
+    finish: ({ target, interval, ecn }): DisciplineWords => [
+      disciplineKinds.codel,
+      target,
+      interval,
+      ecn ? 1n : 0n,
+    ],
+  },
+)
+
+const red = mapping(
+  {
+    min: required(
+      about('Average of the bytes that wait from which on frames are dropped at random.', size()),
+    ),
+    max: required(about('Average from which on all are dropped.', size())),
+    probability: about('Probability of a drop where the average reaches max.', probability(0.02)),
+    averageFrame: about('Bytes of an average frame.', integer(1, 65_535, { unit: 'bytes', default: 1000 })),
+    burst: about(
+      'Frames that may come at once before the average reaches min. Default: (2 min + max) / (3 averageFrame).',
+      integer(1, 1_000_000, { unit: 'frames' }),
+    ),
+    ecn,
+  },
+  {
+    owner: 'red',
+    empty: true,
+    finish: ({ min, max, probability, averageFrame, burst, ecn }): DisciplineWords => {
+      if (min <= averageFrame)
+        refuse("option 'min' of red", `above averageFrame, which is ${averageFrame} bytes`, `${min}B`)
+      if (max <= min) refuse("option 'max' of red", 'above min', `${max}B`)
+      const absorbed = burst ?? Math.floor((2 * min + max) / (3 * averageFrame))
+      const shift = weightShift(min / averageFrame, absorbed)
+      return [
+        disciplineKinds.red,
+        BigInt(min),
+        BigInt(max),
+        probability,
+        BigInt(averageFrame),
+        BigInt(shift),
+        ecn ? 1n : 0n,
+      ]
+    },
+  },
+)
+
+const words = about('Nothing but the limit, or CoDel as it comes.', oneOf(['tail-drop', 'codel']))
+const byWord: Rule<DisciplineWords | undefined> = shaped(
+  (value, subject) => (words(value, subject) === 'codel' ? codel({}, subject) : tailDropWords),
+  words.shape!,
+)
+const byKind = {
+  codel: mapping(
+    { codel: required(about('Controlled delay (RFC 8289).', codel)) },
+    { finish: (given) => given.codel },
+  ),
+  red: mapping(
+    { red: required(about('Random early detection (Floyd, Jacobson 1993).', red)) },
+    { finish: (given) => given.red },
+  ),
+}
+
 /** @internal */
-export const discipline: Rule<DisciplineWords | undefined> = optional((value, subject) => {
-  if (value === 'tail-drop') return tailDropWords
-  if (value === 'codel') return codelWords({})
-  const [[kind, options] = [], ...others] =
-    typeof value === 'object' && value !== null ? Object.entries(value) : []
-  if (others.length === 0 && kind === 'codel') return codelWords(options ?? {})
-  if (others.length === 0 && kind === 'red') return redWords(options)
-  return refuse(subject, "'tail-drop', 'codel', { codel: { ... } } or { red: { min, max } }", value)
-})
-
-const readCodel = optionsReader('codel', {
-  target: optional(parseDuration, 5_000_000n),
-  interval: optional(aboveZero, 100_000_000n),
-  ecn: flag(false),
-})
-
-const readRed = optionsReader('red', {
-  min: required(optional(parseSize)),
-  max: required(optional(parseSize)),
-  probability: probability(0.02),
-  averageFrame: integer(1, 65_535, { unit: 'bytes', default: 1000 }),
-  burst: integer(1, 1_000_000, { unit: 'frames' }),
-  ecn: flag(false),
-})
-
-function aboveZero(value: unknown, subject: string): bigint {
-  const duration = parseDuration(value, subject)
-  return duration > 0n ? duration : refuse(subject, 'above 0', value)
-}
-
-function codelWords(given: unknown): DisciplineWords {
-  const { target, interval, ecn } = readCodel(given)
-  return [disciplineKinds.codel, target, interval, ecn ? 1n : 0n]
-}
-
-function redWords(given: unknown): DisciplineWords {
-  const { min, max, probability, averageFrame, burst, ecn } = readRed(given ?? {})
-  if (min <= averageFrame)
-    refuse("option 'min' of red", `above averageFrame, which is ${averageFrame} bytes`, `${min}B`)
-  if (max <= min) refuse("option 'max' of red", 'above min', `${max}B`)
-  const absorbed = burst ?? Math.floor((2 * min + max) / (3 * averageFrame))
-  const shift = weightShift(min / averageFrame, absorbed)
-  return [
-    disciplineKinds.red,
-    BigInt(min),
-    BigInt(max),
-    probability,
-    BigInt(averageFrame),
-    BigInt(shift),
-    ecn ? 1n : 0n,
-  ]
-}
+export const discipline = either<DisciplineWords | undefined>(
+  "'tail-drop', 'codel', { codel: { ... } } or { red: { min, max } }",
+  [byWord, ...Object.values(byKind)],
+  (value) => {
+    if (!isMapping(value)) return takes(words, value) ? byWord : undefined
+    const [kind = '', ...others] = Object.keys(value)
+    return others.length === 0 && Object.hasOwn(byKind, kind)
+      ? byKind[kind as keyof typeof byKind]
+      : undefined
+  },
+)
 
 /**
  * The smallest k for which the average, weighing the newest length by 2^-k, stays below `min` (in average frames) while

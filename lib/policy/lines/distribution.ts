@@ -1,6 +1,17 @@
 /** How delays are distributed, as users say it: a table by its name, from a file, or in numbers. */
-import { isMapping, ownerOf } from '../impairments/chance.js'
-import { optionsReader, refuse, required, text, type Rule } from '../../values/options.js'
+import {
+  about,
+  either,
+  file,
+  list,
+  mapping,
+  oneOf,
+  refuse,
+  required,
+  shaped,
+  single,
+  type Rule,
+} from '../../values/options.js'
 import type { SharedData } from '../shared-data.js'
 import {
   delayTable,
@@ -19,28 +30,45 @@ export type TabledDistribution = DelayTableName | { file: string } | { table: re
 /** How jitter is distributed: uniformly, or by a table. */
 export type Distribution = 'uniform' | TabledDistribution
 
+const word = about('A distribution by its name.', oneOf(delayTableNames))
+const named: Rule<SharedData | undefined> = shaped(
+  (value, subject) => delayTable(word(value, subject) as DelayTableName),
+  word.shape!,
+)
+
+const fromFile = mapping(
+  { file: required(about("A table in iproute2's format.", file())) },
+  {
+    finish: ({ file }, owner) =>
+      readDelayTable(file, `delay table ${file}`, (expects) =>
+        refuse(`option 'file' of ${owner}`, expects, file),
+      ),
+  },
+)
+
+const inNumbers = mapping(
+  {
+    table: required(
+      about(
+        'The table: 1 to 16384 whole numbers, ascending; 8192 is one sigma.',
+        shaped(listedDelayTable, list(single('a number', { type: 'number' }, (value) => value)).shape!),
+      ),
+    ),
+  },
+  { finish: ({ table }) => table },
+)
+
+const tables = [named, inNumbers, fromFile]
+const expectsTable = (words: readonly string[]): string =>
+  `one of ${words.map((word) => `'${word}'`).join(', ')}, { file } or { table }`
+
 /** @internal */
-export const tabledDistribution: Rule<SharedData> = (value, subject) => readTabled(value, subject, [])
+export const tabledDistribution = either<SharedData | undefined>(expectsTable(delayTableNames), tables)
+
+const uniform = oneOf(['uniform'])
 
 /** @internal null for uniform. */
-export const distribution: Rule<SharedData | null> = (value, subject) =>
-  value === 'uniform' ? null : readTabled(value, subject, ['uniform'])
-
-/** `others`: the words that would have been right beside the tables. */
-function readTabled(value: unknown, subject: string, others: readonly string[]): SharedData {
-  if (delayTableNames.includes(value as DelayTableName)) return delayTable(value as DelayTableName)
-  if (!isMapping(value)) {
-    const words = [...others, ...delayTableNames].map((word) => `'${word}'`)
-    return refuse(subject, `one of ${words.join(', ')}, { file } or { table }`, value)
-  }
-  const owner = ownerOf(subject)
-  if (Object.hasOwn(value, 'table'))
-    return listedDelayTable(
-      optionsReader(owner, { table: (table) => table })(value).table,
-      `option 'table' of ${owner}`,
-    )
-  const { file } = optionsReader(owner, { file: required(text({ max: 4096 })) })(value)
-  return readDelayTable(file, `delay table ${file}`, (expects) =>
-    refuse(`option 'file' of ${owner}`, expects, file),
-  )
-}
+export const distribution = either<SharedData | null | undefined>(
+  expectsTable(['uniform', ...delayTableNames]),
+  [shaped((value, subject) => (uniform(value, subject) ? null : undefined), uniform.shape!), ...tables],
+)

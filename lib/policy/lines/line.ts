@@ -1,12 +1,11 @@
 /** The line of a path: rate, what a frame occupies it with, and what may wait. native/lines/line.hpp is the other half. */
-import { integer, optional, readOptions, refuse, required } from '../../values/options.js'
+import { about, integer, mapping, refuse, required, type RulesOf } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import {
   formatDuration,
-  formatSize,
-  parseQueueLimit,
-  parseRate,
-  parseSize,
+  queueLimit,
+  rate,
+  size,
   type QueueBound,
   type QueueLimit,
   type Rate,
@@ -49,22 +48,34 @@ export interface LineOptions {
 const maxBucket = 2 ** 30
 
 export const lineRules = {
-  rate: optional(parseRate),
-  overhead: optional(integer(-1000, 1000, { unit: 'bytes' })),
-  cell: optional((value) =>
-    readOptions('cell', value, {
-      size: required(integer(1, 65_535, { unit: 'bytes' })),
-      overhead: integer(0, 1000, { unit: 'bytes', default: 0 }),
-    }),
+  rate: about('Bits per second of the line; frames wait for it one after another.', rate()),
+  overhead: about(
+    'Bytes added to each frame when its line time is computed; 24 gives Ethernet wire time. Default 0.',
+    integer(-1000, 1000, { unit: 'bytes' }),
   ),
-  burst: optional((value, subject) => {
-    const size = parseSize(value, subject)
-    return size >= 1 && size <= maxBucket ? size : refuse(subject, 'from 1B to 1GiB', formatSize(size))
-  }),
-  queue: optional(parseQueueLimit),
-  discipline,
-  slot: optional(slot),
-}
+  cell: about(
+    'The line carries frames in cells; ATM has { size: 48, overhead: 5 }.',
+    mapping(
+      {
+        size: required(
+          about('Bytes of a frame per cell; the last is padded.', integer(1, 65_535, { unit: 'bytes' })),
+        ),
+        overhead: about('Bytes added to each cell.', integer(0, 1000, { unit: 'bytes', default: 0 })),
+      },
+      { owner: 'cell' },
+    ),
+  ),
+  burst: about(
+    'Makes the line a token bucket of so many bytes, filled at the rate (tc-tbf).',
+    size({ fits: (bytes) => bytes >= 1n && bytes <= maxBucket, expects: 'from 1B to 1GiB' }),
+  ),
+  queue: about(
+    'How much may wait for the line: frames, bytes or time. Default: 1000 frames or 100 ms, the larger.',
+    queueLimit(),
+  ),
+  discipline: about('What else than the limit drops or marks frames that wait.', discipline),
+  slot: about('Frames leave the line together, in slots, as from a shared medium.', slot),
+} satisfies RulesOf<LineOptions>
 
 interface Given {
   rate: bigint | undefined

@@ -1,8 +1,7 @@
 /** Slots at the exit of a line. native/lines/slots.hpp is the other half. */
-import { isMapping } from '../impairments/chance.js'
-import { integer, optional, optionsReader, refuse, required } from '../../values/options.js'
+import { about, either, integer, isMapping, mapping, refuse, required } from '../../values/options.js'
 import type { SharedData } from '../shared-data.js'
-import { formatDuration, parseDuration, parseSize, type Duration, type Size } from '../../values/units.js'
+import { duration, formatDuration, size, type Duration, type Size } from '../../values/units.js'
 import { tableWords } from './delay-tables.js'
 import { tabledDistribution, type TabledDistribution } from './distribution.js'
 
@@ -36,46 +35,67 @@ export interface DistributedSlotOptions extends SlotBudget {
 export type SlotOptions = UniformSlotOptions | DistributedSlotOptions
 
 const budget = {
-  frames: integer(1, 1_000_000_000, { unit: 'frames', default: 0 }),
-  bytes: optional(parseSize, 0),
+  frames: about(
+    'Frames that leave in one slot. Default: any number.',
+    integer(1, 1_000_000_000, { unit: 'frames' }),
+  ),
+  bytes: about('Bytes after which a slot is used up. Default: any number.', size()),
 }
-const readUniform = optionsReader('slot', {
-  min: required(optional(parseDuration)),
-  max: optional(parseDuration),
-  ...budget,
-})
-const readDistributed = optionsReader('slot with a distribution', {
-  delay: required(optional(parseDuration)),
-  jitter: required(optional(parseDuration)),
-  distribution: required(optional(tabledDistribution)),
-  ...budget,
-})
+const opens = 'How long after the first frame is through, or after a slot used up, the next slot opens'
 
 /** In words, in the order of native/binding/policies.cpp. */
 export type SlotWords = readonly (bigint | SharedData)[]
 
-export const noSlotWords: SlotWords = slotWords(0n, 0n, undefined, { frames: 0, bytes: 0 })
+export const noSlotWords: SlotWords = slotWords(0n, 0n, undefined, {})
 
-export function slot(value: unknown): SlotWords {
-  const isDistributed =
-    isMapping(value) && ['delay', 'jitter', 'distribution'].some((key) => value[key] !== undefined)
-  if (isDistributed) {
-    const { delay, jitter, distribution, ...fits } = readDistributed(value)
-    if (jitter === 0n)
-      refuse("option 'jitter' of slot with a distribution", 'above 0', formatDuration(jitter))
-    return slotWords(delay, jitter, distribution, fits)
-  }
-  const { min, max = min, ...fits } = readUniform(value)
-  if (max < min) refuse("option 'max' of slot", `at least min, ${formatDuration(min)}`, formatDuration(max))
-  if (max === 0n) refuse("option 'min' of slot", "above 0, or 'max' with it", formatDuration(min))
-  return slotWords(min, max - min, undefined, fits)
-}
+const uniform = mapping(
+  {
+    min: required(about(`${opens}.`, duration())),
+    max: about('Where that varies, uniformly: its longest. Default: as min.', duration()),
+    ...budget,
+  },
+  {
+    owner: 'slot',
+    finish: ({ min, max = min, ...fits }) => {
+      if (max < min)
+        refuse("option 'max' of slot", `at least min, ${formatDuration(min)}`, formatDuration(max))
+      if (max === 0n) refuse("option 'min' of slot", "above 0, or 'max' with it", formatDuration(min))
+      return slotWords(min, max - min, undefined, fits)
+    },
+  },
+)
+
+const distributed = mapping(
+  {
+    delay: required(about(`${opens}: the mean.`, duration())),
+    jitter: required(
+      about('Sigma of the distribution.', duration({ fits: (sigma) => sigma > 0n, expects: 'above 0' })),
+    ),
+    distribution: required(about('How these times are distributed.', tabledDistribution)),
+    ...budget,
+  },
+  {
+    owner: 'slot with a distribution',
+    finish: ({ delay, jitter, distribution, ...fits }) => slotWords(delay, jitter, distribution, fits),
+  },
+)
+
+const distinctive = ['delay', 'jitter', 'distribution']
+
+export const slot = either<SlotWords | undefined>(
+  "a mapping with 'min', or with 'delay', 'jitter' and 'distribution'",
+  [uniform, distributed],
+  (value) => {
+    if (!isMapping(value)) return undefined
+    return distinctive.some((key) => value[key] !== undefined) ? distributed : uniform
+  },
+)
 
 function slotWords(
   delay: bigint,
   spread: bigint,
   table: SharedData | undefined,
-  { frames, bytes }: { frames: number; bytes: number },
+  { frames = 0, bytes = 0 }: { frames?: number | undefined; bytes?: number | undefined },
 ): SlotWords {
   return [delay, spread, ...tableWords(table), BigInt(frames), BigInt(bytes)]
 }

@@ -5,14 +5,24 @@
 import { statSync } from 'node:fs'
 import { EtherloomError, locate } from '../../values/errors.js'
 import {
+  about,
+  either,
+  file,
+  isMapping,
   list,
+  mapping,
   oneOf,
   optional,
+  optionsReader,
   probability,
   readOptions,
   refuse,
   required,
-  text,
+  shapeOf,
+  shaped,
+  type Percentage,
+  type RulesOf,
+  type Values,
 } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import { SharedData } from '../shared-data.js'
@@ -20,9 +30,10 @@ import {
   formatDuration,
   formatRate,
   formatSize,
-  parseDuration,
+  duration,
   parseRate,
-  parseSize,
+  rate,
+  size,
 } from '../../values/units.js'
 import type { Duration, Rate, Size } from '../../values/units.js'
 import { checkOrder, readTraceFile, traceLimits, type TraceColumns, type TraceFormat } from './trace-file.js'
@@ -35,8 +46,8 @@ export interface TraceRow {
   rate?: Rate
   /** Travel time of frames that leave the line meanwhile. Up to 100 days. */
   delay?: Duration
-  /** Probability of losing a frame that arrives meanwhile, 0 to 1. */
-  loss?: number
+  /** Probability of losing a frame that arrives meanwhile, 0 to 1 or in per cent. */
+  loss?: number | Percentage
 }
 
 export interface TraceOptions {
@@ -86,8 +97,6 @@ export interface Trace {
   loss: boolean
 }
 
-export const traceRules = { trace: optional(readTrace) }
-
 /** Refuses what the trace says and the policy says as well, and returns what stands in the place of the policy's own. */
 export function driveByTrace<
   Given extends {
@@ -128,27 +137,69 @@ export function formatTrace(rows: readonly TraceRow[]): string {
 
 const ends = ['loop', 'hold', 'stop'] as const // the numbers of the other half
 
-interface GivenOptions {
-  end: (typeof ends)[number]
-  period: bigint | undefined
-  opportunity: number | undefined
+/** A time of a trace. */
+const time = (limits: { default?: Duration } = {}) =>
+  duration({ ...limits, fits: (time) => time <= traceLimits.time, expects: 'a duration from 0s to 100 days' })
+
+/** Bits per second; other than a line, a trace may have 0. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function traceRate(value: unknown, subject = 'value'): bigint {
+  return typeof value === 'string' && /^0+(\.0+)? ?[kMGT]?bit$/.test(value) ? 0n : parseRate(value, subject)
 }
 
+const rowRules = {
+  at: required(about('Since the beginning of the trace; 0s in the first row.', time())),
+  rate: about(
+    'Bits per second of the line from then on; 0bit stops it.',
+    optional(shaped(traceRate, shapeOf(rate()))),
+  ),
+  delay: about('Travel time of frames that leave the line from then on.', time()),
+  loss: about('Probability of losing a frame that arrives from then on.', probability()),
+} satisfies RulesOf<TraceRow>
+const listOfRows = list(shaped((row, place) => readOptions(place, row, rowRules), shapeOf(mapping(rowRules))))
+const rows = about(
+  'The rows of the trace.',
+  optional(shaped(readRows, { form: { kind: 'list', entry: mapping(rowRules), min: 1 } })),
+)
+
+const traceOptions = {
+  end: about(
+    'What follows: the trace again, its last row for ever, or nothing that leaves the line.',
+    oneOf(ends, 'loop'),
+  ),
+  offset: about('Where in the trace the path begins.', time({ default: '0s' })),
+  period: about('How long one pass lasts. Default: the last row lasts as long as the one before.', time()),
+  opportunity: about(
+    'Bytes that one line of a Mahimahi trace lets pass. Default 1500B.',
+    size({ fits: (bytes) => bytes >= 1n && bytes <= 65_536n, expects: 'a size from 1B to 64KiB' }),
+  ),
+} satisfies RulesOf<TraceOptions>
+
+type GivenOptions = Omit<Values<typeof traceOptions>, 'offset'>
+
+const fileOfTrace = about('A Mahimahi delivery trace, or a CSV.', file())
+const format = about('Default: what its content shows.', oneOf(['mahimahi', 'csv']))
+
+const readKeys = optionsReader('a trace', { file: fileOfTrace, rows, format, ...traceOptions })
+
+const shapes = either<unknown>(
+  "the name of a file, rows { at, rate, delay, loss }, or a mapping with 'file' or 'rows'",
+  [
+    about('A trace file.', file()),
+    rows,
+    mapping({ file: required(fileOfTrace), format, ...traceOptions } satisfies RulesOf<TraceFile>),
+    mapping({ rows: required(rows), ...traceOptions } satisfies RulesOf<TraceRows>),
+  ],
+)
+
+export const traceRules = {
+  trace: about('What drives rate, delay and loss over time.', optional(shaped(readTrace, shapeOf(shapes)))),
+} satisfies RulesOf<TracedOptions>
+
 function readTrace(value: unknown, subject: string): Trace {
-  const given =
-    typeof value === 'string' ? { file: value } : Array.isArray(value) ? { rows: value as unknown[] } : value
-  if (typeof given !== 'object' || given === null)
+  const given = typeof value === 'string' ? { file: value } : Array.isArray(value) ? { rows: value } : value
+  if (!isMapping(given))
     return refuse(subject, 'the name of a file, rows, or an object with one of them', value)
-  const options = readOptions('a trace', given, {
-    file: text({ max: 4096 }),
-    rows: optional(readRows),
-    format: optional(oneOf(['mahimahi', 'csv'])),
-    end: oneOf(ends, 'loop'),
-    offset: optional(parseTime, 0n),
-    period: optional(parseTime),
-    opportunity: optional(parseOpportunity),
-  })
-  const { file, rows, format, offset } = options
+  const { file, rows, format, offset, ...options } = readKeys(given)
   if (rows !== undefined && file === undefined) {
     if (format === undefined) return { ...compile(rows, options), offset }
     return refuse("option 'format' of a trace", 'left out where rows are given', format)
@@ -179,15 +230,8 @@ function compileFile(file: string, format: TraceFormat | undefined, options: Giv
   return made
 }
 
-const rowRules = {
-  at: required(parseTime),
-  rate: optional(traceRate),
-  delay: optional(parseTime),
-  loss: probability(),
-}
-
 function readRows(value: unknown, subject: string): TraceColumns {
-  const rows = list((row, place) => readOptions(place, row, rowRules))(value, subject)
+  const rows = listOfRows(value, subject)
   if (rows.length === 0) return refuse(subject, 'a list of at least one row', value)
   if (rows.length > traceLimits.rows)
     return refuse(subject, `a list of up to ${traceLimits.rows} rows`, value)
@@ -259,19 +303,4 @@ function checkOptions({ at, rate, opportunities }: TraceColumns, options: GivenO
     refuse(option('period'), 'left out, for a Mahimahi trace lasts until its last time', text)
   if (end === 'hold') refuse(option('period'), "left out with 'hold', which has no end", text)
   if (Number(period) <= (at.at(-1) ?? 0)) refuse(option('period'), 'after the last row', text)
-}
-
-function parseTime(value: unknown, subject = 'value'): bigint {
-  const time = parseDuration(value, subject)
-  return time <= traceLimits.time ? time : refuse(subject, 'a duration from 0s to 100 days', value)
-}
-
-/** Bits per second; other than a line, a trace may have 0. @throws EtherloomError ERR_ETHERLOOM_OPTION */
-export function traceRate(value: unknown, subject = 'value'): bigint {
-  return typeof value === 'string' && /^0+(\.0+)? ?[kMGT]?bit$/.test(value) ? 0n : parseRate(value, subject)
-}
-
-function parseOpportunity(value: unknown, subject = 'value'): number {
-  const size = parseSize(value, subject)
-  return size >= 1 && size <= 65_536 ? size : refuse(subject, 'a size from 1B to 64KiB', value)
 }

@@ -1,9 +1,9 @@
 /** The travel of a path: how long a frame is under way after the line. native/lines/travel.hpp is the other half. */
 import { chance, correlation, runLength, type Chance, type ChanceWords } from '../impairments/chance.js'
-import { optional, refuse } from '../../values/options.js'
+import { about, refuse, type RulesOf } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import type { SharedData } from '../shared-data.js'
-import { formatDuration, parseDuration, type Duration } from '../../values/units.js'
+import { duration, formatDuration, type Duration } from '../../values/units.js'
 import { tableWords } from './delay-tables.js'
 import { distribution, type Distribution } from './distribution.js'
 
@@ -19,20 +19,26 @@ export interface TravelOptions {
   distribution?: Distribution
   /** Rank correlation of the delays of two frames one after the other, from 0 to below 1. Default 0. */
   delayCorrelation?: number
-  /** How often frames skip the delay, 0 to 1. Above 0, frames of the path may overtake each other. */
+  /** How often frames skip the delay, 0 to 1 or in per cent. Above 0, frames of the path may overtake each other. */
   reorder?: Chance
   /** Before a frame may skip the delay, gap - 1 frames must have been delayed. Default 1. */
   gap?: number
 }
 
 export const travelRules = {
-  delay: optional(parseDuration, 0n),
-  jitter: optional(parseDuration, 0n),
-  distribution: optional(distribution),
-  delayCorrelation: correlation,
-  reorder: chance,
-  gap: runLength,
-}
+  delay: about('Travel time of every frame.', duration({ default: '0s' })),
+  jitter: about(
+    'Spread of the delay: half the width of a uniform distribution, else sigma.',
+    duration({ default: '0s' }),
+  ),
+  distribution: about('How jitter is distributed. Default uniform.', distribution),
+  delayCorrelation: about(
+    'Rank correlation of successive delays, from 0 to below 1. Default 0.',
+    correlation,
+  ),
+  reorder: about('Probability that a frame skips the delay and overtakes.', chance),
+  gap: about('So many frames, less one, are delayed before one may skip the delay. Default 1.', runLength),
+} satisfies RulesOf<TravelOptions>
 
 interface Given {
   delay: bigint

@@ -4,7 +4,7 @@
  */
 import { EtherloomError } from '../../values/errors.js'
 import { tableWords } from '../lines/delay-tables.js'
-import { optional, refuse } from '../../values/options.js'
+import { about, optional, refuse, shaped, type RulesOf } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import { parseNetem, type NetemSettings } from './parse.js'
 
@@ -17,13 +17,21 @@ export interface NetemOptions {
   netem?: string
 }
 
+const words = "the words that follow 'netem' in a tc command, such as 'delay 100ms'"
+
 export const netemRules = {
-  netem: optional((value, subject) =>
-    typeof value === 'string'
-      ? parseNetem(value, subject)
-      : refuse(subject, "the words that follow 'netem' in a tc command, such as 'delay 100ms'", value),
+  netem: about(
+    "The words that follow 'netem' in a tc command: does what the kernel's netem does, instead of the other keys.",
+    optional(
+      shaped(
+        (value, subject) =>
+          typeof value === 'string' ? parseNetem(value, subject) : refuse(subject, words, value),
+        { expects: words, form: { kind: 'value', json: { type: 'string' } } },
+      ),
+    ),
+    { examples: ['delay 100ms 10ms 25% distribution normal loss gemodel 1% 10% rate 10mbit'] },
   ),
-}
+} satisfies RulesOf<NetemOptions>
 
 const besideNetem = ['netem', 'allowed', 'filter', 'seed']
 

@@ -4,7 +4,21 @@
  */
 import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
-import { oneOf, readOptions, refuse, required, suggestion, text } from '../../values/options.js'
+import {
+  about,
+  either,
+  file,
+  isMapping,
+  mapping,
+  oneOf,
+  refuse,
+  required,
+  shapeOf,
+  shaped,
+  suggestion,
+  text,
+  type RulesOf,
+} from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import { SharedData } from '../shared-data.js'
 import { dropReasons, type DropReason } from '../../values/stats.js'
@@ -31,20 +45,42 @@ interface CheckedReplay {
 
 const reasons = Object.keys(dropReasons) as DropReason[]
 
+const logFile = required(about('The fate log.', file()))
+const replayKeys = mapping(
+  {
+    file: logFile,
+    path: about("Which of its paths, as 'from>to'. Default: the only one.", text()),
+    end: about(
+      'What frames meet behind the end of the log: nothing, or its beginning again.',
+      oneOf(['pass', 'loop'], 'pass'),
+    ),
+  } satisfies RulesOf<Replay>,
+  { finish: readLog },
+)
+const expectsReplay = "the path of a fate log, or { file, path, end: 'loop' }"
+
+const byName = shaped((file: unknown, subject) => replayKeys({ file }, subject), {
+  ...shapeOf(logFile),
+  required: false,
+})
+
 /** @internal */
-export const replayRule = (value: unknown, subject: string): CheckedReplay => {
-  if (typeof value !== 'string' && (typeof value !== 'object' || value === null))
-    refuse(subject, "the path of a fate log, or { file, path, end: 'loop' }", value)
-  const { file, path, end } = readOptions(subject, typeof value === 'string' ? { file: value } : value, {
-    file: required(text({ max: 4096 })),
-    path: text(),
-    end: oneOf(['pass', 'loop'], 'pass'),
-  })
+export const replayRule = about(
+  'A fate log whose fates the frames meet again, in their order, instead of impairments.',
+  either<CheckedReplay | undefined>(expectsReplay, [byName, replayKeys], (value) =>
+    typeof value === 'string' ? byName : isMapping(value) ? replayKeys : undefined,
+  ),
+)
+
+function readLog(
+  { file, path, end }: { file: string; path: string | undefined; end: 'pass' | 'loop' },
+  owner: string,
+): CheckedReplay {
   let bytes: Uint8Array
   try {
     bytes = readFileSync(file)
   } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: cannot read '${file}'`, { cause })
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option ${owner}: cannot read '${file}'`, { cause })
   }
   return {
     fates: new SharedData('fates', readFates(bytes, `fate log '${file}'`, path)),
