@@ -8,7 +8,7 @@
  * of nodes has a place in one array of distances; only links that are up have more.
  */
 import { EventEmitter } from 'node:events'
-import { Engine } from '../engine/engine.js'
+import { Engine, type BackgroundEvents } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
 import { Fabric } from '../fabrics/fabric.js'
 import {
@@ -32,7 +32,7 @@ import { Hook } from './hook.js'
 import { HubLinks } from './links/hub-links.js'
 import type { LinkChange, LinkPlace, Links } from './links/links.js'
 import { WireLinks, type NicMaker, type WhenDown, type WireNamer } from './links/wire-links.js'
-import type { LinkQualityModel } from './models/model.js'
+import { isWithin, type LinkQualityModel } from './models/model.js'
 import { RangeModel } from './models/range.js'
 import type { Movement } from './movements/movement.js'
 
@@ -110,15 +110,14 @@ export interface WorldLink {
   ports: [a: string, b: string]
 }
 
-export interface WorldEvents {
+/** An automatic step, or its hook, that fails is a `failure`; the next is taken all the same. */
+export interface WorldEvents extends BackgroundEvents {
   step: [step: WorldStep]
   link: [change: LinkChange]
   /** A wire was made for a link. */
   wire: [wire: Wire]
   /** A wire is about to be closed. */
   'wire:gone': [wire: Wire]
-  /** An automatic step failed, or a hook; the next is taken all the same. */
-  error: [error: EtherloomError]
 }
 
 interface Up {
@@ -335,7 +334,7 @@ export class World extends EventEmitter<WorldEvents> {
     this.#due = this.#zero + ((now - this.#zero) / this.#every + 1n) * this.#every
     if (this.#stepping) return
     void this.#claim(this.#step(undefined)).catch((error: unknown) => {
-      if (!this.#closing && !this.engine.closed) this.emit('error', error as EtherloomError)
+      if (!this.#closing && !this.engine.closed) this.engine.failed(this, error)
     })
   }
 
@@ -417,10 +416,10 @@ export class World extends EventEmitter<WorldEvents> {
       const [first, second] = [distances.first(index), distances.second(index)]
       const pair = this.#pair(first, second)
       const metres = wholeMetres(distances.metres(index))
-      this.#listed[pair] = 1
-      if (metres === this.#metres[pair]) continue
-      this.#compare(pair, first, second, metres, changes)
+      if (metres !== this.#metres[pair]) this.#compare(pair, first, second, metres, changes)
     }
+    for (let index = 0; index < distances.length; index++)
+      this.#listed[this.#pair(distances.first(index), distances.second(index))] = 1
     for (const [pair, { first, second, policy }] of this.#up) {
       if (this.#listed[pair] === 0 && complete) this.#compare(pair, first, second, apart, changes)
       else if (again.has(first) || again.has(second))
@@ -482,7 +481,7 @@ export class World extends EventEmitter<WorldEvents> {
 
   /** The policy of a distance, the same object for equal policies; null where it is not connected. */
   #quality(metres: number): Policy | null {
-    if (metres < 0 || metres > this.model.maxConnectedDistance) return null
+    if (!isWithin(this.model, metres)) return null
     let policy = this.#qualities.get(metres)
     if (policy === undefined) this.#qualities.set(metres, (policy = this.#ask(metres)))
     return policy

@@ -45,6 +45,18 @@ const pairsAfter = (movement: Movement, seconds = 1): string[] => {
 describe('link quality models', () => {
   const distances = [0, 1, 2, 3, 4, 8, 9, 12, 16, 19, 20, 23, 24, 29, 30, 53, 107, 108]
 
+  it('connect nothing at what is no distance, or too far', () => {
+    const models = [
+      new WifiLinearModel(),
+      new WifiExponentialModel(),
+      new RangeModel(),
+      new LogDistanceModel(),
+    ]
+    for (const model of models)
+      for (const distance of [-1, -Infinity, NaN, model.maxConnectedDistance + 1, Infinity])
+        expect(brief(model, distance), `${model.name} at ${distance}`).to.equal('cut')
+  })
+
   it('WiFi, linear', () => {
     const model = new WifiLinearModel()
     const table = '54000/0 54000/0 36000/1ms 27000/2ms 21600/3ms 12000/7ms 10800/8ms 8307.692/11ms 6352.941/15ms 5400/18ms 5142.857/19ms 4500/22ms 4320/23ms 3600/28ms 3483.871/29ms 2000/52ms 1000/106ms cut' // prettier-ignore

@@ -2,7 +2,7 @@
 import { list, optional, readOptions, refuse, required, type Rule } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { parseRate, type Rate } from '../../values/units.js'
-import { lastDistance, type LinkQualityModel } from './model.js'
+import { isWithin, lastDistance, type LinkQualityModel } from './model.js'
 
 export interface LogDistanceModelOptions {
   /** Path loss exponent: 2 in free space, 2.7 to 3.5 in cities, up to 6 inside buildings. 1 to 10, default 3. */
@@ -65,7 +65,7 @@ export class LogDistanceModel implements LinkQualityModel {
       .sort((one, other) => Number(other.bits - one.bits))
       .map(({ power, rate }) => ({ power, policy: { rate } }))
     this.maxConnectedDistance = lastDistance(
-      (distance) => distance <= farthest && this.quality(distance) !== null,
+      (distance) => distance <= farthest && this.#fastestAt(distance) !== null,
     )
   }
 
@@ -75,6 +75,10 @@ export class LogDistanceModel implements LinkQualityModel {
   }
 
   quality(distance: number): PolicyOptions | null {
+    return isWithin(this, distance) ? this.#fastestAt(distance) : null
+  }
+
+  #fastestAt(distance: number): PolicyOptions | null {
     const power = this.powerAt(distance)
     return this.#rates.find((row) => power >= row.power)?.policy ?? null
   }

@@ -8,12 +8,17 @@ export interface LinkQualityModel {
   /** The greatest distance that is connected, in whole metres; Infinity where none is too far. */
   readonly maxConnectedDistance: number
   /**
-   * The policy of both paths of a link; null: not connected. Always the same for the same distance.
-   *
-   * @param distance whole metres from 0 to `maxConnectedDistance`
+   * The policy of both paths of a link, always the same for the same distance; null: not connected. In whole metres;
+   * what is no distance (below 0, NaN) and what is beyond `maxConnectedDistance` is not connected.
    */
   quality(distance: number): PolicyOptions | null
 }
+
+/** Whether a distance is one at which the model may connect. */
+export const isWithin = (
+  { maxConnectedDistance }: Pick<LinkQualityModel, 'maxConnectedDistance'>,
+  distance: number,
+): boolean => distance >= 0 && distance <= maxConnectedDistance
 
 /** The greatest whole distance for which a condition holds that holds from 0 on; -1 where it never does. */
 export function lastDistance(connected: (distance: number) => boolean): number {

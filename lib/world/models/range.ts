@@ -2,7 +2,7 @@
 import { integer, optional, readOptions } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { parseRate, type Rate } from '../../values/units.js'
-import type { LinkQualityModel } from './model.js'
+import { isWithin, type LinkQualityModel } from './model.js'
 
 export interface RangeModelOptions {
   /** Connected below this distance, in metres. 1 to 1000000, default 30. */
@@ -28,6 +28,6 @@ export class RangeModel implements LinkQualityModel {
   }
 
   quality(distance: number): PolicyOptions | null {
-    return distance <= this.maxConnectedDistance ? this.#policy : null
+    return isWithin(this, distance) ? this.#policy : null
   }
 }

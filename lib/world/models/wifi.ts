@@ -2,7 +2,7 @@
 import { optional, readOptions } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { formatDuration, formatRate, parseRate, type Duration, type Rate } from '../../values/units.js'
-import { lastDistance, type LinkQualityModel } from './model.js'
+import { isWithin, lastDistance, type LinkQualityModel } from './model.js'
 
 export interface WifiModelOptions {
   /** At distance 0. Default 54Mbit. */
@@ -29,7 +29,7 @@ export abstract class WifiModel implements LinkQualityModel {
   }
 
   quality(distance: number): PolicyOptions | null {
-    if (distance > this.maxConnectedDistance) return null
+    if (!isWithin(this, distance)) return null
     const rate = formatRate(BigInt(Math.round(this.bandwidthAt(distance)))) as Rate
     const delay = BigInt(Math.round(this.delayAt(distance) * 1e6))
     if (delay === 0n) return { rate }
