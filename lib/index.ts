@@ -8,7 +8,7 @@ export {
   type PathCaptureOptions,
 } from './capture/capture.js'
 export type { Replay } from './policy/replay/fates.js'
-export { Engine, type EngineOptions } from './engine/engine.js'
+export { Engine, type BackgroundEvents, type EngineOptions } from './engine/engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './values/errors.js'
 export { Fabric, type FabricEvents, type FabricOptions } from './fabrics/fabric.js'
 export type { FilterSource, Match } from './policy/filters/index.js'

@@ -35,6 +35,14 @@ export interface EngineOptions {
 /** The events that the native half sends: native/runtime/events.hpp holds the same in the same order; a test compares. */
 export const engineEvents = ['port:down', 'address:moved'] as const
 
+/**
+ * What works in the background (timelines, worlds, servers) fails by this event, and goes on. Where nobody listens to it,
+ * the failure is a warning of the process, or is thrown by the `advance` that met it; it ends nothing.
+ */
+export interface BackgroundEvents {
+  failure: [error: EtherloomError]
+}
+
 /** @internal A port, as its engine knows it. */
 export interface EnginePort {
   readonly id: number
@@ -81,7 +89,8 @@ export class Engine {
   readonly #sockets = new Map<number, () => void>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
-  #advancing = false
+  /** Failures that nobody listened to, while the clock is being advanced. */
+  #unheard: EtherloomError[] | undefined
   #holds = 0
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
@@ -150,7 +159,7 @@ export class Engine {
    * first: what it changes holds for those that come in afterwards.
    *
    * @throws EtherloomError ERR_ETHERLOOM_STATE on a real clock, and within another `advance`; what listeners of a
-   *   timeline throw, and its errors where nobody listens to them: the clock then stands at that instant
+   *   timeline throw, and its failures where nobody listens to them: the clock then stands at that instant
    */
   advance(duration: Duration): void {
     if (!this.#virtual)
@@ -158,21 +167,22 @@ export class Engine {
         'ERR_ETHERLOOM_STATE',
         "only a virtual clock can be advanced; use { clock: 'virtual' }",
       )
-    if (this.#advancing)
+    if (this.#unheard)
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
         'the clock is being advanced already; do it after that has returned',
       )
     const end = this.now() + parseDuration(duration, 'the duration to advance by')
-    this.#advancing = true
+    this.#unheard = []
     try {
       for (let next = this.agenda.next; next !== undefined && next <= end; next = this.agenda.next) {
         this.#advanceTo(next)
         this.agenda.run(this.now())
+        if (this.#unheard.length > 0) throw together(this.#unheard)
       }
       this.#advanceTo(end)
     } finally {
-      this.#advancing = false
+      this.#unheard = undefined
     }
   }
 
@@ -266,6 +276,14 @@ export class Engine {
     this.unhold()
   }
 
+  /** @internal Work in the background has failed: tells its listeners or, where there are none, whoever can hear of it. */
+  failed(owner: { emit(event: 'failure', error: EtherloomError): boolean }, error: unknown): void {
+    const failure = error as EtherloomError
+    if (owner.emit('failure', failure)) return
+    if (this.#unheard) this.#unheard.push(failure)
+    else process.emitWarning(failure)
+  }
+
   /** @internal Keeps the process alive, as an attached fabric does. */
   hold(): void {
     if (this.#holds++ === 0) this.#native?.ref()
@@ -336,6 +354,13 @@ export class Engine {
       this.#fabrics.get(happening.fabric)?.addressMoved(happening.address, happening.from, happening.to)
     }
   }
+}
+
+function together(errors: readonly EtherloomError[]): unknown {
+  const [first, ...more] = errors
+  return more.length === 0
+    ? first
+    : new AggregateError(errors, errors.map(({ message }) => message).join('\n'))
 }
 
 /** How long before a departure to stop sleeping, in nanoseconds; all the time is -1. */

@@ -4,6 +4,7 @@ import type { SocketPlace } from '../values/addresses.js'
 import { socketPlace } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
+import type { BackgroundEvents } from '../engine/engine.js'
 import type { Attaching } from './attachment.js'
 import { integer, oneOf, readOptions, refuse, required, text, type Rule } from '../values/options.js'
 import { bindSocket, frameLimitRule, resolvePlace, SocketPort } from '../ports/socket.js'
@@ -23,13 +24,12 @@ export interface ListenOptions {
   frameLimit?: number
 }
 
-export interface SocketServerEvents {
+/** A peer that comes and cannot become a port is a `failure`; the server goes on. */
+export interface SocketServerEvents extends BackgroundEvents {
   /** A peer has come; its port is attached. */
   connect: [port: SocketPort]
   /** A peer has gone, and its port is detached. */
   disconnect: [port: SocketPort, error: EtherloomError]
-  /** A peer that came could not become a port. The server goes on. */
-  error: [error: EtherloomError]
 }
 
 /** Listens until it is closed, or its fabric is. */
@@ -105,7 +105,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     if (this.#closed || this.#accepting || this.#unwatch || this.#ports.size >= this.#options.peers) return
     this.#unwatch = this.#fabric.engine.watchSocket(this.#bound, 'readable', () => {
       this.#unwatch = undefined
-      void this.#accept()
+      this.#inBackground(this.#accept())
     })
   }
 
@@ -118,7 +118,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
         await this.#attach(socket)
       }
     } catch (error) {
-      if (this.listenerCount('error') > 0) this.emit('error', error as EtherloomError)
+      this.#fabric.engine.failed(this, error)
       await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
     }
     this.#accepting = false
@@ -143,10 +143,18 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       throw error
     }
     this.emit('connect', port)
-    void ended.then(async (error) => {
-      await this.#detach(port)
-      this.emit('disconnect', port, error)
-      this.#watch()
+    this.#inBackground(
+      ended.then(async (error) => {
+        await this.#detach(port)
+        this.emit('disconnect', port, error)
+        this.#watch()
+      }),
+    )
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#fabric.engine.failed(this, error)
     })
   }
 

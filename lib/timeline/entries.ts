@@ -10,7 +10,7 @@ import { readRamp, ruleOf, valuesAt } from './ramp.js'
 
 type Ports = Port | string | readonly (Port | string)[]
 
-/** The paths of an entry: both ways for each pair, or from each to each. `'*'` is every other port. */
+/** The paths of an entry: both ways for each pair, or from each to each. `'*'` is every other port that is attached then. */
 export type TimelinePaths = { between: readonly (Port | string)[] } | { from: Ports; to: Ports }
 
 interface Repeated {
@@ -55,7 +55,7 @@ interface Flaps {
 /** Outages of paths: nothing passes. */
 export type TimelineFlap = TimelinePaths & Flaps
 
-/** The carrier of ports, on or off from a time on. `'*'` is every port of the fabric, both ends of a wire. */
+/** The carrier of ports, on or off from a time on. `'*'` is every port that is attached then, both ends of a wire. */
 export interface TimelineCarrier extends Repeated {
   at: Duration
   port: Ports

@@ -66,7 +66,7 @@ export class Pictures<Entry extends Checked> {
 
   /** A step of this entry. */
   change(entry: Entry, effect: Effect): void {
-    const everyPort = [...this.#fabric.ports.keys()]
+    const everyPort = [...this.#fabric.ports.keys()].filter((name) => this.#has(name))
     const from = expand(entry.from, everyPort)
     if (!entry.to) {
       for (const name of from) this.#changePort(name, entry, effect)

@@ -9,6 +9,7 @@
  * counts, but a path is set once, to what holds now.
  */
 import { EventEmitter } from 'node:events'
+import type { BackgroundEvents } from '../engine/engine.js'
 import { locate, type EtherloomError } from '../values/errors.js'
 import { flag, readOptions } from '../values/options.js'
 import { formatDuration, type Duration } from '../values/units.js'
@@ -26,10 +27,9 @@ export interface TimelineStep {
   did: string
 }
 
-export interface TimelineEvents {
+/** A step that cannot be taken, as where a port has gone, is a `failure`; everything else goes on. */
+export interface TimelineEvents extends BackgroundEvents {
   entry: [step: TimelineStep]
-  /** A step could not be taken, as where a port has gone. Everything else goes on. */
-  error: [error: EtherloomError]
   /** There is no step left. */
   end: []
 }
@@ -151,10 +151,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
       this.#fabric.engine.agenda.remove(this)
       this.emit('end')
     }
-    // Without a listener Node throws what is emitted; that must not keep the rest from being told.
-    if (errors.length > 1 && this.listenerCount('error') === 0)
-      throw new AggregateError(errors, errors.map(({ message }) => message).join('\n'))
-    for (const error of errors) this.emit('error', error)
+    for (const error of errors) this.#fabric.engine.failed(this, error)
   }
 
   /** The entry whose next step comes first; of several, the one that was given first. */

@@ -428,7 +428,7 @@ export class Network extends EventEmitter<NetworkEvents> {
   #start(fabric: string, entries: FabricPlan['timeline']): void {
     const timeline = this.#fabric(fabric).timeline(entries)
     timeline.on('entry', (step) => this.emit('timeline', { fabric, ...step }))
-    timeline.on('error', (error) => this.emit('timeline:error', { fabric, error }))
+    timeline.on('failure', (error) => this.emit('timeline:error', { fabric, error }))
     this.#timelines.set(fabric, timeline)
     this.#plan.fabrics.set(fabric, { ...this.#planOf(fabric), timeline: entries })
   }
@@ -439,7 +439,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     world.on('wire', (wire) => this.#fabrics.set(wire.name, wire))
     world.on('wire:gone', (wire) => this.#fabrics.delete(wire.name))
     world.on('step', (step) => this.emit('world:step', { world: name, ...step }))
-    world.on('error', (error) => this.emit('world:error', { world: name, error }))
+    world.on('failure', (error) => this.emit('world:error', { world: name, error }))
     this.#worlds.set(name, world)
     this.#plan.worlds.set(name, plan)
     const applied = { up: 0, down: 0, changed: 0 }

@@ -6,16 +6,31 @@ import {
   Engine,
   GeneratorPort,
   Hub,
+  MemoryPort,
   SinkPort,
   Wire,
   type Policy,
   type PolicyOptions,
+  type PortFabric,
   type TimelineEntry,
   type TimelineRamp,
 } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, dropped, expectBalance, join, tags, take, until } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
+
+/** A port whose device opens when `opened` is called. */
+function slowPort(name: string): { port: MemoryPort; opened: () => void } {
+  let opened = (): void => undefined
+  const opening = new Promise<void>((resolve) => (opened = resolve))
+  class SlowPort extends MemoryPort {
+    protected override async open(fabric: PortFabric): Promise<number> {
+      await opening
+      return super.open(fabric)
+    }
+  }
+  return { port: new SlowPort({ name }), opened }
+}
 
 describe('Timelines', () => {
   const closes = closing()
@@ -297,7 +312,7 @@ describe('Timelines', () => {
         { at: '5ms', from: 'b', to: 'a', loss: 0.5 },
         { at: '6ms', from: 'a', to: 'b', rate: '1Mbit' },
       ])
-      timeline.on('error', ({ code, message }) => errors.push(`${code} ${message}`))
+      timeline.on('failure', ({ code, message }) => errors.push(`${code} ${message}`))
       await hub.detach(c)
       engine.advance('5ms')
       expect(errors).to.have.length(2)
@@ -326,6 +341,32 @@ describe('Timelines', () => {
       expect(hub.path(b, a).policy).to.deep.equal({ allowed: true, loss: 0.5 })
       engine.advance('1s')
       expect(engine.now()).to.equal(1_005_000_000n)
+    })
+
+    it("leave out of '*' a port that is still being attached", async () => {
+      const { engine, hub, a, b, c } = await start()
+      const { port, opened } = slowPort('late')
+      const attached = hub.attach(port)
+      hub.timeline([
+        { at: '5ms', from: '*', to: 'a', loss: 0.5 },
+        { at: '6ms', port: '*', carrier: 'off' },
+      ])
+      engine.advance('1s')
+      expect([b, c].map((from) => hub.path(from, a).policy.loss)).to.deep.equal([0.5, 0.5])
+      opened()
+      await attached
+      expect([a, b, c, port].map(({ carrierOn }) => carrierOn)).to.deep.equal([false, false, false, true])
+    })
+
+    it('end no process by a failure that nobody listens to in real time, but warn', async () => {
+      const hub = closes(new Hub({ name: 'real' }))
+      await join(hub, 'a', 'b')
+      const warned = once(process, 'warning')
+      hub.timeline([{ at: '1ms', from: 'a', to: 'b', queue: '5frames' }])
+      const [{ message, name }] = (await warned) as [Error]
+      expect(`${name}: ${message}`).to.match(
+        /^EtherloomError: timeline of 'real', a > b queue=5frames: .*'rate'/,
+      )
     })
 
     it('stop, with what they set staying or going', async () => {

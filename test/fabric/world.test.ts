@@ -1,11 +1,13 @@
 /** Worlds on the virtual clock: which links there are, what they carry, and when. */
 import { expect } from 'chai'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import {
+  DistanceMatrices,
   Engine,
   Hub,
   MemoryPort,
@@ -443,6 +445,45 @@ describe('World', () => {
         await world.close()
         expect([...ports.values()].map(({ state }) => state).join(' ')).to.match(/^(detached ?)+$/)
       }
+    })
+
+    it('cuts what is not listed any more also after a step in which the model failed', async () => {
+      const engine = makeEngine()
+      const hub = new Hub({ engine, forwarding: 'deny' })
+      await attachAll(hub, ...names)
+      const model = (distance: number) => (distance === 5 ? { loss: 7 } : {})
+      const world = closes(new World({ fabric: hub, model, missing: 'down' }))
+      await world.step([['1', '2', 1], ['3', '4', 1]]) // prettier-ignore
+      const error = await refusal(world.step([['1', '2', 1], ['3', '4', 5]])) // prettier-ignore
+      expect(error.message).to.match(/^model 'function' at 5 metres: option 'loss'/)
+      expect(Object.fromEntries(world.connections())).to.deep.equal({ 1: ['2'], 3: ['4'] })
+      await world.step([['3', '4', 2]])
+      expect(Object.fromEntries(world.connections())).to.deep.equal({ 3: ['4'] })
+    })
+
+    it('goes on after an automatic step that fails, and says so where nobody listens', async () => {
+      const engine = makeEngine()
+      let broken = false
+      const model = { name: 'lab', maxConnectedDistance: 100, quality: () => (broken ? { loss: 7 } : {}) }
+      const movement = new DistanceMatrices({ matrices: [[[0, 1], [1, 0]], [[0, 2], [2, 0]], [[0, 3], [3, 0]]] }) // prettier-ignore
+      const world = closes(
+        new World({ engine, nodes: ['1', '2'], nic: (node, n) => new MemoryPort({ name: `${node}.${n}` }), model, movement }), // prettier-ignore
+      )
+      world.start()
+      engine.advance('0s')
+      await once(world, 'step')
+      broken = true
+      const warned = once(process, 'warning')
+      engine.advance('1s')
+      const [{ message }] = (await warned) as [Error]
+      expect(message).to.match(/^model 'lab' at 2 metres: option 'loss'/)
+      broken = false
+      const failures: Error[] = []
+      world.on('failure', (error) => failures.push(error))
+      const stepped = once(world, 'step')
+      engine.advance('1s')
+      await stepped
+      expect([world.steps, world.distances()[0]?.distance, failures.length]).to.deep.equal([2, 3, 0])
     })
 
     it('with wires: a port that cannot be had fails its link only, and is tried again', async () => {
