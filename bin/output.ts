@@ -3,7 +3,8 @@
  * Called by every command.
  */
 import { EtherloomError } from '../lib/values/errors.js'
-import { atPlace, type FileProblem } from '../lib/topology/load.js'
+import type { StepTaken } from '../lib/control/protocol.js'
+import type { FileProblem } from '../lib/topology/load.js'
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {
@@ -16,7 +17,18 @@ export function printLine(text: string): void {
 
 /** Prints notes on a foreign file, which are no results, to stderr. */
 export function printNotes(notes: readonly FileProblem[]): void {
-  for (const note of notes) process.stderr.write(`${atPlace(note)}\n`)
+  for (const { file, line, column, message } of notes)
+    process.stderr.write(`${file}:${line}:${column}: ${message}\n`)
+}
+
+/** `1 port`, `2 ports`. */
+export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+
+/** A step of a world as a user reads it. */
+export function describeStep(taken: StepTaken): string {
+  const { world, step, up, down, changed, milliseconds, overrun } = taken
+  const late = overrun ? '; longer than the time between two steps' : ''
+  return `${world}: step ${step}: ${up} up, ${down} down, ${changed} changed in ${milliseconds.toFixed(1)} ms${late}`
 }
 
 /** Undefined where there is nothing to say. */

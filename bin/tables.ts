@@ -123,11 +123,12 @@ function seconds(age: string): string {
 
 export const isTable = (what: string): what is keyof Reports => Object.hasOwn(tables, what)
 
-/** A policy in the words of `etherloom path`. */
+/** A policy in the words of `etherloom path`, as a shell takes them. */
 export function describePolicy(allowed: boolean, policy: TopologyPolicy): string {
   if (!allowed) return 'denied'
-  const words = Object.entries(policy).map(
-    ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
-  )
+  const words = Object.entries(policy).map(([key, value]) => {
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+    return `${key}=${/^[\w.,:/%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`
+  })
   return words.join(' ') || 'allowed'
 }

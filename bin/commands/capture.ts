@@ -4,37 +4,53 @@
  * The instance sends the pcapng to a socket of ours. So whoever ends first, ends the capture and nothing else: it stops
  * when we are gone, however that happened, and we have a whole file when it is.
  */
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, statSync } from 'node:fs'
 import { once } from 'node:events'
-import { CaptureReader } from '../../lib/capture/capture.js'
-import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/values/errors.js'
-import { printJson } from '../output.js'
+import {
+  action,
+  fabricOption,
+  instanceCommand,
+  withInstance,
+  type ExitCode,
+  type InstanceFlags,
+} from '../command.js'
+import { counted, printJson } from '../output.js'
 
-interface CaptureFlags {
+interface CaptureFlags extends InstanceFlags {
   write?: string
   snap?: string
   count?: string
   fates?: boolean
   fabric?: string
-  name?: string
-  json?: boolean
 }
 
-export async function capture(what: string, options: CaptureFlags): Promise<number> {
-  const { write = '-', fabric, name, json, fates = false } = options
+export const capture = instanceCommand(
+  'capture',
+  'record a port or path of a running instance as pcapng, until Ctrl-C or the reader goes',
+)
+  .argument('<what>', "a port, or a path as 'A>B'")
+  .option('-w, --write <file>', 'the file; - is stdout', '-')
+  .option('--snap <bytes>', 'keep only the first bytes of each frame')
+  .option('--count <frames>', 'end after so many frames')
+  .option('--fates', 'of a path: what becomes of each frame, as comments')
+  .addOption(fabricOption())
+  .action(action(record))
+
+async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
+  const { write = '-', fabric, json, fates = false } = options
   if (write === '-' && (process.stdout.isTTY || json))
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', 'a capture is not text', {
       hint: 'write it to a file with -w FILE, or pipe it: etherloom capture PORT | wireshark -k -i -',
     })
-  const [from = '', to] = what.split('>')
+  const [from = '', to] = what.split('>').map((port) => port.trim())
   const limits = {
     snapLength: wholeNumber('--snap', options.snap),
     count: wholeNumber('--count', options.count),
   }
-  const instance = await ControlClient.find(name)
+  const { CaptureReader } = await import('../../lib/capture/capture.js')
   const reader = await CaptureReader.listen()
-  try {
+  return withInstance(options, async (instance) => {
     const { capture: number } = await instance.call('capture', {
       from,
       fates,
@@ -45,6 +61,8 @@ export async function capture(what: string, options: CaptureFlags): Promise<numb
       ...(limits.count !== undefined && { count: limits.count }),
     })
     const source = await reader.source
+    const replaced = write === '-' ? undefined : statSync(write, { throwIfNoEntry: false })
+    if (replaced?.isFile() && replaced.size > 0) process.stderr.write(`replacing ${write}\n`)
     const sink = write === '-' ? process.stdout : createWriteStream(write)
     const ended = once(source, 'close')
     let failure: Error | undefined
@@ -63,12 +81,9 @@ export async function capture(what: string, options: CaptureFlags): Promise<numb
       throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `cannot write '${write}': ${failure.message}`)
     const stats = await instance.call('endCapture', { capture: number }).catch(() => undefined)
     if (json) printJson(stats ?? null)
-    else if (stats) process.stderr.write(`${stats.frames} frames recorded, ${stats.lost} lost\n`)
+    else if (stats) process.stderr.write(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost\n`)
     return 0
-  } finally {
-    await reader.close()
-    instance.close()
-  }
+  }).finally(() => reader.close())
 }
 
 function wholeNumber(option: string, text: string | undefined): number | undefined {

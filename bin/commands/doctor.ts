@@ -4,7 +4,13 @@ import { access, constants, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
 import type { Namespace } from '../../lib/engine/namespace.js'
+import { action, command, type ExitCode, type Flags } from '../command.js'
 import { printJson, printLine } from '../output.js'
+
+export const doctor = command(
+  'doctor',
+  'say what this machine allows, and what to do about what it does not',
+).action(action(examine))
 
 /** `needed`: without it nothing runs; the others only limit what can be done. */
 interface Check {
@@ -19,7 +25,7 @@ interface Check {
 /** Bits of CapEff (capabilities(7)). */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
 
-export async function doctor({ json }: { json?: boolean }): Promise<number> {
+async function examine({ json }: Flags): Promise<ExitCode> {
   const checks = [
     checkKernel(),
     ...(await checkAddon()),

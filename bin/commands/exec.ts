@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { ControlClient } from '../../lib/control/client.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { action, instanceCommand, withInstance, type ExitCode, type InstanceFlags } from '../command.js'
 
 /**
  * The files of a host are the machine's but for what belongs to its network. In a mount namespace of its own the command sees
@@ -32,10 +32,15 @@ said=$(mount -t sysfs none /sys 2>&1) || cannot /sys "$said"
 exec "$@"
 `
 
-export async function exec(host: string, words: string[], { name }: { name?: string }): Promise<number> {
+export const exec = instanceCommand('exec', 'run a command inside a host')
+  .argument('<host>', 'host of a running instance')
+  .argument('<command...>', 'command to run inside its network namespace')
+  .passThroughOptions()
+  .action(action(runInside))
+
+async function runInside(host: string, words: string[], options: InstanceFlags): Promise<ExitCode> {
   const command = words[0] === '--' ? words.slice(1) : words
-  const instance = await ControlClient.find(name)
-  const hosts = await instance.show('hosts').finally(() => instance.close())
+  const hosts = await withInstance(options, (instance) => instance.show('hosts'))
   const found = hosts.find((row) => row.host === host)
   if (found === undefined) {
     const names = hosts.map((row) => row.host)

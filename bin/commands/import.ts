@@ -1,25 +1,32 @@
 /** `etherloom import`: prints files of a foreign format as a topology file, and what became of the rest on stderr. */
 import { EtherloomError } from '../../lib/values/errors.js'
-import { oneOf } from '../../lib/values/options.js'
-import { ambiguity, formats, importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { FormatName } from '../../lib/topology/import/index.js'
-import { machineKinds, type ConversionOptions, type SourceFile } from '../../lib/topology/import/format.js'
-import { readTopologyFile, topologyError, writeYaml } from '../../lib/topology/load.js'
+import type { SourceFile } from '../../lib/topology/import/format.js'
+import { action, command, type ExitCode, type Flags } from '../command.js'
+import { addConversion, readConversion, type ConversionWords } from '../conversion.js'
 import { printJson, printNotes } from '../output.js'
 
-/** What the user says beside the files, as it stands on the command line. */
-export interface ConversionWords {
-  config?: string
-  machines?: string
-}
-
 /** One flag per format, and `--json`. */
-export type ImportOptions = Partial<Record<FormatName, boolean>> & ConversionWords & { json?: boolean }
+type ImportFlags = Partial<Record<FormatName, boolean>> & ConversionWords & Flags
 
-export async function importForeign(paths: string[], options: ImportOptions): Promise<number> {
+export const importForeign = addConversion(
+  command(
+    'import',
+    'print files of another program as a topology file, and what became of the rest on stderr',
+  )
+    .argument('<file...>', 'files of another program; several are parts of one network')
+    .option('--tmesh', 'they describe machines of TME')
+    .option('--miniworld', 'a scenario of MiniWorld'),
+).action(action(convert))
+
+async function convert(paths: string[], options: ImportFlags): Promise<ExitCode> {
+  const [{ importFiles }, { readTopologyFile, topologyError }] = await Promise.all([
+    import('../../lib/topology/import/index.js'),
+    import('../../lib/topology/load.js'),
+  ])
   const files = await Promise.all(paths.map(async (file) => ({ file, text: await readTopologyFile(file) })))
   const { topology, problems, notes } = await importFiles(
-    formatOf(files, options),
+    await formatOf(files, options),
     files,
     await readConversion(options),
   )
@@ -29,23 +36,16 @@ export async function importForeign(paths: string[], options: ImportOptions): Pr
   }
   if (options.json) printJson({ topology, notes })
   else {
-    process.stdout.write(await writeYaml(topology))
+    process.stdout.write(await (await import('../../lib/topology/load.js')).writeYaml(topology))
     printNotes(notes)
   }
   return 0
 }
 
-/** Reads the file that the options name. @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_TOPOLOGY */
-export async function readConversion({ config, machines }: ConversionWords): Promise<ConversionOptions> {
-  const kind = oneOf(machineKinds)(machines, "'--machines'")
-  return {
-    ...(config !== undefined && { config: { file: config, text: await readTopologyFile(config) } }),
-    ...(kind !== undefined && { machines: kind }),
-  }
-}
-
 /** The format that is asked for, or that the files show. */
-function formatOf(files: SourceFile[], options: ImportOptions): FormatName {
+async function formatOf(files: SourceFile[], options: ImportFlags): Promise<FormatName> {
+  const { ambiguity, formats, recognise } = await import('../../lib/topology/import/index.js')
+  const { topologyError } = await import('../../lib/topology/load.js')
   const words = Object.keys(formats) as FormatName[]
   const asked = words.filter((word) => options[word])
   if (asked.length > 1)

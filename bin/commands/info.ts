@@ -1,19 +1,23 @@
 /** `etherloom info`: prints the links of a running instance as MiniWorld's `mwcli info` does. */
-import { ControlClient } from '../../lib/control/client.js'
-import { oneOf } from '../../lib/values/options.js'
+import { oneOf, required } from '../../lib/values/options.js'
+import { action, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
 import { printJson, printLine } from '../output.js'
 
 const reports = ['connections', 'links', 'distances'] as const
 
-export async function info(what: string, { name, json }: { name?: string; json?: boolean }): Promise<number> {
-  const report = oneOf(reports)(what, 'what info prints') as (typeof reports)[number]
-  const instance = await ControlClient.find(name)
-  try {
-    const found = await instance.call('links', { what: report })
-    if (json) printJson(found)
-    else printLine(JSON.stringify(found, null, 4))
-    return 0
-  } finally {
-    instance.close()
-  }
-}
+export const info = instanceCommand(
+  'info',
+  "print the links of a running instance's worlds, in the JSON of MiniWorld's mwcli info",
+)
+  .argument('<what>', 'connections, links or distances')
+  .action(
+    action((what: string, options: InstanceFlags) => {
+      const report = required(oneOf(reports))(what, 'what info prints')
+      return withInstance(options, async (instance) => {
+        const found = await instance.call('links', { what: report })
+        if (options.json) printJson(found)
+        else printLine(JSON.stringify(found, null, 4))
+        return 0
+      })
+    }),
+  )

@@ -1,63 +1,105 @@
-/** `etherloom path` and `etherloom deny`: set the policy of a path of a running instance. */
-import { ControlClient } from '../../lib/control/client.js'
+/** `etherloom path` and `etherloom deny`: show or set the policy of a path of a running instance. */
 import { EtherloomError } from '../../lib/values/errors.js'
-import { checkPolicy } from '../../lib/topology/check.js'
-import { policyIn } from '../../lib/topology/files.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
-import { printJson, printLine } from '../output.js'
+import { action, fabricOption, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
+import { formatTable, printJson, printLine } from '../output.js'
+import { describePolicy, tables } from '../tables.js'
 
-interface PathOptions {
+interface PathFlags extends InstanceFlags {
   both?: boolean
   fabric?: string
-  name?: string
-  json?: boolean
 }
 
-export async function path(from: string, to: string, words: string[], options: PathOptions): Promise<number> {
-  return change(from, to, { allowed: true, ...(await readPolicyWords(words)) }, options)
-}
+type Policy = TopologyPolicy & { allowed: boolean }
 
-export async function deny(from: string, to: string, options: PathOptions): Promise<number> {
-  return change(from, to, { allowed: false }, options)
-}
+const pathCommand = (name: string, description: string) =>
+  instanceCommand(name, description)
+    .argument('<from>', 'port that frames come from')
+    .argument('<to>', 'port that frames go to')
+    .option('--both', 'both directions')
+    .addOption(fabricOption())
 
-async function change(
-  from: string,
-  to: string,
-  policy: TopologyPolicy & { allowed: boolean },
-  { both = false, fabric, name, json }: PathOptions,
-): Promise<number> {
-  const instance = await ControlClient.find(name)
-  try {
-    const applied = await instance.call('path', {
-      from,
-      to,
-      both,
-      policy,
-      ...(fabric !== undefined && { fabric }),
-    })
-    if (json) printJson(applied)
-    else printLine(`${applied.up} up, ${applied.down} down, ${applied.changed} changed`)
+export const path = pathCommand('path', 'show a path of a running instance, or replace its policy')
+  .argument(
+    '[policy...]',
+    "the whole new policy as key=value: delay=5ms loss=2% rate=10Mbit ...; 'allowed' for none of these, 'denied' to let nothing pass",
+  )
+  .action(
+    action(async (from: string, to: string, words: string[], options: PathFlags) =>
+      words.length === 0 ? show(from, to, options) : change(from, to, await readPolicyWords(words), options),
+    ),
+  )
+
+export const deny = pathCommand('deny', 'let nothing pass on a path of a running instance').action(
+  action((from: string, to: string, options: PathFlags) => change(from, to, { allowed: false }, options)),
+)
+
+/** The paths that are meant, as the methods of the instance want them. */
+const ends = (from: string, to: string, { both, fabric }: PathFlags) =>
+  [{ from, to }, ...(both ? [{ from: to, to: from }] : [])].map((path) => ({
+    ...path,
+    ...(fabric !== undefined && { fabric }),
+  }))
+
+const show = (from: string, to: string, options: PathFlags): Promise<number> =>
+  withInstance(options, async (instance) => {
+    const rows = []
+    for (const path of ends(from, to, options)) rows.push(await instance.call('showPath', path))
+    if (options.json) rows.forEach(printJson)
+    else formatTable(tables.paths.columns, rows.map(tables.paths.cells)).forEach(printLine)
     return 0
-  } finally {
-    instance.close()
-  }
-}
+  })
+
+/** Sets the policy, and says on stderr what it was where that is gone. */
+const change = (from: string, to: string, policy: Policy, options: PathFlags): Promise<number> =>
+  withInstance(options, async (instance) => {
+    const paths = ends(from, to, options)
+    const before = []
+    for (const path of paths) before.push(await instance.call('showPath', path))
+    const applied = await instance.call('path', {
+      ...(paths[0] as (typeof paths)[number]),
+      both: options.both ?? false,
+      policy,
+    })
+    if (options.json) printJson(applied)
+    else {
+      for (const { fabric, from, to, allowed, policy } of before)
+        if (Object.keys(policy).length > 0)
+          process.stderr.write(
+            `${fabric}.${from} > ${fabric}.${to}: was ${describePolicy(allowed, policy)}\n`,
+          )
+      printLine(`${applied.up} up, ${applied.down} down, ${applied.changed} changed`)
+    }
+    return 0
+  })
 
 /** The policy that `delay=5ms loss=2%` states, with the keys of a topology file. */
-async function readPolicyWords(words: string[]): Promise<TopologyPolicy> {
-  const { parse } = await import('yaml')
-  const value = (text: string): unknown => (/^[{[]/.test(text) ? parse(text) : scalar(text))
-  const entries = words.map((word): [string, unknown] => {
-    const [, key, given] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-    if (key === undefined || given === undefined)
-      throw new EtherloomError('ERR_ETHERLOOM_OPTION', `'${word}' must be key=value, such as delay=5ms`)
-    return [key, value(given)]
-  })
-  const checked = checkPolicy(Object.fromEntries(entries))
-  if ('policy' in checked) return policyIn('.', checked.policy)
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', checked.problems.map(({ message }) => message).join('\n'))
+async function readPolicyWords(words: string[]): Promise<Policy> {
+  if (words.length === 1 && (words[0] === 'allowed' || words[0] === 'denied'))
+    return { allowed: words[0] === 'allowed' }
+  const ofTc = words.lastIndexOf('netem')
+  if (ofTc >= 0 || words[0] === 'tc')
+    throw refusal(`words of tc go into one of ours: netem='${words.slice(ofTc + 1).join(' ')}'`)
+  const value = async (text: string): Promise<unknown> =>
+    /^[{[]/.test(text) ? (await import('yaml')).parse(text) : scalar(text)
+  const given = new Map<string, unknown>()
+  for (const word of words) {
+    const [, key, text] = /^([^=]+)=(.*)$/s.exec(word) ?? []
+    if (key === undefined || text === undefined)
+      throw refusal(`'${word}' must be key=value, such as delay=5ms`)
+    if (given.has(key)) throw refusal(`'${key}' is given twice; leave one of the two out`)
+    given.set(key, await value(text))
+  }
+  const [{ checkPolicy }, { policyIn }] = await Promise.all([
+    import('../../lib/topology/check.js'),
+    import('../../lib/topology/files.js'),
+  ])
+  const checked = checkPolicy(Object.fromEntries(given))
+  if ('policy' in checked) return { allowed: true, ...policyIn('.', checked.policy) }
+  throw refusal(checked.problems.map(({ message }) => message).join('\n'))
 }
+
+const refusal = (message: string): EtherloomError => new EtherloomError('ERR_ETHERLOOM_OPTION', message)
 
 /** Numbers, true and false as YAML would read them; everything else that does not begin with a bracket is text. */
 function scalar(text: string): unknown {

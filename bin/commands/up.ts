@@ -1,31 +1,39 @@
 /** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
 import { realpath } from 'node:fs/promises'
 import { basename, extname } from 'node:path'
-import { ControlClient } from '../../lib/control/client.js'
-import { Instance } from '../../lib/control/instance.js'
-import { EtherloomError } from '../../lib/values/errors.js'
-import { loadTopology, type FileProblem } from '../../lib/topology/load.js'
-import { reports } from '../../lib/topology/report.js'
+import type { ControlClient } from '../../lib/control/client.js'
+import type { Instance } from '../../lib/control/instance.js'
+import type { FileProblem } from '../../lib/topology/load.js'
 import type { Topology } from '../../lib/topology/schema.js'
-import { describeStep } from './step.js'
-import { LiveView } from '../live.js'
-import { printJson, printLine, printNotes } from '../output.js'
-import { runRootless } from '../rootless.js'
-import { readConversion, type ConversionWords } from './import.js'
+import { EtherloomError } from '../../lib/values/errors.js'
+import { action, command, type ExitCode, type Flags } from '../command.js'
+import { addConversion, readConversion, type ConversionWords } from '../conversion.js'
+import { counted, describeStep, printJson, printLine, printNotes } from '../output.js'
 
-export interface UpOptions extends ConversionWords {
+interface UpFlags extends ConversionWords, Flags {
   name?: string
   rootless?: boolean
-  json?: boolean
 }
 
-export async function up(file: string, options: UpOptions): Promise<number> {
+export const up = addConversion(
+  command('up', 'run a topology until Ctrl-C; when it runs already, go over to the changed file')
+    .argument('<file>', 'topology file, YAML or JSON, or a file that import takes')
+    .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
+    .option('--rootless', 'run in a user and network namespace of its own, without privilege'),
+).action(action(run))
+
+async function run(file: string, options: UpFlags): Promise<ExitCode> {
+  const [{ ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+    import('../../lib/control/client.js'),
+    import('../../lib/control/instance.js'),
+    import('../../lib/topology/load.js'),
+  ])
   const notes: FileProblem[] = []
   const topology = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
   const path = await realpath(file)
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
-  if (options.rootless && !running) return runRootless()
+  if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
   printNotes(notes)
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
   const instance = await Instance.start(name, path, topology)
@@ -46,7 +54,7 @@ async function applyTo(
   name: string,
   path: string,
   topology: Topology,
-  { json }: UpOptions,
+  { json }: UpFlags,
 ): Promise<number> {
   const { file } = await running.call('info', {})
   if (file !== path)
@@ -67,7 +75,11 @@ async function applyTo(
 }
 
 /** Shows what the instance does until it ends: by a signal, or because `down` ended it. */
-async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
+async function watch(instance: Instance, { json }: UpFlags): Promise<void> {
+  const [{ reports }, { LiveView }] = await Promise.all([
+    import('../../lib/topology/report.js'),
+    import('../live.js'),
+  ])
   const { name, network } = instance
   let signals = 0
   const stop = (signal: NodeJS.Signals): void => {
@@ -84,7 +96,7 @@ async function watch(instance: Instance, { json }: UpOptions): Promise<void> {
     else printLine(text)
   }
   const ports = reports.ports(network).length
-  tell({ event: 'up', ...instance.info() }, `${name}: up with ${ports} ports; Ctrl-C ends it`)
+  tell({ event: 'up', ...instance.info() }, `${name}: up with ${counted(ports, 'port')}; Ctrl-C ends it`)
   network.on('port:down', ({ fabric, port, error }) =>
     tell(
       { event: 'port:down', fabric, port, error: error.message },

@@ -7,7 +7,7 @@ import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import { linkReports } from '../topology/links-report.js'
 import { Network } from '../topology/network.js'
-import { reports } from '../topology/report.js'
+import { pathRow, reports } from '../topology/report.js'
 import type { Topology } from '../topology/schema.js'
 import type { InstanceInfo } from './protocol.js'
 import { ControlServer, type Handlers } from './server.js'
@@ -99,6 +99,7 @@ function handlersOf(instance: Promise<Instance>): Handlers {
       )
     },
     export: async () => (await instance).network.export(),
+    showPath: async (ends) => pathRow((await instance).network, ends),
     path: async ({ policy, ...ends }) => (await instance).network.setPath(ends, policy),
     carrier: async ({ on, ...end }) => {
       await (await instance).network.setCarrier(end, on)

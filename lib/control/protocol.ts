@@ -8,7 +8,7 @@ import type { CaptureStats } from '../capture/capture.js'
 import type { Applied } from '../policy/policy.js'
 import type { LinkReports } from '../topology/links-report.js'
 import type { NetworkApplied } from '../topology/network.js'
-import type { Reports } from '../topology/report.js'
+import type { PathRow, Reports } from '../topology/report.js'
 import type { Topology, TopologyPolicy } from '../topology/schema.js'
 import type { WorldStep } from '../world/world.js'
 
@@ -47,6 +47,8 @@ export interface ControlMethods {
     fabric?: string
     policy: TopologyPolicy & { allowed: boolean }
   }) => Applied
+  /** The row of `show paths` for one path, also where it has no policy of its own. */
+  showPath: (params: { from: string; to: string; fabric?: string }) => PathRow
   /** Takes a port's carrier away, or gives it back. */
   carrier: (params: { port: string; fabric?: string; on: boolean }) => null
   apply: (params: { topology: Topology }) => NetworkApplied

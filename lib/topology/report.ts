@@ -11,6 +11,7 @@ import type { TimelineProgress } from '../timeline/timeline.js'
 import { Switch, type LearnedAddress } from '../fabrics/switch.js'
 import { describeVlan } from '../fabrics/vlan.js'
 import type { WorldLink } from '../world/world.js'
+import { findEnds } from './ends.js'
 import type { Network } from './network.js'
 import type { PathPlan, PortPlan } from './plan.js'
 import type { TopologyPolicy } from './schema.js'
@@ -182,26 +183,40 @@ function destination(plan: PortPlan): string {
 }
 
 function pathRows(network: Network): PathRow[] {
-  return eachPath(network, (fabric, { from, to, policy: { allowed, ...policy } }, stats) => [
-    {
-      fabric,
-      from,
-      to,
-      allowed,
-      policy,
-      offered: Number(stats.offered),
-      duplicated: Number(stats.duplicated),
-      delivered: Number(stats.delivered),
-      deliveredBytes: Number(stats.deliveredBytes),
-      marked: Number(stats.marked),
-      delayed: Number(stats.delayed),
-      reordered: Number(stats.reordered),
-      corrupted: Number(stats.corrupted),
-      dropped: sum(stats.dropped),
-      waiting: Number(stats.waiting),
-      inFlight: Number(stats.inFlight),
-    },
-  ])
+  return eachPath(network, (fabric, plan, stats) => [rowOfPath(fabric, plan, stats)])
+}
+
+/** The row of one path, also where it has no policy of its own. `ends` as in `Network.setPath`. */
+export function pathRow(network: Network, ends: { from: string; to: string; fabric?: string }): PathRow {
+  const { fabric, ports } = findEnds(network.fabrics, [ends.from, ends.to], ends.fabric)
+  const [from = '', to = ''] = ports
+  const path = fabric.path(from, to)
+  return rowOfPath(fabric.name, { from, to, policy: path.policy as PathPlan['policy'] }, path.stats())
+}
+
+function rowOfPath(
+  fabric: string,
+  { from, to, policy: { allowed, ...policy } }: PathPlan,
+  stats: PathStats,
+): PathRow {
+  return {
+    fabric,
+    from,
+    to,
+    allowed,
+    policy,
+    offered: Number(stats.offered),
+    duplicated: Number(stats.duplicated),
+    delivered: Number(stats.delivered),
+    deliveredBytes: Number(stats.deliveredBytes),
+    marked: Number(stats.marked),
+    delayed: Number(stats.delayed),
+    reordered: Number(stats.reordered),
+    corrupted: Number(stats.corrupted),
+    dropped: sum(stats.dropped),
+    waiting: Number(stats.waiting),
+    inFlight: Number(stats.inFlight),
+  }
 }
 
 function addressRows(network: Network): AddressRow[] {

@@ -104,6 +104,14 @@ describe('the command line', function () {
         "etherloom: how many steps to take must be a whole number from 1 to 1000000 steps, not 'all'\n",
       ],
       [['path', 'a', 'b', 'delai=5ms'], "etherloom: unknown key 'delai'; did you mean 'delay'?\n"],
+      [
+        ['path', 'a', 'b', 'loss=0.5', 'loss=0.2'],
+        "etherloom: 'loss' is given twice; leave one of the two out\n",
+      ],
+      [
+        ['path', 'a', 'b', ...'tc qdisc add dev eth0 root netem delay 100ms loss 1%'.split(' ')],
+        "etherloom: words of tc go into one of ours: netem='delay 100ms loss 1%'\n",
+      ],
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
         ['path', 'a', 'b', 'loss=2'],
@@ -260,12 +268,32 @@ describe('the command line', function () {
       expect(etherloom('deny', 'one', 'two').stderr).to.match(
         /are on several fabrics; write a\.one or b\.one, or choose the fabric, as with --fabric a\n$/,
       )
-      expect(etherloom('deny', 'a.one', 'a.two').stdout).to.equal('0 up, 0 down, 0 changed\n')
 
       const ended = once(child, 'exit')
       expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
       expect(await ended).to.deep.equal([0, null])
-    })
+    }).timeout(60_000)
+
+    it('shows a path, and says what a change of it took away', async () => {
+      await up(file)
+      const set = etherloom('path', 'a.one', 'two', 'netem=delay 1ms')
+      expect([set.stdout, set.stderr]).to.deep.equal([
+        '0 up, 0 down, 1 changed\n',
+        'a.one > a.two: was delay=5ms\n',
+      ])
+      expect(etherloom('path', 'one', 'a.two', '--both').stdout).to.match(
+        /^a +one +two +netem='delay 1ms' .*\na +two +one +delay=5ms /m,
+      )
+      expect(etherloom('path', 'a.one', 'a.two', 'allowed').status).to.equal(0)
+      const shown = etherloom('path', 'a.one', 'two', '--json').stdout
+      expect(JSON.parse(shown)).to.deep.include({
+        fabric: 'a',
+        from: 'one',
+        to: 'two',
+        allowed: true,
+        policy: {},
+      })
+    }).timeout(60_000)
 
     it('sets carriers and tells of timelines', async () => {
       const timeline =

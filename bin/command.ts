@@ -1,0 +1,63 @@
+/**
+ * What commands have in common: how one is declared, where what it throws goes, and the instance it speaks to.
+ * Called by the files of commands/, which the program loads all; so what a command needs to run, it imports when it runs.
+ */
+import { Command, Option } from 'commander'
+import type { ControlClient } from '../lib/control/client.js'
+import { fail } from './output.js'
+
+export interface Flags {
+  json?: boolean
+}
+
+/** Of a command for a running instance. */
+export interface InstanceFlags extends Flags {
+  name?: string
+}
+
+/** What a command returns: 0 done, 1 failed, 2 misuse. */
+export type ExitCode = number
+
+/** A command, before its arguments and options; `description` is a part of a sentence. */
+export function command(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--json', 'print JSON, one value per line, for programs')
+}
+
+/** The same for a command that speaks to a running instance. */
+export function instanceCommand(name: string, description: string): Command {
+  return command(name, description).option('--name <name>', 'the instance; needed when several are running')
+}
+
+/** For a command that names ports. */
+export const fabricOption = (): Option =>
+  new Option('--fabric <fabric>', 'the fabric, where a port is not named as FABRIC.PORT and is on several')
+
+/** Runs a command: what `run` throws is printed, and decides the exit code. */
+export function action<Given extends [...unknown[], Flags]>(
+  run: (...given: Given) => Promise<ExitCode>,
+): (...given: [...Given, Command]) => Promise<void> {
+  return async (...all) => {
+    const given = all.slice(0, -1) as unknown as Given
+    try {
+      process.exitCode = await run(...given)
+    } catch (error) {
+      process.exitCode = fail(error, given.at(-1) as Flags)
+    }
+  }
+}
+
+/** Connects to the instance that is meant, and disconnects whatever comes of it. */
+export async function withInstance<Result>(
+  { name }: InstanceFlags,
+  use: (instance: ControlClient) => Promise<Result>,
+): Promise<Result> {
+  const { ControlClient } = await import('../lib/control/client.js')
+  const instance = await ControlClient.find(name)
+  try {
+    return await use(instance)
+  } finally {
+    instance.close()
+  }
+}

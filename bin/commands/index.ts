@@ -1,0 +1,20 @@
+/** All commands, in the order in which the help lists them. */
+import { capture } from './capture.js'
+import { carrier } from './carrier.js'
+import { demo } from './demo.js'
+import { deny, path } from './path.js'
+import { doctor } from './doctor.js'
+import { down } from './down.js'
+import { exec } from './exec.js'
+import { importForeign } from './import.js'
+import { info } from './info.js'
+import { show } from './show.js'
+import { step } from './step.js'
+import { up } from './up.js'
+import { validate } from './validate.js'
+
+export const commands = [
+  ...[up, validate, importForeign, show, info],
+  ...[path, deny, carrier, step, capture, exec, down],
+  ...[doctor, demo],
+]
