@@ -60,7 +60,8 @@ export {
   type PathStats,
   type PortStats,
 } from './values/stats.js'
-export { Switch, type LearnedAddress, type SwitchOptions } from './fabrics/switch.js'
+export type { FabricKind, LearnedAddress } from './fabrics/kind.js'
+export { Switch, type SwitchOptions } from './fabrics/switch.js'
 export type {
   TimelineCarrier,
   TimelineCarrierFlap,

@@ -1,5 +1,6 @@
 /** Hub: every frame goes to every other port that paths allow. */
 import { Fabric, fabricRules, type FabricOptions } from './fabric.js'
+import type { FabricKind } from './kind.js'
 import { readOptions } from '../values/options.js'
 
 /**
@@ -17,4 +18,11 @@ export class Hub extends Fabric {
   constructor(options: FabricOptions = {}) {
     super('hub', readOptions('Hub', options, fabricRules), {})
   }
+}
+
+/** @internal */
+export const hubKind: FabricKind = {
+  key: 'hub',
+  make: (options) => new Hub(options),
+  attach: ['group'],
 }

@@ -2,6 +2,7 @@
 import { readAddress } from '../values/addresses.js'
 import { native } from '../binding.js'
 import { Fabric, fabricRules, type FabricOptions } from './fabric.js'
+import type { FabricKind, LearnedAddress } from './kind.js'
 import { flag, integer, optional, readOptions } from '../values/options.js'
 import { formatDuration, parseDuration, type Duration } from '../values/units.js'
 
@@ -12,17 +13,6 @@ export interface SwitchOptions extends FabricOptions {
   addresses?: number
   /** Passes on frames to 01:80:C2:00:00:0x, which bridges keep to one link. Default false. */
   forwardReserved?: boolean
-}
-
-/** A learned address. */
-export interface LearnedAddress {
-  address: string
-  /** Addresses are learned per VLAN: that of the tag or, on a switch whose ports have VLANs, of the port. Else 0. */
-  vlan: number
-  /** The name of its port. */
-  port: string
-  /** Since the last frame that refreshed it. */
-  age: string
 }
 
 /** Learns which addresses stand behind which port; unknown and group destinations are flooded. */
@@ -45,4 +35,12 @@ export class Switch extends Fabric {
       return at ? [{ ...readAddress(address), port: at.name, age: formatDuration(age) }] : []
     })
   }
+}
+
+/** @internal */
+export const switchKind: FabricKind<SwitchOptions, Switch> = {
+  key: 'switch',
+  make: (options) => new Switch(options),
+  attach: ['group', 'vlan'],
+  addresses: (fabric) => fabric.addresses(),
 }

@@ -1,5 +1,6 @@
 /** Wire: exactly two ports, cross-connected; no addresses are looked at. */
 import { Fabric, fabricRules, type FabricOptions } from './fabric.js'
+import type { FabricKind } from './kind.js'
 import { readOptions } from '../values/options.js'
 
 /** Joins two ports. A third is refused. */
@@ -20,4 +21,12 @@ export class Wire extends Fabric {
     for (const port of ends) port.insistOnCarrier()
     await Promise.all(ends.map((port) => port.carrier(on)))
   }
+}
+
+/** @internal */
+export const wireKind: FabricKind = {
+  key: 'wire',
+  make: (options) => new Wire(options),
+  ports: 2,
+  attach: [],
 }

@@ -5,7 +5,10 @@ import { compileFilter, type FilterSource } from '../policy/filters/index.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import { flag, oneOf, optional, readOptions, required } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
+import { attempt } from '../values/problem.js'
 import { DevicePort } from './device.js'
+import type { PortKind } from './kind.js'
+import { fill } from './numbered.js'
 
 export interface PacketPortOptions {
   /** The interface's name. */
@@ -27,6 +30,8 @@ export interface PacketPortOptions {
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
 }
+
+const noCarrier = "is a packet socket, which has no say in its interface's carrier"
 
 /**
  * An existing interface as a port: what goes out here is sent on the interface, beside what its host sends.
@@ -69,11 +74,30 @@ export class PacketPort extends DevicePort {
   override insistOnCarrier(): void {
     throw new EtherloomError(
       'ERR_ETHERLOOM_UNSUPPORTED',
-      `port '${this.name}' is a packet socket, which has no say in its interface's carrier; deny its paths instead`,
+      `port '${this.name}' ${noCarrier}; deny its paths instead`,
     )
   }
 
   protected override async openDevice(namespace: unknown): Promise<Device> {
     return native(() => addon.openPacket({ ...this.#options, namespace }))
   }
+}
+
+type PacketMapping = Omit<PacketPortOptions, 'interface' | 'name' | 'namespace'> & { packet: string }
+
+/** @internal */
+export const packetKind: PortKind<PacketMapping, PacketPort> = {
+  key: 'packet',
+  make: (name, { packet, ...options }) => new PacketPort({ ...options, name, interface: packet }),
+  leadsTo: ({ packet }) => packet,
+  check: ({ filter }, complain) => {
+    if (filter !== undefined) attempt(() => compileFilter(filter), ['filter'], complain)
+  },
+  noCarrier,
+  device: ({ method, superFrames }) =>
+    method === undefined || superFrames === undefined ? {} : { method, superFrames },
+  numbered: (_node, nic, number) => {
+    const name = fill((nic as PacketMapping).packet, number)
+    return { name, given: { packet: name } }
+  },
 }

@@ -12,6 +12,7 @@ import { requirePrograms } from '../gateway/programs.js'
 import { integer, list, readOptions, refuse } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
 import type { PortFabric } from './port.js'
+import type { PortKind } from './kind.js'
 import { SocketPort } from './socket.js'
 
 export interface PasstPortOptions {
@@ -122,4 +123,12 @@ export class PasstPort extends SocketPort {
     void this.undone()
     super.closed(fabric)
   }
+}
+
+/** @internal */
+export const passtKind: PortKind<{ passt: Omit<PasstPortOptions, 'name'> }> = {
+  key: 'passt',
+  make: (name, { passt }) => new PasstPort({ ...passt, name }),
+  leadsTo: ({ passt }) => passt.interface ?? 'outside',
+  programs: { passt: 'a PasstPort, the way out without privilege, needs it' },
 }

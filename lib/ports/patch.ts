@@ -4,6 +4,7 @@ import { EtherloomError } from '../values/errors.js'
 import { integer, list, optional, readOptions, refuse } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
+import type { PortKind, PortReference } from './kind.js'
 
 export interface PatchPortOptions {
   /** Names of the two ends. Default `patch0` and `patch1`. */
@@ -65,4 +66,18 @@ function twoNames(value: unknown, subject: string): [string, string] {
   if (first === undefined || second === undefined || more.length > 0)
     return refuse(subject, 'a list of two names', value)
   return [first, second]
+}
+
+/** @internal `patch: fabric.port`, at both ends. */
+export const patchKind: PortKind<{ patch: string }> = {
+  key: 'patch',
+  make: (name, given, { peer }) =>
+    peer instanceof PatchPort ? peer.peer : PatchPort.pair({ names: [name, otherEnd(given).port] })[0],
+  leadsTo: ({ patch }) => patch,
+  peer: otherEnd,
+}
+
+function otherEnd({ patch }: { patch: string }): PortReference {
+  const [fabric = '', port = ''] = patch.split('.')
+  return { fabric, port }
 }

@@ -8,6 +8,7 @@ import { EtherloomError } from '../values/errors.js'
 import { integer, oneOf, optional, readOptions, refuse } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
+import type { PortKind } from './kind.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
@@ -377,4 +378,11 @@ export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
 function socketPath(value: unknown, subject: string): string {
   const place = socketPlace(value, subject)
   return 'path' in place ? place.path : refuse(subject, "a path such as '/run/lab.sock'", value)
+}
+
+/** @internal */
+export const socketKind: PortKind<Omit<SocketPortOptions, 'socket' | 'fd' | 'name'> & { socket: string }> = {
+  key: 'socket',
+  make: (name, given) => new SocketPort({ ...given, name }),
+  leadsTo: ({ socket }) => socket,
 }

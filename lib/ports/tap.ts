@@ -10,6 +10,9 @@ import { flag, integer, list, optional, readOptions, refuse } from '../values/op
 import { interfaceRule, nameRule } from '../values/names.js'
 import { DevicePort } from './device.js'
 import type { PortFabric } from './port.js'
+import { attempt } from '../values/problem.js'
+import type { PortKind } from './kind.js'
+import { fill, numberedInterface, type InterfaceSeries } from './numbered.js'
 
 export interface TapPortOptions {
   /** The interface's name, 1 to 15 characters, and the port's. One `%d` lets the kernel number it. Default `tap%d`. */
@@ -205,4 +208,85 @@ export class TapPort extends DevicePort {
     this.emit('gateway:down', error)
     this.fabric?.tell('gateway:down', { port: this, error })
   }
+}
+
+/** What an interface that is made for a topology can have. */
+type InFiles = Pick<
+  TapPortOptions,
+  'mtu' | 'mac' | 'addresses' | 'owner' | 'persist' | 'napi' | 'queues' | 'filter' | 'writeback' | 'gateway'
+>
+
+type TapMapping = InFiles & { tap: string }
+type HostMapping = InFiles & { host: string; interface?: string }
+
+const common = {
+  name: 'tap',
+  programs: {
+    nft: "'gateway' of a TAP needs it",
+    dnsmasq: "'dhcp' and 'dns' of a gateway need it",
+  },
+  check: ({ queues = 1, filter }, complain, { workers }) => {
+    if (queues > workers)
+      complain(
+        ['queues'],
+        `'queues' must be at most the number of workers, which is ${workers}, not ${queues}`,
+      )
+    if (filter !== undefined) attempt(() => compileFilter(filter), ['filter'], complain)
+  },
+  device: (port, engine) =>
+    port.superFrames === undefined
+      ? {}
+      : { method: engine.io, queues: port.queues, superFrames: port.superFrames },
+} satisfies Partial<PortKind<InFiles, TapPort>>
+
+/** @internal A TAP on this machine. */
+export const tapKind: PortKind<TapMapping, TapPort> = {
+  ...common,
+  key: 'tap',
+  make: (name, { tap, ...options }) => new TapPort({ ...options, name: tap, as: name }),
+  leadsTo: ({ tap }) => tap,
+  check: (given, complain, engine) => {
+    common.check(given, complain, engine)
+    const { tap, addresses = [], gateway } = given
+    const fault = gateway && gatewayFault(gatewayRule(gateway, 'gateway') as GatewaySettings, { tap, addresses }) // prettier-ignore
+    if (fault) complain(['gateway', ...(fault.key ? [fault.key] : [])], fault.message)
+  },
+  ownInterface: ({ tap, addresses = [], mac }) => ({ key: 'tap', name: tap, host: undefined, addresses, mac }), // prettier-ignore
+  numbered: (_node, nic, number) => {
+    const { tap, ...rest } = nic as InterfaceSeries & { tap: string }
+    const name = fill(tap, number)
+    return { name, given: { tap: name, ...numberedInterface(rest, number) } }
+  },
+}
+
+/** @internal An interface of a host, a network namespace that a topology makes. */
+export const hostKind: PortKind<HostMapping, TapPort> = {
+  ...common,
+  key: 'host',
+  make: (name, { host, interface: interfaceName, ...options }, { namespaceOf }) => {
+    const namespace = namespaceOf(host)
+    return new TapPort({
+      ...options,
+      as: name,
+      ...(interfaceName !== undefined && { name: interfaceName }),
+      ...(namespace && { namespace }),
+    })
+  },
+  leadsTo: ({ host, interface: name }) => `${host}:${name}`,
+  ownInterface: ({ host, interface: name, addresses = [], mac }) => ({ key: 'interface', name, host, addresses, mac }), // prettier-ignore
+  numbered: (node, nic, number) => {
+    const {
+      host,
+      interface: pattern = 'link%d',
+      as,
+      ...rest
+    } = nic as InterfaceSeries & {
+      host: string
+      interface?: string
+      as?: string
+    }
+    // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
+    const name = fill(as ?? `${node}.${pattern}`, number)
+    return { name, given: { host, interface: fill(pattern, number), ...numberedInterface(rest, number) } }
+  },
 }

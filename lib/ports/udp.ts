@@ -6,6 +6,7 @@ import { EtherloomError } from '../values/errors.js'
 import { integer, optional, readOptions, refuse, required } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
+import type { PortKind } from './kind.js'
 import { parseDuration, type Duration } from '../values/units.js'
 import { resolvePlace } from './socket.js'
 
@@ -109,4 +110,11 @@ function keepAliveRule(value: unknown, subject: string): bigint {
   const nanoseconds = parseDuration(value, subject)
   if (nanoseconds >= 1_000_000_000n && nanoseconds <= 3_600_000_000_000n) return nanoseconds
   return refuse(subject, "from 1s to 1h, such as '10s'", value)
+}
+
+/** @internal */
+export const udpKind: PortKind<Omit<UdpPortOptions, 'local' | 'name'> & { udp: string }> = {
+  key: 'udp',
+  make: (name, { udp: local, ...options }) => new UdpPort({ ...options, name, local }),
+  leadsTo: ({ udp, remote }) => remote ?? udp,
 }

@@ -5,19 +5,11 @@
 import { z } from 'zod'
 import { suggestion } from '../values/options.js'
 import { topologyIn } from './files.js'
-import { planOf, type Plan } from './plan.js'
+import type { Place, Problem } from '../values/problem.js'
+import type { Plan } from './plan.js'
+import { planOf } from './resolve.js'
 import { policySchema, seeBranches, topologyJsonSchema, topologySchema } from './schema.js'
 import type { Topology, TopologyPolicy } from './schema.js'
-
-/** Where something stands in a parsed document: the keys and indices that lead there. */
-export type Place = readonly (string | number)[]
-
-/** One mistake. `at` tells whether the key or the value at `place` is wrong. */
-export interface Problem {
-  place: Place
-  at: 'key' | 'value'
-  message: string
-}
 
 export type Checked = { topology: Topology; plan: Plan; problems: [] } | { problems: Problem[] }
 

@@ -11,9 +11,11 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenOptions } from '../fabrics/socket-server.js'
-import type { FabricPlan, PathPlan, Plan, PortPlan, PortReference, SeatPlan } from './plan.js'
+import { portKindOf } from '../ports/index.js'
+import type { PortReference } from '../ports/kind.js'
+import { apart, type FabricPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
-import { nodesOf } from './worlds.js'
+import { hostOf, nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */
 export interface PathChange {
@@ -22,13 +24,15 @@ export interface PathChange {
   policy: PathPlan['policy'] | null
 }
 
-/** One end of a patch, and what it has in its fabric. */
-export type PatchEnd = PortReference & SeatPlan
+/** A port of a plan. */
+export type PlannedPort = PortReference & { plan: PortPlan }
 
 export type Change =
-  | { do: 'detach' | 'attach'; fabric: string; port: string; plan: Exclude<PortPlan, { kind: 'patch' }> }
-  | { do: 'unpatch' | 'patch'; ends: [PatchEnd, PatchEnd] }
-  | { do: 'configure'; fabric: string; port: string; seat: SeatPlan['seat'] }
+  | ({ do: 'detach' | 'attach' } & PlannedPort)
+  /** Both ends of a pair of ports. */
+  | { do: 'unpatch' | 'patch'; ends: [PlannedPort, PlannedPort] }
+  /** To what the plan says of its seat. */
+  | ({ do: 'configure' } & PlannedPort)
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
   | { do: 'create' | 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
@@ -47,7 +51,8 @@ export function diff(before: Plan, after: Plan): Change[] {
   }
   const staysAttached = (end: PortReference): boolean => {
     const plan = portIn(after, end)
-    return isKept(end) && (plan?.kind !== 'patch' || isKept(plan.peer))
+    const peer = plan && peerOf(plan)
+    return isKept(end) && (!peer || isKept(peer))
   }
   const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
@@ -99,16 +104,19 @@ function listenChanges(
 }
 
 /** A port's plan without what `Fabric.configure` can change. */
-function fixed({ seat, ...plan }: PortPlan): object {
-  const { delay: _delay, receive: _receive, ...rest } = seat ?? {}
-  return { ...plan, seat: rest }
+function fixed({ delay: _delay, receive: _receive, ...rest }: PortPlan): object {
+  return rest
 }
+
+/** The other end of a port that comes in a pair. */
+const peerOf = (port: PortPlan): PortReference | undefined => portKindOf(port).peer?.(port)
 
 function seatChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
   return [...after.fabrics].flatMap(([fabric, { ports }]) =>
-    [...ports].flatMap(([port, { seat }]): Change[] => {
-      const same = isDeepStrictEqual(seat, portIn(before, { fabric, port })?.seat)
-      return same || !stays({ fabric, port }) ? [] : [{ do: 'configure', fabric, port, seat }]
+    [...ports].flatMap(([port, plan]): Change[] => {
+      if (!stays({ fabric, port })) return []
+      const [old, now] = [portIn(before, { fabric, port }) ?? plan, plan].map((each) => apart(each).seat)
+      return isDeepStrictEqual(old, now) ? [] : [{ do: 'configure', fabric, port, plan }]
     }),
   )
 }
@@ -118,7 +126,10 @@ function sameWorld(name: string, before: Plan, after: Plan, stays: (end: PortRef
   const [old, now] = [before.worlds.get(name), after.worlds.get(name)]
   if (!old || !now || !isDeepStrictEqual(old, now)) return false
   if ('wires' in now)
-    return Object.values(now.wires).every((nic) => !('host' in nic) || before.hosts.has(nic.host))
+    return Object.values(now.wires).every((nic) => {
+      const host = hostOf(nic)
+      return host === undefined || before.hosts.has(host)
+    })
   const nodes = nodesOf(now, after)
   const same = isDeepStrictEqual(nodes, nodesOf(old, before))
   return same && nodes.every((port) => stays({ fabric: now.fabric, port }))
@@ -143,24 +154,31 @@ function fabricChanges(plan: Plan, kept: ReadonlySet<string>, verb: 'close' | 'o
     .map(([fabric, plan]) => ({ do: verb, fabric, plan }))
 }
 
-/** The ports of a plan that do not stay; the two ends of a patch are one change. */
+/** The ports of a plan that do not stay; the two ends of a pair are one change. */
 function portChanges(
   plan: Plan,
   stays: (end: PortReference) => boolean,
   verb: 'detach' | 'attach',
   patchVerb: 'unpatch' | 'patch',
 ): Change[] {
-  const end = (port: PortReference): PatchEnd => {
-    const seat = portIn(plan, port)?.seat
-    return { ...port, ...(seat && { seat }) }
-  }
   return [...plan.fabrics].flatMap(([fabric, { ports }]) =>
-    [...ports].flatMap(([port, plan]): Change[] => {
+    [...ports].flatMap(([port, own]): Change[] => {
       if (stays({ fabric, port })) return []
-      if (plan.kind !== 'patch') return [{ do: verb, fabric, port, plan }]
+      const peer = peerOf(own)
+      if (!peer) return [{ do: verb, fabric, port, plan: own }]
       // Fabrics differ at the two ends, so exactly one of them has the lesser name.
-      const ends: [PatchEnd, PatchEnd] = [end({ fabric, port }), end(plan.peer)]
-      return fabric < plan.peer.fabric ? [{ do: patchVerb, ends }] : []
+      const other = portIn(plan, peer)
+      if (!other) return [{ do: verb, fabric, port, plan: own }] // where a pair was begun, and failed
+      if (fabric > peer.fabric) return []
+      return [
+        {
+          do: patchVerb,
+          ends: [
+            { fabric, port, plan: own },
+            { ...peer, plan: other },
+          ],
+        },
+      ]
     }),
   )
 }
@@ -179,4 +197,35 @@ function pathChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
     const changes = [...set, ...reset]
     return changes.length === 0 ? [] : [{ do: 'set', fabric, paths: changes }]
   })
+}
+
+/** A step as a user reads it. */
+export function inWords(change: Change): string {
+  switch (change.do) {
+    case 'create':
+    case 'remove':
+      return `${change.do} host ${change.host}`
+    case 'open':
+    case 'close':
+      return `${change.do} ${change.plan.kind} ${change.fabric}`
+    case 'attach':
+    case 'detach':
+    case 'configure':
+      return `${change.do} port ${change.fabric}.${change.port}`
+    case 'patch':
+    case 'unpatch':
+      return `${change.do} ${change.ends.map(({ fabric, port }) => `${fabric}.${port}`).join(' and ')}`
+    case 'stop':
+    case 'start':
+      return `${change.do} timeline of ${change.fabric}`
+    case 'listen':
+      return `listen at ${change.options.socket} for ${change.fabric}`
+    case 'unlisten':
+      return `listen at ${change.options.socket} for ${change.fabric} no more`
+    case 'end':
+    case 'begin':
+      return `${change.do} world ${change.world}`
+    case 'set':
+      return `set ${change.paths.length} path${change.paths.length === 1 ? '' : 's'} of ${change.fabric}`
+  }
 }

@@ -13,6 +13,16 @@ export interface Ends {
   ports: string[]
 }
 
+/** @throws EtherloomError ERR_ETHERLOOM_NAME */
+export function fabricNamed(fabrics: ReadonlyMap<string, Fabric>, name: string): Fabric {
+  const fabric = fabrics.get(name)
+  if (fabric) return fabric
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_NAME',
+    `no fabric '${name}'${suggestion(name, [...fabrics.keys()])}`,
+  )
+}
+
 /**
  * The fabric that all these ports are on. Where they are on several together, one of them must be named with its
  * fabric, or `only` names the fabric.
@@ -25,12 +35,7 @@ export function findEnds(
   only?: string,
 ): Ends {
   const all = [...fabrics.values()]
-  if (only !== undefined && !fabrics.has(only))
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_NAME',
-      `no fabric '${only}'${suggestion(only, [...fabrics.keys()])}`,
-    )
-  const searched = only === undefined ? all : all.filter(({ name }) => name === only)
+  const searched = only === undefined ? all : [fabricNamed(fabrics, only)]
   const found = searched.flatMap((fabric): Ends[] => {
     const ports = words.map((word) => portIn(fabric, word))
     return ports.every((port) => port !== undefined) ? [{ fabric, ports }] : []

@@ -5,6 +5,7 @@
  * A node is called by its host, by the number in MiniWorld's names for interfaces (`tap_00012_1`), or else by its name
  * in the world. Fabrics that are no world's, such as a management network, appear as nodes of their own.
  */
+import { portKindOf } from '../ports/index.js'
 import type { PolicyOptions } from '../policy/policy.js'
 import { parseDuration, parseRate, type Duration } from '../values/units.js'
 import type { World } from '../world/world.js'
@@ -112,7 +113,8 @@ function namesOf({ plan }: Network, name: string, world: World): Names {
 }
 
 function ownerOf(port: string, plan: PortPlan | undefined): string {
-  if (plan?.kind === 'tap' && plan.host !== undefined) return plan.host
+  const host = plan && portKindOf(plan).ownInterface?.(plan).host
+  if (host !== undefined) return host
   const id = /^tap_(\d+)_[0-9a-f]+$/.exec(port)?.[1]
   return id === undefined ? port : `${Number(id)}`
 }

@@ -2,24 +2,23 @@
  * What a network is doing, as rows of plain values that print as tables and travel as JSON.
  * Called by the control socket for `show` and by the live view of `up`. Counters are numbers: exact below 2^53.
  */
-import type { Port } from '../ports/port.js'
-import { DevicePort } from '../ports/device.js'
-import { PacketPort } from '../ports/packet.js'
-import { TapPort } from '../ports/tap.js'
+import { fabricKinds } from '../fabrics/index.js'
+import { nameOfKind, portKindOf } from '../ports/index.js'
+import type { DeviceFacts } from '../ports/kind.js'
 import type { Drops, Lateness, PathStats } from '../values/stats.js'
 import type { TimelineProgress } from '../timeline/timeline.js'
-import { Switch, type LearnedAddress } from '../fabrics/switch.js'
+import type { LearnedAddress } from '../fabrics/kind.js'
 import { describeVlan } from '../fabrics/vlan.js'
 import type { WorldLink } from '../world/world.js'
 import { findEnds } from './ends.js'
 import type { Network } from './network.js'
-import type { PathPlan, PortPlan } from './plan.js'
+import type { PathPlan } from './plan.js'
 import type { TopologyPolicy } from './schema.js'
 
-export interface PortRow {
+export interface PortRow extends DeviceFacts {
   fabric: string
   port: string
-  kind: PortPlan['kind']
+  kind: string
   /** Where the port leads: an interface (of a host), a port of another fabric, a socket, or outside. */
   leadsTo: string
   state: string
@@ -28,15 +27,6 @@ export interface PortRow {
   group?: string
   /** Its VLANs, if it was given any: `10`, `trunk 10,20 native 1`, `trunk all`. */
   vlan?: string
-  /**
-   * How it receives: a TAP through the workers' Io, a packet socket from a ring or by system calls. Absent where there
-   * is no device.
-   */
-  method?: string
-  /** Of a TAP: how many workers read it. */
-  queues?: number
-  /** The protocols whose super-frames pass its device whole. Absent where there is no device. */
-  superFrames?: readonly string[]
   receivedFrames: number
   receivedBytes: number
   transmittedFrames: number
@@ -141,19 +131,20 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
 function portRows(network: Network): PortRow[] {
   return [...network.fabrics].flatMap(([fabric, { ports }]) =>
     [...ports].flatMap(([name, port]) => {
-      const plan = network.portPlan(fabric, port)
-      if (plan === undefined) return [] // not attached yet
+      const plan = network.portPlan(port)
+      if (plan === undefined || port.id < 0) return [] // somebody else's, or not attached yet
+      const kind = portKindOf(plan)
       const { received, transmitted, dropped } = port.stats()
       return {
         fabric,
         port: name,
-        kind: plan.kind,
-        leadsTo: destination(plan),
+        kind: nameOfKind(kind),
+        leadsTo: kind.leadsTo(plan),
         state: port.state,
         carrier: port.carrierOn ? 'on' : 'off',
-        ...(plan.seat?.group !== undefined && { group: plan.seat.group }),
-        ...(plan.seat?.vlan !== undefined && { vlan: describeVlan(plan.seat.vlan) }),
-        ...deviceOf(port, network),
+        ...(plan.group !== undefined && { group: plan.group }),
+        ...(plan.vlan !== undefined && { vlan: describeVlan(plan.vlan) }),
+        ...kind.device?.(port, network.engine),
         receivedFrames: Number(received.frames),
         receivedBytes: Number(received.bytes),
         transmittedFrames: Number(transmitted.frames),
@@ -162,24 +153,6 @@ function portRows(network: Network): PortRow[] {
       }
     }),
   )
-}
-
-function deviceOf(port: Port, { engine }: Network): Pick<PortRow, 'method' | 'queues' | 'superFrames'> {
-  if (!(port instanceof DevicePort) || port.superFrames === undefined) return {}
-  const method = port instanceof PacketPort ? port.method : engine.io
-  return {
-    ...(method !== undefined && { method }),
-    ...(port instanceof TapPort && { queues: port.queues }),
-    superFrames: port.superFrames,
-  }
-}
-
-function destination(plan: PortPlan): string {
-  if (plan.kind === 'patch') return `${plan.peer.fabric}.${plan.peer.port}`
-  if (plan.kind === 'socket') return plan.socket
-  if (plan.kind === 'udp') return plan.remote ?? plan.local
-  if (plan.kind === 'passt') return plan.interface ?? 'outside'
-  return plan.kind === 'tap' && plan.host !== undefined ? `${plan.host}:${plan.interface}` : plan.interface
 }
 
 function pathRows(network: Network): PathRow[] {
@@ -219,10 +192,12 @@ function rowOfPath(
   }
 }
 
-function addressRows(network: Network): AddressRow[] {
-  return [...network.fabrics].flatMap(([name, fabric]) =>
-    fabric instanceof Switch ? fabric.addresses().map((address) => ({ fabric: name, ...address })) : [],
-  )
+function addressRows({ fabrics, plan }: Network): AddressRow[] {
+  return [...fabrics].flatMap(([name, fabric]) => {
+    const kind = plan.fabrics.get(name)?.kind // none of the wires of worlds
+    const learned = kind === undefined ? undefined : fabricKinds.get(kind).addresses?.(fabric)
+    return (learned ?? []).map((address) => ({ fabric: name, ...address }))
+  })
 }
 
 function dropRows(network: Network): DropRow[] {

@@ -1,14 +1,17 @@
 /**
- * The worlds of a topology: what is checked of them beforehand, and how they are made. Called by plan.ts and network.ts.
+ * The worlds of a topology: what is checked of them beforehand, and how they are made. Called by resolve.ts and site.ts.
  */
 import { suggestion } from '../values/options.js'
-import { models } from '../world/models/index.js'
+import { attempt, type Complain, type Place } from '../values/problem.js'
+import { fabricKinds } from '../fabrics/index.js'
+import { portKindOf } from '../ports/index.js'
+import { EtherloomError } from '../values/errors.js'
+import { linkModels } from '../world/models/index.js'
 import type { LinkQualityModel } from '../world/models/model.js'
 import { movements } from '../world/movements/index.js'
 import type { Movement } from '../world/movements/movement.js'
 import type { CommonWorldOptions } from '../world/world.js'
-import type { Place } from './check.js'
-import { check, type Complain, type Plan, type PortPlan } from './plan.js'
+import type { Plan, PortPlan } from './plan.js'
 import type { TopologyNic, TopologyWorld } from './schema.js'
 
 /** The names of a world's nodes, in the order of matrices. */
@@ -24,8 +27,8 @@ export function checkWorld(world: TopologyWorld, plan: Plan, place: Place, compl
     checkFabric(world, plan, place, complain)
     checkAlone(world, plan, [...place, world.nodes ? 'nodes' : 'fabric'], complain)
   }
-  check(() => modelOf(world), [...place, 'model'], complain)
-  check(
+  attempt(() => modelOf(world), [...place, 'model'], complain)
+  attempt(
     () => {
       const nodes = nodesOf(world, plan).length
       movementOf(world)?.begin({ nodes, reach: 0, seed: 0n })
@@ -48,8 +51,11 @@ function checkFabric(
     complain([...place, 'fabric'], `no fabric '${fabric}'${suggestion(fabric, [...fabrics.keys()])}`)
     return
   }
-  if (found.kind === 'wire')
-    complain([...place, 'fabric'], `'${fabric}' is a wire; the nodes of a world are on a hub, or have wires`)
+  if (fabricKinds.get(found.kind).ports !== undefined)
+    complain(
+      [...place, 'fabric'],
+      `'${fabric}' is a ${found.kind}; the nodes of a world are on a hub, or have wires`,
+    )
   else if (found.options.forwarding !== 'deny')
     complain(
       [...place, 'fabric'],
@@ -83,10 +89,16 @@ function checkWires(
   place: Place,
   complain: Complain,
 ): void {
-  for (const [node, nic] of Object.entries(nics))
-    if ('host' in nic && !hosts.has(nic.host))
-      complain([...place, node, 'host'], `no host '${nic.host}'${suggestion(nic.host, [...hosts])}`)
+  for (const [node, nic] of Object.entries(nics)) {
+    const host = hostOf(nic)
+    if (host !== undefined && !hosts.has(host))
+      complain([...place, node, 'host'], `no host '${host}'${suggestion(host, [...hosts])}`)
+    attempt(() => nicPlan(node, nic, 1), [...place, node], complain)
+  }
 }
+
+/** The host that gets a node's interfaces. */
+export const hostOf = (nic: TopologyNic): string | undefined => portKindOf(nic).ownInterface?.(nic).host
 
 /** What `new World` takes, from the keys that all worlds have. */
 export function worldOptions(world: TopologyWorld): CommonWorldOptions {
@@ -102,51 +114,24 @@ export function worldOptions(world: TopologyWorld): CommonWorldOptions {
 }
 
 function modelOf({ model = 'range', bandwidth }: TopologyWorld): LinkQualityModel {
-  const [name, given] =
+  const [key, given] =
     typeof model === 'string' ? [model, {}] : (Object.entries(model)[0] as [string, object])
-  const kind = models[name as keyof typeof models]
-  return new kind({
-    ...(bandwidth !== undefined && name !== 'logDistance' && { bandwidth }),
-    ...given,
-  })
+  return linkModels.get(key).make(given, bandwidth)
 }
 
 function movementOf({ movement }: TopologyWorld): Movement | undefined {
   if (movement === undefined) return undefined
-  if ('core' in movement) {
-    const { core: topologies, ...options } = movement
-    return new movements.core({ topologies, ...options })
-  }
-  if ('matrix' in movement) return new movements.matrices({ matrices: [movement.matrix] })
-  if ('matrices' in movement) return new movements.matrices(movement)
-  if ('randomWalk' in movement) return new movements.randomWalk(movement.randomWalk as never)
-  return new movements.randomWaypoint(movement.randomWaypoint as never)
+  const kind = [...movements].find(({ key }) => Object.hasOwn(movement, key))
+  return (kind ?? movements.get(Object.keys(movement)[0] ?? '')).make(movement)
 }
 
 /** The port behind an interface of a node: its name and its plan. */
-export function nicPlan(
-  node: string,
-  nic: TopologyNic,
-  number: number,
-): { name: string; plan: Exclude<PortPlan, { kind: 'patch' }> } {
-  const words = { '%d': `${number}`, '%x': number.toString(16), '%i': `${number - 1}` }
-  const fill = (pattern: string): string =>
-    pattern.replace(/%[dxi]/, (word) => words[word as keyof typeof words])
-  if ('packet' in nic) {
-    const name = fill(nic.packet)
-    return { name, plan: { kind: 'packet', interface: name } }
-  }
-  const addresses = nic.addresses?.slice(number - 1, number) ?? []
-  const mac = nic.macs?.[number - 1]
-  const own = { addresses, ...(mac !== undefined && { mac }) }
-  if ('host' in nic) {
-    // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-    const { interface: pattern = 'link%d', as = `${node}.${pattern}`, macs: _, ...options } = nic
-    return { name: fill(as), plan: { kind: 'tap', ...options, interface: fill(pattern), ...own } }
-  }
-  const { tap, macs: _, ...options } = nic
-  const name = fill(tap)
-  return { name, plan: { kind: 'tap', ...options, interface: name, ...own } }
+export function nicPlan(node: string, nic: TopologyNic, number: number): { name: string; plan: PortPlan } {
+  const kind = portKindOf(nic)
+  if (!kind.numbered)
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `ports of the kind '${kind.key}' have no numbered interfaces`) // prettier-ignore
+  const { name, given } = kind.numbered(node, nic, number)
+  return { name, plan: given as PortPlan }
 }
 
 /** The name of the wire between two nodes, by the pattern that the world has for it. */

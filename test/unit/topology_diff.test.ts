@@ -215,9 +215,7 @@ describe('a plan', () => {
       hosts: { red: {} },
       ...hub({ x: { host: 'red' }, y: { host: 'red', interface: 'eth0' }, z: { host: 'red' } }),
     })
-    const names = [...plan.fabrics.get('a')!.ports.values()].map(
-      (port) => port.kind === 'tap' && port.interface,
-    )
+    const names = [...plan.fabrics.get('a')!.ports.values()].map((port) => 'host' in port && port.interface)
     expect(names).to.deep.equal(['eth1', 'eth0', 'eth2'])
   })
 

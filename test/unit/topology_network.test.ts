@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { MemoryPort } from '../../lib/index.js'
 import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
@@ -201,6 +202,30 @@ describe('a network', () => {
     expect(a.path('two', 'one').policy).to.include({ delay: '5ms' })
     expect(network.fabrics.get('b')!.port('one').state).to.equal('up')
     expect(await network.apply(before)).to.include({ up: 0, down: 0, changed: 0 })
+  })
+
+  it('leaves ports alone that somebody else attached, when it goes back and when it goes on', async () => {
+    const [less, more] = [structuredClone(patched([])), patched([])]
+    for (const { ports } of Object.values(less.fabrics)) delete ports.two
+    delete less.fabrics.a!.paths
+    const network = await up(less)
+    const b = network.fabrics.get('b')!
+    const own = await b.attach(new MemoryPort({ name: 'two' }))
+    expect((await refusal(network.apply(more))).message).to.match(
+      /^port b\.two: 'b' has a port 'two' already/,
+    )
+    expect([own.state, b.port('two')]).to.deep.equal(['up', own])
+    expect([...network.fabrics.get('a')!.ports.keys()]).to.deep.equal(['one'])
+    expect(network.export()).to.deep.equal(less)
+
+    await b.detach('one')
+    const other = await b.attach(new MemoryPort({ name: 'one' }))
+    await network.apply({
+      seed: 7,
+      fabrics: { a: { kind: 'hub', ports: {} }, b: { kind: 'hub', ports: {} } },
+    })
+    expect([own.state, other.state]).to.deep.equal(['up', 'up'])
+    expect(reports.ports(network)).to.deep.equal([]) // no row claims that a patch is there
   })
 
   it('gives ports their groups and VLANs, reports and exports them', async () => {

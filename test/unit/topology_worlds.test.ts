@@ -180,11 +180,11 @@ describe('a network with worlds', () => {
       const nic = { host: 'h', interface: 'eth%i', as: 'tap_1_%x', macs: ['02:00:00:00:00:01'] }
       expect(nicPlan('1', nic, 1)).to.deep.equal({
         name: 'tap_1_1',
-        plan: { kind: 'tap', host: 'h', interface: 'eth0', addresses: [], mac: '02:00:00:00:00:01' },
+        plan: { host: 'h', interface: 'eth0', addresses: [], mac: '02:00:00:00:00:01' },
       })
       expect(nicPlan('1', nic, 10)).to.deep.equal({
         name: 'tap_1_a',
-        plan: { kind: 'tap', host: 'h', interface: 'eth9', addresses: [] },
+        plan: { host: 'h', interface: 'eth9', addresses: [] },
       })
     })
 

@@ -18,7 +18,7 @@ import {
   text,
   type Rule,
 } from '../../values/options.js'
-import type { Place } from '../check.js'
+import type { Place } from '../../values/problem.js'
 import { offsetOf, type FileProblem } from '../load.js'
 import type { SourceFile } from './format.js'
 

@@ -1,12 +1,14 @@
-/** The link quality models by the names that topology files have for them. */
-import { LogDistanceModel } from './log-distance.js'
-import { RangeModel } from './range.js'
-import { WifiExponentialModel } from './wifi-exponential.js'
-import { WifiLinearModel } from './wifi-linear.js'
+/** The link quality models that topology files can have. A program adds its own with `linkModels.add`. */
+import { Registry } from '../../values/registry.js'
+import { logDistanceKind } from './log-distance.js'
+import type { LinkModelKind } from './model.js'
+import { rangeKind } from './range.js'
+import { exponentialKind } from './wifi-exponential.js'
+import { linearKind } from './wifi-linear.js'
 
-export const models = {
-  range: RangeModel,
-  linear: WifiLinearModel,
-  exponential: WifiExponentialModel,
-  logDistance: LogDistanceModel,
-} as const
+export const linkModels = new Registry<LinkModelKind>('link model', [
+  rangeKind,
+  linearKind,
+  exponentialKind,
+  logDistanceKind,
+])

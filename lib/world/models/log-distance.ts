@@ -2,7 +2,7 @@
 import { list, optional, readOptions, refuse, required, type Rule } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { parseRate, type Rate } from '../../values/units.js'
-import { isWithin, lastDistance, type LinkQualityModel } from './model.js'
+import { isWithin, lastDistance, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface LogDistanceModelOptions {
   /** Path loss exponent: 2 in free space, 2.7 to 3.5 in cities, up to 6 inside buildings. 1 to 10, default 3. */
@@ -100,4 +100,10 @@ function rateRow(value: unknown, subject: string): { power: number; rate: Rate; 
     rate: required(optional(parseRate)),
   })
   return { power: row.power, rate: (value as { rate: Rate }).rate, bits: row.rate }
+}
+
+/** @internal Its rates are those of its table. */
+export const logDistanceKind: LinkModelKind<LogDistanceModelOptions> = {
+  key: 'logDistance',
+  make: (given) => new LogDistanceModel(given),
 }

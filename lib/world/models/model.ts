@@ -1,5 +1,7 @@
 /** What a link quality model is. One file per model; the world calls it once for each distance that occurs. */
 import type { PolicyOptions } from '../../policy/policy.js'
+import type { Rate } from '../../values/units.js'
+import type { Keyed } from '../../values/registry.js'
 
 /** Says what a link of a length does. The same for both directions. */
 export interface LinkQualityModel {
@@ -26,3 +28,15 @@ export function lastDistance(connected: (distance: number) => boolean): number {
   while (connected(distance + 1)) distance++
   return distance
 }
+
+/** A model under its word in topology files, which have it as it comes or with its options. index.ts lists them. */
+export interface LinkModelKind<Given extends object = object> extends Keyed {
+  /** `bandwidth` is the world's, of all its links, where the model has none of its own. */
+  make(given: Given, bandwidth: Rate | undefined): LinkQualityModel
+}
+
+/** Options with a world's bandwidth, where they have none of their own. */
+export const withBandwidth = <Given extends object>(given: Given, bandwidth: Rate | undefined): Given => ({
+  ...(bandwidth !== undefined && { bandwidth }),
+  ...given,
+})

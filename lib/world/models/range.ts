@@ -2,7 +2,7 @@
 import { integer, optional, readOptions } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { parseRate, type Rate } from '../../values/units.js'
-import { isWithin, type LinkQualityModel } from './model.js'
+import { isWithin, withBandwidth, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface RangeModelOptions {
   /** Connected below this distance, in metres. 1 to 1000000, default 30. */
@@ -30,4 +30,10 @@ export class RangeModel implements LinkQualityModel {
   quality(distance: number): PolicyOptions | null {
     return isWithin(this, distance) ? this.#policy : null
   }
+}
+
+/** @internal */
+export const rangeKind: LinkModelKind<RangeModelOptions> = {
+  key: 'range',
+  make: (given, bandwidth) => new RangeModel(withBandwidth(given, bandwidth)),
 }

@@ -1,5 +1,6 @@
 /** WifiExponentialModel: every four metres halve the bandwidth and double the delay. */
-import { WifiModel } from './wifi.js'
+import { withBandwidth, type LinkModelKind } from './model.js'
+import { WifiModel, type WifiModelOptions } from './wifi.js'
 
 /**
  * With k = 2^floor(d / 4): bandwidth B / k and delay k ms, a tenth of it as jitter with correlation 0.25; cut below
@@ -18,3 +19,9 @@ export class WifiExponentialModel extends WifiModel {
 }
 
 const factor = (distance: number): number => 2 ** Math.floor(distance / 4)
+
+/** @internal */
+export const exponentialKind: LinkModelKind<WifiModelOptions> = {
+  key: 'exponential',
+  make: (given, bandwidth) => new WifiExponentialModel(withBandwidth(given, bandwidth)),
+}

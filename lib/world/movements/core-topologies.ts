@@ -5,7 +5,7 @@ import { flag, oneOf, readOptions, refuse, required, text } from '../../values/o
 import { parseDuration, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
 import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file.js'
-import type { Movement, Surroundings } from './movement.js'
+import type { Movement, MovementKind, Surroundings } from './movement.js'
 
 export interface CoreTopologiesOptions {
   /**
@@ -165,4 +165,12 @@ function read(file: string): string {
       hint: 'give the path of a topology file of CORE',
     })
   }
+}
+
+/** @internal */
+export const coreKind: MovementKind<
+  { core: CoreTopologiesOptions['topologies'] } & Omit<CoreTopologiesOptions, 'topologies'>
+> = {
+  key: 'core',
+  make: ({ core: topologies, ...options }) => new CoreTopologies({ topologies, ...options }),
 }

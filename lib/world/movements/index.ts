@@ -1,12 +1,15 @@
-/** The movements by the names that topology files have for them. */
-import { CoreTopologies } from './core-topologies.js'
-import { DistanceMatrices } from './matrices.js'
-import { RandomWalk } from './random-walk.js'
-import { RandomWaypoint } from './random-waypoint.js'
+/** The movements that topology files can have. A program adds its own with `movements.add`. */
+import { Registry } from '../../values/registry.js'
+import { coreKind } from './core-topologies.js'
+import { matricesKind, matrixKind } from './matrices.js'
+import type { MovementKind } from './movement.js'
+import { randomWalkKind } from './random-walk.js'
+import { randomWaypointKind } from './random-waypoint.js'
 
-export const movements = {
-  core: CoreTopologies,
-  matrices: DistanceMatrices,
-  randomWalk: RandomWalk,
-  randomWaypoint: RandomWaypoint,
-} as const
+export const movements = new Registry<MovementKind>('movement', [
+  coreKind,
+  matrixKind,
+  matricesKind,
+  randomWaypointKind,
+  randomWalkKind,
+])

@@ -2,7 +2,7 @@
 import { locate } from '../../values/errors.js'
 import { flag, readOptions, refuse } from '../../values/options.js'
 import { Distances, readDistances } from '../distances.js'
-import type { Movement, Surroundings } from './movement.js'
+import type { Movement, MovementKind, Surroundings } from './movement.js'
 
 /** A row per node, in metres, of which the upper triangle is enough; null says nothing of a pair. */
 export type DistanceMatrix = readonly ArrayLike<number | null | undefined>[]
@@ -57,3 +57,15 @@ export class DistanceMatrices implements Movement {
 
 const isMatrix = (value: unknown): boolean =>
   Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null && 'length' in row)
+
+/** @internal */
+export const matrixKind: MovementKind<{ matrix: DistanceMatrix }> = {
+  key: 'matrix',
+  make: ({ matrix }) => new DistanceMatrices({ matrices: [matrix] }),
+}
+
+/** @internal */
+export const matricesKind: MovementKind<DistanceMatricesOptions> = {
+  key: 'matrices',
+  make: (options) => new DistanceMatrices(options),
+}

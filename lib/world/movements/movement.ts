@@ -1,4 +1,5 @@
 /** What a movement is. One file per movement; a world calls it once for each step. */
+import type { Keyed } from '../../values/registry.js'
 import type { Distances } from '../distances.js'
 
 /** What a movement is told before its first step. */
@@ -21,4 +22,9 @@ export interface Movement {
   readonly notes?: readonly string[]
   /** Where nodes are, in metres: x and y of node 0, of node 1, and so on. Undefined where only distances are known. */
   readonly positions: Float64Array | undefined
+}
+
+/** A movement under its key in topology files. index.ts lists them; `Given` is the whole mapping that has the key. */
+export interface MovementKind<Given extends object = object> extends Keyed {
+  make(given: Given): Movement
 }

@@ -1,6 +1,7 @@
 /** RandomWalk: nodes go straight for a while, then in any other direction, and turn back at the edge. */
 import { optional, readOptions, refuse, required } from '../../values/options.js'
 import { parseDuration, type Duration } from '../../values/units.js'
+import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
 export interface RandomWalkOptions extends PlaneOptions {
@@ -66,4 +67,10 @@ export class RandomWalk extends PlaneMovement {
     this.positions[at] = mirrored ? 2 * length - folded : folded
     if (mirrored) this.#velocities[at] = -velocity
   }
+}
+
+/** @internal */
+export const randomWalkKind: MovementKind<{ randomWalk: RandomWalkOptions }> = {
+  key: 'randomWalk',
+  make: ({ randomWalk }) => new RandomWalk(randomWalk),
 }

@@ -1,6 +1,7 @@
 /** RandomWaypoint: nodes go straight to a place drawn at random, rest, and go on to another. */
 import { optional, readOptions, required } from '../../values/options.js'
 import { parseDuration, type Duration } from '../../values/units.js'
+import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
 export interface RandomWaypointOptions extends PlaneOptions {
@@ -71,4 +72,10 @@ export class RandomWaypoint extends PlaneMovement {
     this.#goals.set(this.place(), 2 * node)
     this.#speeds[node] = this.draw(...this.#speed)
   }
+}
+
+/** @internal */
+export const randomWaypointKind: MovementKind<{ randomWaypoint: RandomWaypointOptions }> = {
+  key: 'randomWaypoint',
+  make: ({ randomWaypoint }) => new RandomWaypoint(randomWaypoint),
 }

@@ -1,0 +1,30 @@
+/** What a kind of fabric is to topology files and reports, beside its class; index.ts lists them. */
+import type { Keyed } from '../values/registry.js'
+import type { AttachOptions } from './attachment.js'
+import type { Fabric, FabricOptions } from './fabric.js'
+
+/** A learned address. */
+export interface LearnedAddress {
+  address: string
+  /** Addresses are learned per VLAN: that of the tag or, on a switch whose ports have VLANs, of the port. Else 0. */
+  vlan: number
+  /** The name of its port. */
+  port: string
+  /** Since the last frame that refreshed it. */
+  age: string
+}
+
+export interface FabricKind<
+  Given extends FabricOptions = FabricOptions,
+  Made extends Fabric = Fabric,
+> extends Keyed {
+  /** The word at `kind` in files. */
+  readonly key: string
+  make(options: Given): Made
+  /** How many ports it must have. Default: any number. */
+  readonly ports?: number
+  /** Those options of `attach` that not every kind has. */
+  readonly attach: readonly (keyof AttachOptions)[]
+  /** What it has learned. */
+  addresses?(fabric: Made): LearnedAddress[]
+}

@@ -1,0 +1,28 @@
+/** The port kinds that topology files can have, a line for each. A program adds its own with `portKinds.add`. */
+import { Registry } from '../values/registry.js'
+import type { PortKind } from './kind.js'
+import { packetKind } from './packet.js'
+import { passtKind } from './passt.js'
+import { patchKind } from './patch.js'
+import { socketKind } from './socket.js'
+import { hostKind, tapKind } from './tap.js'
+import { udpKind } from './udp.js'
+
+export const portKinds = new Registry<PortKind>('port kind', [
+  hostKind,
+  tapKind,
+  packetKind,
+  passtKind,
+  patchKind,
+  socketKind,
+  udpKind,
+])
+
+/** The kind that a port's mapping is of: the one whose key it has. */
+export function portKindOf(given: object): PortKind {
+  for (const kind of portKinds) if (Object.hasOwn(given, kind.key)) return kind
+  return portKinds.get(Object.keys(given)[0] ?? '')
+}
+
+/** The word that `show` has for a kind. */
+export const nameOfKind = ({ key, name = key }: PortKind): string => name

@@ -1,0 +1,82 @@
+/**
+ * What a kind of port is to topology files, reports and `doctor`: all that is known of it beside its class. One stands
+ * with each class in ports/, and index.ts lists them; topology/ knows none by name.
+ */
+import type { Engine } from '../engine/engine.js'
+import type { Namespace } from '../engine/namespace.js'
+import type { Complain } from '../values/problem.js'
+import type { Keyed } from '../values/registry.js'
+import type { Port } from './port.js'
+
+/** A port of a topology, by name. */
+export interface PortReference {
+  fabric: string
+  port: string
+}
+
+/** An interface that is one port's alone. */
+export interface OwnInterface {
+  /** The key of its name in the port's mapping. */
+  key: string
+  /** Undefined where none is stated; then it is `eth0`, `eth1`, ... of its host. */
+  name: string | undefined
+  /** The host that it is in; undefined for this machine. */
+  host: string | undefined
+  /** With their prefix lengths. */
+  addresses: readonly string[]
+  mac: string | undefined
+}
+
+/** What reports say of a port's device. */
+export interface DeviceFacts {
+  /**
+   * How it receives: a TAP through the workers' Io, a packet socket from a ring or by system calls. Absent where there
+   * is no device.
+   */
+  method?: string
+  /** How many workers read it. */
+  queues?: number
+  /** The protocols whose super-frames pass its device whole. Absent where there is no device. */
+  superFrames?: readonly string[]
+}
+
+/** What a port is made with. */
+export interface Surroundings {
+  /** The network namespace of a host; undefined for this process's, and where hosts do not exist yet. */
+  namespaceOf: (host: string) => Namespace | undefined
+  /** The other end, where that was made first. */
+  peer?: Port | undefined
+}
+
+/** What an interface of a numbered series is: that of a node of a world. */
+export interface Numbered<Given> {
+  /** The port's. */
+  name: string
+  given: Given
+}
+
+/** `Given` is a port's mapping in a file, without what ports of all kinds can have. */
+export interface PortKind<Given extends object = object, Made extends Port = Port> extends Keyed {
+  /** The key that its mappings in files have, and no other kind's. */
+  readonly key: string
+  /** What `show` calls it. Default: the key. */
+  readonly name?: string
+  /** Makes the port; it is opened when it is attached. Also how a mapping is checked: the constructor refuses it. */
+  make(name: string, given: Given, surroundings: Surroundings): Made
+  /** Where it leads: an interface (of a host), a port of another fabric, a socket, or outside. */
+  leadsTo(given: Given): string
+  /** Finds what the constructor would refuse, at its place in the mapping. `workers` is how many the engine has. */
+  check?(given: Given, complain: Complain, engine: { workers: number }): void
+  /** Of kinds whose ports come in pairs: the other end, which has to name this one in return. */
+  peer?(given: Given): PortReference
+  /** The interface that it makes for itself. */
+  ownInterface?(given: Given): OwnInterface
+  /** Why its carrier cannot be taken away, in the words that follow its name. Default: it can. */
+  readonly noCarrier?: string
+  /** What reports say of the device of an attached port. */
+  device?(port: Made, engine: Engine): DeviceFacts
+  /** Interfaces of nodes of worlds: that of a number, from 1, by a mapping with patterns for names. */
+  numbered?(node: string, nic: object, number: number): Numbered<Given>
+  /** Programs that it runs, with what for. */
+  readonly programs?: Readonly<Record<string, string>>
+}

@@ -1,0 +1,116 @@
+/** Path and timeline entries of a topology: which ports they mean, and what is wrong with them. Called by resolve.ts. */
+import { readPolicy } from '../policy/policy.js'
+import { portKindOf } from '../ports/index.js'
+import { checkEntry } from '../timeline/entries.js'
+import { suggestion } from '../values/options.js'
+import { attempt, type Complain, type Place } from '../values/problem.js'
+import { pathKey, type FabricPlan, type PathPlan, type PortPlan } from './plan.js'
+import type { TopologyPath } from './schema.js'
+
+type Ports = ReadonlyMap<string, PortPlan>
+
+/**
+ * Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. '*' does not mean
+ * pairs within a group: who means them names them.
+ */
+export function planPaths(
+  entries: TopologyPath[],
+  ports: Ports,
+  place: Place,
+  complain: Complain,
+): Map<string, PathPlan> {
+  const paths = new Map<string, PathPlan>()
+  entries.forEach((entry, index) => {
+    const { from, to, policy } = readEntry(entry, portResolver(ports, [...place, index], complain))
+    const byName = 'between' in entry || (entry.from !== '*' && entry.to !== '*')
+    const pairs = from.flatMap((start) =>
+      to
+        .filter((end) => end !== start && (byName || !inOneGroup(ports, start, end)))
+        .map((end) => [start, end] as const),
+    )
+    attempt(() => readPolicy(policy), [...place, index], complain)
+    if (pairs.length === 0) complain([...place, index], 'a path needs two different ports')
+    for (const [start, end] of pairs) paths.set(pathKey(start, end), { from: start, to: end, policy })
+  })
+  return paths
+}
+
+/**
+ * Complains of what a timeline would refuse, and of entries whose options do not go with the policies that they lie over
+ * at the beginning.
+ */
+export function checkTimeline(
+  { options, ports, paths, timeline }: FabricPlan,
+  place: Place,
+  complain: Complain,
+): void {
+  const [between, withinGroup] = [{ allowed: options.forwarding !== 'deny' }, { allowed: false }]
+  const byDefault = (start: string, end: string): PathPlan['policy'] =>
+    inOneGroup(ports, start, end) ? withinGroup : between
+  timeline.forEach((entry, index) => {
+    const here = [...place, index]
+    const resolve = portResolver(ports, here, complain)
+    if ('port' in entry) {
+      for (const name of resolve('port', entry.port)) {
+        const port = ports.get(name)
+        const reason = port && portKindOf(port).noCarrier
+        if (reason !== undefined) complain([...here, 'port'], `'${name}' ${reason}`)
+      }
+      attempt(() => checkEntry(entry), here, complain)
+      return
+    }
+    const from = 'between' in entry ? resolve('between', entry.between) : resolve('from', entry.from)
+    const to = 'between' in entry ? from : resolve('to', entry.to)
+    const bases = from.flatMap((start) =>
+      to.flatMap((end) =>
+        start === end ? [] : [paths.get(pathKey(start, end))?.policy ?? byDefault(start, end)],
+      ),
+    )
+    if (bases.length === 0) complain(here, 'a path needs two different ports')
+    attempt(
+      () => {
+        const { samples } = checkEntry(entry)
+        for (const base of new Set(bases)) for (const sample of samples) readPolicy({ ...base, ...sample })
+      },
+      here,
+      complain,
+    )
+  })
+}
+
+/** Whether two ports are in one split-horizon group. */
+function inOneGroup(ports: Ports, one: string, other: string): boolean {
+  const group = ports.get(one)?.group
+  return group !== undefined && group === ports.get(other)?.group
+}
+
+type PortResolver = (key: string, names: string | readonly string[]) => readonly string[]
+
+/** Gives the ports that stand at a key of an entry, and complains of each name that is none. */
+function portResolver(ports: Ports, place: Place, complain: Complain): PortResolver {
+  return (key, names) => {
+    if (names === '*') return [...ports.keys()]
+    const list = typeof names === 'string' ? [names] : names
+    list.forEach((name, index) => {
+      if (!ports.has(name))
+        complain(
+          [...place, key, ...(list === names ? [index] : [])],
+          `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
+        )
+    })
+    return list
+  }
+}
+
+function readEntry(
+  entry: TopologyPath,
+  resolve: PortResolver,
+): { from: readonly string[]; to: readonly string[]; policy: PathPlan['policy'] } {
+  if ('between' in entry) {
+    const { between, ...policy } = entry
+    const ends = resolve('between', between)
+    return { from: ends, to: ends, policy: { allowed: true, ...policy } }
+  }
+  const { from, to, ...policy } = entry
+  return { from: resolve('from', from), to: resolve('to', to), policy: { allowed: true, ...policy } }
+}

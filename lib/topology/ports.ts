@@ -1,0 +1,159 @@
+/** The ports of a topology: their interfaces named, and what is wrong with them. Called by resolve.ts. */
+import { readAttachOptions } from '../fabrics/attachment.js'
+import { fabricKinds, fabricsThat } from '../fabrics/index.js'
+import { portKindOf } from '../ports/index.js'
+import type { OwnInterface, PortReference, Surroundings } from '../ports/kind.js'
+import { suggestion } from '../values/options.js'
+import { attempt, type Complain, type Place } from '../values/problem.js'
+import { apart, type PortPlan } from './plan.js'
+import type { Topology, TopologyPort } from './schema.js'
+
+/** Where hosts do not exist yet, and other ends are not made. */
+const nowhere: Surroundings = { namespaceOf: () => undefined }
+
+/** The ports of each fabric by their names, in the order of the file. */
+export function planPorts(topology: Topology, complain: Complain): Map<string, Map<string, PortPlan>> {
+  const ports = Object.entries(topology.fabrics).flatMap(
+    ([fabric, { kind, ports }]) =>
+    Object.entries(ports).map(([port, given]) => ({ fabric, port, kind, given, place: ['fabrics', fabric, 'ports', port] })), // prettier-ignore
+  )
+  const names = nameInterfaces(ports, complain)
+  const hosts = Object.keys(topology.hosts ?? {})
+  const planned = new Map(
+    Object.keys(topology.fabrics).map((fabric) => [fabric, new Map<string, PortPlan>()]),
+  )
+  for (const { fabric, port, kind, given, place } of ports) {
+    const host = ownInterfaceOf(given)?.host
+    if (host !== undefined && !hosts.includes(host))
+      complain([...place, 'host'], `no host '${host}'${suggestion(host, hosts)}`)
+    const plan = { ...given, ...names.get(given) }
+    checkPort(port, plan, topology, place, complain)
+    checkPeer(topology, { fabric, port }, given, place, complain)
+    checkSeat(plan, kind, place, complain)
+    planned.get(fabric)?.set(port, plan)
+  }
+  giveHostAddresses(topology.hosts ?? {}, planned, complain)
+  return planned
+}
+
+export const ownInterfaceOf = (port: object): OwnInterface | undefined =>
+  portKindOf(port).ownInterface?.(port)
+
+/** What its kind finds at places in the mapping, or else what the constructor would refuse. */
+function checkPort(
+  name: string,
+  plan: PortPlan,
+  { workers = 1 }: Topology,
+  place: Place,
+  complain: Complain,
+): void {
+  const kind = portKindOf(plan)
+  const { given } = apart(plan)
+  const found: Place[] = []
+  const take: Complain = (inside, ...problem) => {
+    found.push(inside)
+    complain([...place, ...inside], ...problem)
+  }
+  kind.check?.(given, take, { workers })
+  if (found.length === 0) attempt(() => kind.make(name, given, nowhere), place, complain)
+}
+
+function checkSeat(plan: PortPlan, kind: string, place: Place, complain: Complain): void {
+  const { seat } = apart(plan)
+  attempt(() => readAttachOptions(seat), place, complain)
+  for (const option of ['group', 'vlan'] as const) {
+    const takes = ({ attach }: { attach: readonly string[] }): boolean => attach.includes(option)
+    if (seat[option] !== undefined && !takes(fabricKinds.get(kind)))
+      complain(
+        [...place, option],
+        `'${option}' is for ports of ${fabricsThat(takes)}, and this is a ${kind}`,
+        'key',
+      )
+  }
+}
+
+/** The other end must be there, on another fabric, and name this one in return. */
+function checkPeer(
+  { fabrics }: Topology,
+  self: PortReference,
+  given: TopologyPort,
+  place: Place,
+  complain: Complain,
+): void {
+  const kind = portKindOf(given)
+  const peer = kind.peer?.(given)
+  if (!peer) return
+  const at = [...place, kind.key]
+  const { fabric, port } = peer
+  const ports = fabrics[fabric]?.ports
+  const end = ports?.[port]
+  const back = end && portKindOf(end).peer?.(end)
+  if (ports === undefined) complain(at, `no fabric '${fabric}'${suggestion(fabric, Object.keys(fabrics))}`)
+  else if (end === undefined)
+    complain(at, `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(ports))}`)
+  else if (fabric === self.fabric) complain(at, `a ${kind.key} must join two different fabrics`)
+  else if (portKindOf(end) !== kind || back?.fabric !== self.fabric || back.port !== self.port)
+    complain(
+      at,
+      `port '${port}' of fabric '${fabric}' must say '${kind.key}: ${self.fabric}.${self.port}' in return`,
+    )
+}
+
+/**
+ * The interfaces that ports have to themselves, by name. Names that are stated come first, so that the numbered ones of a
+ * host (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake.
+ */
+function nameInterfaces(
+  ports: readonly { given: TopologyPort; place: Place }[],
+  complain: Complain,
+): Map<TopologyPort, object> {
+  const names = new Map<TopologyPort, object>()
+  const taken = new Set<string>()
+  const own = ports.flatMap(({ given, place }) => {
+    const found = ownInterfaceOf(given)
+    return found
+      ? [{ given, place, ...found, identity: (name: string) => `${found.host ?? ''}/${name}` }]
+      : []
+  })
+  for (const { name, key, identity, place } of own) {
+    if (name === undefined) continue
+    if (taken.has(identity(name))) complain([...place, key], `interface '${name}' is already another port's`)
+    taken.add(identity(name))
+  }
+  for (const { name, key, identity, given } of own) {
+    if (name !== undefined) continue
+    let number = 0
+    while (taken.has(identity(`eth${number}`))) number++
+    taken.add(identity(`eth${number}`))
+    names.set(given, { [key]: `eth${number}` })
+  }
+  return names
+}
+
+/** Moves the addresses that stand at a host to its only port. */
+function giveHostAddresses(
+  hosts: NonNullable<Topology['hosts']>,
+  fabrics: Map<string, Map<string, PortPlan>>,
+  complain: Complain,
+): void {
+  for (const [host, given] of Object.entries(hosts)) {
+    if (given?.addresses === undefined) continue
+    const place = ['hosts', host, 'addresses']
+    const found = [...fabrics.values()].flatMap((ports) =>
+      [...ports].flatMap(([name, port]) => {
+        const own = ownInterfaceOf(port)
+        return own?.host === host ? [{ ports, name, port, own }] : []
+      }),
+    )
+    const [only] = found
+    if (only === undefined || found.length > 1)
+      complain(
+        place,
+        `host '${host}' has ${found.length} ports, so its addresses must stand at the ports`,
+        'key',
+      )
+    else if (only.own.addresses.length > 0)
+      complain(place, `host '${host}' has addresses here and at its port; state them in one place`, 'key')
+    else only.ports.set(only.name, { ...only.port, addresses: given.addresses })
+  }
+}

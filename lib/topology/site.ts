@@ -1,0 +1,319 @@
+/**
+ * What a network consists of, and the steps that change it. Called by Network, which takes them one after another.
+ *
+ * Theory of operation. `plan` always says what really exists: every step that is taken changes it. Ports that others
+ * attached to the same fabrics are not ours: no step takes them away, whatever they are called.
+ */
+import type { EventEmitter } from 'node:events'
+import type { Engine } from '../engine/engine.js'
+import { Namespace } from '../engine/namespace.js'
+import type { Fabric } from '../fabrics/fabric.js'
+import { fabricKinds } from '../fabrics/index.js'
+import type { ListenOptions, SocketServer } from '../fabrics/socket-server.js'
+import type { Applied } from '../policy/policy.js'
+import { portKindOf } from '../ports/index.js'
+import type { PortReference } from '../ports/kind.js'
+import type { Port } from '../ports/port.js'
+import type { Timeline, TimelineStep } from '../timeline/timeline.js'
+import { EtherloomError, locate } from '../values/errors.js'
+import { World, type WorldStep } from '../world/world.js'
+import type { Change, PathChange, PlannedPort } from './diff.js'
+import { fabricNamed } from './ends.js'
+import { apart, emptyPlan, pathKey } from './plan.js'
+import type { EnginePlan, FabricPlan, Plan, PortPlan } from './plan.js'
+import type { TopologyWorld } from './schema.js'
+import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
+
+/** What the fabrics of a network report, with their names. */
+export interface NetworkEvents {
+  'port:down': [{ fabric: string; port: string; error: EtherloomError }]
+  'port:up': [{ fabric: string; port: string }]
+  'address:moved': [
+    { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
+  ]
+  'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
+  'port:carrier': [{ fabric: string; port: string; on: boolean }]
+  /** A timeline has taken a step. */
+  timeline: [{ fabric: string } & TimelineStep]
+  /** A timeline could not take a step; everything else goes on. */
+  'timeline:error': [{ fabric: string; error: EtherloomError }]
+  /** A world has taken a step. */
+  'world:step': [{ world: string } & WorldStep]
+  /** A world could not take an automatic step, or its hook failed; everything else goes on. */
+  'world:error': [{ world: string; error: EtherloomError }]
+}
+
+const nothing: Applied = { up: 0, down: 0, changed: 0 }
+
+/** @internal Hosts, fabrics with their ports, timelines and worlds on one engine. */
+export class Site {
+  readonly engine: Engine
+  readonly hosts = new Map<string, Namespace>()
+  readonly fabrics = new Map<string, Fabric>()
+  /** By the names of their fabrics. */
+  readonly timelines = new Map<string, Timeline>()
+  readonly worlds = new Map<string, World>()
+  /** By the names of their fabrics. */
+  readonly #servers = new Map<string, SocketServer>()
+  /** Of every port that was made here, those of worlds and of peers included. */
+  readonly #made = new WeakMap<Port, PortPlan>()
+  readonly #events: EventEmitter<NetworkEvents>
+  #plan: Plan
+
+  /** What happens here is told as events of `events`. */
+  constructor(engine: Engine, plan: EnginePlan, events: EventEmitter<NetworkEvents>) {
+    this.engine = engine
+    this.#plan = emptyPlan(plan)
+    this.#events = events
+  }
+
+  /** What exists now, resolved. */
+  get plan(): Readonly<Plan> {
+    return this.#plan
+  }
+
+  /** What a port is, if it was made here. */
+  planOf(port: Port): PortPlan | undefined {
+    return this.#made.get(port)
+  }
+
+  /** @throws EtherloomError ERR_ETHERLOOM_NAME */
+  fabric(name: string): Fabric {
+    return fabricNamed(this.fabrics, name)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.worlds.values()].map((world) => world.close()))
+    await this.engine.close()
+    for (const host of this.hosts.values()) host.close()
+    for (const gone of [this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts]) gone.clear()
+    this.#plan = emptyPlan(this.#plan.engine)
+  }
+
+  /** Takes a step. When it fails, what it was about is as before, but for what `plan` says. */
+  async perform(change: Change): Promise<Applied> {
+    switch (change.do) {
+      case 'create':
+        this.hosts.set(change.host, await Namespace.create())
+        this.#plan.hosts.add(change.host)
+        return nothing
+      case 'remove':
+        this.#plan.hosts.delete(change.host)
+        this.hosts.get(change.host)?.close()
+        this.hosts.delete(change.host)
+        return nothing
+      case 'open':
+        this.#open(change.fabric, change.plan)
+        return nothing
+      case 'close':
+        this.#plan.fabrics.delete(change.fabric)
+        await this.fabric(change.fabric).close()
+        this.fabrics.delete(change.fabric)
+        return nothing
+      case 'attach':
+        await this.#attach(change, this.#makePort(change.port, change.plan))
+        return nothing
+      case 'patch':
+        await this.#patch(change.ends)
+        return nothing
+      case 'detach':
+        await this.#detach(change)
+        return nothing
+      case 'unpatch':
+        for (const end of change.ends) await this.#detach(end)
+        return nothing
+      case 'configure':
+        await this.#configure(change)
+        return nothing
+      case 'set':
+        return this.#set(change.fabric, change.paths)
+      case 'stop':
+        this.#plan.fabrics.set(change.fabric, { ...this.#planOf(change.fabric), timeline: [] })
+        this.timelines.get(change.fabric)?.stop({ restore: true })
+        this.timelines.delete(change.fabric)
+        return nothing
+      case 'start':
+        this.#start(change.fabric, change.timeline)
+        return nothing
+      case 'end':
+        await this.#endWorld(change.world, change.plan)
+        return nothing
+      case 'begin':
+        return this.#begin(change.world, change.plan)
+      case 'listen':
+        await this.#listen(change.fabric, change.options)
+        return nothing
+      case 'unlisten':
+        delete this.#planOf(change.fabric).listen
+        await this.#servers.get(change.fabric)?.close()
+        this.#servers.delete(change.fabric)
+        return nothing
+    }
+  }
+
+  #open(name: string, { kind, options }: FabricPlan): void {
+    const fabric = fabricKinds.get(kind).make({ name, engine: this.engine, ...options })
+    const events = this.#events
+    fabric.on('port:down', ({ port, error }) =>
+      events.emit('port:down', { fabric: name, port: port.name, error }),
+    )
+    fabric.on('port:up', ({ port }) => events.emit('port:up', { fabric: name, port: port.name }))
+    fabric.on('gateway:down', ({ port, error }) =>
+      events.emit('gateway:down', { fabric: name, port: port.name, error }),
+    )
+    fabric.on('port:carrier', ({ port, on }) =>
+      events.emit('port:carrier', { fabric: name, port: port.name, on }),
+    )
+    fabric.on('address:moved', ({ from, to, ...address }) =>
+      events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
+    )
+    this.fabrics.set(name, fabric)
+    this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map(), timeline: [] })
+  }
+
+  #makePort(name: string, plan: PortPlan, peer?: Port): Port {
+    const port = portKindOf(plan).make(name, apart(plan).given, {
+      namespaceOf: (host) => this.hosts.get(host),
+      peer,
+    })
+    this.#made.set(port, plan)
+    return port
+  }
+
+  async #attach({ fabric, port, plan }: PlannedPort, made: Port): Promise<void> {
+    try {
+      await this.fabric(fabric).attach(made, apart(plan).seat)
+    } catch (error) {
+      throw locate(error, `port ${fabric}.${port}`)
+    }
+    this.#planOf(fabric).ports.set(port, plan)
+  }
+
+  /** Makes both ends, then attaches one after the other. */
+  async #patch([one, other]: [PlannedPort, PlannedPort]): Promise<void> {
+    const first = this.#makePort(one.port, one.plan)
+    const second = this.#makePort(other.port, other.plan, first)
+    await this.#attach(one, first)
+    await this.#attach(other, second)
+  }
+
+  /** Changes what a port has in its fabric; what is not said any more is as if it never had been. */
+  async #configure({ fabric, port, plan }: PlannedPort): Promise<void> {
+    const { delay = '0s', receive = { promiscuous: true } } = plan
+    await this.fabric(fabric).configure(port, { delay, receive })
+    this.#made.set(this.fabric(fabric).port(port), plan)
+    this.#planOf(fabric).ports.set(port, plan)
+  }
+
+  async #detach({ fabric: name, port }: PortReference): Promise<void> {
+    const fabric = this.fabric(name)
+    const plan = this.#planOf(name)
+    const attached = fabric.ports.get(port)
+    if (attached && this.#made.has(attached)) await fabric.detach(attached)
+    plan.ports.delete(port)
+    for (const [key, { from, to }] of plan.paths) if (from === port || to === port) plan.paths.delete(key)
+  }
+
+  async #listen(fabric: string, options: ListenOptions): Promise<void> {
+    let server: SocketServer
+    try {
+      server = await this.fabric(fabric).listen(options)
+    } catch (error) {
+      throw locate(error, `fabric '${fabric}'`)
+    }
+    const { socket, framing = 'stream' } = options
+    server.on('connect', (port) => {
+      this.#made.set(port, { socket, role: 'listen', framing })
+      this.#events.emit('port:up', { fabric, port: port.name })
+    })
+    this.#servers.set(fabric, server)
+    this.#planOf(fabric).listen = options
+  }
+
+  async #set(fabric: string, changes: PathChange[]): Promise<Applied> {
+    const applied = await this.fabric(fabric).apply(changes)
+    const { paths, ports } = this.#planOf(fabric)
+    for (const { from, to, policy } of changes) {
+      if (!ports.has(from) || !ports.has(to)) continue // made by a world, or a peer: nothing that a file names
+      if (policy === null) paths.delete(pathKey(from, to))
+      else paths.set(pathKey(from, to), { from, to, policy })
+    }
+    return applied
+  }
+
+  #start(fabric: string, entries: FabricPlan['timeline']): void {
+    const timeline = this.fabric(fabric).timeline(entries)
+    timeline.on('entry', (step) => this.#events.emit('timeline', { fabric, ...step }))
+    timeline.on('failure', (error) => this.#events.emit('timeline:error', { fabric, error }))
+    this.timelines.set(fabric, timeline)
+    this.#plan.fabrics.set(fabric, { ...this.#planOf(fabric), timeline: entries })
+  }
+
+  /** Makes a world and, where steps come by themselves, takes the first. */
+  async #begin(name: string, plan: TopologyWorld): Promise<Applied> {
+    const world = this.#makeWorld(name, plan)
+    world.on('wire', (wire) => this.fabrics.set(wire.name, wire))
+    world.on('wire:gone', (wire) => this.fabrics.delete(wire.name))
+    world.on('step', (step) => this.#events.emit('world:step', { world: name, ...step }))
+    world.on('failure', (error) => this.#events.emit('world:error', { world: name, error }))
+    this.worlds.set(name, world)
+    this.#plan.worlds.set(name, plan)
+    const applied = { up: 0, down: 0, changed: 0 }
+    if (plan.movement === undefined || plan.step === 'manual') return applied
+    try {
+      Object.assign(applied, countsOf(await world.step()))
+    } catch (error) {
+      this.worlds.delete(name)
+      this.#plan.worlds.delete(name)
+      await world.close()
+      throw locate(error, `world '${name}'`)
+    }
+    world.start()
+    return applied
+  }
+
+  /** Its pairs are as `paths` has them, or denied; a world that was linking them had its own policies there. */
+  async #endWorld(name: string, plan: TopologyWorld): Promise<void> {
+    const world = this.worlds.get(name)
+    this.#plan.worlds.delete(name)
+    await world?.close()
+    this.worlds.delete(name)
+    if (!world || !('fabric' in plan)) return
+    const nodes = new Set(world.nodes)
+    const paths = [...this.#planOf(plan.fabric).paths.values()].filter(
+      ({ from, to }) => nodes.has(from) && nodes.has(to),
+    )
+    await this.fabric(plan.fabric).apply(paths)
+  }
+
+  #makeWorld(name: string, plan: TopologyWorld): World {
+    const options = { name, ...worldOptions(plan) }
+    const nodes = nodesOf(plan, this.#plan)
+    if (!('wires' in plan)) return new World({ ...options, fabric: this.fabric(plan.fabric), nodes })
+    const { wires, wireNames, whenDown = 'no-carrier' } = plan
+    const wireName = (a: string, b: string): string => {
+      const wire = wireNames === undefined ? `${name}-${a}-${b}`.slice(0, 64) : wireNameOf(wireNames, [a, b])
+      if (!this.fabrics.has(wire)) return wire
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `there is a fabric '${wire}' already, which the wire would be called too`,
+        {
+          hint: "rename the fabric, or give the world 'wireNames'",
+        },
+      )
+    }
+    const nic = (node: string, number: number): Port => {
+      const given = wires[node]
+      if (!given) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no node '${node}'`)
+      const { name, plan } = nicPlan(node, given, number)
+      return this.#makePort(name, plan)
+    }
+    return new World({ ...options, engine: this.engine, nodes, nic, wireName, whenDown })
+  }
+
+  #planOf(fabric: string): FabricPlan {
+    return this.#plan.fabrics.get(fabric) as FabricPlan
+  }
+}
+
+const countsOf = ({ up, down, changed }: Applied): Applied => ({ up, down, changed })
