@@ -4,7 +4,7 @@
  */
 import { EtherloomError } from '../lib/values/errors.js'
 import type { StepTaken } from '../lib/control/protocol.js'
-import type { FileProblem } from '../lib/topology/load.js'
+import type { FileProblem } from '../lib/topology/file-problem.js'
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {

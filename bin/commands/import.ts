@@ -20,9 +20,10 @@ export const importForeign = addConversion(
 ).action(action(convert))
 
 async function convert(paths: string[], options: ImportFlags): Promise<ExitCode> {
-  const [{ importFiles }, { readTopologyFile, topologyError }] = await Promise.all([
+  const [{ importFiles }, { readTopologyFile }, { topologyError }] = await Promise.all([
     import('../../lib/topology/import/index.js'),
     import('../../lib/topology/load.js'),
+    import('../../lib/topology/file-problem.js'),
   ])
   const files = await Promise.all(paths.map(async (file) => ({ file, text: await readTopologyFile(file) })))
   const { topology, problems, notes } = await importFiles(
@@ -36,7 +37,7 @@ async function convert(paths: string[], options: ImportFlags): Promise<ExitCode>
   }
   if (options.json) printJson({ topology, notes })
   else {
-    process.stdout.write(await (await import('../../lib/topology/load.js')).writeYaml(topology))
+    process.stdout.write(await (await import('../../lib/topology/yaml.js')).writeYaml(topology))
     printNotes(notes)
   }
   return 0
@@ -45,7 +46,7 @@ async function convert(paths: string[], options: ImportFlags): Promise<ExitCode>
 /** The format that is asked for, or that the files show. */
 async function formatOf(files: SourceFile[], options: ImportFlags): Promise<FormatName> {
   const { ambiguity, formats, recognise } = await import('../../lib/topology/import/index.js')
-  const { topologyError } = await import('../../lib/topology/load.js')
+  const { topologyError } = await import('../../lib/topology/file-problem.js')
   const words = Object.keys(formats) as FormatName[]
   const asked = words.filter((word) => options[word])
   if (asked.length > 1)

@@ -24,7 +24,7 @@ export const show = instanceCommand('show', 'show the state of a running instanc
         } else {
           const value = await instance.call(what === 'info' ? 'info' : 'export', {})
           if (options.json) printJson(value)
-          else process.stdout.write(await (await import('../../lib/topology/load.js')).writeYaml(value))
+          else process.stdout.write(await (await import('../../lib/topology/yaml.js')).writeYaml(value))
         }
         return 0
       })

@@ -121,7 +121,7 @@ export class Network extends EventEmitter<NetworkEvents> {
           total.changed += changed
           total.steps.push(inWords(change))
         }
-        for (const fabric of this.#fabrics.values())
+        for (const fabric of this.fabrics.values())
           for (const port of fabric.ports.values())
             if (await port.restore()) total.steps.push(`make port ${fabric.name}.${port.name} again`)
       } catch (error) {

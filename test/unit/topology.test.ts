@@ -1,7 +1,8 @@
 /** Topology files: what is read, and where and how each mistake is reported. */
 import { readdirSync } from 'node:fs'
 import { expect } from 'chai'
-import { inspectTopology, loadTopology, parseTopology, writeYaml } from '../../lib/topology/load.js'
+import { inspectTopology, loadTopology, parseTopology } from '../../lib/topology/load.js'
+import { writeYaml } from '../../lib/topology/yaml.js'
 
 /** The mistakes in a text, as `line:column message`. */
 async function mistakes(text: string): Promise<string[]> {

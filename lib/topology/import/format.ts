@@ -3,7 +3,7 @@
  * next to this one, and index.ts lists them. Called by index.ts, for `etherloom import` and for topology files that turn
  * out to be foreign; on the JavaScript thread.
  */
-import type { FileProblem } from '../load.js'
+import type { FileProblem } from '../file-problem.js'
 
 /** A file of a foreign format. `file` is its path as the user gave it; what it names is relative to its folder. */
 export interface SourceFile {

@@ -5,7 +5,7 @@
 import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
 import { checkTopology } from '../check.js'
-import type { FileProblem } from '../load.js'
+import type { FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
 import { miniworld } from './miniworld.js'

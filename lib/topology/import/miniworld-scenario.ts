@@ -19,7 +19,8 @@ import {
   type Rule,
 } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
-import { offsetOf, type FileProblem } from '../load.js'
+import type { FileProblem } from '../file-problem.js'
+import { offsetOf } from '../yaml.js'
 import type { SourceFile } from './format.js'
 
 /** The classes of interfaces with the first byte of their MAC addresses. */

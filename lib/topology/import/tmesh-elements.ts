@@ -6,7 +6,7 @@
  * element has one connection, which may be with itself.
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import type { FileProblem } from '../load.js'
+import type { FileProblem } from '../file-problem.js'
 import type { Connection, Word } from './tmesh-grammar.js'
 
 /** `part`: of a machine. `host`: another element of the host's, such as a serial line. The rest touch networks. */

@@ -17,7 +17,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { FileProblem } from '../load.js'
+import type { FileProblem } from '../file-problem.js'
 import type { Conversion, ForeignFormat, SourceFile } from './format.js'
 import {
   endpoint,
