@@ -1,5 +1,5 @@
 /** The public names of etherloom, and nothing else. */
-export type { AttachOptions, ReceiveOptions } from './fabrics/attachment.js'
+export type { Abortable, AttachOptions, ReceiveOptions } from './fabrics/attachment.js'
 export {
   Capture,
   type CaptureOptions,

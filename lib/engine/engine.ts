@@ -83,6 +83,7 @@ export class Engine {
   readonly #virtual: boolean
   readonly #ports = new Map<number, EnginePort>()
   readonly #fabrics = new Map<number, EngineFabric>()
+  readonly #named = new Map<string, number>()
   readonly #residents = new Set<EngineResident>()
   readonly #shared = new Map<string, number>()
   readonly #watches = new Map<unknown, { watch: number; listeners: Set<(news: LinkNews) => void> }>()
@@ -232,6 +233,13 @@ export class Engine {
     return id
   }
 
+  /** @internal A name for something that the user gave none: it depends on what was made on this engine before, only. */
+  nextName(kind: string): string {
+    const number = this.#named.get(kind) ?? 0
+    this.#named.set(kind, number + 1)
+    return `${kind}${number}`
+  }
+
   /** @internal */
   async removeFabric(id: number): Promise<void> {
     this.#fabrics.delete(id)
@@ -277,9 +285,12 @@ export class Engine {
   }
 
   /** @internal Work in the background has failed: tells its listeners or, where there are none, whoever can hear of it. */
-  failed(owner: { emit(event: 'failure', error: EtherloomError): boolean }, error: unknown): void {
+  failed(
+    owner: { emit(event: 'failure', error: EtherloomError): boolean } | undefined,
+    error: unknown,
+  ): void {
     const failure = error as EtherloomError
-    if (owner.emit('failure', failure)) return
+    if (owner?.emit('failure', failure)) return
     if (this.#unheard) this.#unheard.push(failure)
     else process.emitWarning(failure)
   }

@@ -29,10 +29,20 @@ export interface AttachOptions {
   vlan?: VlanOptions
 }
 
+/** What takes its time and may be ended before. */
+export interface Abortable {
+  /** Ends it: nothing of it stays, and the promise is rejected with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** @internal A rule for `signal`. */
+export const abortSignal: Rule<AbortSignal | undefined> = (value, subject) =>
+  value === undefined || value instanceof AbortSignal ? value : refuse(subject, 'an AbortSignal', value)
+
 /** @internal A fabric, as those know it who attach ports to it. */
 export interface Attaching extends PortFabric {
   readonly ports: ReadonlyMap<string, Port>
-  attach<P extends Port>(port: P, options?: AttachOptions): Promise<P>
+  attach<P extends Port>(port: P, options?: AttachOptions & Abortable): Promise<P>
 }
 
 /** What the address filter of a network card lets in, by the destination address of a frame. */

@@ -2,8 +2,10 @@
 import { EventEmitter } from 'node:events'
 import { readAddress } from '../values/addresses.js'
 import {
+  abortSignal,
   portSettings,
   readAttachOptions,
+  type Abortable,
   type Attaching,
   type AttachOptions,
   type AttachSettings,
@@ -12,7 +14,7 @@ import { native } from '../binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
 import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
-import { flag, oneOf, readOptions, refuse, suggestion } from '../values/options.js'
+import { asOptions, flag, oneOf, readOptions, refuse, suggestion } from '../values/options.js'
 import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
 import { PolicyRecords } from '../policy/records.js'
 import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
@@ -26,7 +28,7 @@ import type { TimelineFabric } from '../timeline/pictures.js'
 import { Timeline } from '../timeline/timeline.js'
 
 export interface FabricOptions {
-  /** For messages, statistics and seeds. Default the kind and a number, as `hub0`. */
+  /** For messages, statistics and seeds. Default the kind and a number that counts those of the engine, as `hub0`. */
   name?: string
   /** What paths without a policy do, those within a group excepted. Default `allow`. */
   forwarding?: 'allow' | 'deny'
@@ -45,7 +47,6 @@ declare module '../ports/port.js' {
   interface PortFabric extends Fabric {}
 }
 
-const named = { hub: 0, switch: 0, wire: 0 }
 const noPolicy = 0xffffffff
 
 /** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
@@ -66,7 +67,8 @@ export abstract class Fabric
   readonly #policies = new Map<Port, Map<Port, Policy>>()
   readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #portLimit: number
-  readonly #attaching = new Set<Promise<void>>()
+  readonly #attaching = new Map<Port, Promise<void>>()
+  readonly #leaving = new Map<Port, Promise<void>>()
   readonly #timelines = new Set<Timeline>()
   readonly #servers = new Set<SocketServer>()
   #closing: Promise<void> | undefined
@@ -84,11 +86,11 @@ export abstract class Fabric
     portLimit = Infinity,
   ) {
     super()
-    this.name = given.name ?? `${kind}${named[kind]++}`
+    this.#ownEngine = !(given.engine instanceof Engine)
+    this.name = given.name ?? (given.engine instanceof Engine ? given.engine.nextName(kind) : `${kind}0`)
     this.forwarding = given.forwarding
     this.#kind = kind
     this.#portLimit = portLimit
-    this.#ownEngine = !(given.engine instanceof Engine)
     this.engine =
       given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
     this.id = this.engine.addFabric(this, kind, given.forwarding === 'allow', settings)
@@ -109,15 +111,19 @@ export abstract class Fabric
    * frames can pass.
    *
    * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; what opening the device can throw;
-   *   ERR_ETHERLOOM_NAME for a name that is taken; ERR_ETHERLOOM_STATE for a port that is attached already or a wire that
-   *   has both ports
+   *   ERR_ETHERLOOM_NAME for a name that is taken; ERR_ETHERLOOM_STATE for a port that is attached already, or is detached
+   *   meanwhile, or a wire that has both ports; the reason of `signal`, when the port is detached again
    */
-  async attach<P extends Port>(port: P, options: AttachOptions = {}): Promise<P> {
+  async attach<P extends Port>(port: P, options: AttachOptions & Abortable = {}): Promise<P> {
     this.#open()
-    const settings = readAttachOptions(options)
+    const { signal: given, ...rest } = asOptions('attach', options) as AttachOptions & Abortable
+    const signal = abortSignal(given, "option 'signal' of attach")
+    const settings = readAttachOptions(rest)
+    signal?.throwIfAborted()
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
     this.#insistOnKind('vlan', settings.vlan, ['switch'])
     this.#insistOnKind('group', settings.group, ['hub', 'switch'])
+    port.settleName(this.#ports)
     const taken = this.#ports.get(port.name)
     if (taken && taken !== port)
       throw new EtherloomError(
@@ -131,8 +137,8 @@ export abstract class Fabric
       )
     this.#ports.set(port.name, port)
     if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
-    const joining = port.join(this)
-    this.#attaching.add(joining)
+    const joining = port.join(this, signal)
+    if (!taken) this.#attaching.set(port, joining)
     try {
       await joining
     } catch (error) {
@@ -142,13 +148,22 @@ export abstract class Fabric
       }
       throw error
     } finally {
-      this.#attaching.delete(joining)
+      if (!taken) this.#attaching.delete(port)
     }
-    this.#seats.set(port.id, port)
+    const { id } = port
+    this.#seats.set(id, port)
     this.#settings.set(port, settings)
     this.engine.addPort(port)
     if (this.#referenced) this.engine.hold()
     await this.engine.settled(this.engine.native.latest())
+    if (signal?.aborted) await this.detach(port)
+    signal?.throwIfAborted()
+    if (port.id !== id)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${port.name}' was detached from '${this.name}' while it was being attached`,
+      )
+    port.attached()
     return port
   }
 
@@ -204,11 +219,17 @@ export abstract class Fabric
 
   /**
    * Takes a port out and closes its device. Its policies are forgotten; what its paths hold is dropped as `flush`.
-   * Resolves when the device is closed.
+   * Resolves when the device is closed. Idempotent: a port that is not here needs no more; one that is still being attached
+   * is detached as soon as it is.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_NAME for a name that no port here has
    */
   async detach(port: Port | string): Promise<void> {
-    this.#open()
-    await this.#release(this.port(port))
+    const found = this.#find(port)
+    const attaching = this.#attaching.get(found)
+    if (attaching) await attaching.catch(() => undefined)
+    if (found.fabric === this && found.id >= 0) await this.#release(found)
+    else await this.#leaving.get(found)
   }
 
   /**
@@ -444,11 +465,12 @@ export abstract class Fabric
     const undone = [...this.#seats.values()].map((port) => port.undone())
     this.#stopTimelines()
     this.#stopServers()
-    for (const port of this.#ports.values()) port.left()
+    const left = [...this.#ports.values()]
     this.#ports.clear()
     this.#seats.clear()
     this.#settings.clear()
     this.#policies.clear()
+    for (const port of left) port.left()
     await Promise.all(undone)
   }
 
@@ -457,7 +479,20 @@ export abstract class Fabric
     return this.#seats.get(id)
   }
 
-  async #release(port: Port): Promise<void> {
+  /** The port that is meant, whether it is here or comes or goes. */
+  #find(port: Port | string): Port {
+    if (typeof port !== 'string') return port instanceof Port ? port : this.port(port)
+    const all = [...this.#leaving.keys(), ...this.#ports.values()]
+    return all.findLast(({ name }) => name === port) ?? this.port(port)
+  }
+
+  #release(port: Port): Promise<void> {
+    const leaving = this.#letGo(port).finally(() => this.#leaving.delete(port))
+    this.#leaving.set(port, leaving)
+    return leaving
+  }
+
+  async #letGo(port: Port): Promise<void> {
     const id = port.leave()
     this.#ports.delete(port.name)
     this.#seats.delete(id)
@@ -483,8 +518,9 @@ export abstract class Fabric
   async #end(): Promise<void> {
     this.#stopTimelines()
     this.#stopServers()
-    await Promise.allSettled(this.#attaching)
+    await Promise.allSettled(this.#attaching.values())
     await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
+    await Promise.all(this.#leaving.values())
     if (this.#closed) return // with its engine, meanwhile
     this.#closed = true
     await this.engine.removeFabric(this.id)

@@ -128,7 +128,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   async #attach(socket: unknown): Promise<void> {
     const { framing, frameLimit } = this.#options
     const port = SocketPort.accepted(socket, {
-      name: this.#freeName(),
+      name: this.#options.name,
       framing,
       frameLimit,
       socket: this.socket,
@@ -159,19 +159,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   }
 
   async #detach(port: SocketPort): Promise<void> {
-    if (!this.#ports.delete(port)) return
-    try {
-      await this.#fabric.detach(port)
-    } catch {
-      // It has left already, or leaves, by somebody else or with its fabric.
-    }
-  }
-
-  #freeName(): string {
-    for (let number = 0; ; number++) {
-      const name = this.#options.name.replace('%d', String(number))
-      if (!this.#fabric.ports.has(name)) return name
-    }
+    if (this.#ports.delete(port)) await this.#fabric.detach(port)
   }
 }
 

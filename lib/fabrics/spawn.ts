@@ -5,15 +5,16 @@
 import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync } from 'node:fs'
-import type { Attaching, AttachOptions } from './attachment.js'
+import { abortSignal, type Abortable, type Attaching, type AttachOptions } from './attachment.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { oneOf, readOptions, type Rule } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { SocketPort } from '../ports/socket.js'
 
-export interface SpawnOptions {
-  /** The port's name. Default `socket0`, `socket1`, ... */
+/** The `signal` ends the program (SIGTERM), and with it the port. */
+export interface SpawnOptions extends Abortable {
+  /** The port's name. Default `socket%d`. */
   name?: string
   /**
    * How frames stand in the socket. `stream`, the default: each behind its length, for QEMU's `-netdev stream`.
@@ -64,12 +65,13 @@ export async function spawn(
     stdio: oneOf(['inherit', 'ignore', 'pipe'] as const),
     cwd: anything as Rule<string | undefined>,
     env: anything as Rule<NodeJS.ProcessEnv | undefined>,
+    signal: abortSignal,
   })
-  const { name, framing = 'stream', attach, stdio = 'inherit', cwd, env } = given
+  const { name, framing = 'stream', attach, stdio = 'inherit', cwd, env, signal } = given
   const [ours, theirs] = native(() => addon.socketPair(framing))
   try {
     const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })
-    await fabric.attach(port, attach)
+    await fabric.attach(port, { ...attach, ...(signal && { signal }) })
     try {
       const list = typeof words === 'function' ? words(socketFor(framing)) : words
       const program = await started(command, list, {
@@ -77,11 +79,19 @@ export async function spawn(
         ...(cwd !== undefined && { cwd }),
         ...(env !== undefined && { env }),
       })
-      program.once('exit', () => void letGo(fabric, port))
-      if (program.exitCode !== null || program.signalCode !== null) await letGo(fabric, port)
+      const end = (): boolean => program.kill()
+      signal?.addEventListener('abort', end)
+      if (signal?.aborted) end()
+      program.once('exit', () => {
+        signal?.removeEventListener('abort', end)
+        fabric.detach(port).catch((error: unknown) => {
+          fabric.engine.failed(undefined, error)
+        })
+      })
+      if (program.exitCode !== null || program.signalCode !== null) await fabric.detach(port)
       return { port, program }
     } catch (error) {
-      await letGo(fabric, port)
+      await fabric.detach(port)
       throw error
     }
   } finally {
@@ -123,10 +133,4 @@ async function started(
       hint: 'install it, or give its whole path',
     })
   }
-}
-
-/** Detaches the port, unless somebody has, or the whole fabric is going. */
-async function letGo(fabric: Attaching, port: SocketPort): Promise<void> {
-  if (port.fabric === fabric && !fabric.closed && (port.state === 'up' || port.state === 'down'))
-    await fabric.detach(port)
 }

@@ -7,7 +7,7 @@ import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
 export interface GeneratorPortOptions {
-  /** Default `generator0`, `generator1`, ... */
+  /** Default `generator%d`. */
   name?: string
   /** Bytes of each frame, without check sequence. 22 to 1514, default 60: the shortest on a cable. */
   length?: number
@@ -18,8 +18,6 @@ export interface GeneratorPortOptions {
   /** Where frames go. Default broadcast, `ff:ff:ff:ff:ff:ff`, which every fabric takes everywhere. */
   destination?: string
 }
-
-let named = 0
 
 /**
  * Sends frames flat out from `start()` on, a burst of 64 in every turn of its worker. Nothing slows it down: what does
@@ -46,7 +44,7 @@ export class GeneratorPort extends Port {
       source: interfaceMac(parseMac('02:00:00:00:00:01')),
       destination: optional<Uint8Array, Uint8Array>(parseMac, parseMac('ff:ff:ff:ff:ff:ff')),
     })
-    super(name ?? `generator${named++}`)
+    super(name ?? 'generator%d')
     this.#options = given
   }
 

@@ -9,15 +9,13 @@ import type { Batch } from './batch.js'
 import { MemoryBridge } from './memory-bridge.js'
 
 export interface MemoryPortOptions {
-  /** Default `memory0`, `memory1`, ... */
+  /** Default `memory%d`. */
   name?: string
   /** Frames that may wait for the reader; more are dropped and counted as `port-full`. 1 to 1000000, default 4096. */
   limit?: number
   /** The longest frame, in bytes: 64 to 69632. Default 1518, an Ethernet frame with one VLAN tag. */
   frameLimit?: number
 }
-
-let named = 0
 
 /**
  * Frames to and from JavaScript, in batches, bounded, without a native call per frame. Privilege: none.
@@ -33,7 +31,9 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   #number = -1
   #batches: Batch[] = []
   #refused = 0n
-  #wakeReader: (() => void) | undefined
+  /** What readers wait for: the next batch, or the end. */
+  #news: Promise<void> | undefined
+  #tell: (() => void) | undefined
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: MemoryPortOptions = {}) {
@@ -42,7 +42,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
       limit: integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
       frameLimit: integer(64, 69632, { unit: 'bytes', default: 1518 }),
     })
-    super(given.name ?? `memory${named++}`)
+    super(given.name ?? 'memory%d')
     this.#limit = given.limit
     this.#frameLimit = given.frameLimit
   }
@@ -80,14 +80,35 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     return batch
   }
 
-  /** Batches as they are delivered. Ends when the port is detached. One reader at a time. */
-  async *[Symbol.asyncIterator](): AsyncIterator<Batch, undefined> {
-    for (;;) {
-      const batch = this.read()
-      if (batch) yield batch
-      else if (!this.#bridge) return
-      else await new Promise<void>((resolve) => (this.#wakeReader = resolve))
+  /**
+   * Batches as they are delivered, until the port is detached. Of several readers each batch goes to one.
+   *
+   * @param options.signal ends it: the reader is thrown the signal's reason
+   *
+   * @example
+   * for await (const batch of port.batches({ signal: AbortSignal.timeout(1000) })) handle(batch)
+   */
+  async *batches({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Batch, undefined> {
+    const look = (): void => {
+      this.#wake()
     }
+    signal?.addEventListener('abort', look)
+    try {
+      for (;;) {
+        signal?.throwIfAborted()
+        const batch = this.read()
+        if (batch) yield batch
+        else if (!this.#bridge) return
+        else await (this.#news ??= new Promise((resolve) => (this.#tell = resolve)))
+      }
+    } finally {
+      signal?.removeEventListener('abort', look)
+    }
+  }
+
+  /** As `batches()`. */
+  [Symbol.asyncIterator](): AsyncGenerator<Batch, undefined> {
+    return this.batches()
   }
 
   override stats(): PortStats {
@@ -106,7 +127,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     bridge.join(number, {
       deliver: (batch) => {
         this.#batches.push(batch)
-        this.#wakeReader?.()
+        this.#wake()
       },
     })
     this.#bridge = bridge
@@ -119,6 +140,11 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   protected override closed(_fabric: PortFabric): void {
     this.#bridge?.leave(this.#number)
     this.#bridge = undefined
-    this.#wakeReader?.()
+    this.#wake()
+  }
+
+  #wake(): void {
+    this.#tell?.()
+    this.#news = undefined
   }
 }

@@ -16,7 +16,7 @@ import type { PortKind } from './kind.js'
 import { SocketPort } from './socket.js'
 
 export interface PasstPortOptions {
-  /** Default `passt0`, `passt1`, ... */
+  /** Default `passt%d`. */
   name?: string
   /** What the guest is given by DHCP, as `10.0.2.15/24`. Default: this machine's own address. */
   address?: string
@@ -46,8 +46,6 @@ rm -rf "$directory"
 /** Of passt, which becomes this user where it is started as root (passt(1), --runas). */
 const nobody = 65534
 
-let named = 0
-
 /**
  * A way out by passt: DHCP, name servers, TCP, UDP and pings for one guest, through this process's own network, without
  * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/gateway.md).
@@ -76,7 +74,7 @@ export class PasstPort extends SocketPort {
       refuse("option 'address' of PasstPort", "an IPv4 address such as '10.0.2.15/24'", given.address)
     const directory = join(tmpdir(), `etherloom-passt-${randomUUID()}`)
     const socket = join(directory, 'socket')
-    super({ socket, name: given.name ?? `passt${named++}` })
+    super({ socket, name: given.name ?? 'passt%d' })
     this.#directory = directory
     const [address, bits] = given.address?.split('/') ?? []
     this.#words = [

@@ -7,7 +7,7 @@ import { Port, type PortFabric } from './port.js'
 import type { PortKind, PortReference } from './kind.js'
 
 export interface PatchPortOptions {
-  /** Names of the two ends. Default `patch0` and `patch1`. */
+  /** Names of the two ends. Default `patch%d` for both. */
   names?: [string, string]
   /** The longest frame that passes, in bytes. 64 to 69632, default 69632. */
   limit?: number
@@ -34,7 +34,7 @@ export class PatchPort extends Port {
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
     const { names, limit } = readOptions('PatchPort.pair', options, {
-      names: optional<[string, string], [string, string]>(twoNames, ['patch0', 'patch1']),
+      names: optional<[string, string], [string, string]>(twoNames, ['patch%d', 'patch%d']),
       limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })
     const [first, second] = names

@@ -14,6 +14,10 @@ import { readPortStats, type PortStats } from '../values/stats.js'
 export type PortState = 'detached' | 'attaching' | 'up' | 'down' | 'detaching'
 
 export interface PortEvents {
+  /** It was attached to `port.fabric`. */
+  attach: []
+  /** It was detached, or its fabric has closed. */
+  detach: []
   /** Its device failed or vanished; its policies stay and hold again when it returns. */
   down: [error: EtherloomError]
   /** The device works again. */
@@ -26,6 +30,10 @@ export interface PortEvents {
 
 /** What the listeners of a fabric are told about its ports. */
 export interface FabricPortEvents {
+  /** A port was attached. */
+  'port:attach': [{ port: Port }]
+  /** A port was detached; the fabric may be about to close. */
+  'port:detach': [{ port: Port }]
   /** A port's device failed or vanished; its policies stay and hold again when it returns. */
   'port:down': [{ port: Port; error: EtherloomError }]
   /** The device of a port that was down works again. */
@@ -50,8 +58,8 @@ export interface PortFabric {
 
 /** Where frames enter and leave a fabric. Built, attached, detached; may then be attached elsewhere. */
 export abstract class Port extends EventEmitter<PortEvents> {
-  /** Unique in its fabric. */
-  readonly name: string
+  readonly #givenName: string
+  #name: string | undefined
   #state: PortState = 'detached'
   #fabric: PortFabric | undefined
   #carrier = true
@@ -60,7 +68,15 @@ export abstract class Port extends EventEmitter<PortEvents> {
 
   protected constructor(name: string) {
     super()
-    this.name = name
+    this.#givenName = name
+  }
+
+  /**
+   * Unique in its fabric. One `%d` in the name that it was given becomes, with every attach, the lowest number that is
+   * free there.
+   */
+  get name(): string {
+    return this.#name ?? this.#givenName
   }
 
   get state(): PortState {
@@ -151,8 +167,17 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return this.#joins
   }
 
+  /** @internal Takes its name for a fabric that has these ports already. */
+  settleName(taken: ReadonlyMap<string, Port>): void {
+    if (this.#state !== 'detached') return
+    for (let number = 0; ; number++) {
+      this.#name = this.#givenName.replace('%d', `${number}`)
+      if (this.#name === this.#givenName || !taken.has(this.#name)) return
+    }
+  }
+
   /** @internal Takes a seat in a fabric; on failure nothing has changed. */
-  async join(fabric: PortFabric): Promise<void> {
+  async join(fabric: PortFabric, signal?: AbortSignal): Promise<void> {
     if (this.#state !== 'detached')
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
@@ -161,7 +186,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#state = 'attaching'
     this.#fabric = fabric
     try {
-      const id = await this.open(fabric)
+      const id = await this.open(fabric, signal)
       if (this.#fabric !== fabric)
         throw new EtherloomError(
           'ERR_ETHERLOOM_STATE',
@@ -185,13 +210,23 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return id
   }
 
+  /** @internal Frames can pass. */
+  attached(): void {
+    this.emit('attach')
+    this.#fabric?.tell('port:attach', { port: this })
+  }
+
   /** @internal The fabric has let go of it. */
   left(): void {
-    if (this.#fabric) this.closed(this.#fabric)
+    const [fabric, state] = [this.#fabric, this.#state]
+    if (fabric) this.closed(fabric)
     this.#state = 'detached'
     this.#fabric = undefined
     this.#id = -1
     this.#carrier = true
+    if (!fabric || state === 'attaching') return
+    this.emit('detach')
+    fabric.tell('port:detach', { port: this })
   }
 
   /**
@@ -223,8 +258,11 @@ export abstract class Port extends EventEmitter<PortEvents> {
     this.#fabric?.tell('port:up', { port: this })
   }
 
-  /** @internal Opens the device and attaches it natively; returns the port's number. */
-  protected abstract open(fabric: PortFabric): Promise<number>
+  /**
+   * @internal Opens the device and attaches it natively; returns the port's number. Where opening takes long it may end
+   * early by the signal, with its reason.
+   */
+  protected abstract open(fabric: PortFabric, signal?: AbortSignal): Promise<number>
 
   /** @internal Gives up what open() took, the native seat apart. */
   protected closed(_fabric: PortFabric): void {

@@ -5,11 +5,9 @@ import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
 export interface SinkPortOptions {
-  /** Default `sink0`, `sink1`, ... */
+  /** Default `sink%d`. */
   name?: string
 }
-
-let named = 0
 
 /**
  * Takes every frame, of any length, counts it as transmitted, and never sends one: the far end of a benchmark, or of
@@ -23,7 +21,7 @@ export class SinkPort extends Port {
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SinkPortOptions = {}) {
     const given = readOptions('SinkPort', options, { name: nameRule() })
-    super(given.name ?? `sink${named++}`)
+    super(given.name ?? 'sink%d')
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {

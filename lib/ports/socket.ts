@@ -36,11 +36,9 @@ export interface SocketPortOptions {
   fd?: number
   /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
   frameLimit?: number
-  /** Default `socket0`, `socket1`, ... */
+  /** Default `socket%d`. */
   name?: string
 }
-
-let named = 0
 
 /** The waits between attempts to connect, in milliseconds; the last repeats. */
 const waits = [0, 10, 20, 50, 100, 200, 500]
@@ -100,7 +98,7 @@ export class SocketPort extends Port {
       frameLimit: frameLimitRule,
       name: nameRule(),
     })
-    super(given.name ?? `socket${named++}`)
+    super(given.name ?? 'socket%d')
     const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit } = given
     this.#place = socket
     this.#role = role

@@ -19,11 +19,9 @@ export interface UdpPortOptions {
   keepAlive?: Duration
   /** The longest frame that passes, in bytes, 64 to 65507. Default 65507, what a datagram holds. */
   frameLimit?: number
-  /** Default `udp0`, `udp1`, ... */
+  /** Default `udp%d`. */
   name?: string
 }
-
-let named = 0
 
 /**
  * Frames to and from one peer, each in a datagram of its own and nothing around it: what QEMU's `-netdev dgram`,
@@ -54,7 +52,7 @@ export class UdpPort extends Port {
       frameLimit: integer(64, 65507, { unit: 'bytes', default: 65507 }),
       name: nameRule(),
     })
-    super(given.name ?? `udp${named++}`)
+    super(given.name ?? 'udp%d')
     const families = [given.local, given.remote].map((place) => place && isIP(place.host))
     if (families[0] && families[1] && families[0] !== families[1])
       refuse("option 'remote' of UdpPort", `an IPv${families[0]} address, as 'local' is`, options.remote)

@@ -133,8 +133,6 @@ const apart = -1
 /** 200 MB of distances. */
 const mostNodes = 10_000
 
-let worlds = 0
-
 const everyRule: Rule<bigint> = (value, subject) => {
   const every = parseDuration(value, subject)
   return every >= 1_000_000n ? every : refuse(subject, 'a duration of at least 1ms', value)
@@ -191,9 +189,9 @@ export class World extends EventEmitter<WorldEvents> {
    */
   constructor(options: WorldOptions) {
     super()
-    const number = worlds++
     const given = readWorldOptions(options)
-    this.name = given.name ?? `world${number}`
+    const { engine: own } = 'fabric' in options ? options.fabric : options
+    this.name = given.name ?? own.nextName('world')
     this.model = given.model
     this.#movement = given.movement
     this.#every = given.every

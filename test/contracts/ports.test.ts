@@ -56,10 +56,10 @@ describe('MemoryPort', () => {
     return { engine, hub: new Hub({ engine }) }
   }
 
-  it('gets a name of its own', () => {
-    const names = [new MemoryPort().name, new MemoryPort().name]
-    expect(names[0]).to.match(/^memory\d+$/)
-    expect(names[1]).to.not.equal(names[0])
+  it('gets a name of its own', async () => {
+    const { hub } = makeHub()
+    const names = [(await hub.attach(new MemoryPort())).name, (await hub.attach(new MemoryPort())).name]
+    expect(names).to.deep.equal(['memory0', 'memory1'])
   })
 
   it('refuses to send while it is not attached', async () => {

@@ -6,31 +6,16 @@ import {
   Engine,
   GeneratorPort,
   Hub,
-  MemoryPort,
   SinkPort,
   Wire,
   type Policy,
   type PolicyOptions,
-  type PortFabric,
   type TimelineEntry,
   type TimelineRamp,
 } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
-import { closing, dropped, expectBalance, join, tags, take, until } from '../helpers/fabric.js'
+import { closing, dropped, expectBalance, join, slowPort, tags, take, until } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
-
-/** A port whose device opens when `opened` is called. */
-function slowPort(name: string): { port: MemoryPort; opened: () => void } {
-  let opened = (): void => undefined
-  const opening = new Promise<void>((resolve) => (opened = resolve))
-  class SlowPort extends MemoryPort {
-    protected override async open(fabric: PortFabric): Promise<number> {
-      await opening
-      return super.open(fabric)
-    }
-  }
-  return { port: new SlowPort({ name }), opened }
-}
 
 describe('Timelines', () => {
   const closes = closing()

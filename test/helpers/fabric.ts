@@ -1,7 +1,14 @@
 /** Fabrics of memory ports: built in one line, closed whatever happens, read without waiting. */
 import { expect } from 'chai'
 import { readdirSync, readFileSync } from 'node:fs'
-import { MemoryPort, type Batch, type Drops, type Fabric, type PathStats } from '../../lib/index.js'
+import {
+  MemoryPort,
+  type Batch,
+  type Drops,
+  type Fabric,
+  type PathStats,
+  type PortFabric,
+} from '../../lib/index.js'
 import { tagOf } from './frames.js'
 
 interface Closable {
@@ -98,4 +105,17 @@ export function expectBalance(path: PathStats, what: string): void {
   expect(delivered + sum(Object.values(path.dropped)) + waiting + inFlight, what).to.equal(
     offered + duplicated,
   )
+}
+
+/** A port whose device opens when `opened` is called. */
+export function slowPort(name: string): { port: MemoryPort; opened: () => void } {
+  let opened = (): void => undefined
+  const opening = new Promise<void>((resolve) => (opened = resolve))
+  class SlowPort extends MemoryPort {
+    protected override async open(fabric: PortFabric): Promise<number> {
+      await opening
+      return super.open(fabric)
+    }
+  }
+  return { port: new SlowPort({ name }), opened }
 }
