@@ -3,7 +3,7 @@
  * Called by every command.
  */
 import { EtherloomError } from '../lib/values/errors.js'
-import type { StepTaken } from '../lib/control/protocol.js'
+import type { StepTaken } from '../lib/control/methods/step.js'
 import type { FileProblem } from '../lib/topology/file-problem.js'
 
 /** Prints one JSON value on a line. */
