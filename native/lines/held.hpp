@@ -2,13 +2,14 @@
 // slots come from a slab per worker. Called by lines, travels and the pipeline, on the worker of the to-port.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <tuple>
 
 #include "frame/counters.hpp"
-#include "frame/frame.hpp"
+#include "frame/pool.hpp"
 #include "lines/trace.hpp"
 
 namespace etherloom {
@@ -54,6 +55,10 @@ inline bool leavesBefore(const Held& a, const Held& b) {
 /// The slots of one worker. Address space at creation, pages with use; nothing is allocated later.
 class HeldPool {
  public:
+  /// How many copies of each of its frames a worker has slots for: a flood to so many paths with delays costs
+  /// buffers once.
+  static constexpr std::size_t slotsPerFrame = 16;
+
   explicit HeldPool(std::size_t size)
       : arena_(std::make_unique_for_overwrite<std::byte[]>(size * sizeof(Held))), size_(size) {}
 
@@ -78,6 +83,11 @@ class HeldPool {
     --outstanding_;
   }
 
+  /// Whether who keeps `own` frames may keep this one, too: no more than what is left for all others, in
+  /// slots and in buffers.
+  [[nodiscard]] bool hasShare(std::size_t own, const Frame& frame) const noexcept {
+    return own <= std::min(size_ - outstanding_, FramePool::unheld(frame));
+  }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_; }
 

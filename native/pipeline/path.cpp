@@ -177,7 +177,7 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   copy_ = copy;
   if (atOnce && !holds()) return leave(frame, {}, tools);
   FramePool::shrink(frame, tools.pool);
-  if (!hasShare(tools)) return drop(frame, DropReason::NoBuffer, "memory", tools);
+  if (!hasShare(*frame, tools)) return drop(frame, DropReason::NoBuffer, "memory", tools);
   if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
   Held* held = keep(frame, copy, tools);
   if (!held) return;
@@ -190,16 +190,14 @@ void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTool
   }
 }
 
-bool Path::hasShare(const PathTools& tools) const noexcept {
-  const std::size_t own = line_.waiting() + travel_.size() + netem_.size();
-  return own <= tools.held.size() - tools.held.outstanding();
+bool Path::hasShare(const Frame& frame, const PathTools& tools) const noexcept {
+  return tools.held.hasShare(line_.waiting() + travel_.size() + netem_.size(), frame);
 }
 
 /// A slot for a frame that may be held; without one the frame is dropped.
 Held* Path::keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept {
   Held* held = tools.held.acquire();
   if (!held) {
-    FramePool::unhold(*frame);
     drop(frame, DropReason::NoBuffer, "memory", tools);
     return nullptr;
   }
@@ -236,7 +234,6 @@ bool Path::mark(Held* held, PathTools& tools) noexcept {
       tools.pool.release(copy);
       return false;
     }
-    FramePool::unhold(*held->frame);
     tools.pool.release(std::exchange(held->frame, copy));
   }
   if (markCongestion(*held->frame)) account.marked.add(1);
@@ -290,7 +287,6 @@ Frame* Path::take(Held* held, PathTools& tools) noexcept {
   note_ = held->note;
   copy_ = held->copy;
   tools.held.release(held);
-  FramePool::unhold(*frame);
   return frame;
 }
 

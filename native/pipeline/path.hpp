@@ -102,7 +102,7 @@ class Path {
   void replay(Passage& passage, const Policy& policy, PathTools& tools) noexcept;
   void send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept;
   void sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept;
-  [[nodiscard]] bool hasShare(const PathTools& tools) const noexcept;
+  [[nodiscard]] bool hasShare(const Frame& frame, const PathTools& tools) const noexcept;
   [[nodiscard]] Held* keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept;
   void admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& tools) noexcept;
   void enterNetem(Frame* frame, bool clone, const NetemSettings& settings, PathTools& tools) noexcept;

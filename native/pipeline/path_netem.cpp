@@ -81,7 +81,8 @@ void Path::queueInNetem(Frame* frame, bool beside, const NetemSettings& settings
   const Netem::Place spot = netem_.place(settings, frame->length, now);
   if (!beside && netem_.passes(spot, now) && due() == Instant::never()) return leave(frame, {}, tools);
   FramePool::shrink(frame, tools.pool);
-  if (!hasShare(tools) || !FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, "memory", tools);
+  if (!hasShare(*frame, tools) || !FramePool::hold(*frame))
+    return drop(frame, DropReason::NoBuffer, "memory", tools);
   if (Held* held = keep(frame, copy_, tools)) netem_.put(held, spot);
 }
 

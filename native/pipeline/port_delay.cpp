@@ -11,16 +11,13 @@ namespace etherloom {
 // The rules of a path for what it holds (Path::send) hold here, too.
 void PortDelay::admit(TxItem item, Instant at, PathTools& tools) noexcept {
   FramePool::shrink(item.frame, tools.pool);
-  const bool hasShare = size_ <= tools.held.size() - tools.held.outstanding();
+  const bool hasShare = tools.held.hasShare(size_, *item.frame);
   const bool holdable = hasShare && FramePool::hold(*item.frame);
   if (hasShare && !holdable && isSuperFrame(*item.frame)) {
     return toWireFrames(tools.pool, *seat_.port, item, [&](TxItem wire) { admit(wire, at, tools); });
   }
   Held* held = holdable ? tools.held.acquire() : nullptr;
-  if (!held) {
-    if (holdable) FramePool::unhold(*item.frame);
-    return seat_.port->refuse({&item, 1}, DropReason::NoBuffer);
-  }
+  if (!held) return seat_.port->refuse({&item, 1}, DropReason::NoBuffer);
   held->frame = item.frame;
   held->account = item.account;
   held->due = latest_ = std::max(at + delay_, latest_);
@@ -53,7 +50,6 @@ void PortDelay::flush(const PathAccount* account, PathTools& tools) noexcept {
 TxItem PortDelay::take(Held* held, PathTools& tools) noexcept {
   const TxItem item{held->frame, held->account};
   tools.held.release(held);
-  FramePool::unhold(*item.frame);
   --size_;
   return item;
 }

@@ -267,11 +267,14 @@ Ticket Engine::detach(PortId id) {
       devices.push_back(queue.port.get());
     });
     whenGone(std::move(devices), [this, &leaving, &record, pairs] {
-      for (const std::uint64_t key : pairs) paths_.erase(key);
+      for (const std::uint64_t key : pairs) {
+        if (auto path = paths_.extract(key)) leftPaths_.push_back(std::move(path.mapped()));
+      }
       forgetTaps(leaving.id);
       record.freeSlots.push_back(leaving.slot);
       freePorts_.push_back(leaving.id);
-      seats_[static_cast<std::size_t>(leaving.id)].reset();
+      leftSeats_.push_back(std::move(seats_[static_cast<std::size_t>(leaving.id)]));
+      clearLeft();
     });
   });
 }
@@ -483,6 +486,7 @@ std::uint64_t Engine::slowestPass() const {
 }
 
 void Engine::poll(const std::function<void(const Event&)>& each) {
+  clearLeft();
   for (const auto& worker : workers_) {
     worker->events.drain([&](const Event& event) {
       if (event.kind != EventKind::PortDown || takeDown(event)) each(event);
@@ -679,6 +683,15 @@ void addTo(PathSnapshot& sum, const PathSnapshot& part) {
 
 }  // namespace
 
+// Whatever an account pays for may still be on its way out of another port.
+void Engine::clearLeft() {
+  const auto quiet = [](const PathAccount& account) { return snapshotOf(account).underWay() == 0; };
+  std::erase_if(leftPaths_, [&](const auto& path) { return quiet(path->account); });
+  std::erase_if(leftSeats_, [&](const auto& seat) {
+    return std::all_of(seat->defaults.begin(), seat->defaults.end(), quiet);
+  });
+}
+
 PortSnapshot Engine::portSnapshot(PortId id) const {
   Attachment& attachment = seat(id);
   PortSnapshot sum;
@@ -749,6 +762,8 @@ std::size_t Engine::close() {
   }
   std::size_t outstanding = 0;
   for (const auto& worker : workers_) outstanding += worker->pool().outstanding();
+  leftPaths_.clear();
+  leftSeats_.clear();
   paths_.clear();
   seats_.clear();
   fabrics_.clear();

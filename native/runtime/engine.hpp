@@ -60,6 +60,8 @@ struct PathSnapshot {
   std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
   std::uint64_t marked = 0, delayed = 0, reordered = 0, corrupted = 0;
   std::array<std::uint64_t, dropReasonCount> dropped{};
+
+  [[nodiscard]] std::uint64_t underWay() const { return waiting + inFlight; }
 };
 
 /// A consistent copy of the counters of one port, with those of its pairs without a policy.
@@ -229,6 +231,8 @@ class Engine {
   /// Hangs up what tapRecords_ say of this port or path. What hung there before goes into `old`.
   void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const CaptureTaps>>& old);
   void forgetTaps(PortId port);
+  /// Destroys what ports that left have paid with, as far as nothing is under way any more.
+  void clearLeft();
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
 
@@ -240,6 +244,8 @@ class Engine {
   std::vector<std::unique_ptr<Attachment>> seats_;
   std::vector<PortId> freePorts_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
+  std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
+  std::vector<std::unique_ptr<Attachment>> leftSeats_;  // ... and those for pairs without a policy
   std::map<std::uint32_t, std::shared_ptr<Capture>> captures_;
   std::vector<TapRecord> tapRecords_;
   std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const CaptureTaps>> taps_;

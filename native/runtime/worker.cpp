@@ -29,7 +29,7 @@ Worker::Worker(Setup setup)
       doorbell_(std::move(setup.doorbell)),
       tellControl_(std::move(setup.tellControl)),
       spin_(setup.spin),
-      held_(pool_->size()),
+      held_(pool_->size() * HeldPool::slotsPerFrame),
       tools_{*pool_,
              held_,
              [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
@@ -76,14 +76,10 @@ void Worker::turn() {
 bool Worker::receiveAndDecide() noexcept {
   if (bridge_) bridge_->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
-  PortQueue* queue = std::exchange(firstReady_, nullptr);
-  lastReady_ = nullptr;
+  Chain<PortQueue> ready = std::move(ready_);
   bool moved = false;
-  while (queue) {
-    PortQueue* next = std::exchange(queue->nextReady, nullptr);
-    queue->readyListed = false;
+  while (PortQueue* queue = ready.pop()) {
     if (queue->up) moved |= receive(*queue);
-    queue = next;
   }
   return moved;
 }
@@ -230,15 +226,12 @@ inline void Worker::arrive(Attachment& to, TxItem item) noexcept {
 
 inline void Worker::put(Attachment& to, TxItem item) noexcept {
   to.stage[to.staged++] = item;
-  if (!to.stageListed) {
-    to.stageListed = true;
-    to.nextStaged = std::exchange(firstStaged_, &to);
-  }
+  if (!Chain<Attachment>::linked(to)) staged_.pushFront(to);
   if (to.staged == burstSize) transmit(to);
 }
 
-// Stages what the port takes instead of an item that it does not take. One that is down or has no carrier
-// refuses it as it is.
+// A port that cannot take the frame as it is gets its wire frames, complete. One that is down or has no
+// carrier refuses it as it is.
 void Worker::fit(Attachment& to, TxItem item) noexcept {
   if (takes(to.port->offloads(), *item.frame) || !to.up || !to.carrier) return put(to, item);
   toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
@@ -258,25 +251,18 @@ void Worker::transmit(Attachment& to) noexcept {
 }
 
 void Worker::flushStages() noexcept {
-  while (firstStaged_) {
-    Attachment& to = *std::exchange(firstStaged_, firstStaged_->nextStaged);
-    to.nextStaged = nullptr;
-    to.stageListed = false;
-    transmit(to);
-    if (!to.up) continue;
-    to.port->flush();
-    if (to.port->failure() != 0) takeDown(to, to.port->failure());
+  while (Attachment* to = staged_.pop()) {
+    transmit(*to);
+    if (!to->up) continue;
+    to->port->flush();
+    if (to->port->failure() != 0) takeDown(*to, to->port->failure());
   }
 }
 
 void Worker::ready(PortKey key) noexcept {
   if (key.index >= queues_.size()) return;
   PortQueue* queue = queues_[key.index];
-  if (!queue || queue->key != key || queue->readyListed) return;
-  queue->readyListed = true;
-  queue->nextReady = nullptr;
-  (lastReady_ ? lastReady_->nextReady : firstReady_) = queue;
-  lastReady_ = queue;
+  if (queue && queue->key == key && !Chain<PortQueue>::linked(*queue)) ready_.push(*queue);
 }
 
 // ---- learning and events ----
@@ -357,18 +343,7 @@ void Worker::detach(PortQueue& queue) {
   if (queue.up && !queue.carrier) static_cast<void>(queue.port->setCarrier(true));
   if (queue.index == 0) flushDelay(queue.seat, nullptr);
   closeDevice(queue);
-  if (queue.readyListed) {
-    PortQueue** link = &firstReady_;
-    lastReady_ = nullptr;
-    while (*link) {
-      if (*link == &queue) *link = queue.nextReady;
-      if (*link) {
-        lastReady_ = *link;
-        link = &(*link)->nextReady;
-      }
-    }
-    queue.readyListed = false;
-  }
+  if (Chain<PortQueue>::linked(queue)) ready_.removeIf([&](PortQueue& each) { return &each == &queue; });
   queues_[queue.key.index] = nullptr;
 }
 
@@ -417,7 +392,8 @@ void Worker::configure(Attachment& seat, const PortSettings& settings) {
 bool Worker::idle() const noexcept {
   // What an order has made known is said at the end of this turn; what found no room waits for the next.
   if (eventsPending_ && unsent_.empty()) return false;
-  if (stopping_ || firstReady_ || !closing_.empty() || !mailbox.empty() || (bridge_ && bridge_->pending()))
+  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty() ||
+      (bridge_ && bridge_->pending()))
     return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };

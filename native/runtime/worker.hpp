@@ -138,9 +138,8 @@ class Worker final : private ReadySink, private PipelineSink {
   Departures<PortDelay> delays_;
   MemoryBridge* bridge_ = nullptr;
   std::vector<PortQueue*> queues_;  // by PortKey::index
-  PortQueue* firstReady_ = nullptr;
-  PortQueue* lastReady_ = nullptr;
-  Attachment* firstStaged_ = nullptr;
+  Chain<PortQueue> ready_;          // to be received from
+  Chain<Attachment> staged_;        // to be transmitted to
   bool eventsPending_ = false;
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;

@@ -25,7 +25,7 @@ class KeepingPort final : public Port {
 };
 
 /// The Io of ports of this process: never asked for anything.
-class NoIo final : public Io {
+class NoIo : public Io {
   Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
   Result<void> watch(PortKey, int) override { return Error{}; }
   void whenWritable(PortKey, int) noexcept override {}

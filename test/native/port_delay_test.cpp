@@ -76,7 +76,6 @@ TEST_CASE("port delay: where no more large buffers may be held, a super-frame go
   for (std::int64_t at = 0; at < 7; ++at) {
     Frame* frame = superFrameOf(*bench.pool, fiveSegments, gsoSize);
     const bool holdable = FramePool::hold(*frame);
-    if (holdable) FramePool::unhold(*frame);
     whole += holdable;
     for (unsigned segment = 0; segment < (holdable ? 1U : 5U); ++segment)
       expected.emplace_back(at + 100, holdable ? 5U : 1U);

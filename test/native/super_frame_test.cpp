@@ -315,7 +315,7 @@ TEST_CASE("super-frame: a short frame that is held leaves its large buffer") {
   bench.pool->release(next);
   bench.run(1000);
   REQUIRE(bench.left.size() == 1);
-  CHECK(bench.left[0]->bufferClass == BufferClass::Small);
+  CHECK(BufferClass{bench.left[0]->bufferClass} == BufferClass::Small);
   CHECK(bench.wires[0].bytes == wireFramesOf(IpFrame{.payload = 500}, 0).front());
 }
 
