@@ -50,14 +50,14 @@ export function action<Given extends [...unknown[], Flags]>(
 
 /** Connects to the instance that is meant, and disconnects whatever comes of it. */
 export async function withInstance<Result>(
-  options: InstanceFlags,
+  { name }: InstanceFlags,
   use: (instance: ControlClient) => Promise<Result>,
 ): Promise<Result> {
-  const { connect } = await import('../lib/control/client.js')
-  const instance = await connect(options.name === undefined ? {} : { name: options.name })
+  const { ControlClient } = await import('../lib/control/client.js')
+  const instance = await ControlClient.find(name)
   try {
     return await use(instance)
   } finally {
-    await instance.close()
+    instance.close()
   }
 }

@@ -72,26 +72,33 @@ void TapPort::transmit(std::span<const TxItem> items) noexcept {
     } else if (exceedsLimit(*item.frame)) {
       dropped(item, DropReason::Oversize);
     } else {
-      write(*io_, tap_.get(), item, prefix_);
+      ++inFlight_;
+      io_->write(*this, tap_.get(), item, prefix_);
     }
   }
 }
 
-DropReason TapPort::refusal(int error) noexcept {
+void TapPort::written(std::span<const TxItem> items) noexcept {
+  inFlight_ -= static_cast<std::uint32_t>(items.size());
+  sent(items);
+}
+
+void TapPort::failed(TxItem item, int error) noexcept {
+  --inFlight_;
   switch (error) {
     case EAGAIN:
     case ENOBUFS:
     case ENOMEM:
-      return DropReason::PortFull;
+      return dropped(item, DropReason::PortFull);
     case EIO:  // the interface is not up
-      return DropReason::PortDown;
+      return dropped(item, DropReason::PortDown);
     case EINVAL:
-      return DropReason::BadOffload;
+      return dropped(item, DropReason::BadOffload);
     case EMSGSIZE:
-      return DropReason::Oversize;
+      return dropped(item, DropReason::Oversize);
     default:  // EBADFD: the interface is gone
       fail(error);
-      return DropReason::PortDown;
+      return dropped(item, DropReason::PortDown);
   }
 }
 
