@@ -50,14 +50,14 @@ export function action<Given extends [...unknown[], Flags]>(
 
 /** Connects to the instance that is meant, and disconnects whatever comes of it. */
 export async function withInstance<Result>(
-  { name }: InstanceFlags,
+  options: InstanceFlags,
   use: (instance: ControlClient) => Promise<Result>,
 ): Promise<Result> {
-  const { ControlClient } = await import('../lib/control/client.js')
-  const instance = await ControlClient.find(name)
+  const { connect } = await import('../lib/control/client.js')
+  const instance = await connect(options.name === undefined ? {} : { name: options.name })
   try {
     return await use(instance)
   } finally {
-    instance.close()
+    await instance.close()
   }
 }

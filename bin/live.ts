@@ -1,22 +1,23 @@
 /**
  * The table that `etherloom up` redraws in place on a terminal: rates of ports and paths, and the latest events.
  */
-import type { Instance } from '../lib/control/instance.js'
-import { reports, type PathRow, type PortRow } from '../lib/topology/report.js'
+import type { ControlClient } from '../lib/control/client.js'
+import type { PathRow, PortRow, TimelineRow } from '../lib/topology/report.js'
 import { formatTable } from './output.js'
 import { describePolicy } from './tables.js'
 
 const notesShown = 5
 
 export class LiveView {
-  readonly #instance: Instance
+  readonly #instance: ControlClient
   readonly #notes: string[] = []
   #ports = new Map<string, PortRow>()
   #paths = new Map<string, PathRow>()
   #at = 0
   #drawn = 0
+  #tables: string[] = []
 
-  constructor(instance: Instance) {
+  constructor(instance: ControlClient) {
     this.#instance = instance
   }
 
@@ -24,12 +25,22 @@ export class LiveView {
   note(text: string): void {
     this.#notes.push(text)
     if (this.#notes.length > notesShown) this.#notes.shift()
-    if (this.#drawn > 0) this.draw()
+    if (this.#drawn > 0) this.#print()
   }
 
-  /** Draws over what was drawn before. */
-  draw(): void {
-    const lines = this.#lines()
+  /** Asks for the numbers and draws over what was drawn before. */
+  async draw(): Promise<void> {
+    const [ports, paths, timeline] = await Promise.all([
+      this.#instance.call('ports', {}),
+      this.#instance.call('paths', {}),
+      this.#instance.call('timeline', {}),
+    ])
+    this.#tables = this.#linesOf(ports, paths, timeline)
+    this.#print()
+  }
+
+  #print(): void {
+    const lines = [...this.#tables, ...this.#notes]
     const { rows, columns } = process.stdout // 0 where the terminal does not know
     const shown = lines.slice(0, (rows || 24) - 1).map((line) => line.slice(0, columns || 80))
     process.stdout.write(`${this.#erase()}${shown.join('\n')}\n`)
@@ -46,11 +57,9 @@ export class LiveView {
     return this.#drawn === 0 ? '' : `\x1b[${this.#drawn}A\x1b[J`
   }
 
-  #lines(): string[] {
-    const { network } = this.#instance
+  #linesOf(ports: PortRow[], paths: PathRow[], entries: TimelineRow[]): string[] {
     const now = performance.now()
     const seconds = (now - this.#at) / 1000
-    const [ports, paths] = [reports.ports(network), reports.paths(network)]
     const perSecond = (count: number, before = count): number => Math.round((count - before) / seconds)
     const portLines = ports.map((row) => {
       const before = this.#ports.get(`${row.fabric}.${row.port}`)
@@ -77,9 +86,7 @@ export class LiveView {
         row.inFlight,
       ]
     })
-    const timeline = reports
-      .timeline(network)
-      .map(({ fabric, entry, taken, next }) => [fabric, entry, taken, next ?? 'done'])
+    const timeline = entries.map(({ fabric, entry, taken, next }) => [fabric, entry, taken, next ?? 'done'])
     this.#ports = new Map(ports.map((row) => [`${row.fabric}.${row.port}`, row]))
     this.#paths = new Map(paths.map((row) => [`${row.fabric}.${row.from}>${row.to}`, row]))
     this.#at = now
@@ -94,7 +101,6 @@ export class LiveView {
       ...(timeline.length > 0
         ? [...formatTable(['TIMELINE', 'ENTRY', 'STEPS', 'NEXT AT'], timeline), '']
         : []),
-      ...this.#notes,
     ]
   }
 }

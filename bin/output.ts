@@ -3,7 +3,7 @@
  * Called by every command.
  */
 import { EtherloomError } from '../lib/values/errors.js'
-import type { StepTaken } from '../lib/control/protocol.js'
+import type { StepTaken } from '../lib/control/methods/step.js'
 import type { FileProblem } from '../lib/topology/file-problem.js'
 
 /** Prints one JSON value on a line. */
@@ -15,7 +15,7 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** Prints notes on a foreign file, which are no results, to stderr. */
+/** Prints notes on a file, which are no results, to stderr. */
 export function printNotes(notes: readonly FileProblem[]): void {
   for (const { file, line, column, message } of notes)
     process.stderr.write(`${file}:${line}:${column}: ${message}\n`)

@@ -8,6 +8,14 @@ export {
   type PathCaptureOptions,
 } from './capture/capture.js'
 export type { Replay } from './policy/replay/fates.js'
+export {
+  connect,
+  type ConnectOptions,
+  type ControlClient,
+  type ControlClientEvents,
+} from './control/client.js'
+export type { ControlEvent, ControlEventName, ControlEvents } from './control/events.js'
+export type { ControlMethods, ControlParams, ControlResult } from './control/methods/index.js'
 export { Engine, type BackgroundEvents, type EngineOptions } from './engine/engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './values/errors.js'
 export { Fabric, type FabricEvents, type FabricOptions } from './fabrics/fabric.js'

@@ -40,7 +40,7 @@ export const exec = instanceCommand('exec', 'run a command inside a host')
 
 async function runInside(host: string, words: string[], options: InstanceFlags): Promise<ExitCode> {
   const command = words[0] === '--' ? words.slice(1) : words
-  const hosts = await withInstance(options, (instance) => instance.show('hosts'))
+  const hosts = await withInstance(options, (instance) => instance.call('hosts', {}))
   const found = hosts.find((row) => row.host === host)
   if (found === undefined) {
     const names = hosts.map((row) => row.host)

@@ -14,7 +14,7 @@ export const info = instanceCommand(
     action((what: string, options: InstanceFlags) => {
       const report = required(oneOf(reports))(what, 'what info prints')
       return withInstance(options, async (instance) => {
-        const found = await instance.call('links', { what: report })
+        const found = await instance.call('miniworld', { what: report })
         if (options.json) printJson(found)
         else printLine(JSON.stringify(found, null, 4))
         return 0

@@ -18,7 +18,7 @@ export const show = instanceCommand('show', 'show the state of a running instanc
         )
       return withInstance(options, async (instance) => {
         if (isTable(what)) {
-          const rows = await instance.show(what)
+          const rows = await instance.call(what, {})
           if (options.json) rows.forEach(printJson)
           else formatTable(tables[what].columns, rows.map(tables[what].cells as never)).forEach(printLine)
         } else {

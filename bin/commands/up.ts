@@ -8,7 +8,7 @@ import type { Topology } from '../../lib/topology/schema.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion, type ConversionWords } from '../conversion.js'
-import { counted, describeStep, printJson, printLine, printNotes } from '../output.js'
+import { fail, printJson, printLine, printNotes } from '../output.js'
 
 interface UpFlags extends ConversionWords, Flags {
   name?: string
@@ -23,7 +23,7 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+  const [{ connect, ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
     import('../../lib/control/client.js'),
     import('../../lib/control/instance.js'),
     import('../../lib/topology/load.js'),
@@ -34,10 +34,14 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
-  printNotes(notes)
+  if (options.json) for (const note of notes) printJson({ event: 'note', ...note })
+  else printNotes(notes)
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
   const instance = await Instance.start(name, path, topology)
-  await watch(instance, options)
+  endOnSignals(instance)
+  const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
+  await watch(client, options)
+  await instance.ended
   return 0
 }
 
@@ -74,80 +78,13 @@ async function applyTo(
   return 0
 }
 
-/** Shows what the instance does until it ends: by a signal, or because `down` ended it. */
-async function watch(instance: Instance, { json }: UpFlags): Promise<void> {
-  const [{ reports }, { LiveView }] = await Promise.all([
-    import('../../lib/topology/report.js'),
-    import('../live.js'),
-  ])
-  const { name, network } = instance
+/** Ends the instance in order at the first signal, and at once at the second: the user will not wait for an orderly end. */
+function endOnSignals(instance: Instance): void {
   let signals = 0
   const stop = (signal: NodeJS.Signals): void => {
     signals++
-    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143) // the user will not wait for an orderly end
-    void instance.close()
+    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
+    instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)
-
-  const live = json || !process.stdout.isTTY ? undefined : new LiveView(instance)
-  const tell = (event: { event: string } & Record<string, unknown>, text: string): void => {
-    if (json) printJson(event)
-    else if (live) live.note(text)
-    else printLine(text)
-  }
-  const ports = reports.ports(network).length
-  tell({ event: 'up', ...instance.info() }, `${name}: up with ${counted(ports, 'port')}; Ctrl-C ends it`)
-  network.on('port:down', ({ fabric, port, error }) =>
-    tell(
-      { event: 'port:down', fabric, port, error: error.message },
-      `${fabric}.${port}: down: ${error.message}`,
-    ),
-  )
-  network.on('port:up', ({ fabric, port }) =>
-    tell({ event: 'port:up', fabric, port }, `${fabric}.${port}: up`),
-  )
-  network.on('gateway:down', ({ fabric, port, error }) =>
-    tell(
-      { event: 'gateway:down', fabric, port, error: error.message },
-      `${fabric}.${port}: ${error.message}`,
-    ),
-  )
-  network.on('port:carrier', ({ fabric, port, on }) =>
-    tell({ event: 'port:carrier', fabric, port, on }, `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`),
-  )
-  network.on('timeline', (step) => {
-    if (json) printJson({ event: 'timeline', ...step })
-    else if (step.phase !== 'step') tell({ event: 'timeline' }, `${step.fabric}: at ${step.at}: ${step.did}`)
-  })
-  network.on('timeline:error', ({ fabric, error }) =>
-    tell({ event: 'timeline:error', fabric, error: error.message }, error.message),
-  )
-  network.on('world:step', ({ links, ...step }) => {
-    if (json) printJson({ event: 'step', ...step, links })
-    else if (links.length > 0 || step.overrun) tell({ event: 'step' }, describeStep(step))
-  })
-  network.on('world:error', ({ world, error }) =>
-    tell({ event: 'world:error', world, error: error.message }, `${world}: ${error.message}`),
-  )
-  network.on('address:moved', ({ fabric, address, vlan, from, to }) =>
-    tell(
-      { event: 'address:moved', fabric, address, vlan, from, to },
-      `${fabric}: ${address} moved from ${from} to ${to}`,
-    ),
-  )
-  const everySecond = setInterval(() => {
-    live?.draw()
-    if (json)
-      printJson({
-        event: 'stats',
-        ports: reports.ports(network),
-        paths: reports.paths(network),
-        timeline: reports.timeline(network),
-      })
-  }, 1000)
-  live?.draw()
-  await instance.ended
-  clearInterval(everySecond)
-  live?.end()
-  tell({ event: 'down', name }, `${name}: down`)
 }

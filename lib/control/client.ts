@@ -1,39 +1,86 @@
 /**
- * Gives orders to a running instance over its control socket.
- * Called by the commands of the command line, and by the server to see whether a name is taken.
+ * Gives orders to a running instance over its control socket, and hears of its events.
+ * Called by programs, by the command line, and by the server to see whether a name is taken.
  */
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorException, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
-import type { Reports } from '../topology/report.js'
 import { controlDirectory, controlSocket, instanceNames } from './directory.js'
-import { errorFrom, readLines, writeLine, type ControlMethods } from './protocol.js'
+import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
+import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
+import { controlMethods, type ControlMethods } from './methods/index.js'
+import { otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
+import { errorFrom, eventMethod, readLines, writeLine, type ErrorData } from './protocol.js'
+
+export interface ConnectOptions<Known extends Methods = ControlMethods> {
+  /** The name of the instance. Default: the only one that runs. */
+  name?: string
+  /** Gives up connecting. */
+  signal?: AbortSignal
+  /** The methods that the instance answers. Default: those of etherloom. */
+  methods?: Known
+}
+
+/** The events of a client: those of the instance that were subscribed to, and the end of the connection. */
+export type ControlClientEvents = ControlEvents & { ended: [] }
+
+/**
+ * A connection to the instance of this name; without a name, to the only one that runs.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, or when the
+ *   instance speaks another version of the protocol
+ */
+export async function connect<Known extends Methods = ControlMethods>({
+  name,
+  signal,
+  methods,
+}: ConnectOptions<Known> = {}): Promise<ControlClient<Known>> {
+  signal?.throwIfAborted()
+  const client = await ControlClient.find(name, methods ?? (controlMethods as Methods as Known))
+  try {
+    await client.greet(signal)
+    return client
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
 
 /** A connection to one instance. Close it, or it keeps the process alive. */
-export class ControlClient {
-  /** Resolves when the instance has closed the connection, as it does at its end. */
+export class ControlClient<Known extends Methods = ControlMethods> extends EventEmitter<ControlClientEvents> {
+  /** Resolves when the connection has ended, as it does with the instance. */
   readonly ended: Promise<void>
+  readonly #name: string
+  readonly #methods: Known
   readonly #socket: Socket
   readonly #rpc: JSONRPCClient
 
-  private constructor(socket: Socket) {
+  private constructor(name: string, socket: Socket, methods: Known) {
+    super()
+    this.#name = name
+    this.#methods = methods
     this.#socket = socket
     this.#rpc = new JSONRPCClient((request) => writeLine(socket, request))
-    readLines(socket, (line) => this.#rpc.receive(JSON.parse(line) as JSONRPCResponse))
+    readLines(socket, (line) => this.#receive(line))
     socket.on('error', () => socket.destroy())
-    this.ended = once(socket, 'close').then(() =>
-      this.#rpc.rejectAllPendingRequests('the instance ended before it answered'),
-    )
+    const closed = new Promise((resolve) => socket.once('close', resolve)) // whatever ended it
+    this.ended = closed.then(() => {
+      this.#rpc.rejectAllPendingRequests(`instance '${name}' ended before it answered`)
+      this.emit('ended')
+    })
   }
 
-  /** A connection to the instance of this name, or undefined when none is running. */
-  static async connect(name: string): Promise<ControlClient | undefined> {
-    const socket = connect(controlSocket(name))
+  /** @internal A connection to the instance of this name, or undefined when none is running. */
+  static async connect<Known extends Methods = ControlMethods>(
+    name: string,
+    methods: Known = controlMethods as Methods as Known,
+  ): Promise<ControlClient<Known> | undefined> {
+    const socket = connectSocket(controlSocket(name))
     try {
       await once(socket, 'connect')
-      return new ControlClient(socket)
+      return new ControlClient(name, socket, methods)
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
@@ -43,20 +90,19 @@ export class ControlClient {
     }
   }
 
-  /**
-   * A connection to the instance of this name; without a name, to the only one that runs.
-   *
-   * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, or several and no name is given
-   */
-  static async find(name: string | undefined): Promise<ControlClient> {
+  /** @internal As `connect`, before the two agree on the protocol. */
+  static async find<Known extends Methods = ControlMethods>(
+    name: string | undefined,
+    methods: Known = controlMethods as Methods as Known,
+  ): Promise<ControlClient<Known>> {
     const names = name === undefined ? await instanceNames() : [name]
     const found = await Promise.all(
-      names.map(async (each) => ({ name: each, client: await this.connect(each) })),
+      names.map(async (each) => ({ name: each, client: await this.connect(each, methods) })),
     )
     const running = found.flatMap(({ name, client }) => (client ? [{ name, client }] : []))
     const [first] = running
     if (first && running.length === 1) return first.client
-    for (const { client } of running) client.close()
+    for (const { client } of running) void client.close()
     if (running.length > 1)
       throw new EtherloomError('ERR_ETHERLOOM_CONTROL', 'several instances are running', {
         hint: `choose one with --name: ${running.map(({ name }) => name).join(', ')}`,
@@ -75,27 +121,90 @@ export class ControlClient {
     )
   }
 
-  /** Calls a method. @throws EtherloomError with the code that the instance gave */
-  async call<Method extends keyof ControlMethods>(
-    method: Method,
-    params: Parameters<ControlMethods[Method]>[0],
-  ): Promise<ReturnType<ControlMethods[Method]>> {
-    try {
-      return (await this.#rpc.request(method, params)) as ReturnType<ControlMethods[Method]>
-    } catch (error) {
-      throw errorFrom(
-        (error as Error).message,
-        error instanceof JSONRPCErrorException ? error.data : undefined,
-      )
+  /**
+   * Calls a method; `docs/control/` lists them all. A signal gives up waiting for the answer; what was asked for is
+   * done all the same.
+   *
+   * @throws EtherloomError with the code that the instance gave; ERR_ETHERLOOM_CONTROL when it has ended
+   */
+  async call<Name extends keyof Known & string>(
+    name: Name,
+    params: ParamsOf<Known[Name]>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<ResultOf<Known[Name]>> {
+    signal?.throwIfAborted()
+    const method = this.#methods[name]
+    if (method === undefined) throw noSuchMethod(name, this.#methods)
+    if (this.#socket.destroyed || !this.#socket.writable)
+      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance '${this.#name}' has ended`)
+    return readAnswer(method, await this.#request(name, params, signal)) as ResultOf<Known[Name]>
+  }
+
+  /** Hears of these events from now on, by default of all: listen with `on`. */
+  async subscribe(...events: ControlEventName[]): Promise<void> {
+    await this.#request('subscribe', { events }, undefined)
+  }
+
+  /** Ends the connection; the instance goes on. Idempotent. */
+  async close(): Promise<void> {
+    this.#socket.end()
+    await this.ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal Agrees on the protocol. @throws EtherloomError ERR_ETHERLOOM_CONTROL where the instance speaks another */
+  async greet(signal?: AbortSignal): Promise<void> {
+    const { protocol, etherloom } = (await this.#request(
+      'hello',
+      { protocol: protocolVersion },
+      signal,
+    )) as HelloAnswer
+    if (protocol !== protocolVersion) throw otherVersion(etherloom, protocol, protocolVersion)
+  }
+
+  async #request(name: string, params: object, signal: AbortSignal | undefined): Promise<unknown> {
+    const asked = Promise.resolve(this.#rpc.request(name, params)).catch((error: unknown) => {
+      const { message } = error as Error
+      const data = error instanceof JSONRPCErrorException ? (error.data as ErrorData | undefined) : undefined
+      throw errorFrom({ message, ...data })
+    })
+    return signal ? Promise.race([asked, aborted(signal, asked)]) : asked
+  }
+
+  /** An answer, or an event. Whoever sends something else is no instance. */
+  #receive(line: string): void {
+    const message = parse(line)
+    if (message === undefined) this.#socket.destroy()
+    else if (message.method === undefined) this.#rpc.receive(message)
+    else if (message.method === eventMethod) {
+      const { event, ...value } = message.params ?? { event: '' }
+      if (!Object.hasOwn(controlEvents, event)) return // of a later version
+      const name = event as ControlEventName
+      const source: EventEmitter = this
+      source.emit(name, readEvent(name, value))
     }
   }
+}
 
-  /** The rows of a report. */
-  async show<What extends keyof Reports>(what: What): Promise<Reports[What]> {
-    return (await this.call('show', { what })) as Reports[What]
-  }
+type Message = JSONRPCResponse & { method?: string; params?: { event: string } }
 
-  close(): void {
-    this.#socket.end()
+function parse(line: string): Message | undefined {
+  try {
+    return JSON.parse(line) as Message
+  } catch {
+    return undefined
   }
+}
+
+/** Rejects when the signal does, unless the answer is there before. */
+function aborted(signal: AbortSignal, asked: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+    const leave = (): void => signal.removeEventListener('abort', stop)
+    asked.then(leave, leave)
+  })
 }

@@ -1,90 +1,50 @@
 /**
- * What is spoken over a control socket: JSON-RPC 2.0, one message per line.
- * Called by the control server, its client, and the instance that answers.
+ * How messages cross a control socket: JSON-RPC 2.0, one message per line.
+ * Called by the control server and its client.
  */
 import type { Socket } from 'node:net'
 import { EtherloomError, isErrorCode } from '../values/errors.js'
-import type { CaptureStats } from '../capture/capture.js'
-import type { Applied } from '../policy/policy.js'
-import type { LinkReports } from '../topology/links-report.js'
-import type { NetworkApplied } from '../topology/network.js'
-import type { PathRow, Reports } from '../topology/report.js'
-import type { Topology, TopologyPolicy } from '../topology/schema.js'
-import type { WorldStep } from '../world/world.js'
-
-/** Who answers. */
-export interface InstanceInfo {
-  name: string
-  /** Absolute path of its topology file. */
-  file: string
-  pid: number
-  /** As text: it can exceed what a JSON number holds. */
-  seed: string
-  workers: number
-  /** What its workers speak to the kernel with. */
-  io: string
-}
-
-/** A step of a world, without its links. */
-export type StepTaken = { world: string } & Omit<WorldStep, 'links'>
-
-type NoParameters = Record<string, never>
-
-/** Every method: what it takes and what it returns. */
-export interface ControlMethods {
-  info: (params: NoParameters) => InstanceInfo
-  /** Rows of a report. */
-  show: (params: { what: keyof Reports }) => Reports[keyof Reports]
-  /** The links of its worlds, in MiniWorld's shapes. */
-  links: (params: { what: keyof LinkReports }) => LinkReports[keyof LinkReports]
-  /** The running state as a topology. */
-  export: (params: NoParameters) => Topology
-  /** Replaces the policy of a path, or of both paths of a pair. */
-  path: (params: {
-    from: string
-    to: string
-    both: boolean
-    fabric?: string
-    policy: TopologyPolicy & { allowed: boolean }
-  }) => Applied
-  /** The row of `show paths` for one path, also where it has no policy of its own. */
-  showPath: (params: { from: string; to: string; fabric?: string }) => PathRow
-  /** Takes a port's carrier away, or gives it back. */
-  carrier: (params: { port: string; fabric?: string; on: boolean }) => null
-  apply: (params: { topology: Topology }) => NetworkApplied
-  /** Takes steps, by default one, of a world, or of all that move. */
-  step: (params: { world?: string; count?: number }) => StepTaken[]
-  /** Records a port, or a path when `to` is given, into a socket that the caller listens on. */
-  capture: (params: {
-    from: string
-    to?: string
-    fabric?: string
-    socket: string
-    fates: boolean
-    snapLength?: number
-    count?: number
-  }) => { capture: number }
-  /** Ends a capture; one that has ended is no mistake. Answers once, with its last numbers. */
-  endCapture: (params: { capture: number }) => CaptureStats
-  /** Ends the instance; answers when nothing of it is left, and then the connection ends. */
-  down: (params: NoParameters) => null
-}
 
 /** The JSON-RPC error code of an EtherloomError; its own code travels as data. */
 export const failureCode = -32000
 
-/** An error as data of a JSON-RPC error response. */
-export function errorData(error: unknown): { code?: string } {
-  return error instanceof EtherloomError ? { code: error.code } : {}
+/** The name of the notifications that carry events. */
+export const eventMethod = 'event'
+
+/** An error as it travels, as the data of a JSON-RPC error response and in events. */
+export interface ErrorData {
+  code?: string
+  message: string
+  hint?: string
+  syscall?: string
+  errno?: number
 }
 
-/** The error that a response stands for. */
-export function errorFrom(message: string, data: unknown): EtherloomError {
-  const code = (data as { code?: unknown } | undefined)?.code
-  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', message)
+export function errorData(error: unknown): ErrorData {
+  const { message } = error as Error
+  if (!(error instanceof EtherloomError)) return { message }
+  const { code, hint, syscall, errno } = error
+  return {
+    code,
+    message,
+    ...(hint !== undefined && { hint }),
+    ...(syscall !== undefined && { syscall }),
+    ...(errno !== undefined && { errno }),
+  }
 }
 
-/** More than any topology; a peer that sends a longer line is cut off. */
+/** The error that has travelled so. */
+export function errorFrom(data: Partial<ErrorData>): EtherloomError {
+  const { code, message = 'an error without a message', hint, syscall, errno } = data
+  const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
+  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', text, {
+    hint,
+    syscall,
+    errno,
+  })
+}
+
+/** More than any topology; a peer that sends a longer line, or leaves as much unread, is cut off. */
 const longestLine = 64 * 1024 * 1024
 
 /** Calls `receive` with every line that arrives. */
@@ -107,5 +67,19 @@ export function readLines(socket: Socket, receive: (line: string) => void): void
 }
 
 export function writeLine(socket: Socket, message: unknown): void {
-  socket.write(`${JSON.stringify(message)}\n`)
+  if (!socket.writable) return
+  if (socket.writableLength > longestLine) socket.destroy()
+  else socket.write(`${asJson(message)}\n`)
 }
+
+/** JSON in which counters are numbers up to 2^53 and decimal text above, and errors what they say. */
+export const asJson = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'bigint'
+      ? each <= Number.MAX_SAFE_INTEGER
+        ? Number(each)
+        : String(each)
+      : each instanceof Error
+        ? errorData(each)
+        : each,
+  )

@@ -3,19 +3,19 @@
  */
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { once } from 'node:events'
-import { createJSONRPCErrorResponse, JSONRPCServer, type JSONRPCID } from 'json-rpc-2.0'
-import { EtherloomError } from '../values/errors.js'
+import { once, type EventEmitter } from 'node:events'
+import {
+  createJSONRPCErrorResponse,
+  createJSONRPCNotification,
+  JSONRPCErrorCode,
+  JSONRPCServer,
+} from 'json-rpc-2.0'
+import type { JSONRPCID, JSONRPCResponse } from 'json-rpc-2.0'
+import { EtherloomError, fromNative } from '../values/errors.js'
 import { ControlClient } from './client.js'
 import { controlSocket, makeControlDirectory } from './directory.js'
-import { errorData, failureCode, readLines, writeLine, type ControlMethods } from './protocol.js'
-
-/** Answers each method; what it throws goes back to the caller. */
-export type Handlers = {
-  [Method in keyof ControlMethods]: (
-    params: Parameters<ControlMethods[Method]>[0],
-  ) => ReturnType<ControlMethods[Method]> | Promise<ReturnType<ControlMethods[Method]>>
-}
+import { answer, noSuchMethod, type Methods, type Peer, type Running } from './method.js'
+import { errorData, eventMethod, failureCode, readLines, writeLine } from './protocol.js'
 
 /** A listening control socket, mode 0600. */
 export class ControlServer {
@@ -29,15 +29,21 @@ export class ControlServer {
   }
 
   /**
-   * Takes the name and listens. A socket file that a killed instance left behind is replaced.
+   * Takes the name and listens; orders wait for `instance`. A socket file that a killed instance left behind is
+   * replaced. `failed` hears of connections that could not be taken, as where descriptors are used up.
    *
    * @throws EtherloomError ERR_ETHERLOOM_CONTROL when an instance of that name runs
    */
-  static async listen(name: string, handlers: Handlers): Promise<ControlServer> {
+  static async listen(
+    name: string,
+    methods: Methods,
+    instance: Promise<Running>,
+    failed: (error: EtherloomError) => void,
+  ): Promise<ControlServer> {
     await makeControlDirectory()
     const path = controlSocket(name)
     const running = await ControlClient.connect(name)
-    running?.close()
+    await running?.close()
     if (running)
       throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `an instance named '${name}' is already running`, {
         hint: `end it with 'etherloom down --name ${name}', or choose another --name`,
@@ -48,7 +54,13 @@ export class ControlServer {
     await once(server, 'listening')
     await chmod(path, 0o600)
     const control = new ControlServer(path, server)
-    server.on('connection', (socket) => control.#serve(socket, handlers))
+    server.on('connection', (socket) => control.#serve(socket, methods, instance))
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const { errno = 0, syscall = '' } = error
+      failed(
+        fromNative({ errno: Math.abs(errno), syscall, message: 'the control socket took no connection' }),
+      )
+    })
     return control
   }
 
@@ -61,18 +73,46 @@ export class ControlServer {
     await closed
   }
 
-  #serve(socket: Socket, handlers: Handlers): void {
-    const rpc = new JSONRPCServer({ errorListener: () => undefined })
+  #serve(socket: Socket, methods: Methods, instance: Promise<Running>): void {
+    const rpc = new JSONRPCServer<Peer>({ errorListener: () => undefined })
     rpc.mapErrorToJSONRPCErrorResponse = (id: JSONRPCID, error: unknown) =>
       createJSONRPCErrorResponse(id, failureCode, (error as Error).message, errorData(error))
-    for (const [method, handler] of Object.entries(handlers)) rpc.addMethod(method, handler as never)
+    const notFound = (id: JSONRPCID, name: string): JSONRPCResponse => {
+      const error = noSuchMethod(name, methods)
+      return createJSONRPCErrorResponse(id, JSONRPCErrorCode.MethodNotFound, error.message, errorData(error))
+    }
+    rpc.handleMethodNotFound = ({ id, method }) =>
+      Promise.resolve(id === undefined ? null : notFound(id, method))
+    for (const name of Object.keys(methods))
+      rpc.addMethod(name, (params, peer) => answer(methods, name, params, instance, peer))
+    const peer = peerOf(socket)
     this.#sockets.add(socket)
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#sockets.delete(socket))
     readLines(socket, (line) => {
-      void rpc.receiveJSON(line).then((response) => {
-        if (response !== null && socket.writable) writeLine(socket, response)
+      void rpc.receiveJSON(line, peer).then((response) => {
+        if (response !== null) writeLine(socket, response)
       })
     })
+  }
+}
+
+/** Sends each event once, however often it was subscribed to. */
+function peerOf(socket: Socket): Peer {
+  const known = new Set<string>()
+  const leave: (() => void)[] = []
+  socket.once('close', () => leave.forEach((each) => each()))
+  return {
+    subscribe({ network }, events) {
+      const source: EventEmitter = network
+      for (const event of events) {
+        if (known.has(event)) continue
+        known.add(event)
+        const tell = (value: object): void =>
+          writeLine(socket, createJSONRPCNotification(eventMethod, { event, ...value }))
+        source.on(event, tell)
+        leave.push(() => source.off(event, tell))
+      }
+    },
   }
 }

@@ -8,7 +8,7 @@ import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
 import { about, flag, optionsReader, refuse, seed } from '../values/options.js'
-import { nameWords, partKinds, type PolicyPart } from './parts.js'
+import { partKinds, type PolicyPart } from './parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
 export interface PolicyOptions
@@ -74,13 +74,13 @@ export function readPolicy(policy: Policy): PolicySpec {
     tracePart(given.trace),
     replayPart(given.replay),
   ]
-  for (const [name, kind] of impairmentKinds) {
+  impairmentKinds.forEach(([name, kind], place) => {
     const option = options[name]
     const settings = option === undefined ? undefined : kind.settings(option as never)
-    if (settings === undefined) continue
+    if (settings === undefined) return
     const words = name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
-    parts.push({ kind: partKinds.impairment, words: [...nameWords(name), ...words] })
-  }
+    parts.push({ kind: partKinds.impairment + place, words })
+  })
   const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
     refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates")

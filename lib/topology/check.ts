@@ -10,8 +10,11 @@ import type { Plan } from './plan.js'
 import { planOf } from './resolve.js'
 import { policySchema, seeBranches, topologyJsonSchema, topologySchema } from './schema.js'
 import type { Topology, TopologyPolicy } from './schema.js'
+import { warnOf } from './warnings.js'
 
-export type Checked = { topology: Topology; plan: Plan; problems: [] } | { problems: Problem[] }
+/** `warnings` are about what is valid and looks wrong. */
+export type Checked =
+  { topology: Topology; plan: Plan; problems: []; warnings: Problem[] } | { problems: Problem[] }
 
 /**
  * The topology that `data` states, with everything resolved, or all that is wrong with it. Files that it names are
@@ -23,7 +26,10 @@ export function checkTopology(data: unknown, folder = '.'): Checked {
   const problems: Problem[] = []
   const topology = topologyIn(folder, parsed.data)
   const plan = planOf(topology, (place, message, at = 'value') => problems.push({ place, at, message }))
-  return problems.length === 0 ? { topology, plan, problems: [] } : { problems }
+  if (problems.length > 0) return { problems }
+  const warnings: Problem[] = []
+  warnOf(plan, data, (place, message, at = 'value') => warnings.push({ place, at, message }))
+  return { topology, plan, problems: [], warnings }
 }
 
 /** The policy that `data` states, or all that is wrong with it. */

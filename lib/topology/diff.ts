@@ -11,10 +11,10 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenOptions } from '../fabrics/socket-server.js'
-import { portKindOf } from '../ports/index.js'
 import type { PortReference } from '../ports/kind.js'
 import { apart, type FabricPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
+import { peerOf } from './ports.js'
 import { hostOf, nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */
@@ -107,9 +107,6 @@ function listenChanges(
 function fixed({ delay: _delay, receive: _receive, ...rest }: PortPlan): object {
   return rest
 }
-
-/** The other end of a port that comes in a pair. */
-const peerOf = (port: PortPlan): PortReference | undefined => portKindOf(port).peer?.(port)
 
 function seatChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
   return [...after.fabrics].flatMap(([fabric, { ports }]) =>

@@ -9,7 +9,10 @@ export interface FileProblem {
   message: string
 }
 
-/** Takes a note on a line of a foreign file: what of it is not in the topology, and what to do about that. */
+/**
+ * Takes a note: on what is valid and looks like a mistake; of a foreign file, on what of a line is not in the topology, and
+ * what to do about that.
+ */
 export type TakeNote = (note: FileProblem) => void
 
 /** @internal The error for mistakes in files: a line for each. */

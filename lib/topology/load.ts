@@ -54,7 +54,7 @@ export async function parseTopology(
   throw topologyError(problems)
 }
 
-/** What came of a text: a topology or problems, and notes on the lines of a foreign file. */
+/** What came of a text: a topology or problems, and notes on what looks wrong, or on the lines of a foreign file. */
 export interface Inspected {
   topology?: Topology
   problems: FileProblem[]
@@ -74,21 +74,24 @@ export async function inspectTopology(
     return { problems: [{ file, line: 1, column: 1, message: ambiguity(could) }], notes: [] }
   if (format !== undefined && format !== 'topology') return importFiles(format, [{ file, text }], options)
   refuseOptions(file, options)
-  return { ...(await inspectOwn(text, file)), notes: [] }
+  return inspectOwn(text, file)
 }
 
 /** The same for a topology file of our own. */
-async function inspectOwn(text: string, file: string): Promise<Omit<Inspected, 'notes'>> {
+async function inspectOwn(text: string, file: string): Promise<Inspected> {
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const lineCounter = new yaml.LineCounter()
   const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false })
-  const report = (found: { offset: number; message: string }[]): { problems: FileProblem[] } => ({
-    problems: found
+  const atLines = (found: { offset: number; message: string }[]): FileProblem[] =>
+    found
       .sort((one, other) => one.offset - other.offset)
       .map(({ offset, message }) => {
         const { line, col } = lineCounter.linePos(offset)
         return { file, line: Math.max(line, 1), column: Math.max(col, 1), message }
-      }),
+      })
+  const report = (found: { offset: number; message: string }[]): Inspected => ({
+    problems: atLines(found),
+    notes: [],
   })
   const broken = [
     ...document.errors,
@@ -100,7 +103,11 @@ async function inspectOwn(text: string, file: string): Promise<Omit<Inspected, '
     return report(broken.map(({ pos, message }) => ({ offset: pos[0], message: message.replace(/;.*/, '') })))
   const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
   const checked = check()
-  if ('topology' in checked) return { topology: checked.topology, problems: [] }
+  if ('topology' in checked) {
+    const { topology, warnings } = checked
+    const notes = warnings.map((each) => ({ ...each, offset: offsetOf(yaml, document, each) }))
+    return { topology, problems: [], notes: atLines(notes) }
+  }
   const located = checked.problems.map((problem) => ({
     offset: offsetOf(yaml, document, problem),
     place: problem.place.join('\0'),

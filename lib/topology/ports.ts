@@ -39,6 +39,9 @@ export function planPorts(topology: Topology, complain: Complain): Map<string, M
 export const ownInterfaceOf = (port: object): OwnInterface | undefined =>
   portKindOf(port).ownInterface?.(port)
 
+/** The other end of a port that comes in a pair. */
+export const peerOf = (port: object): PortReference | undefined => portKindOf(port).peer?.(port)
+
 /** What its kind finds at places in the mapping, or else what the constructor would refuse. */
 function checkPort(
   name: string,
@@ -81,13 +84,13 @@ function checkPeer(
   complain: Complain,
 ): void {
   const kind = portKindOf(given)
-  const peer = kind.peer?.(given)
+  const peer = peerOf(given)
   if (!peer) return
   const at = [...place, kind.key]
   const { fabric, port } = peer
   const ports = fabrics[fabric]?.ports
   const end = ports?.[port]
-  const back = end && portKindOf(end).peer?.(end)
+  const back = end && peerOf(end)
   if (ports === undefined) complain(at, `no fabric '${fabric}'${suggestion(fabric, Object.keys(fabrics))}`)
   else if (end === undefined)
     complain(at, `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(ports))}`)

@@ -17,9 +17,9 @@ export const interfaceMac = <D extends Uint8Array | undefined = undefined>(
 ): Rule<Uint8Array | D> =>
   optional<Uint8Array, D>((value, subject) => {
     const mac = parseMac(value, subject)
-    return ((mac[0] ?? 0) & 1) === 0
+    return ((mac[0] ?? 0) & 1) === 0 && mac.some((byte) => byte > 0)
       ? mac
-      : refuse(subject, 'the address of one interface (an even first byte)', value)
+      : refuse(subject, 'the address of one interface (an even first byte, and not all zeros)', value)
   }, fallback)
 
 /** A rule for an IP address of an interface, as `10.0.0.1/24` or `fd00::1/64`. */

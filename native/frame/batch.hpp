@@ -34,6 +34,11 @@ class RxBurst {
   void add(Frame* frame) noexcept { frames_[count_++] = frame; }
   [[nodiscard]] std::span<Frame* const> frames() const { return {frames_.data(), count_}; }
   [[nodiscard]] Frame* operator[](unsigned index) const { return frames_[index]; }
+  /// Adds a frame with these bytes; without a buffer it is dropped.
+  void copyIn(std::span<const std::uint8_t> bytes) noexcept {
+    if (Frame* frame = pool.copyIn(bytes)) return add(frame);
+    drops.add(DropReason::NoBuffer, 1);
+  }
   /// Drops the frames of `mask` from the burst, releasing them.
   void remove(FrameMask mask) noexcept {
     unsigned kept = 0;

@@ -36,12 +36,13 @@ struct Offload {
 struct alignas(64) Frame : Chain<Frame>::Link {
   std::uint8_t* data = nullptr;  ///< first byte of the destination address
   std::uint32_t length = 0;      ///< bytes, without check sequence
-  BufferClass bufferClass = BufferClass::Small;
-  std::uint8_t hops = 0;      ///< patch ports crossed so far
-  std::uint16_t segment = 0;  ///< where it was cut out of the frame received as `number`; else 0
+  BufferClass bufferClass : 1 = BufferClass::Small;
+  std::uint8_t hops : 7 = 0;       ///< patch ports crossed so far
+  std::atomic<bool> held = false;  ///< counts as held, see FramePool::hold()
+  std::uint16_t segment = 0;       ///< where it was cut out of the frame received as `number`; else 0
   Offload offload;
   std::atomic<std::uint32_t> references{0};
-  FramePool* pool = nullptr;  ///< where the buffer goes back to
+  FramePool* pool = nullptr;  ///< whose memory it is, and where it goes back to
   Instant arrival;            ///< after the bytes were read, on the engine's clock
   PortId from{};              ///< (arrival, from, number, segment) orders frames the same way on every worker
   std::uint32_t number = 0;

@@ -105,6 +105,7 @@ void FramePool::release(Frame* frame) noexcept {
     return;
   }
   assert(!Chain<Frame>::linked(*frame));
+  if (frame->held.load(std::memory_order_relaxed)) unhold(*frame);
   if (frame->pool != this) return bundle(frame);
   Class& of = classOf(frame->bufferClass);
   of.free[of.freeCount++] = frame;
@@ -147,8 +148,16 @@ void FramePool::unbundle(Class& of) noexcept {
   }
 }
 
+Frame* FramePool::copyIn(std::span<const std::uint8_t> bytes) noexcept {
+  Frame* frame = acquire(classFor(bytes.size()));
+  if (!frame) return nullptr;
+  std::memcpy(frame->data, bytes.data(), bytes.size());
+  frame->length = static_cast<std::uint32_t>(bytes.size());
+  return frame;
+}
+
 Frame* FramePool::copy(const Frame& frame) noexcept {
-  Frame* copy = acquire(frame.length <= smallCapacity ? BufferClass::Small : BufferClass::Large);
+  Frame* copy = acquire(classFor(frame.length));
   if (!copy) return nullptr;
   // SAFETY: the virtio-net header stands directly before the bytes of every frame.
   std::memcpy(copy->data - virtioHeaderLength, frame.data - virtioHeaderLength,
@@ -168,15 +177,29 @@ void FramePool::shrink(Frame*& frame, FramePool& own) noexcept {
   if (Frame* small = own.copy(*frame)) own.release(std::exchange(frame, small));
 }
 
+// Several workers may ask for one frame at a time: who sets the mark first has counted it.
 bool FramePool::hold(Frame& frame) noexcept {
+  if (frame.held.load(std::memory_order_relaxed)) return true;
   Class& of = frame.pool->classOf(frame.bufferClass);
-  if (of.held.fetch_add(1, std::memory_order_relaxed) < of.holdLimit) return true;
-  of.held.fetch_sub(1, std::memory_order_relaxed);
-  return false;
+  const bool refused = of.held.fetch_add(1, std::memory_order_relaxed) >= of.holdLimit;
+  if (!refused && frame.references.load(std::memory_order_acquire) == 1) {
+    frame.held.store(true, std::memory_order_relaxed);
+  } else if (refused || frame.held.exchange(true, std::memory_order_relaxed)) {
+    of.held.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return !refused;
 }
 
+/// With the last reference.
 void FramePool::unhold(Frame& frame) noexcept {
+  frame.held.store(false, std::memory_order_relaxed);
   frame.pool->classOf(frame.bufferClass).held.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::size_t FramePool::unheld(const Frame& frame) noexcept {
+  std::size_t held = 0;
+  for (const Class& of : frame.pool->classes_) held += of.held.load(std::memory_order_relaxed);
+  return frame.pool->size() - held;
 }
 
 std::size_t FramePool::outstanding() const noexcept {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "frame/frame.hpp"
 #include "os/error.hpp"
@@ -42,6 +43,9 @@ class FramePool {
   void release(Frame* frame) noexcept;
   /// Returns to their pool the frames that wait for it. Before a worker may sleep.
   void sendBack() noexcept;
+  /// A frame with these bytes, no more than a large buffer takes, in the smallest buffer that holds them;
+  /// nullptr when used up. Owner only.
+  [[nodiscard]] Frame* copyIn(std::span<const std::uint8_t> bytes) noexcept;
   /// A private copy of `frame` with its identity and its virtio-net header, in the smallest buffer that holds
   /// it; nullptr when used up. Owner only.
   [[nodiscard]] Frame* copy(const Frame& frame) noexcept;
@@ -49,13 +53,18 @@ class FramePool {
   /// Moves a short frame out of a large buffer, of which there are few, if `own`, the caller's pool, has a
   /// small one.
   static void shrink(Frame*& frame, FramePool& own) noexcept;
-  /// Asks to keep a frame beyond this turn. Refused when waiting frames would take the last quarter of its
-  /// pool.
+  /// Asks to keep a frame beyond this turn. Refused when that would take the last quarter of its class. What
+  /// counts is the buffer, once, however many keep it, and until its last reference goes.
   [[nodiscard]] static bool hold(Frame& frame) noexcept;
-  static void unhold(Frame& frame) noexcept;
+  /// Buffers of the frame's pool that nobody holds.
+  [[nodiscard]] static std::size_t unheld(const Frame& frame) noexcept;
 
   [[nodiscard]] static constexpr std::uint32_t capacity(BufferClass bufferClass) {
     return bufferClass == BufferClass::Small ? smallCapacity : largeCapacity;
+  }
+  /// The smallest buffer for so many bytes.
+  [[nodiscard]] static constexpr BufferClass classFor(std::size_t length) {
+    return length <= smallCapacity ? BufferClass::Small : BufferClass::Large;
   }
   /// Frames of both classes.
   [[nodiscard]] std::size_t size() const { return classes_[0].size + classes_[1].size; }
@@ -84,6 +93,7 @@ class FramePool {
   }
   std::byte* carve(BufferClass bufferClass, std::byte* at, std::size_t count);
   [[nodiscard]] Frame* fresh(BufferClass bufferClass) noexcept;
+  static void unhold(Frame& frame) noexcept;
   void bundle(Frame* frame) noexcept;
   static void unbundle(Class& of) noexcept;
 

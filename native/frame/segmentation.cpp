@@ -40,8 +40,7 @@ std::uint32_t Segmenter::payloadOf(std::uint32_t first, std::uint32_t count) con
 Frame* Segmenter::cut(FramePool& pool, std::uint32_t first, std::uint32_t count) const noexcept {
   const std::uint32_t headers = transport_.payload;
   const std::uint32_t payload = payloadOf(first, count);
-  Frame* frame =
-      pool.acquire(headers + payload <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large);
+  Frame* frame = pool.acquire(FramePool::classFor(headers + payload));
   if (!frame) return nullptr;
   frame->length = headers + payload;
   frame->hops = whole_->hops;

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -66,7 +67,7 @@ class Trace {
   [[nodiscard]] Duration delayAt(Duration time, Cursor& cursor) const noexcept;
   [[nodiscard]] double lossAt(Duration time, Cursor& cursor) const noexcept;
 
-  static constexpr Duration never() { return forever; }
+  static constexpr Duration never() { return {std::numeric_limits<std::int64_t>::max()}; }
 
  private:
   struct Place {
@@ -94,7 +95,9 @@ struct TraceRun {
   /// The trace's time at an instant; what comes before its beginning is at its beginning.
   [[nodiscard]] Duration timeAt(Instant at) const noexcept { return at < zero ? Duration{} : at - zero; }
   [[nodiscard]] Instant instantOf(Duration time) const noexcept {
-    return time == Trace::never() ? Instant::never() : zero + time;
+    Instant at;
+    const bool beyond = __builtin_add_overflow(zero.nanoseconds, time.nanoseconds, &at.nanoseconds);
+    return beyond || time == Trace::never() ? Instant::never() : at;
   }
 };
 

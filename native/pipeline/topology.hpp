@@ -47,10 +47,10 @@ struct PortSettings {
 /// itself; a multi-queue TAP has further ones, each on another worker and with a descriptor of its own. What
 /// is received on any of them comes from the Attachment's port. The first part never changes; the second
 /// belongs to the queue's worker.
-struct PortQueue {
+struct PortQueue : Chain<PortQueue>::Link {
   PortQueue(Attachment& itsSeat, unsigned itsIndex) : seat(itsSeat), index(itsIndex) {}
 
-  Attachment& seat;
+  alignas(64) Attachment& seat;
   const unsigned index;  ///< 0 for the Attachment
   std::uint16_t worker = 0;
 
@@ -58,22 +58,19 @@ struct PortQueue {
   std::unique_ptr<Port> port;
   PortCounters counters;
   bool up = false;
-  bool carrier = true;  ///< without it nothing passes, whatever the device would do
-  bool readyListed = false;
+  bool carrier = true;         ///< without it nothing passes, whatever the device would do
   std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
-  PortQueue* nextReady = nullptr;
 };
 
 /// A port's seat in a fabric, and its first queue, which alone transmits. The parts are of those who use
 /// them, on cache lines of their own: read by the workers of all its queues; of its own worker; of the
 /// control thread.
-struct Attachment final : PortQueue {
+struct Attachment final : PortQueue, Chain<Attachment>::Link {
   Attachment() : PortQueue(*this, 0) {}
 
   alignas(64) PortId id{};
   Slot slot{};
   FabricSeat* fabric = nullptr;
-  PathHost* host = nullptr;  ///< its worker
   std::string name;
   std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
   std::shared_ptr<const PortVlans> vlans;  ///< nullptr where the port was not told
@@ -83,9 +80,7 @@ struct Attachment final : PortQueue {
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
   std::atomic<const CaptureTaps*> taps{nullptr};
 
-  alignas(64) bool stageListed = false;
-  std::uint8_t staged = 0;
-  Attachment* nextStaged = nullptr;
+  alignas(64) std::uint8_t staged = 0;
   std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
   PortDelay delay{*this};
   bool alone = false;  ///< the only port of its fabric
@@ -100,6 +95,13 @@ struct Attachment final : PortQueue {
     each(static_cast<PortQueue&>(*this));
     for (const auto& queue : further) each(*queue);
   }
+};
+
+/// One explicit pair: what its from-port may do towards one other port.
+struct RowEntry {
+  Attachment* to;
+  Path* path;
+  const Policy* policy;
 };
 
 /// The explicit pairs of one from-port, in the order of their to-slots.

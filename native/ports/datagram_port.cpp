@@ -88,12 +88,7 @@ void DatagramPort::take(std::span<const std::uint8_t> bytes, const mmsghdr& mess
   if (isSame(bytes, ping)) return burst.drops.add(DropReason::NoFrame, 1);
   if (bytes.size() > limit() || (message.msg_hdr.msg_flags & MSG_TRUNC))
     return burst.drops.add(DropReason::Oversize, 1);
-  const bool small = bytes.size() <= FramePool::smallCapacity;
-  Frame* frame = pool().acquire(small ? BufferClass::Small : BufferClass::Large);
-  if (!frame) return burst.drops.add(DropReason::NoBuffer, 1);
-  std::memcpy(frame->data, bytes.data(), bytes.size());
-  frame->length = static_cast<std::uint32_t>(bytes.size());
-  burst.add(frame);
+  burst.copyIn(bytes);
 }
 
 bool DatagramPort::fromPeer(const msghdr& message, bool mayLearn) noexcept {

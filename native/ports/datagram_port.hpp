@@ -44,7 +44,7 @@ class DatagramPort final : public Port {
   [[nodiscard]] bool fromPeer(const msghdr& message, bool mayLearn) noexcept;
   [[nodiscard]] bool reachable() const noexcept { return connected_ || peer_; }
   void send(std::size_t count) noexcept;
-  [[nodiscard]] DropReason refusal(int error) noexcept;
+  [[nodiscard]] DropReason refusal(int error) noexcept override;
   [[nodiscard]] RxState stopped(int error) noexcept;
   [[nodiscard]] bool ends(int error) const noexcept;
 

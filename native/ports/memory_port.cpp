@@ -68,17 +68,15 @@ void MemoryPort::close(Io&) noexcept {
 }
 
 void MemoryPort::deliver(std::span<const std::byte> bytes) noexcept {
-  const auto length = static_cast<std::uint32_t>(bytes.size());
-  const BufferClass wanted = length <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large;
-  const DropReason refused = length > limit() ? DropReason::Oversize : DropReason::NoBuffer;
-  Frame* frame = length > limit() ? nullptr : pool().acquire(wanted);
+  const bool tooLong = bytes.size() > limit();
+  // SAFETY: both are bytes.
+  const auto* start = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  Frame* frame = tooLong ? nullptr : pool().copyIn({start, bytes.size()});
   if (!frame) {
     Sequence::Update update(counters().sequence);
-    counters().dropped.add(refused, 1);
+    counters().dropped.add(tooLong ? DropReason::Oversize : DropReason::NoBuffer, 1);
     return;
   }
-  std::memcpy(frame->data, bytes.data(), length);
-  frame->length = length;
   inbox_.push(*frame);
   bridge_.entered();
   announce(key_);

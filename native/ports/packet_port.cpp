@@ -157,7 +157,7 @@ void PacketPort::copy(std::span<const std::uint8_t> bytes, const Description& de
   if (bytes.size() < ethernetHeaderLength) return burst.drops.add(DropReason::Runt, 1);
   const std::uint32_t gap = description.tag ? vlanTagLength : 0;
   const auto length = static_cast<std::uint32_t>(bytes.size()) + gap;
-  Frame* frame = pool().acquire(length <= FramePool::smallCapacity ? BufferClass::Small : BufferClass::Large);
+  Frame* frame = pool().acquire(FramePool::classFor(length));
   Frame& target = frame ? *frame : pool().scratch();
   target.length = length;
   std::memcpy(target.data, bytes.data(), addressesLength);

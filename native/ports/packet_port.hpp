@@ -77,7 +77,7 @@ class PacketPort final : public Port {
   [[nodiscard]] RxState stopped(int error) noexcept;
 
   void send(std::size_t count) noexcept;
-  [[nodiscard]] DropReason refusal(int error) noexcept;
+  [[nodiscard]] DropReason refusal(int error) noexcept override;
   [[nodiscard]] bool gone() noexcept;
 
   Fd socket_;

@@ -4,13 +4,12 @@
 // of close() every method runs on the one worker that owns the port. Rules:
 //  1. receive() hands over what is already ours, at most room(); it never waits. The worker stamps arrival,
 //  from and number.
-//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), now or in written() or
-//  failed().
+//  2. transmit() takes ALL items. Each ends exactly once, through sent() or dropped(), or through write(),
+//  perhaps in a later turn.
 //  3. No method blocks, allocates, locks, logs or reads a clock.
 //  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as
 //  port-down.
-//  5. close() gives up the device; the port is destroyed when drained() says that no write is in flight any
-//  more.
+//  5. close() gives up the device; the port is destroyed when drained() says that every write has ended.
 #pragma once
 
 #include <atomic>
@@ -32,13 +31,19 @@ class Port : public Completions {
   [[nodiscard]] virtual Result<void> open(Io& io, PortKey key) = 0;
   [[nodiscard]] virtual RxState receive(RxBurst& burst) noexcept = 0;
   virtual void transmit(std::span<const TxItem> items) noexcept = 0;
-  void written(std::span<const TxItem>) noexcept override {}
-  void failed(TxItem, int) noexcept override {}
+  void written(std::span<const TxItem> items) noexcept final {
+    writing_ -= static_cast<std::uint32_t>(items.size());
+    sent(items);
+  }
+  void failed(TxItem item, int error) noexcept final {
+    --writing_;
+    dropped(item, refusal(error));
+  }
   /// Once per turn, after the last transmit() of that turn.
   virtual void flush() noexcept {}
   virtual void close(Io& io) noexcept = 0;
-  /// Whether no write is in flight.
-  [[nodiscard]] virtual bool drained() const noexcept { return true; }
+  /// Whether every write() has ended.
+  [[nodiscard]] bool drained() const noexcept { return writing_ == 0; }
   /// What whoever is at the other end of the device sees as the state of the cable; devices that have none
   /// show nothing. Only while the port is open.
   [[nodiscard]] virtual Result<void> setCarrier(bool) noexcept { return {}; }
@@ -94,6 +99,16 @@ class Port : public Completions {
   explicit Port(std::uint32_t limit, Offloads offloads = Offloads::None)
       : limit_(limit), offloads_(offloads) {}
 
+  /// Has the Io write the frame and the `prefix` bytes that stand before it. The item ends with the write.
+  void write(Io& io, int fd, TxItem item, std::uint16_t prefix) noexcept {
+    ++writing_;
+    io.write(*this, fd, item, prefix);
+  }
+  /// Why the device did not take a frame, by its errno. Says fail() where that is the device's end.
+  [[nodiscard]] virtual DropReason refusal(int error) noexcept {
+    fail(error);
+    return DropReason::PortDown;
+  }
   void sent(TxItem item) noexcept { sent(std::span<const TxItem>(&item, 1)); }
   /// For items that end together: counts each run of items that one account pays for once.
   void sent(std::span<const TxItem> items) noexcept;
@@ -112,6 +127,7 @@ class Port : public Completions {
   std::uint32_t tagRoom_ = 0;  // bytes that a frame with a VLAN tag may be longer
   Offloads offloads_;
   int failure_ = 0;
+  std::uint32_t writing_ = 0;  // items whose write has not ended
   std::optional<std::uint64_t> writesBackTo_;
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;

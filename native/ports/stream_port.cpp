@@ -51,7 +51,7 @@ bool StreamPort::cut(RxBurst& burst) noexcept {
   while (burst.room() != 0) {
     switch (decoder_.next(bytes)) {
       case Piece::Frame:
-        take(bytes, burst);
+        burst.copyIn(bytes);
         break;
       case Piece::Runt:
         burst.drops.add(DropReason::Runt, 1);
@@ -68,15 +68,6 @@ bool StreamPort::cut(RxBurst& burst) noexcept {
     }
   }
   return true;
-}
-
-void StreamPort::take(std::span<const std::uint8_t> bytes, RxBurst& burst) noexcept {
-  const bool small = bytes.size() <= FramePool::smallCapacity;
-  Frame* frame = pool().acquire(small ? BufferClass::Small : BufferClass::Large);
-  if (!frame) return burst.drops.add(DropReason::NoBuffer, 1);
-  std::memcpy(frame->data, bytes.data(), bytes.size());
-  frame->length = static_cast<std::uint32_t>(bytes.size());
-  burst.add(frame);
 }
 
 // ---- transmitting ----

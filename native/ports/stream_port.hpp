@@ -33,7 +33,6 @@ class StreamPort final : public Port {
 
  private:
   [[nodiscard]] bool cut(RxBurst& burst) noexcept;
-  void take(std::span<const std::uint8_t> bytes, RxBurst& burst) noexcept;
   void append(const Frame& frame) noexcept;
 
   Fd socket_;

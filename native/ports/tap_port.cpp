@@ -72,33 +72,26 @@ void TapPort::transmit(std::span<const TxItem> items) noexcept {
     } else if (exceedsLimit(*item.frame)) {
       dropped(item, DropReason::Oversize);
     } else {
-      ++inFlight_;
-      io_->write(*this, tap_.get(), item, prefix_);
+      write(*io_, tap_.get(), item, prefix_);
     }
   }
 }
 
-void TapPort::written(std::span<const TxItem> items) noexcept {
-  inFlight_ -= static_cast<std::uint32_t>(items.size());
-  sent(items);
-}
-
-void TapPort::failed(TxItem item, int error) noexcept {
-  --inFlight_;
+DropReason TapPort::refusal(int error) noexcept {
   switch (error) {
     case EAGAIN:
     case ENOBUFS:
     case ENOMEM:
-      return dropped(item, DropReason::PortFull);
+      return DropReason::PortFull;
     case EIO:  // the interface is not up
-      return dropped(item, DropReason::PortDown);
+      return DropReason::PortDown;
     case EINVAL:
-      return dropped(item, DropReason::BadOffload);
+      return DropReason::BadOffload;
     case EMSGSIZE:
-      return dropped(item, DropReason::Oversize);
+      return DropReason::Oversize;
     default:  // EBADFD: the interface is gone
       fail(error);
-      return dropped(item, DropReason::PortDown);
+      return DropReason::PortDown;
   }
 }
 

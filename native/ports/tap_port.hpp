@@ -27,19 +27,17 @@ class TapPort final : public Port {
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;
-  void written(std::span<const TxItem> items) noexcept override;
-  void failed(TxItem item, int error) noexcept override;
   void close(Io& io) noexcept override;
   [[nodiscard]] Result<void> setCarrier(bool on) noexcept override { return etherloom::setCarrier(tap_, on); }
   void setAlone(bool alone) noexcept override;
-  [[nodiscard]] bool drained() const noexcept override { return inFlight_ == 0; }
 
  private:
+  [[nodiscard]] DropReason refusal(int error) noexcept override;
+
   Fd tap_;
   std::uint16_t prefix_;
   bool ownsFilter_ = false;
   bool keepsBack_ = false;  // the kernel does, for setAlone()
-  std::uint32_t inFlight_ = 0;
   Io* io_ = nullptr;
   Reader* reader_ = nullptr;
 };

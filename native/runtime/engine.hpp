@@ -60,6 +60,8 @@ struct PathSnapshot {
   std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
   std::uint64_t marked = 0, delayed = 0, reordered = 0, corrupted = 0;
   std::array<std::uint64_t, dropReasonCount> dropped{};
+
+  [[nodiscard]] std::uint64_t underWay() const { return waiting + inFlight; }
 };
 
 /// A consistent copy of the counters of one port, with those of its pairs without a policy.
@@ -137,7 +139,7 @@ class Engine {
   /// Of a capture that has ended.
   void forgetCapture(CaptureId id) { captures_.erase(static_cast<std::uint32_t>(id)); }
   [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
-    return worker < workers_.size() ? workers_[worker]->lateness().snapshot() : LatenessSnapshot{};
+    return workers_.at(worker)->lateness().snapshot();
   }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
@@ -170,7 +172,7 @@ class Engine {
   struct FabricRecord {
     FabricSeat seat;
     bool forwarding = true;
-    std::shared_ptr<const FabricVersion> version;
+    std::unique_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
     std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
     std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
@@ -229,6 +231,8 @@ class Engine {
   /// Hangs up what tapRecords_ say of this port or path. What hung there before goes into `old`.
   void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const CaptureTaps>>& old);
   void forgetTaps(PortId port);
+  /// Destroys what ports that left have paid with, as far as nothing is under way any more.
+  void clearLeft();
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
 
@@ -240,6 +244,8 @@ class Engine {
   std::vector<std::unique_ptr<Attachment>> seats_;
   std::vector<PortId> freePorts_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
+  std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
+  std::vector<std::unique_ptr<Attachment>> leftSeats_;  // ... and those for pairs without a policy
   std::map<std::uint32_t, std::shared_ptr<Capture>> captures_;
   std::vector<TapRecord> tapRecords_;
   std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const CaptureTaps>> taps_;
@@ -249,7 +255,6 @@ class Engine {
   std::deque<Grace> graces_;
   std::uint32_t nextFabric_ = 0;
   std::uint32_t generation_ = 0;
-  std::uint64_t changes_ = 0;  // of policies, so far
   std::uint64_t epoch_ = 0;
   Ticket taken_ = 0;
   Ticket settled_ = 0;

@@ -29,16 +29,16 @@ Worker::Worker(Setup setup)
       doorbell_(std::move(setup.doorbell)),
       tellControl_(std::move(setup.tellControl)),
       spin_(setup.spin),
-      held_(pool_->size()),
-      host_{*pool_,
-            held_,
-            [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
-              static_cast<Worker*>(worker)->stage(to, item, at);
-            },
-            this,
-            index_,
-            {},
-            &lateness_},
+      held_(pool_->size() * HeldPool::slotsPerFrame),
+      tools_{*pool_,
+             held_,
+             [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
+               static_cast<Worker*>(worker)->stage(to, item, at);
+             },
+             this,
+             index_,
+             {},
+             &lateness_},
       pipeline_(*this, index_) {}
 
 // ---- the frame path ----
@@ -76,20 +76,16 @@ void Worker::turn() {
 bool Worker::receiveAndDecide() noexcept {
   if (bridge_) bridge_->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
-  PortQueue* queue = std::exchange(firstReady_, nullptr);
-  lastReady_ = nullptr;
+  Chain<PortQueue> ready = std::move(ready_);
   bool moved = false;
-  while (queue) {
-    PortQueue* next = std::exchange(queue->nextReady, nullptr);
-    queue->readyListed = false;
+  while (PortQueue* queue = ready.pop()) {
     if (queue->up) moved |= receive(*queue);
-    queue = next;
   }
   return moved;
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
-  host_.now = now;
+  tools_.now = now;
   if (bridge_) bridge_->setNow(now);
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
@@ -119,7 +115,7 @@ bool Worker::receive(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  burst.at = host_.now = clock_.now();
+  burst.at = tools_.now = clock_.now();
   if (bridge_) bridge_->setNow(burst.at);
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
@@ -165,7 +161,7 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
   while (!crossings.empty()) {
     const Crossing& first = crossings.front();
     const auto end = std::find_if(crossings.begin(), crossings.end(), [&](const Crossing& each) {
-      return each.to != first.to || each.account != first.account || each.entry != first.entry;
+      return each.to != first.to || each.account != first.account || each.policy != first.policy;
     });
     const auto count = static_cast<std::size_t>(end - crossings.begin());
     admit(crossings.first(count));
@@ -176,10 +172,10 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
 // Takes crossings that differ in nothing but the frame.
 void Worker::admit(std::span<const Crossing> crossings) noexcept {
   const Crossing& first = crossings.front();
-  if (first.entry && !first.entry->path->passes(*first.entry)) {
-    Path& path = *first.entry->path;
-    for (const Crossing& crossing : crossings) path.admit(crossing.frame, *first.entry);
-    departures_.update(path);
+  if (first.path &&
+      (first.policy->shapes() || first.path->holds() || first.path->taps.load(std::memory_order_relaxed))) {
+    for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
+    departures_.update(*first.path);
     return;
   }
   std::uint64_t segments = 0;
@@ -197,11 +193,11 @@ void Worker::releaseDue(Instant now) noexcept {
   for (Instant next = nextDeparture(); next <= now; next = nextDeparture()) {
     if (departures_.next() == next) {
       Path& path = *departures_.top();
-      path.step();
+      path.step(tools_);
       departures_.update(path);
     } else {
       PortDelay& delay = *delays_.top();
-      arrive(delay.seat(), delay.release());
+      arrive(delay.seat(), delay.release(tools_));
       delays_.update(delay);
     }
   }
@@ -218,7 +214,7 @@ void Worker::screen(Attachment& to, TxItem item, Instant at) noexcept {
   if (to.receive && !to.receive->accepts(*item.frame))
     return to.port->refuse({&item, 1}, DropReason::NotForUs);
   if (!to.delay.holds()) return arrive(to, item);
-  to.delay.admit(item, at);
+  to.delay.admit(item, at, tools_);
   delays_.update(to.delay);
 }
 
@@ -230,15 +226,12 @@ inline void Worker::arrive(Attachment& to, TxItem item) noexcept {
 
 inline void Worker::put(Attachment& to, TxItem item) noexcept {
   to.stage[to.staged++] = item;
-  if (!to.stageListed) {
-    to.stageListed = true;
-    to.nextStaged = std::exchange(firstStaged_, &to);
-  }
+  if (!Chain<Attachment>::linked(to)) staged_.pushFront(to);
   if (to.staged == burstSize) transmit(to);
 }
 
-// Stages what the port takes instead of an item that it does not take. One that is down or has no carrier
-// refuses it as it is.
+// A port that cannot take the frame as it is gets its wire frames, complete. One that is down or has no
+// carrier refuses it as it is.
 void Worker::fit(Attachment& to, TxItem item) noexcept {
   if (takes(to.port->offloads(), *item.frame) || !to.up || !to.carrier) return put(to, item);
   toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
@@ -250,7 +243,7 @@ void Worker::transmit(Attachment& to) noexcept {
   if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
   if (const CaptureTaps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
     for (const CaptureTap& tap : *all) {
-      for (const TxItem& item : items) recordAt(tap, index_, host_.now, pcapng::Direction::Out, *item.frame);
+      for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
     }
   }
   to.port->transmit(items);
@@ -258,25 +251,18 @@ void Worker::transmit(Attachment& to) noexcept {
 }
 
 void Worker::flushStages() noexcept {
-  while (firstStaged_) {
-    Attachment& to = *std::exchange(firstStaged_, firstStaged_->nextStaged);
-    to.nextStaged = nullptr;
-    to.stageListed = false;
-    transmit(to);
-    if (!to.up) continue;
-    to.port->flush();
-    if (to.port->failure() != 0) takeDown(to, to.port->failure());
+  while (Attachment* to = staged_.pop()) {
+    transmit(*to);
+    if (!to->up) continue;
+    to->port->flush();
+    if (to->port->failure() != 0) takeDown(*to, to->port->failure());
   }
 }
 
 void Worker::ready(PortKey key) noexcept {
   if (key.index >= queues_.size()) return;
   PortQueue* queue = queues_[key.index];
-  if (!queue || queue->key != key || queue->readyListed) return;
-  queue->readyListed = true;
-  queue->nextReady = nullptr;
-  (lastReady_ ? lastReady_->nextReady : firstReady_) = queue;
-  lastReady_ = queue;
+  if (queue && queue->key == key && !Chain<PortQueue>::linked(*queue)) ready_.push(*queue);
 }
 
 // ---- learning and events ----
@@ -357,18 +343,7 @@ void Worker::detach(PortQueue& queue) {
   if (queue.up && !queue.carrier) static_cast<void>(queue.port->setCarrier(true));
   if (queue.index == 0) flushDelay(queue.seat, nullptr);
   closeDevice(queue);
-  if (queue.readyListed) {
-    PortQueue** link = &firstReady_;
-    lastReady_ = nullptr;
-    while (*link) {
-      if (*link == &queue) *link = queue.nextReady;
-      if (*link) {
-        lastReady_ = *link;
-        link = &(*link)->nextReady;
-      }
-    }
-    queue.readyListed = false;
-  }
+  if (Chain<PortQueue>::linked(queue)) ready_.removeIf([&](PortQueue& each) { return &each == &queue; });
   queues_[queue.key.index] = nullptr;
 }
 
@@ -391,19 +366,14 @@ void Worker::setCarrier(PortQueue& queue, bool on) {
   if (const Result<void> set = queue.port->setCarrier(on); !set) takeDown(queue, set.error().number);
 }
 
-void Worker::adopt(const RowEntry& entry) {
-  entry.path->adopt(entry);
-  departures_.update(*entry.path);
-}
-
 void Worker::flush(Path& path) {
-  path.flush();
+  path.flush(tools_);
   departures_.update(path);
   flushDelay(path.to(), &path.account);
 }
 
 void Worker::flushDelay(Attachment& to, const PathAccount* account) {
-  to.delay.flush(account);
+  to.delay.flush(account, tools_);
   delays_.update(to.delay);
 }
 
@@ -422,7 +392,8 @@ void Worker::configure(Attachment& seat, const PortSettings& settings) {
 bool Worker::idle() const noexcept {
   // What an order has made known is said at the end of this turn; what found no room waits for the next.
   if (eventsPending_ && unsent_.empty()) return false;
-  if (stopping_ || firstReady_ || !closing_.empty() || !mailbox.empty() || (bridge_ && bridge_->pending()))
+  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty() ||
+      (bridge_ && bridge_->pending()))
     return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };
@@ -433,7 +404,8 @@ bool Worker::idle() const noexcept {
 /// Until when there is nothing to do.
 Instant Worker::wakeAt(Instant now) const noexcept {
   if (!idle() || spin_ == forever) return now;
-  return nextDeparture() - spin_;
+  const Instant next = nextDeparture();
+  return next == Instant::never() ? next : next - spin_;
 }
 
 void Worker::nudge() noexcept {

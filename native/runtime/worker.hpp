@@ -67,8 +67,6 @@ class Worker final : private ReadySink, private PipelineSink {
 
   /// Lends the port the worker's pool, before anything can name it.
   void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, queue.counters); }
-  /// What its ports' paths borrow.
-  [[nodiscard]] PathHost& host() { return host_; }
 
   // ---- orders ----
   void attach(PortQueue& queue);
@@ -80,7 +78,6 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Its device is gone, as somebody else has learned.
   void end(PortQueue& queue, int error) { takeDown(queue, error); }
   void setCarrier(PortQueue& queue, bool on);
-  void adopt(const RowEntry& entry);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
   void flushDelay(Attachment& to, const PathAccount* account);
@@ -135,15 +132,14 @@ class Worker final : private ReadySink, private PipelineSink {
   const Duration spin_;
   HeldPool held_;
   Lateness lateness_;
-  PathHost host_;
+  PathTools tools_;
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
   MemoryBridge* bridge_ = nullptr;
   std::vector<PortQueue*> queues_;  // by PortKey::index
-  PortQueue* firstReady_ = nullptr;
-  PortQueue* lastReady_ = nullptr;
-  Attachment* firstStaged_ = nullptr;
+  Chain<PortQueue> ready_;          // to be received from
+  Chain<Attachment> staged_;        // to be transmitted to
   bool eventsPending_ = false;
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;

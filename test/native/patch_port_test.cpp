@@ -68,8 +68,8 @@ TEST_CASE(
   CHECK(bench.right.receive(burst) == RxState::Drained);
   REQUIRE(burst.count() == 1);
   CHECK(burst[0] != sent);
-  CHECK(burst[0]->hops == 1);
-  CHECK(sent->hops == 0);
+  CHECK(+burst[0]->hops == 1);
+  CHECK(+sent->hops == 0);
   CHECK(std::memcmp(burst[0]->data, sent->data, 60) == 0);
   bench.pool->release(burst[0]);
   bench.pool->release(sent);
@@ -116,7 +116,7 @@ TEST_CASE("patch port: a super-frame passes whole, without a copy where nobody e
     REQUIRE(burst.count() == 1);
     CHECK((burst[0] == sent) == !shared);
     CHECK(burst[0]->references == 1);
-    CHECK(burst[0]->hops == 1);
+    CHECK(+burst[0]->hops == 1);
     CHECK(bytesOf(*burst[0]) == bytes);
     CHECK(headerAgrees(*burst[0]));
     bench.pool->release(burst[0]);

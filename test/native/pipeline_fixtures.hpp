@@ -25,7 +25,7 @@ class KeepingPort final : public Port {
 };
 
 /// The Io of ports of this process: never asked for anything.
-class NoIo final : public Io {
+class NoIo : public Io {
   Result<Reader*> read(PortKey, int, ReadShape) override { return Error{}; }
   Result<void> watch(PortKey, int) override { return Error{}; }
   void whenWritable(PortKey, int) noexcept override {}
@@ -52,7 +52,6 @@ class SeatBench : public ReadySink {
     made->port = std::move(port);
     made->port->enter(*pool, *this, made->counters);
     made->defaults = std::vector<PathAccount>(1);
-    made->host = &host;
     made->up = true;
     seats.push_back(std::move(made));
     return *seats.back();
@@ -69,33 +68,8 @@ class SeatBench : public ReadySink {
 
   std::unique_ptr<FramePool> pool;
   HeldPool held;
-  PathHost host{*pool, held};  // of the benches' paths, which say where frames go that leave them
   std::vector<std::unique_ptr<Attachment>> seats;
   std::vector<PortKey> reported;
-};
-
-/// A path, and policies that it gets from the first frame on that is admitted under them. They have to live
-/// as long as the next of them has not come.
-class GivenPath {
- public:
-  explicit GivenPath(Attachment& to, std::uint64_t seed = 7) : path(to, seed) {}
-  ~GivenPath() { path.flush(); }
-
-  void give(const Policy& policy, Instant since) {
-    path.prepare(policy);
-    entry_ = {&path.to(), &path, &policy, ++changes_, since};
-    path.adopt(entry_);
-  }
-  void admit(Frame* frame, const Policy& policy) {
-    if (entry_.policy != &policy) give(policy, frame->arrival);
-    path.admit(frame, entry_);
-  }
-
-  Path path;
-
- private:
-  RowEntry entry_{};
-  std::uint64_t changes_ = 0;
 };
 
 inline std::uint64_t totalOf(const Drops& drops) {

@@ -16,8 +16,10 @@ using namespace etherloom;
 namespace {
 
 std::shared_ptr<Policy> makePolicy() {
-  static std::vector<std::shared_ptr<Policy>> all;  // so that no two have one address
-  return all.emplace_back(std::make_shared<Policy>());
+  static std::uint64_t serial = 0;
+  auto policy = std::make_shared<Policy>();
+  policy->serial = ++serial;
+  return policy;
 }
 
 std::shared_ptr<Policy> impairing(double duplicate, double loss, double corrupt, std::int64_t delay = 0) {
@@ -37,12 +39,9 @@ struct PathBench : SeatBench {
     bool operator==(const Wire&) const = default;
   };
 
-  explicit PathBench(std::size_t memory = 16u << 20) : SeatBench(memory) {
-    host.stage = stage;
-    host.worker = this;
-  }
+  explicit PathBench(std::size_t memory = 16u << 20) : SeatBench(memory) {}
   ~PathBench() {
-    path.flush();
+    path.flush(tools);
     check();
     CHECK(held.outstanding() == 0);
   }
@@ -52,7 +51,7 @@ struct PathBench : SeatBench {
     now = at;
     frame->arrival = {at};
     frame->number = number++;
-    given.admit(frame, policy);
+    path.admit(frame, policy, tools);
     check();
   }
   void admitEach(const std::vector<Bytes>& each, const Policy& policy, std::int64_t at) {
@@ -61,7 +60,7 @@ struct PathBench : SeatBench {
   void run(std::int64_t until) {
     while (path.due() <= Instant{until}) {
       now = path.due().nanoseconds;
-      path.step();
+      path.step(tools);
       check();
     }
   }
@@ -83,9 +82,10 @@ struct PathBench : SeatBench {
     return all;
   }
 
+  Attachment& from = seat();
   Attachment& to = seat();
-  GivenPath given{to};
-  Path& path = given.path;
+  PathTools tools{*pool, held, stage, this};
+  Path path{from, to, 7};
   std::int64_t now = 0;
   std::uint32_t number = 0;
   std::vector<Wire> wires;
@@ -315,14 +315,14 @@ TEST_CASE("super-frame: a short frame that is held leaves its large buffer") {
   bench.pool->release(next);
   bench.run(1000);
   REQUIRE(bench.left.size() == 1);
-  CHECK(bench.left[0]->bufferClass == BufferClass::Small);
+  CHECK(BufferClass{bench.left[0]->bufferClass} == BufferClass::Small);
   CHECK(bench.wires[0].bytes == wireFramesOf(IpFrame{.payload = 500}, 0).front());
 }
 
 TEST_CASE("super-frame: a flush drops as many frames as it stands for") {
   PathBench bench;
   bench.admit(superFrameOf(*bench.pool, {.payload = 10'000}, 1000), *impairing(0, 0, 0, 1000), 0);
-  bench.path.flush();
+  bench.path.flush(bench.tools);
   CHECK(countOf(bench.path.account.dropped, DropReason::Flush) == 10);
   CHECK(bench.path.account.travelling.get() == 0);
 }

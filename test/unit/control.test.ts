@@ -62,10 +62,15 @@ describe('the control socket', () => {
       workers: 1,
       io: instance.network.engine.io,
     })
-    expect((await control.show('ports')).map(({ port }) => port)).to.deep.equal(['one', 'two', 'one', 'two'])
-    expect(await control.show('hosts')).to.deep.equal([])
-    expect(await control.show('addresses')).to.deep.equal([])
-    expect(await control.show('drops')).to.deep.equal([])
+    expect((await control.call('ports', {})).map(({ port }) => port)).to.deep.equal([
+      'one',
+      'two',
+      'one',
+      'two',
+    ])
+    expect(await control.call('hosts', {})).to.deep.equal([])
+    expect(await control.call('addresses', {})).to.deep.equal([])
+    expect(await control.call('drops', {})).to.deep.equal([])
     expect(await control.call('export', {})).to.deep.equal(topology)
   })
 
@@ -76,7 +81,7 @@ describe('the control socket', () => {
     const applied = await control.call('path', { from: 'one', to: 'two', both: true, fabric: 'a', policy })
     expect(applied).to.deep.equal({ up: 2, down: 0, changed: 0 })
     expect(instance.network.fabrics.get('a')!.path('two', 'one').policy).to.include({ delay: '5ms' })
-    expect(await control.show('paths')).to.have.length(2)
+    expect(await control.call('paths', {})).to.have.length(2)
     const back = await control.call('apply', { topology })
     expect(back).to.deep.equal({ up: 0, down: 2, changed: 0, steps: ['set 2 paths of a'] })
   })
@@ -90,7 +95,7 @@ describe('the control socket', () => {
     )
     expect(bad).to.include({ code: 'ERR_ETHERLOOM_OPTION' })
     expect(bad.message).to.match(/'delay' of path policy must be a duration/)
-    const unknown = await refusal(control.call('show', { what: 'prots' as never }))
+    const unknown = await refusal(control.call('prots' as never, {} as never))
     expect(unknown.message).to.match(/did you mean 'ports'\?/)
     const missing = await refusal(control.call('fly' as never, {} as never))
     expect(missing).to.include({ code: 'ERR_ETHERLOOM_CONTROL' })

@@ -407,6 +407,53 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
   })
 })
 
+describe('what is valid and looks wrong', () => {
+  const notes = async (text: string): Promise<string[]> => {
+    const { problems, notes } = await inspectTopology(text, 'lab.yaml')
+    expect(problems).to.deep.equal([])
+    return notes.map(({ line, column, message }) => `${line}:${column} ${message}`)
+  }
+  const certain = (becomes: string) =>
+    `every frame ${becomes}, for 1 is a certainty; write 1% or 0.01 for one in a hundred, 100% for all`
+
+  it('gets a word: a probability of 1, which reads like one per cent', async () => {
+    const between = (policy: string): string => withPath(`{ between: [red, green], ${policy} }`)
+    expect(await notes(between('loss: 1'))).to.deep.equal([`7:44 ${certain('is lost')}`])
+    expect(await notes(between('corrupt: 1'))).to.deep.equal([`7:47 ${certain('is corrupted')}`])
+    for (const clear of ['loss: 100%', 'loss: 1%', 'loss: 0.999', 'allowed: false, loss: 1'])
+      expect(await notes(between(clear))).to.deep.equal([])
+    const later = withPath('').replace('paths: []', 'timeline: [{ at: 1s, from: red, to: "*", loss: 1 }]')
+    expect(await notes(later)).to.deep.equal([`7:52 ${certain('is lost')}`])
+  })
+
+  it('gets a word: one address at two interfaces that hear each other', async () => {
+    const two = (more: string, mac = '02:00:00:00:00:0A'): string => `fabrics:
+  a:
+    kind: switch
+    ports:
+      red: { tap: t-red, mac: "02:00:00:00:00:0a", addresses: [10.0.0.1/24] }
+      up: { patch: b.down }
+  b:
+    kind: switch
+    ports:
+      down: { patch: a.up }
+      green: { tap: t-green, mac: "${mac}", addresses: [10.0.0.1/16]${more} }
+`
+    expect(await notes(two(''))).to.deep.equal([
+      '11:35 the MAC address 02:00:00:00:00:0A is that of a.red too, which is on the same network',
+      '11:67 the address 10.0.0.1 is that of a.red too, which is on the same network',
+    ])
+    expect(await notes(two(', vlan: { access: 10 }'))).to.deep.equal([])
+    const apart = two('').replace(/ {6}(?:up|down): .*\n/g, '')
+    expect(await notes(apart)).to.deep.equal([])
+  })
+
+  it('does not go as far as a MAC address of zeros, which no interface can have', async () => {
+    const [mistake] = await mistakes(withPort('{ tap: t-red, mac: "00:00:00:00:00:00" }'))
+    expect(mistake).to.match(/^5:.*'?mac'?.* must be the address of one interface .*not all zeros/)
+  })
+})
+
 describe('timelines in topology files', () => {
   /** One entry of your own, on line 8; the last port is a packet socket, and red > green has a rate. */
   const withEntry = (entry: string): string => `fabrics:

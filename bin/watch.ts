@@ -1,0 +1,62 @@
+/**
+ * What `etherloom up` shows while its instance runs: a live table on a terminal, else a line per event; with --json
+ * the events as they come, and numbers each second.
+ */
+import type { ControlClient } from '../lib/control/client.js'
+import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
+import { LiveView } from './live.js'
+import { counted, describeStep, printJson, printLine } from './output.js'
+
+/** What is said of an event; nothing where it is not worth a line. */
+const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | undefined } = {
+  'port:down': ({ fabric, port, error }) => `${fabric}.${port}: down: ${error.message}`,
+  'port:up': ({ fabric, port }) => `${fabric}.${port}: up`,
+  'port:carrier': ({ fabric, port, on }) => `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`,
+  'gateway:down': ({ fabric, port, error }) => `${fabric}.${port}: ${error.message}`,
+  'address:moved': ({ fabric, address, from, to }) => `${fabric}: ${address} moved from ${from} to ${to}`,
+  timeline: ({ fabric, at, did, phase }) => (phase === 'step' ? undefined : `${fabric}: at ${at}: ${did}`),
+  'timeline:error': ({ error }) => error.message,
+  'world:step': (step) => (step.links.length > 0 || step.overrun ? describeStep(step) : undefined),
+  'world:error': ({ world, error }) => `${world}: ${error.message}`,
+  'control:error': ({ error }) => error.message,
+}
+
+/** Shows what an instance does until it has ended. */
+export async function watch(instance: ControlClient, { json = false }: { json?: boolean }): Promise<void> {
+  const live = json || !process.stdout.isTTY ? undefined : new LiveView(instance)
+  const say = (text: string): void => (live ? live.note(text) : printLine(text))
+  const [info, ports] = [await instance.call('info', {}), await instance.call('ports', {})]
+  if (json) printJson({ event: 'up', ...info })
+  else say(`${info.name}: up with ${counted(ports.length, 'port')}; Ctrl-C ends it`)
+  for (const name of Object.keys(texts) as ControlEventName[])
+    instance.on(name, (event: ControlEvent<ControlEventName>) => {
+      if (json) printJson(asEvent(name, event))
+      const text = texts[name](event as never)
+      if (!json && text !== undefined) say(text)
+    })
+  await instance.subscribe()
+  const show = async (): Promise<void> => {
+    if (live) await live.draw()
+    if (!json) return
+    const [ports, paths, timeline] = await Promise.all([
+      instance.call('ports', {}),
+      instance.call('paths', {}),
+      instance.call('timeline', {}),
+    ])
+    printJson({ event: 'stats', ports, paths, timeline })
+  }
+  const ending = (): void => undefined // it has ended while it was asked
+  const everySecond = setInterval(() => void show().catch(ending), 1000)
+  if (live) await live.draw().catch(ending)
+  await instance.ended
+  clearInterval(everySecond)
+  live?.end()
+  if (json) printJson({ event: 'down', name: info.name })
+  else say(`${info.name}: down`)
+}
+
+/** An event as it is printed for programs: an error is its message. */
+function asEvent(name: ControlEventName, event: object): object {
+  const error = 'error' in event ? { error: (event.error as Error).message } : {}
+  return { event: name === 'world:step' ? 'step' : name, ...event, ...error }
+}

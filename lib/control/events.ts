@@ -1,0 +1,109 @@
+/**
+ * What an instance tells those who have subscribed: the events of its network, as plain values, and its own.
+ * Called by the method that subscribes, by the server that sends and by the client that reads.
+ */
+import type { NetworkEvents } from '../topology/network.js'
+import { check } from '../values/check.js'
+import type { EtherloomError } from '../values/errors.js'
+import { about, flag, integer, list, number, required, shaped, text } from '../values/options.js'
+import type { Rule, RulesOf } from '../values/options.js'
+import { anything } from './method.js'
+import { errorFrom } from './protocol.js'
+
+/** The events of an instance, by name; each has one value. */
+export type ControlEvents = NetworkEvents & {
+  /** The instance could not take a connection; everything else goes on. */
+  'control:error': [{ error: EtherloomError }]
+}
+export type ControlEventName = keyof ControlEvents
+
+/** The value of an event. */
+export type ControlEvent<Name extends ControlEventName> = ControlEvents[Name][0]
+
+const word = (description: string) => about(description, required(text({ max: 65_536 })))
+const most = Number.MAX_SAFE_INTEGER
+
+/** An error: `code`, `message`, and where there are any `hint`, `syscall` and `errno`. */
+const failure = about(
+  'what went wrong: `code`, `message` and, where there is one, `hint`',
+  shaped((value: unknown) => value as EtherloomError, {
+    required: true,
+    form: { kind: 'value', json: { type: 'object' }, read: errorFrom as never },
+  } as const),
+)
+const at = { fabric: word('the fabric'), port: word('the port') }
+
+/** Declares an event: when it comes, and what it says. */
+interface Declared<Name extends ControlEventName> {
+  readonly description: string
+  readonly keys: RulesOf<ControlEvent<Name>>
+}
+
+export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name> } = {
+  'port:down': {
+    description: "A port's device failed or vanished, or its peer went.",
+    keys: { ...at, error: failure },
+  },
+  'port:up': { description: 'A port that was down works again, or a peer has come.', keys: at },
+  'port:carrier': {
+    description: "A port's carrier was taken away or given back.",
+    keys: { ...at, on: about('whether it has it now', required(flag())) },
+  },
+  'gateway:down': {
+    description: 'The gateway of a TAP has ended by itself; the port goes on.',
+    keys: { ...at, error: failure },
+  },
+  'address:moved': {
+    description: 'A switch saw an address on another port.',
+    keys: {
+      fabric: word('the switch'),
+      address: word('the MAC address'),
+      vlan: about('its VLAN; 0 where there is none', required(integer(0, 4095))),
+      from: about('the port before; absent where it has gone', required(text())),
+      to: about('the port now; absent where it has gone', required(text())),
+    },
+  },
+  timeline: {
+    description: 'A timeline has taken a step.',
+    keys: {
+      fabric: word('the fabric'),
+      entry: about('the entry it belongs to, counted from 1', required(integer(1, most))),
+      at: word('its time, from time zero'),
+      phase: word('`begin`, `step` or `end` of the entry'),
+      did: word('what it did, as `a > b loss=0.02`'),
+    },
+  },
+  'timeline:error': {
+    description: 'A timeline could not take a step; everything else goes on.',
+    keys: { fabric: word('the fabric'), error: failure },
+  },
+  'world:step': {
+    description: 'A world has taken a step.',
+    keys: {
+      world: word('the world'),
+      step: about('its number, from 1', required(integer(1, most))),
+      up: about('pairs that frames can pass now and could not before', required(integer(0, most))),
+      down: about('the reverse', required(integer(0, most))),
+      changed: about('other changes', required(integer(0, most))),
+      milliseconds: about('what it took', required(number(0, Infinity))),
+      overrun: about('whether that is longer than the time between two steps', required(flag())),
+      links: about('the links that changed', required(list(anything<object>('a link')))),
+    },
+  },
+  'world:error': {
+    description: 'A world could not take a step by itself, or its hook failed; everything else goes on.',
+    keys: { world: word('the world'), error: failure },
+  },
+  'control:error': {
+    description: 'The instance could not take a connection; everything else goes on.',
+    keys: { error: failure },
+  },
+}
+
+/** The value of an event that has come over the socket. */
+export function readEvent<Name extends ControlEventName>(name: Name, value: unknown): ControlEvent<Name> {
+  const rule: Rule<unknown> = shaped((given) => given, {
+    form: { kind: 'mapping', keys: controlEvents[name].keys as Record<string, Rule<unknown>> },
+  })
+  return check(rule, value).value as ControlEvent<Name>
+}
