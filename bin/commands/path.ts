@@ -90,12 +90,9 @@ async function readPolicyWords(words: string[]): Promise<Policy> {
     if (given.has(key)) throw refusal(`'${key}' is given twice; leave one of the two out`)
     given.set(key, await value(text))
   }
-  const [{ checkPolicy }, { policyIn }] = await Promise.all([
-    import('../../lib/topology/check.js'),
-    import('../../lib/topology/files.js'),
-  ])
+  const { checkPolicy } = await import('../../lib/topology/check.js')
   const checked = checkPolicy(Object.fromEntries(given))
-  if ('policy' in checked) return { allowed: true, ...policyIn('.', checked.policy) }
+  if ('policy' in checked) return { allowed: true, ...checked.policy }
   throw refusal(checked.problems.map(({ message }) => message).join('\n'))
 }
 

@@ -3,11 +3,24 @@ import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
 import { addon, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
-import { integer, oneOf, optional, readOptions, refuse, required, seed } from '../values/options.js'
+import {
+  about,
+  either,
+  flag,
+  integer,
+  mapping,
+  oneOf,
+  optional,
+  optionsReader,
+  refuse,
+  required,
+  seed,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { sharedKinds, type SharedData } from '../policy/shared-data.js'
 import { readLateness, type Lateness } from '../values/stats.js'
-import { parseDuration, parseSize, type Duration, type Size } from '../values/units.js'
+import { duration, parseDuration, size, type Duration, type Size } from '../values/units.js'
 
 export interface EngineOptions {
   /** For messages. Default `engine`. */
@@ -68,6 +81,47 @@ export interface EngineResident {
   close?(): Promise<void>
 }
 
+const busyPoll = either<boolean | bigint | undefined>("true, false or { spinLast: '50us' }", [
+  flag(),
+  mapping(
+    {
+      spinLast: required(
+        about('How long before a frame is due to leave a path the workers stop sleeping.', duration()),
+      ),
+    },
+    { finish: ({ spinLast }) => spinLast },
+  ),
+])
+
+/** @internal What an engine is given, and a topology file has. */
+export const engineRules = {
+  name: about('For messages.', nameRule('engine')),
+  clock: about(
+    'Whether time is that of the machine, or moves by advance only.',
+    oneOf(['real', 'virtual'], 'real'),
+  ),
+  workers: about('Threads that move frames.', integer(1, 64, { unit: 'workers', default: 1 })),
+  seed: about('Seed of all random draws. Default: a new one for each run.', seed()),
+  memory: about(
+    'Memory for frames that wait or travel, at least 1MiB per worker.',
+    size({
+      default: '64MiB',
+      fits: (bytes) => bytes >= 1n << 20n && bytes <= 1n << 36n,
+      expects: 'from 1MiB to 64GiB',
+    }),
+  ),
+  io: about(
+    'How the workers read and write; auto is the better of the two that works here.',
+    oneOf(['auto', 'io_uring', 'epoll'], 'auto'),
+  ),
+  busyPoll: about(
+    'Shorter delays for processor time: true takes a whole core per worker, spinLast only the end of each wait.',
+    optional(busyPoll, undefined, false),
+  ),
+} satisfies RulesOf<EngineOptions>
+
+const readEngineOptions = optionsReader('Engine', engineRules)
+
 /**
  * Threads and a clock. Fabrics make one of their own unless they are given one; thousands can share one.
  * Privilege: none.
@@ -96,15 +150,7 @@ export class Engine {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
   constructor(options: EngineOptions = {}) {
-    const given = readOptions('Engine', options, {
-      name: nameRule('engine'),
-      clock: oneOf(['real', 'virtual'], 'real'),
-      workers: integer(1, 64, { default: 1 }),
-      seed: seed(),
-      memory: optional(memoryRule, 64 << 20),
-      io: oneOf(['auto', 'io_uring', 'epoll'], 'auto'),
-      busyPoll: optional(busyPollRule, 0n),
-    })
+    const given = readEngineOptions(options)
     if (given.clock === 'real' && given.memory < given.workers << 20)
       refuse(
         "option 'memory' of Engine",
@@ -125,7 +171,7 @@ export class Engine {
             seed: this.seed,
             memory: given.memory,
             io: given.io,
-            spin: given.busyPoll,
+            spin: typeof given.busyPoll === 'bigint' ? given.busyPoll : given.busyPoll ? -1n : 0n,
           },
           () => {
             this.#wake()
@@ -372,20 +418,4 @@ function together(errors: readonly EtherloomError[]): unknown {
   return more.length === 0
     ? first
     : new AggregateError(errors, errors.map(({ message }) => message).join('\n'))
-}
-
-/** How long before a departure to stop sleeping, in nanoseconds; all the time is -1. */
-function busyPollRule(value: unknown, subject: string): bigint {
-  if (typeof value === 'boolean') return value ? -1n : 0n
-  if (typeof value !== 'object') refuse(subject, "true, false or { spinLast: '50us' }", value)
-  return readOptions(subject, value as { spinLast: Duration }, { spinLast: required(parseDuration) }).spinLast
-}
-
-function memoryRule(value: unknown, subject: string): number {
-  const bytes = parseSize(value, subject)
-  if (bytes >= 1 << 20 && bytes <= 64 * 1024 ** 3) return bytes
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_OPTION',
-    `${subject} must be from 1MiB to 64GiB, not '${String(value)}'`,
-  )
 }

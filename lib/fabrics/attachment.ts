@@ -1,11 +1,23 @@
 /** What a port has in its fabric, whatever its kind: the options of `attach` and `configure`. */
-import { parseMac } from '../values/addresses.js'
+import { macShape, parseMac } from '../values/addresses.js'
 import type { PortSettings } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { flag, list, optional, optionsReader, refuse, type Rule } from '../values/options.js'
+import {
+  about,
+  either,
+  flag,
+  list,
+  mapping,
+  optional,
+  optionsReader,
+  refuse,
+  shaped,
+  type Rule,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import type { Port, PortFabric } from '../ports/port.js'
-import { parseDuration, type Duration } from '../values/units.js'
+import { duration, type Duration } from '../values/units.js'
 import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
 
 /** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
@@ -67,50 +79,78 @@ export interface AttachSettings {
 
 type ReceiveSettings = NonNullable<PortSettings['receive']>
 
-const station: Rule<Uint8Array> = (value, subject) => {
-  const mac = parseMac(value, subject)
-  return isGroup(mac) ? refuse(subject, 'the address of one station (an even first byte)', value) : mac
-}
-const group: Rule<Uint8Array> = (value, subject) => {
-  const mac = parseMac(value, subject)
-  return isGroup(mac) ? mac : refuse(subject, 'a group address (an odd first byte)', value)
-}
+const station: Rule<Uint8Array> = about(
+  'The MAC address of a station.',
+  shaped(
+    (value, subject) => {
+      const mac = parseMac(value, subject)
+      return isGroup(mac) ? refuse(subject, 'the address of one station (an even first byte)', value) : mac
+    },
+    macShape('[02468aceACE]', 'the address of one station (an even first byte)', '02:00:00:00:00:01'),
+  ),
+)
+const group: Rule<Uint8Array> = about(
+  'The MAC address of a group.',
+  shaped(
+    (value, subject) => {
+      const mac = parseMac(value, subject)
+      return isGroup(mac) ? mac : refuse(subject, 'a group address (an odd first byte)', value)
+    },
+    macShape('[13579bdfBDF]', 'a group address (an odd first byte)', '01:00:5e:00:00:01'),
+  ),
+)
 
 /** What `multicast` may be: all of them, none, or a list. */
-const groups: Rule<boolean | Uint8Array[]> = (value, subject) => {
-  if (typeof value === 'boolean') return value
-  return Array.isArray(value)
-    ? list(group)(value, subject)
-    : refuse(subject, 'true, false or a list of group addresses', value)
-}
+const groups = either<boolean | Uint8Array[] | undefined>('true, false or a list of group addresses', [
+  flag(),
+  list(group),
+]) as Rule<boolean | Uint8Array[]>
 
-const readReceive = optionsReader('receive', {
-  addresses: optional(list(station)),
-  broadcast: flag(true),
-  multicast: optional(groups, true),
-  promiscuous: flag(false),
-})
+const receiveKeys = {
+  addresses: about(
+    'Stations whose frames the port takes. Required, unless it is promiscuous.',
+    optional(list(station)),
+  ),
+  broadcast: about('Whether it takes frames to ff:ff:ff:ff:ff:ff.', flag(true)),
+  multicast: about(
+    'Frames to every other group address, to these only, or to none.',
+    optional(groups, true, true),
+  ),
+  promiscuous: about('Whether it takes every frame.', flag(false)),
+} satisfies RulesOf<ReceiveOptions>
 
 /** null for every frame. */
-const receiveRule: Rule<ReceiveSettings | null> = (value) => {
-  const { addresses, broadcast, multicast, promiscuous } = readReceive(value ?? null)
-  if (promiscuous) return null
-  if (addresses === undefined)
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_OPTION',
-      "option 'addresses' of receive is required: without it the port takes no frame to a single station; or give promiscuous: true",
-    )
-  const all = [...addresses, ...(Array.isArray(multicast) ? multicast : [])]
-  return { broadcast, multicast: multicast === true, addresses: BigUint64Array.from(all, numberOf) }
-}
+const receiveRule = mapping(receiveKeys, {
+  owner: 'receive',
+  finish: ({ addresses, broadcast, multicast, promiscuous }): ReceiveSettings | null => {
+    if (promiscuous) return null
+    if (addresses === undefined)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_OPTION',
+        "option 'addresses' of receive is required: without it the port takes no frame to a single station; or give promiscuous: true",
+      )
+    const all = [...addresses, ...(Array.isArray(multicast) ? multicast : [])]
+    return { broadcast, multicast: multicast === true, addresses: BigUint64Array.from(all, numberOf) }
+  },
+})
+
+/** @internal What `attach` and `configure` are given, and ports of topology files have. */
+export const attachRules = {
+  delay: about('Travel of every frame to the port, behind what its path does to it. Default 0s.', duration()),
+  receive: about(
+    'Which frames the port takes, by their destination, as the filter of a network card.',
+    receiveRule,
+    { examples: [{ addresses: ['02:00:00:00:00:01'] }] },
+  ),
+  group: about(
+    'Split-horizon group: ports of one group do not hear each other unless a path entry names both.',
+    nameRule(),
+  ),
+  vlan: vlanRule,
+} satisfies RulesOf<AttachOptions>
 
 /** @internal Checks what `attach` or `configure` is given. */
-export const readAttachOptions: (given: unknown) => AttachSettings = optionsReader('attach', {
-  delay: optional(parseDuration),
-  receive: optional(receiveRule),
-  group: nameRule(),
-  vlan: vlanRule,
-})
+export const readAttachOptions: (given: unknown) => AttachSettings = optionsReader('attach', attachRules)
 
 /** @internal What the addon is told. */
 export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): PortSettings => ({

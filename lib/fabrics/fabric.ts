@@ -14,7 +14,17 @@ import { native } from '../binding.js'
 import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
 import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
-import { asOptions, flag, oneOf, readOptions, refuse, suggestion } from '../values/options.js'
+import {
+  about,
+  asOptions,
+  flag,
+  oneOf,
+  optional,
+  readOptions,
+  refuse,
+  suggestion,
+  type RulesOf,
+} from '../values/options.js'
 import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
 import { PolicyRecords } from '../policy/records.js'
 import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
@@ -564,7 +574,7 @@ function engineRule(value: unknown, subject: string): Engine | EngineOptions | u
 
 /** @internal The rules of the options that all fabrics have. */
 export const fabricRules = {
-  name: nameRule(),
-  forwarding: oneOf(['allow', 'deny'], 'allow'),
-  engine: engineRule,
-}
+  name: about('For messages, statistics and seeds. Default: the kind and a number.', nameRule()),
+  forwarding: about('What holds for pairs of ports that no policy names.', oneOf(['allow', 'deny'], 'allow')),
+  engine: about('The engine to run on, or options of one of its own.', optional(engineRule)),
+} satisfies RulesOf<FabricOptions>

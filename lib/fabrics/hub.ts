@@ -23,6 +23,8 @@ export class Hub extends Fabric {
 /** @internal */
 export const hubKind: FabricKind = {
   key: 'hub',
+  description: 'Every frame goes to every other port.',
+  options: {},
   make: (options) => new Hub(options),
   attach: ['group'],
 }

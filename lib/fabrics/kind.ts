@@ -1,4 +1,5 @@
 /** What a kind of fabric is to topology files and reports, beside its class; index.ts lists them. */
+import type { Rules } from '../values/options.js'
 import type { Keyed } from '../values/registry.js'
 import type { AttachOptions } from './attachment.js'
 import type { Fabric, FabricOptions } from './fabric.js'
@@ -20,6 +21,10 @@ export interface FabricKind<
 > extends Keyed {
   /** The word at `kind` in files. */
   readonly key: string
+  /** What it does, in a sentence. */
+  readonly description: string
+  /** What it can have beyond what all kinds have. */
+  readonly options: Rules
   make(options: Given): Made
   /** How many ports it must have. Default: any number. */
   readonly ports?: number

@@ -6,8 +6,18 @@ import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import type { BackgroundEvents } from '../engine/engine.js'
 import type { Attaching } from './attachment.js'
-import { integer, oneOf, readOptions, refuse, required, text, type Rule } from '../values/options.js'
-import { bindSocket, frameLimitRule, resolvePlace, SocketPort } from '../ports/socket.js'
+import {
+  about,
+  integer,
+  oneOf,
+  optional,
+  optionsReader,
+  refuse,
+  required,
+  text,
+  type RulesOf,
+} from '../values/options.js'
+import { bindSocket, frameLimitRule, modeRule, resolvePlace, SocketPort } from '../ports/socket.js'
 
 export interface ListenOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
@@ -163,21 +173,43 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   }
 }
 
+/** @internal What `Fabric.listen` is given, and fabrics of topology files have. */
+export const listenRules = {
+  socket: required(
+    about(
+      'A Unix socket by its path, or a TCP one by its address, to which peers connect.',
+      optional(socketPlace),
+    ),
+  ),
+  name: about(
+    "Names the ports of peers; '%d' becomes the lowest number that is free.",
+    text({
+      max: 60,
+      pattern: /^[A-Za-z0-9_-]*%d[A-Za-z0-9_-]*$/,
+      expects: "letters, digits, '-' or '_' with one '%d' among them, such as 'peer%d'",
+      default: 'peer%d',
+    }),
+  ),
+  framing: about(
+    'How frames stand in the connections: behind their lengths, or one in each message.',
+    oneOf(['stream', 'seqpacket'], 'stream'),
+  ),
+  peers: about(
+    'How many peers there may be at once; further ones wait.',
+    integer(1, 4096, { default: 1024 }),
+  ),
+  mode: modeRule,
+  frameLimit: frameLimitRule,
+} satisfies RulesOf<ListenOptions>
+
+const readListen = optionsReader('listen', listenRules)
+
 /** @internal The options of `Fabric.listen`, checked. */
 export function readListenOptions(
   options: ListenOptions,
 ): Required<Omit<ListenOptions, 'socket'>> & { socket: SocketPlace } {
-  const given = readOptions('listen', options, {
-    socket: required(socketPlace as Rule<SocketPlace | undefined>),
-    name: text({ max: 60, default: 'peer%d' }),
-    framing: oneOf(['stream', 'seqpacket'] as const, 'stream'),
-    peers: integer(1, 4096, { default: 1024 }),
-    mode: integer(0, 0o777, { default: 0o600 }),
-    frameLimit: frameLimitRule,
-  })
-  if (given.name.split('%d').length !== 2)
-    refuse("option 'name' of listen", "a name with one '%d', such as 'peer%d'", given.name)
+  const given = readListen(options)
   if (!('path' in given.socket) && given.framing !== 'stream')
     refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
-  return given
+  return { ...given, mode: given.mode ?? 0o600 }
 }

@@ -3,8 +3,8 @@ import { readAddress } from '../values/addresses.js'
 import { native } from '../binding.js'
 import { Fabric, fabricRules, type FabricOptions } from './fabric.js'
 import type { FabricKind, LearnedAddress } from './kind.js'
-import { flag, integer, optional, readOptions } from '../values/options.js'
-import { formatDuration, parseDuration, type Duration } from '../values/units.js'
+import { about, flag, integer, optionsReader, type RulesOf } from '../values/options.js'
+import { duration, formatDuration, type Duration } from '../values/units.js'
 
 export interface SwitchOptions extends FabricOptions {
   /** How long an address is known after a frame from it. Default 300s; 0s learns nothing. */
@@ -15,16 +15,23 @@ export interface SwitchOptions extends FabricOptions {
   forwardReserved?: boolean
 }
 
+/** What a switch has beyond other fabrics. */
+const switchRules = {
+  ageing: about('How long a silent address is remembered.', duration({ default: '300s' })),
+  addresses: about('How many addresses the table holds.', integer(1, 1 << 20, { default: 8192 })),
+  forwardReserved: about('Whether to pass on frames to 01:80:C2:00:00:0x.', flag(false)),
+}
+
+const readSwitchOptions = optionsReader('Switch', {
+  ...fabricRules,
+  ...switchRules,
+} satisfies RulesOf<SwitchOptions>)
+
 /** Learns which addresses stand behind which port; unknown and group destinations are flooded. */
 export class Switch extends Fabric {
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SwitchOptions = {}) {
-    const { ageing, addresses, forwardReserved, ...given } = readOptions('Switch', options, {
-      ...fabricRules,
-      ageing: optional(parseDuration, 300_000_000_000n),
-      addresses: integer(1, 1 << 20, { default: 8192 }),
-      forwardReserved: flag(false),
-    })
+    const { ageing, addresses, forwardReserved, ...given } = readSwitchOptions(options)
     super('switch', given, { ageing, addresses, forwardReserved })
   }
 
@@ -40,6 +47,8 @@ export class Switch extends Fabric {
 /** @internal */
 export const switchKind: FabricKind<SwitchOptions, Switch> = {
   key: 'switch',
+  description: 'Frames go where their destination address was last seen.',
+  options: switchRules,
   make: (options) => new Switch(options),
   attach: ['group', 'vlan'],
   addresses: (fabric) => fabric.addresses(),

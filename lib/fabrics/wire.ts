@@ -26,6 +26,8 @@ export class Wire extends Fabric {
 /** @internal */
 export const wireKind: FabricKind = {
   key: 'wire',
+  description: 'Two ports, cross-connected.',
+  options: {},
   make: (options) => new Wire(options),
   ports: 2,
   attach: [],

@@ -1,7 +1,19 @@
 /** The options of a gateway: what TapPort and topology files take, and what they come to. */
 import { isIPv4 } from 'node:net'
 import { isIPv4Prefix } from '../values/addresses.js'
-import { flag, list, optional, readOptions, refuse, required, text, type Rule } from '../values/options.js'
+import {
+  about,
+  either,
+  flag,
+  list,
+  mapping,
+  optional,
+  required,
+  single,
+  text,
+  type Rule,
+  type RulesOf,
+} from '../values/options.js'
 import { hostsOf, networkOf, parseSubnet, toNumber } from './subnet.js'
 
 export interface GatewayOptions {
@@ -35,27 +47,48 @@ export const gatewayInterface = (): Rule<string | undefined> =>
   text({ pattern: outsidePattern, expects: "an interface name of 1 to 15 letters, digits, '-', '_' or '.'" })
 
 export const ipv4Address = (): Rule<string | undefined> =>
-  optional((value, subject) =>
-    typeof value === 'string' && isIPv4(value)
-      ? value
-      : refuse(subject, "an IPv4 address such as '10.0.77.100'", value),
+  single("an IPv4 address such as '10.0.77.100'", { type: 'string' }, (value) =>
+    typeof value === 'string' && isIPv4(value) ? value : undefined,
   )
 
-const rangeOrFlag: Rule<boolean | { from: string; to: string }> = (value, subject) =>
-  typeof value === 'object' && value !== null
-    ? readOptions(subject, value, { from: required(ipv4Address()), to: required(ipv4Address()) })
-    : flag(false)(value, subject)
-
-const serversOrFlag: Rule<boolean | string[]> = (value, subject) =>
-  Array.isArray(value) ? (list(ipv4Address())(value, subject) as string[]) : flag(false)(value, subject)
+const server = about('A server.', ipv4Address())
 
 /** @internal A rule for the `gateway` option. */
-export const gatewayRule: Rule<GatewaySettings | undefined> = optional((value, subject) =>
-  readOptions(subject, value, {
-    interface: required(gatewayInterface()),
-    dhcp: rangeOrFlag,
-    dns: serversOrFlag,
-  }),
+export const gatewayRule = about(
+  'Makes the host of the TAP a gateway: NAT to an interface, DHCP, DNS; undone when the port ends, however it ends.',
+  mapping({
+    interface: required(
+      about('The interface that leads outside; it must be up and have an IPv4 address.', gatewayInterface()),
+    ),
+    dhcp: about(
+      'Gives out addresses by DHCP: all of the subnet, or a range.',
+      optional(
+        either<boolean | { from: string; to: string } | undefined>(
+          'true, false, or the first and the last address, as { from: ..., to: ... }',
+          [
+            flag(),
+            mapping({
+              from: required(about('The first address.', ipv4Address())),
+              to: required(about('The last address.', ipv4Address())),
+            }),
+          ],
+        ) as Rule<boolean | { from: string; to: string }>,
+        false,
+        false,
+      ),
+    ),
+    dns: about(
+      'Answers for names: with the servers of /etc/resolv.conf, or these.',
+      optional(
+        either<boolean | string[] | undefined>('true, false, or a list of IPv4 addresses of name servers', [
+          flag(),
+          list(server, { min: 1 }) as Rule<string[]>,
+        ]) as Rule<boolean | string[]>,
+        false,
+        false,
+      ),
+    ),
+  } satisfies RulesOf<GatewayOptions>),
 )
 
 /** What is wrong with a gateway for this TAP, and with which of its keys; undefined when nothing is. */

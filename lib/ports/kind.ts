@@ -5,6 +5,7 @@
 import type { Engine } from '../engine/engine.js'
 import type { Namespace } from '../engine/namespace.js'
 import type { Complain } from '../values/problem.js'
+import type { Rules } from '../values/options.js'
 import type { Keyed } from '../values/registry.js'
 import type { Port } from './port.js'
 
@@ -59,6 +60,8 @@ export interface Numbered<Given> {
 export interface PortKind<Given extends object = object, Made extends Port = Port> extends Keyed {
   /** The key that its mappings in files have, and no other kind's. */
   readonly key: string
+  /** The keys of its mappings, the kind's own among them as a required one, beside those that ports of all kinds have. */
+  readonly options: Rules
   /** What `show` calls it. Default: the key. */
   readonly name?: string
   /** Makes the port; it is opened when it is attached. Also how a mapping is checked: the constructor refuses it. */

@@ -1,9 +1,9 @@
 /** PacketPort: a packet socket on an existing interface (packet(7)). */
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { compileFilter, type FilterSource } from '../policy/filters/index.js'
+import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
-import { flag, oneOf, optional, readOptions, required } from '../values/options.js'
+import { about, flag, oneOf, optionsReader, required, type RulesOf } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
 import { attempt } from '../values/problem.js'
 import { DevicePort } from './device.js'
@@ -31,6 +31,29 @@ export interface PacketPortOptions {
   namespace?: string | Namespace
 }
 
+const inFiles = {
+  direction: about(
+    'Which frames to take: those the interface receives, those it sends, or both.',
+    oneOf(['in', 'out', 'both'], 'in'),
+  ),
+  promiscuous: about('Whether to receive frames for other addresses too.', flag(true)),
+  filter: filterRule(),
+  method: about(
+    'How frames are received: through 4 MiB of memory shared with the kernel, or by system calls. Default: a ring where the kernel grants one.',
+    oneOf(['ring', 'calls']),
+  ),
+}
+const existing = required(about('Existing interface to open a packet socket on.', interfaceRule()))
+
+const readPacketOptions = optionsReader('PacketPort', {
+  interface: existing,
+  name: about("The port's name. Default: the interface's.", nameRule()),
+  namespace: about("The interface's network namespace. Default: this process's.", namespaceRule),
+  ...inFiles,
+} satisfies RulesOf<PacketPortOptions>)
+
+const packetKeys = { packet: existing, ...inFiles }
+
 const noCarrier = "is a packet socket, which has no say in its interface's carrier"
 
 /**
@@ -45,15 +68,7 @@ export class PacketPort extends DevicePort {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_FILTER */
   constructor(options: PacketPortOptions) {
-    const given = readOptions('PacketPort', options, {
-      interface: required(interfaceRule()),
-      name: nameRule(),
-      direction: oneOf(['in', 'out', 'both'] as const, 'in'),
-      promiscuous: flag(true),
-      filter: optional((value) => compileFilter(value as FilterSource)),
-      method: oneOf(['ring', 'calls'] as const),
-      namespace: namespaceRule,
-    })
+    const given = readPacketOptions(options)
     super(given.name ?? given.interface, given.namespace)
     this.#options = {
       interface: given.interface,
@@ -88,6 +103,7 @@ type PacketMapping = Omit<PacketPortOptions, 'interface' | 'name' | 'namespace'>
 /** @internal */
 export const packetKind: PortKind<PacketMapping, PacketPort> = {
   key: 'packet',
+  options: packetKeys,
   make: (name, { packet, ...options }) => new PacketPort({ ...options, name, interface: packet }),
   leadsTo: ({ packet }) => packet,
   check: ({ filter }, complain) => {

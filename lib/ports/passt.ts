@@ -9,7 +9,16 @@ import { isOnlyUser } from '../gateway/gateway.js'
 import { Guardian } from '../gateway/guardian.js'
 import { ipv4Address } from '../gateway/options.js'
 import { requirePrograms } from '../gateway/programs.js'
-import { integer, list, readOptions, refuse } from '../values/options.js'
+import {
+  about,
+  integer,
+  list,
+  mapping,
+  optionsReader,
+  refuse,
+  required,
+  type RulesOf,
+} from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
 import type { PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
@@ -46,6 +55,31 @@ rm -rf "$directory"
 /** Of passt, which becomes this user where it is started as root (passt(1), --runas). */
 const nobody = 65534
 
+const inFiles = {
+  address: about("What the guest is given by DHCP. Default: this machine's own address.", interfaceAddress()),
+  gateway: about("Where the guest finds its gateway. Default: this machine's gateway.", ipv4Address()),
+  dns: about(
+    'Name servers that the guest is told. Default: those of /etc/resolv.conf.',
+    list(about('A server.', ipv4Address())),
+  ),
+  interface: about(
+    'Interface whose addresses and routes are the template. Default: that of the default route.',
+    interfaceRule(),
+  ),
+  mtu: about('What the guest is told to be its MTU.', integer(1280, 65520, { unit: 'bytes', default: 1500 })),
+}
+
+const readPasstOptions = optionsReader('PasstPort', {
+  name: about("The port's name. Default: passt and a number.", nameRule()),
+  ...inFiles,
+} satisfies RulesOf<PasstPortOptions>)
+
+const passtKeys = {
+  passt: required(
+    about('A way out for one guest, without privilege, by a passt process of our own.', mapping(inFiles)),
+  ),
+}
+
 /**
  * A way out by passt: DHCP, name servers, TCP, UDP and pings for one guest, through this process's own network, without
  * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/gateway.md).
@@ -62,14 +96,7 @@ export class PasstPort extends SocketPort {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: PasstPortOptions = {}) {
-    const given = readOptions('PasstPort', options, {
-      name: nameRule(),
-      address: interfaceAddress(),
-      gateway: ipv4Address(),
-      dns: list(ipv4Address()),
-      interface: interfaceRule(),
-      mtu: integer(1280, 65520, { unit: 'bytes', default: 1500 }),
-    })
+    const given = readPasstOptions(options)
     if (given.address !== undefined && !isIPv4Prefix(given.address))
       refuse("option 'address' of PasstPort", "an IPv4 address such as '10.0.2.15/24'", given.address)
     const directory = join(tmpdir(), `etherloom-passt-${randomUUID()}`)
@@ -126,6 +153,7 @@ export class PasstPort extends SocketPort {
 /** @internal */
 export const passtKind: PortKind<{ passt: Omit<PasstPortOptions, 'name'> }> = {
   key: 'passt',
+  options: passtKeys,
   make: (name, { passt }) => new PasstPort({ ...passt, name }),
   leadsTo: ({ passt }) => passt.interface ?? 'outside',
   programs: { passt: 'a PasstPort, the way out without privilege, needs it' },

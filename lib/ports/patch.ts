@@ -1,7 +1,7 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { integer, list, optional, readOptions, refuse } from '../values/options.js'
+import { about, integer, list, optional, readOptions, refuse, required, text } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind, PortReference } from './kind.js'
@@ -68,9 +68,23 @@ function twoNames(value: unknown, subject: string): [string, string] {
   return [first, second]
 }
 
+const patchKeys = {
+  patch: required(
+    about(
+      'Port of another fabric to join, as fabric.port; that port names this one in return.',
+      text({
+        max: 127,
+        pattern: /^[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9_-]{1,63}$/,
+        expects: "a port of another fabric as 'fabric.port'",
+      }),
+    ),
+  ),
+}
+
 /** @internal `patch: fabric.port`, at both ends. */
 export const patchKind: PortKind<{ patch: string }> = {
   key: 'patch',
+  options: patchKeys,
   make: (name, given, { peer }) =>
     peer instanceof PatchPort ? peer.peer : PatchPort.pair({ names: [name, otherEnd(given).port] })[0],
   leadsTo: ({ patch }) => patch,

@@ -5,7 +5,19 @@ import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
 import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { integer, oneOf, optional, readOptions, refuse } from '../values/options.js'
+import {
+  about,
+  integer,
+  oneOf,
+  optional,
+  optionsReader,
+  refuse,
+  required,
+  shaped,
+  shapeOf,
+  text,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
@@ -39,6 +51,52 @@ export interface SocketPortOptions {
   /** Default `socket%d`. */
   name?: string
 }
+
+/** @internal The rule for `frameLimit` of sockets. */
+export const frameLimitRule = about(
+  'Bytes of the longest frame that passes.',
+  integer(64, 69632, { unit: 'bytes', default: 69632 }),
+)
+/** @internal The rule for `mode` of sockets. */
+export const modeRule = about(
+  'Rights of a path that is made here, as 0o660. Default 0o600: of our own user only.',
+  integer(0, 0o777),
+)
+
+function socketPath(value: unknown, subject: string): string {
+  const place = socketPlace(value, subject)
+  return 'path' in place ? place.path : refuse(subject, "a path such as '/run/lab.sock'", value)
+}
+
+const place = about(
+  'A Unix socket by its path, or a TCP one by its address, that leads to a peer.',
+  optional(socketPlace),
+)
+const inFiles = {
+  role: about(
+    'Whether to connect to who listens there, or to listen and take one peer at a time. Default connect.',
+    oneOf(['connect', 'listen']),
+  ),
+  framing: about(
+    'How frames stand in the socket: behind their lengths in a stream, or one in each datagram or message. Default stream.',
+    oneOf(['stream', 'datagram', 'seqpacket']),
+  ),
+  local: about(
+    'Path of our own to which the other end sends, with connect and datagram.',
+    optional(shaped(socketPath, shapeOf(text()))),
+  ),
+  mode: modeRule,
+  frameLimit: frameLimitRule,
+}
+
+const readSocketOptions = optionsReader('SocketPort', {
+  socket: place,
+  ...inFiles,
+  fd: about('A connected descriptor.', integer(0, 0x7fffffff)),
+  name: about("The port's name. Default: socket and a number.", nameRule()),
+} satisfies RulesOf<SocketPortOptions>)
+
+const socketKeys = { socket: required(place), ...inFiles }
 
 /** The waits between attempts to connect, in milliseconds; the last repeats. */
 const waits = [0, 10, 20, 50, 100, 200, 500]
@@ -88,16 +146,7 @@ export class SocketPort extends Port {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SocketPortOptions) {
-    const given = readOptions('SocketPort', options, {
-      socket: optional(socketPlace),
-      role: oneOf(['connect', 'listen'] as const),
-      framing: oneOf(['stream', 'datagram', 'seqpacket'] as const),
-      local: optional(socketPath),
-      mode: integer(0, 0o777),
-      fd: integer(0, 0x7fffffff),
-      frameLimit: frameLimitRule,
-      name: nameRule(),
-    })
+    const given = readSocketOptions(options)
     super(given.name ?? 'socket%d')
     const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit } = given
     this.#place = socket
@@ -342,9 +391,6 @@ export class SocketPort extends Port {
   }
 }
 
-/** @internal The rule for `frameLimit` of sockets. */
-export const frameLimitRule = integer(64, 69632, { unit: 'bytes', default: 69632 })
-
 /** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
 export function bindSocket(options: Parameters<typeof addon.bindSocket>[0]): unknown {
   try {
@@ -373,14 +419,10 @@ export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
   }
 }
 
-function socketPath(value: unknown, subject: string): string {
-  const place = socketPlace(value, subject)
-  return 'path' in place ? place.path : refuse(subject, "a path such as '/run/lab.sock'", value)
-}
-
 /** @internal */
 export const socketKind: PortKind<Omit<SocketPortOptions, 'socket' | 'fd' | 'name'> & { socket: string }> = {
   key: 'socket',
+  options: socketKeys,
   make: (name, given) => new SocketPort({ ...given, name }),
   leadsTo: ({ socket }) => socket,
 }

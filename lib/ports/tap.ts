@@ -2,12 +2,21 @@
 import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
 import { addon, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { compileFilter, type FilterSource } from '../policy/filters/index.js'
+import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
 import { Gateway } from '../gateway/gateway.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
-import { flag, integer, list, optional, readOptions, refuse } from '../values/options.js'
-import { interfaceRule, nameRule } from '../values/names.js'
+import {
+  about,
+  flag,
+  integer,
+  list,
+  optionsReader,
+  refuse,
+  required,
+  type RulesOf,
+} from '../values/options.js'
+import { entryName, interfaceRule, nameRule } from '../values/names.js'
 import { DevicePort } from './device.js'
 import type { PortFabric } from './port.js'
 import { attempt } from '../values/problem.js'
@@ -69,6 +78,63 @@ export interface TapPortOptions {
   fd?: number
 }
 
+/** Options of the interface that topology files have, too. */
+const interfaceOptions = {
+  mtu: about(
+    'Bytes of the largest IP packet. Default: as it is, 1500 for a new one.',
+    integer(68, 65521, { unit: 'bytes' }),
+  ),
+  mac: about("The interface's MAC address. Default: as it is, random for a new one.", interfaceMac()),
+  addresses: about("The interface's addresses.", list(interfaceAddress())),
+  napi: about(
+    "Whether the interface's kernel joins what the port sends (NAPI and GRO): for bulk TCP, at the cost of small frames.",
+    flag(false),
+  ),
+  queues: about(
+    'How many workers read the interface at the same time; no more than there are.',
+    integer(1, 64, { default: 1 }),
+  ),
+}
+const tapOptions = {
+  ...interfaceOptions,
+  owner: about('User id that may join the TAP without privilege.', integer(0, 0xfffffffe)),
+  persist: about('Whether the TAP outlives its port.', flag(false)),
+  filter: filterRule(),
+  writeback: about(
+    "Whether to return to the TAP's host what other programs send to it, or to a group, through packet sockets.",
+    flag(false),
+  ),
+  gateway: gatewayRule,
+}
+
+const readTapOptions = optionsReader('TapPort', {
+  name: about("The interface's name, and the port's. Default tap%d.", interfaceRule()),
+  as: about("The port's name, where it shall differ.", nameRule()),
+  up: about('Whether to set the interface up.', flag(true)),
+  group: about('Group id that may join the TAP without privilege.', integer(0, 0xfffffffe)),
+  namespace: about("The interface's network namespace. Default: this process's.", namespaceRule),
+  fd: about('An open descriptor of a TAP.', integer(0, 0x7fffffff)),
+  ...tapOptions,
+} satisfies RulesOf<TapPortOptions>)
+
+/** @internal The mapping of a TAP in a topology file. */
+export const tapKeys = {
+  tap: required(about('TAP interface on this machine, created if it does not exist.', interfaceRule())),
+  ...tapOptions,
+}
+
+/** The mapping of an interface of a host in a topology file. */
+const hostKeys = {
+  host: required(
+    about('Host to give an interface to; the port is the other end of that interface.', entryName()),
+  ),
+  interface: about(
+    'Name of the interface inside the host. Default: eth0, eth1, ... in order.',
+    interfaceRule(),
+  ),
+  ...interfaceOptions,
+}
+
 /** Options that go with an open descriptor. */
 const besideDescriptor = ['fd', 'as', 'filter', 'writeback']
 
@@ -89,24 +155,7 @@ export class TapPort extends DevicePort {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: TapPortOptions = {}) {
-    const given = readOptions('TapPort', options, {
-      name: interfaceRule(),
-      as: nameRule(),
-      mtu: integer(68, 65521, { unit: 'bytes' }),
-      mac: interfaceMac(),
-      addresses: list(interfaceAddress()),
-      up: flag(true),
-      owner: integer(0, 0xfffffffe),
-      group: integer(0, 0xfffffffe),
-      persist: flag(false),
-      napi: flag(false),
-      queues: integer(1, 64, { default: 1 }),
-      filter: optional((value) => compileFilter(value as FilterSource)),
-      writeback: flag(false),
-      namespace: namespaceRule,
-      gateway: gatewayRule,
-      fd: integer(0, 0x7fffffff),
-    })
+    const given = readTapOptions(options)
     const [beside] = Object.keys(options).filter((key) => !besideDescriptor.includes(key))
     if (given.fd !== undefined && beside !== undefined)
       refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, given.fd)
@@ -243,6 +292,7 @@ const common = {
 export const tapKind: PortKind<TapMapping, TapPort> = {
   ...common,
   key: 'tap',
+  options: tapKeys,
   make: (name, { tap, ...options }) => new TapPort({ ...options, name: tap, as: name }),
   leadsTo: ({ tap }) => tap,
   check: (given, complain, engine) => {
@@ -263,6 +313,7 @@ export const tapKind: PortKind<TapMapping, TapPort> = {
 export const hostKind: PortKind<HostMapping, TapPort> = {
   ...common,
   key: 'host',
+  options: hostKeys,
   make: (name, { host, interface: interfaceName, ...options }, { namespaceOf }) => {
     const namespace = namespaceOf(host)
     return new TapPort({

@@ -1,13 +1,13 @@
 /** UdpPort: one frame in each UDP datagram. */
 import { isIP } from 'node:net'
-import { inetPlace } from '../values/addresses.js'
+import { inetAddress } from '../values/addresses.js'
 import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { integer, optional, readOptions, refuse, required } from '../values/options.js'
+import { about, integer, optionsReader, refuse, required, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
-import { parseDuration, type Duration } from '../values/units.js'
+import { duration, type Duration } from '../values/units.js'
 import { resolvePlace } from './socket.js'
 
 export interface UdpPortOptions {
@@ -22,6 +22,30 @@ export interface UdpPortOptions {
   /** Default `udp%d`. */
   name?: string
 }
+
+const local = required(about('Address to which the peer sends one frame per UDP datagram.', inetAddress()))
+const inFiles = {
+  remote: about('Address of the peer. Default: the first that sends a frame.', inetAddress()),
+  keepAlive: about(
+    'How often to send what OpenVPN does to keep a connection alive, when there is nothing else. Default: never.',
+    duration({
+      fits: (time) => time >= 1_000_000_000n && time <= 3_600_000_000_000n,
+      expects: "from 1s to 1h, such as '10s'",
+    }),
+  ),
+  frameLimit: about(
+    'Bytes of the longest frame that passes.',
+    integer(64, 65507, { unit: 'bytes', default: 65507 }),
+  ),
+}
+
+const readUdpOptions = optionsReader('UdpPort', {
+  local,
+  ...inFiles,
+  name: about("The port's name. Default: udp and a number.", nameRule()),
+} satisfies RulesOf<UdpPortOptions>)
+
+const udpKeys = { udp: local, ...inFiles }
 
 /**
  * Frames to and from one peer, each in a datagram of its own and nothing around it: what QEMU's `-netdev dgram`,
@@ -45,13 +69,7 @@ export class UdpPort extends Port {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: UdpPortOptions) {
-    const given = readOptions('UdpPort', options, {
-      local: required(optional(inetPlace)),
-      remote: optional(inetPlace),
-      keepAlive: optional(keepAliveRule),
-      frameLimit: integer(64, 65507, { unit: 'bytes', default: 65507 }),
-      name: nameRule(),
-    })
+    const given = readUdpOptions(options)
     super(given.name ?? 'udp%d')
     const families = [given.local, given.remote].map((place) => place && isIP(place.host))
     if (families[0] && families[1] && families[0] !== families[1])
@@ -104,15 +122,10 @@ export class UdpPort extends Port {
   }
 }
 
-function keepAliveRule(value: unknown, subject: string): bigint {
-  const nanoseconds = parseDuration(value, subject)
-  if (nanoseconds >= 1_000_000_000n && nanoseconds <= 3_600_000_000_000n) return nanoseconds
-  return refuse(subject, "from 1s to 1h, such as '10s'", value)
-}
-
 /** @internal */
 export const udpKind: PortKind<Omit<UdpPortOptions, 'local' | 'name'> & { udp: string }> = {
   key: 'udp',
+  options: udpKeys,
   make: (name, { udp: local, ...options }) => new UdpPort({ ...options, name, local }),
   leadsTo: ({ udp, remote }) => remote ?? udp,
 }

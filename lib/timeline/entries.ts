@@ -2,10 +2,10 @@
  * Entries of timelines: what users write, checked, as a sequence of steps with their times. Called by timeline.ts, and by
  * those who check topology files.
  */
-import { asOptions, flag, oneOf, optional, readOptions, refuse, required } from '../values/options.js'
+import { about, asOptions, flag, mapping, oneOf, readOptions, refuse, required } from '../values/options.js'
 import type { Policy, PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
-import { formatDuration, parseDuration, type Duration } from '../values/units.js'
+import { duration, formatDuration, type Duration } from '../values/units.js'
 import { readRamp, ruleOf, valuesAt } from './ramp.js'
 
 type Ports = Port | string | readonly (Port | string)[]
@@ -93,13 +93,52 @@ export interface Checked {
   samples: Partial<Policy>[]
 }
 
-const positive = (value: unknown, subject: string): bigint => {
-  const duration = parseDuration(value, subject)
-  return duration > 0n ? duration : refuse(subject, 'a duration above 0s', value)
-}
 const anything = (value: unknown): unknown => value
-const repeated = { repeat: optional(positive), until: optional(parseDuration) }
 const pathEnds = { between: anything, from: anything, to: anything }
+
+const positive = duration({ fits: (time) => time > 0n, expects: 'a duration above 0s' })
+const at = required(about('When, from the time on at which the timeline began.', duration()))
+const until = about('Begins nothing at or after this time.', duration())
+const repeated = {
+  repeat: about('Does it again and again, with this much between the beginnings.', positive),
+  until,
+}
+
+/** @internal The keys of each kind of entry, beside those of its paths or ports. */
+export const entryKeys = {
+  change: {
+    at,
+    reset: about(
+      'Whether to take away first what the timeline has laid over the policy so far.',
+      flag(false),
+    ),
+    ...repeated,
+  },
+  ramp: {
+    at: about('When it begins.', duration({ default: '0s' })),
+    over: required(about('How long it takes.', positive)),
+    every: about("Time between two steps. Default: a hundredth of 'over', but from 10ms to 1s.", positive),
+    ...repeated,
+  },
+  flap: {
+    at: about("When the first outage begins. Default: after the first 'every'.", duration()),
+    flap: required(
+      about(
+        'Outages: nothing passes on the paths, or the ports have no carrier.',
+        mapping({
+          every: required(about('The time from the beginning of an outage to the next.', positive)),
+          for: required(about("How long an outage lasts; less than 'every'.", positive)),
+        }),
+      ),
+    ),
+    until,
+  },
+  carrier: {
+    at,
+    carrier: required(about('Whether the ports have a carrier from then on.', oneOf(['on', 'off']))),
+    ...repeated,
+  },
+}
 
 /** @internal Checks an entry by itself; which ports there are is not known here. */
 export function checkEntry(entry: unknown): Checked {
@@ -113,15 +152,7 @@ export function checkEntry(entry: unknown): Checked {
 function checkChange(given: Record<string, unknown>): Checked {
   const { at, repeat, until, reset, between, from, to, ...options } = given
   const ends = readPaths({ between, from, to })
-  const times = readOptions(
-    'a timeline entry',
-    { at, repeat, until, reset },
-    {
-      at: required(parseDuration),
-      ...repeated,
-      reset: flag(false),
-    },
-  )
+  const times = readOptions('a timeline entry', { at, repeat, until, reset }, entryKeys.change)
   const set = readPolicyOptions(options)
   if (Object.keys(set).length === 0 && !times.reset)
     refuse('a timeline entry', "given with what it changes, such as loss: 0.02, 'ramp' or 'flap'")
@@ -134,11 +165,8 @@ function checkChange(given: Record<string, unknown>): Checked {
 function checkRamp(given: Record<string, unknown>): Checked {
   const { at, ramp, over, every, repeat, until } = readOptions('a ramp of a timeline', given, {
     ...pathEnds,
-    at: optional(parseDuration, 0n),
     ramp: readRamp,
-    over: required(positive),
-    every: optional(positive),
-    ...repeated,
+    ...entryKeys.ramp,
   })
   if (repeat !== undefined && repeat < over)
     refuse("option 'repeat' of a ramp of a timeline", `at least its 'over'`, formatDuration(repeat))
@@ -171,11 +199,7 @@ function defaultStep(over: bigint): bigint {
 function checkFlap(given: Record<string, unknown>): Checked {
   const { at, flap, until } = readOptions('a flap of a timeline', given, {
     ...('port' in given ? { port: anything } : pathEnds),
-    at: optional(parseDuration),
-    flap: required((value: unknown, subject: string) =>
-      readOptions(subject, value, { every: required(positive), for: required(positive) }),
-    ),
-    until: optional(parseDuration),
+    ...entryKeys.flap,
   })
   if (flap.for >= flap.every)
     refuse("'for' of a flap of a timeline", "shorter than its 'every'", formatDuration(flap.for))
@@ -191,9 +215,7 @@ function checkFlap(given: Record<string, unknown>): Checked {
 function checkCarrier(given: Record<string, unknown>): Checked {
   const { at, carrier, repeat, until } = readOptions('a carrier entry of a timeline', given, {
     port: anything,
-    at: required(parseDuration),
-    carrier: required(oneOf(['on', 'off'])),
-    ...repeated,
+    ...entryKeys.carrier,
   })
   const ends = readPorts(given.port)
   const steps = repeatedly(at, { repeat, until }, (at) => [

@@ -1,6 +1,6 @@
 /** Ramps of timelines: the value that an option has on its way from a first to a last. Called by entries.ts. */
 import { EtherloomError } from '../values/errors.js'
-import { asOptions, refuse, suggestion } from '../values/options.js'
+import { asOptions, fromPercentage, isMapping, refuse, suggestion } from '../values/options.js'
 import { policyRules, type Policy } from '../policy/policy.js'
 import {
   formatDuration,
@@ -21,7 +21,7 @@ export function readRamp(value: unknown, subject: string): Ramp {
     const rule = ruleOf(option)
     if (!Array.isArray(ends) || ends.length !== 2)
       refuse(`'${option}' of a ramp of a timeline`, 'a list of its first and its last value', ends)
-    for (const end of ends) rule(end, `'${option}' of a ramp of a timeline`)
+    for (const end of ends as unknown[]) rule(end, `'${option}' of a ramp of a timeline`)
     if (between(ends[0], ends[1], 1n, 3n) === undefined)
       refuse(`'${option}' of a ramp of a timeline`, 'two values of one kind with others between them', ends)
   }
@@ -66,7 +66,8 @@ const scales = [
 ]
 
 /** The value `part / whole` of the way from one to the other; undefined where there is none. */
-function between(first: unknown, last: unknown, part: bigint, whole: bigint): unknown {
+function between(one: unknown, other: unknown, part: bigint, whole: bigint): unknown {
+  const [first, last] = [fromPercentage(one), fromPercentage(other)]
   if (part === 0n) return first
   if (part === whole) return last
   if (typeof first === 'number' && typeof last === 'number') {
@@ -74,7 +75,7 @@ function between(first: unknown, last: unknown, part: bigint, whole: bigint): un
     return Number(value.toPrecision(12)) // without the noise of the last binary digits
   }
   if (typeof first === 'string' && typeof last === 'string') return betweenTexts(first, last, part, whole)
-  if (!isObject(first) || !isObject(last)) return undefined
+  if (!isMapping(first) || !isMapping(last)) return undefined
   const keys = Object.keys(first)
   if (keys.length !== Object.keys(last).length) return undefined
   const values = keys.map((key) => [key, between(first[key], last[key], part, whole)] as const)
@@ -94,9 +95,6 @@ function betweenTexts(first: string, last: string, part: bigint, whole: bigint):
   }
   return first === last ? first : undefined
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The rule of a policy option in an entry. */
 export function ruleOf(option: string): (value: unknown, subject: string) => unknown {

@@ -1,6 +1,6 @@
 /** Addresses as users write them: of Ethernet stations, and of interfaces. For ports, switches, filters and files. */
 import { isIPv4, isIPv6 } from 'node:net'
-import { optional, refuse, type Rule } from './options.js'
+import { optional, refuse, shaped, type Rule } from './options.js'
 
 const pattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 
@@ -15,22 +15,48 @@ export function parseMac(value: unknown, subject = 'value'): Uint8Array {
 export const interfaceMac = <D extends Uint8Array | undefined = undefined>(
   fallback?: D,
 ): Rule<Uint8Array | D> =>
-  optional<Uint8Array, D>((value, subject) => {
-    const mac = parseMac(value, subject)
-    return ((mac[0] ?? 0) & 1) === 0 && mac.some((byte) => byte > 0)
-      ? mac
-      : refuse(subject, 'the address of one interface (an even first byte, and not all zeros)', value)
-  }, fallback)
+  optional<Uint8Array, D>(
+    shaped(
+      (value, subject) => {
+        const mac = parseMac(value, subject)
+        return ((mac[0] ?? 0) & 1) === 0 && mac.some((byte) => byte > 0)
+          ? mac
+          : refuse(subject, expectsMac, value)
+      },
+      macShape('[02468aceACE]', expectsMac, '02:00:00:00:00:01'),
+    ),
+    fallback,
+  )
+
+const expectsMac = 'the address of one interface (an even first byte, and not all zeros)'
+
+/** What is known of MAC addresses whose first byte ends in one of `digits`. */
+export const macShape = (digits: string, expects: string, example: string) => ({
+  expects,
+  examples: [example],
+  form: {
+    kind: 'value' as const,
+    json: { type: 'string', pattern: `^[0-9a-fA-F]${digits}(:[0-9a-fA-F]{2}){5}$` },
+  },
+})
 
 /** A rule for an IP address of an interface, as `10.0.0.1/24` or `fd00::1/64`. */
 export const interfaceAddress = (): Rule<string | undefined> =>
-  optional((value, subject) => {
-    const [text, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
-    const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
-    return text !== undefined && Number(bits) <= most
-      ? text
-      : refuse(subject, "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'", value)
-  })
+  optional(
+    shaped(prefixedAddress, {
+      expects: expectsPrefixed,
+      examples: ['10.0.0.1/24', 'fd00::1/64'],
+      form: { kind: 'value', json: { type: 'string' } },
+    }),
+  )
+
+const expectsPrefixed = "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'"
+
+function prefixedAddress(value: unknown, subject: string): string {
+  const [text, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
+  const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
+  return text !== undefined && Number(bits) <= most ? text : refuse(subject, expectsPrefixed, value)
+}
 
 /** Whether a valid address with prefix length is an IPv4 one. */
 export const isIPv4Prefix = (address: string): boolean => address.includes('.') && !address.includes(':')
@@ -41,11 +67,28 @@ export type SocketPlace = { path: string } | { host: string; port: number }
 const socketPattern = /^(?:\[([^\]]+)\]|([^:/[\]\s]+)):(\d{1,5})$/
 
 /** @internal A path such as `/run/lab.sock` (or `./lab.sock`), or an address such as `127.0.0.1:5000` or `[::1]:5000`. */
-export const socketPlace: Rule<SocketPlace> = (value, subject) => {
-  if (typeof value === 'string' && value.includes('/') && Buffer.byteLength(value) <= longestPath)
-    return { path: value }
-  return inetPlace(value, subject, "a path of at most 107 bytes such as '/run/lab.sock', or ")
-}
+export const socketPlace: Rule<SocketPlace> = shaped(
+  (value, subject) => {
+    if (typeof value === 'string' && value.includes('/') && Buffer.byteLength(value) <= longestPath)
+      return { path: value }
+    return inetPlace(value, subject, "a path of at most 107 bytes such as '/run/lab.sock', or ")
+  },
+  {
+    expects: 'a path, or an address with a port',
+    examples: ['/run/lab.sock', '127.0.0.1:5000', '[::1]:5000'],
+    form: { kind: 'value', json: { type: 'string' } },
+  },
+)
+
+/** @internal A rule for an address with a port. */
+export const inetAddress = (): Rule<{ host: string; port: number } | undefined> =>
+  optional(
+    shaped((value, subject) => inetPlace(value, subject), {
+      expects: 'an address with a port',
+      examples: ['127.0.0.1:5000', '[::1]:5000'],
+      form: { kind: 'value', json: { type: 'string' } },
+    }),
+  )
 
 const longestPath = 107
 

@@ -14,6 +14,10 @@ export const nameRule = <D extends string | undefined = undefined>(fallback?: D)
 export const interfaceRule = (): Rule<string | undefined> =>
   text({
     max: 15,
-    pattern: /^(?!\.{1,2}$)[^\s/:]+$/,
+    pattern: /^(?!\.{1,2}$)[^\s/:]{1,15}$/,
     expects: "an interface name of 1 to 15 characters without spaces, '/' or ':'",
   })
+
+/** @internal A rule for what topology files name: hosts, fabrics, ports, worlds. */
+export const entryName = (): Rule<string | undefined> =>
+  text({ max: 63, pattern: /^[A-Za-z0-9_-]{1,63}$/, expects: "1 to 63 letters, digits, '-' or '_'" })

@@ -85,7 +85,7 @@ for (const name of Object.keys(effects) as Name[]) {
     })
 
     it('is refused outside 0 to 1, and with what is no number', async () => {
-      for (const wrong of [-0.001, 1.001, NaN, Infinity, -Infinity, '0.5', '50%', true, null, [0.5], 1n]) {
+      for (const wrong of [-0.001, 1.001, NaN, Infinity, -Infinity, '0.5', '150%', true, null, [0.5], 1n]) {
         const error = await refusal(run({ [name]: wrong }))
         expect(error.code, String(wrong)).to.equal('ERR_ETHERLOOM_OPTION')
         expect(error.message).to.contain(`option '${name}' of path policy must be a probability from 0 to 1`)

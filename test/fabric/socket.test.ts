@@ -373,7 +373,7 @@ describe('SocketPort', function () {
     await hub.close()
     expect(existsSync(path)).to.equal(false)
     expect((await refusal(makeHub().listen({ socket: path, name: 'same' }))).message).to.contain(
-      "must be a name with one '%d', such as 'peer%d'",
+      "must be letters, digits, '-' or '_' with one '%d' among them, such as 'peer%d'",
     )
   })
 

@@ -28,7 +28,7 @@ describe('the options of a gateway', () => {
 
   const refused: [string, unknown, RegExp][] = [
     ['true', true, /must be an object, not true/],
-    ['no interface', {}, /'interface' of option 'gateway' of TapPort is required/],
+    ['no interface', {}, /'interface' of 'gateway' of TapPort is required/],
     ['an interface with a quote', { interface: 'a"b' }, /an interface name of 1 to 15 letters/],
     ['a misspelt key', { interface: 'eth0', dchp: true }, /unknown option 'dchp'.*did you mean 'dhcp'/],
     ['the TAP itself', { interface: 'tap0' }, /one that leads outside, not the TAP itself/],
@@ -75,7 +75,7 @@ describe('the options of a gateway', () => {
       "5 'interface' must be one that leads outside, not the TAP itself",
     ])
     expect(await mistakes('{ interface: eth0, dns: here }')).to.deep.equal([
-      "5 'dns' must be true, false, or a list of IPv4 addresses of name servers",
+      "5 'dns' must be true, false, or a list of IPv4 addresses of name servers, not 'here'",
     ])
     expect(await mistakes('{ interface: eth0, dhcp: { from: 10.0.78.2, to: 10.0.78.9 } }')).to.deep.equal([
       "5 'dhcp' must lie in 10.0.77.0/24, the subnet of the TAP",

@@ -205,8 +205,11 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
         'io: iouring\nfabrics: {}',
         "1:5 'io' must be one of 'auto', 'io_uring', 'epoll', not 'iouring'; did you mean 'io_uring'?",
       ],
-      ['busyPoll: 50us\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
-      ['busyPoll: { spin: 50us }\nfabrics: {}', "1:11 'busyPoll' must be true, false or { spinLast: 50us }"],
+      [
+        'busyPoll: 50us\nfabrics: {}',
+        "1:11 'busyPoll' must be true, false or { spinLast: '50us' }, not '50us'",
+      ],
+      ['busyPoll: { spin: 50us }\nfabrics: {}', "1:13 unknown key 'spin'; known here: spinLast"],
       [
         withPort('{ tap: t, queues: 2 }'),
         "5:30 'queues' must be at most the number of workers, which is 1, not 2",
@@ -257,11 +260,11 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         withPort('{ tap: sixteen-letters-x }'),
-        "5:19 'tap' must be 1 to 15 characters without spaces, '/' or ':', not 'sixteen-letters-x'",
+        "5:19 'tap' must be an interface name of 1 to 15 characters without spaces, '/' or ':', not 'sixteen-letters-x'",
       ],
       [
         withPort('{ tap: t, mac: 01:00:00:00:00:01 }'),
-        "5:27 'mac' must be a unicast MAC address such as '02:00:00:00:00:01', not '01:00:00:00:00:01'",
+        "5:27 'mac' must be the address of one interface (an even first byte, and not all zeros), not '01:00:00:00:00:01'",
       ],
       [
         withPort('{ tap: t, addresses: [10.0.0.1] }'),
@@ -311,7 +314,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       [withPath('{ between: [red, green], allowed: no }'), "7:47 'allowed' must be true or false, not 'no'"],
       [
         withPath('{ between: [red, green], filter: [] }'),
-        "7:46 'filter' must be a pcap-filter expression or a match object",
+        "7:46 'filter' must be a pcap-filter expression or a match object, not a list",
       ],
       [withPath('{ from: [], to: red }'), "7:21 'from' must have at least 1 entry"],
       [withPort('{ tap: t, vlan: {} }'), "5:28 'vlan' must have 'access' or 'trunk'"],
@@ -322,7 +325,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         withPort('{ tap: t, vlan: { trunk: al } }'),
-        "5:37 'trunk' must be a list of VLANs from 1 to 4094, or 'all'",
+        "5:37 'trunk' must be a list of VLANs such as [10, 20], or 'all', not 'al'; did you mean 'all'?",
       ],
       [withPort('{ tap: t, vlan: { acces: 10 } }'), "5:30 unknown key 'acces'; did you mean 'access'?"],
       [
@@ -331,7 +334,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         withPort('{ tap: t, group: two words }'),
-        "5:29 'group' must be 1 to 63 letters, digits, '-' or '_', not 'two words'",
+        "5:29 'group' must be a name of 1 to 64 characters without spaces, '/', ',' or '>', not 'two words'",
       ],
     ]
     for (const [text, message] of wrong)

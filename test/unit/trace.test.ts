@@ -216,7 +216,7 @@ describe("a policy's trace", () => {
       "6 'end' must be one of 'loop', 'hold', 'stop', not 'lop'; did you mean 'loop'?",
     ])
     expect(await mistakes('5')).to.deep.equal([
-      "6 'trace' must be the name of a file, rows { at, rate, delay, loss }, or a mapping with 'file' or 'rows'",
+      "6 'trace' must be the name of a file, rows { at, rate, delay, loss }, or a mapping with 'file' or 'rows', not 5",
     ])
   })
 })

@@ -370,7 +370,7 @@ describe('what a World refuses', () => {
       "two '%s'",
     )
     expect(await refused(file('{ wires: { a: { tap: "t%i", macs: ["01:00:00:00:00:00"] } } }'))).to.contain(
-      'a unicast MAC address',
+      'the address of one interface',
     )
   })
 })

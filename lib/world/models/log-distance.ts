@@ -1,7 +1,20 @@
 /** LogDistanceModel: how much power arrives, and which rate that is enough for. */
-import { list, optional, readOptions, refuse, required, type Rule } from '../../values/options.js'
+import {
+  about,
+  list,
+  mapping,
+  number,
+  optional,
+  readOptions,
+  refuse,
+  required,
+  shaped,
+  shapeOf,
+  type Rule,
+  type RulesOf,
+} from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
-import { parseRate, type Rate } from '../../values/units.js'
+import { rate, type Rate } from '../../values/units.js'
 import { isWithin, lastDistance, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface LogDistanceModelOptions {
@@ -29,6 +42,34 @@ const ofdm: NonNullable<LogDistanceModelOptions['rates']> = [
   { power: -65, rate: '54Mbit' },
 ]
 
+const rowRules = {
+  power: required(about('The least power that the rate needs, in dBm.', number(-200, 100))),
+  rate: required(about('Bits per second.', rate())),
+}
+const rateRow: Rule<{ power: number; rate: Rate; bits: bigint }> = shaped(
+  (value, subject) => {
+    const { power, rate } = readOptions(subject, value, rowRules)
+    return { power, rate: (value as { rate: Rate }).rate, bits: rate }
+  },
+  shapeOf(mapping(rowRules)),
+)
+
+const logDistanceRules = {
+  exponent: about(
+    'Path loss exponent: 2 in free space, up to 6 inside buildings.',
+    number(1, 10, { default: 3 }),
+  ),
+  frequency: about('Of the carrier.', number(1, 300_000, { unit: 'MHz', default: 2412 })),
+  power: about(
+    'Power that is sent, antenna gains included.',
+    number(-100, 100, { unit: 'dBm', default: 20 }),
+  ),
+  rates: about(
+    "Rates by the power that arrives, 1 to 64 of them. Default: IEEE 802.11's of 20 MHz.",
+    optional(list(rateRow)),
+  ),
+} satisfies RulesOf<LogDistanceModelOptions>
+
 /** Nobody's radio reaches further; bounds what a table can ask for. */
 const farthest = 1_000_000
 
@@ -47,21 +88,14 @@ export class LogDistanceModel implements LinkQualityModel {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: LogDistanceModelOptions = {}) {
-    const given = readOptions('LogDistanceModel', options, {
-      exponent: number(1, 10, 3),
-      frequency: number(1, 300_000, 2412),
-      power: number(-100, 100, 20),
-      rates: optional(
-        list(rateRow),
-        ofdm.map((row) => rateRow(row, '')),
-      ),
-    })
-    if (given.rates.length < 1 || given.rates.length > 64)
+    const given = readOptions('LogDistanceModel', options, logDistanceRules)
+    const { rates = ofdm.map((row) => rateRow(row, '')) } = given
+    if (rates.length < 1 || rates.length > 64)
       refuse("option 'rates' of LogDistanceModel", 'a list of 1 to 64 entries', options.rates)
     const freeSpaceLoss = 20 * Math.log10((4 * Math.PI * given.frequency * 1e6) / 299_792_458)
     this.#exponent = given.exponent
     this.#powerAtOneMetre = given.power - freeSpaceLoss
-    this.#rates = [...given.rates]
+    this.#rates = [...rates]
       .sort((one, other) => Number(other.bits - one.bits))
       .map(({ power, rate }) => ({ power, policy: { rate } }))
     this.maxConnectedDistance = lastDistance(
@@ -84,26 +118,10 @@ export class LogDistanceModel implements LinkQualityModel {
   }
 }
 
-function number(min: number, max: number, fallback: number): Rule<number> {
-  return optional(
-    (value, subject) =>
-      typeof value === 'number' && value >= min && value <= max
-        ? value
-        : refuse(subject, `a number from ${min} to ${max}`, value),
-    fallback,
-  )
-}
-
-function rateRow(value: unknown, subject: string): { power: number; rate: Rate; bits: bigint } {
-  const row = readOptions(subject, value, {
-    power: required(number(-200, 100, NaN)),
-    rate: required(optional(parseRate)),
-  })
-  return { power: row.power, rate: (value as { rate: Rate }).rate, bits: row.rate }
-}
-
 /** @internal Its rates are those of its table. */
 export const logDistanceKind: LinkModelKind<LogDistanceModelOptions> = {
   key: 'logDistance',
+  description: 'Log-distance path loss, and the rate that the arriving power is enough for.',
+  options: logDistanceRules,
   make: (given) => new LogDistanceModel(given),
 }

@@ -1,6 +1,7 @@
 /** What a link quality model is. One file per model; the world calls it once for each distance that occurs. */
 import type { PolicyOptions } from '../../policy/policy.js'
 import type { Rate } from '../../values/units.js'
+import type { Rules } from '../../values/options.js'
 import type { Keyed } from '../../values/registry.js'
 
 /** Says what a link of a length does. The same for both directions. */
@@ -31,6 +32,9 @@ export function lastDistance(connected: (distance: number) => boolean): number {
 
 /** A model under its word in topology files, which have it as it comes or with its options. index.ts lists them. */
 export interface LinkModelKind<Given extends object = object> extends Keyed {
+  /** What it does, in a sentence. */
+  readonly description: string
+  readonly options: Rules
   /** `bandwidth` is the world's, of all its links, where the model has none of its own. */
   make(given: Given, bandwidth: Rate | undefined): LinkQualityModel
 }

@@ -1,7 +1,7 @@
 /** RangeModel: connected or not, by the distance alone. */
-import { integer, optional, readOptions } from '../../values/options.js'
+import { about, integer, readOptions, type RulesOf } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
-import { parseRate, type Rate } from '../../values/units.js'
+import { rate, type Rate } from '../../values/units.js'
 import { isWithin, withBandwidth, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface RangeModelOptions {
@@ -11,6 +11,11 @@ export interface RangeModelOptions {
   bandwidth?: Rate
 }
 
+const rangeRules = {
+  range: about('Connected below this distance.', integer(1, 1_000_000, { unit: 'metres', default: 30 })),
+  bandwidth: about('Bits per second of links, in each direction. Default: no limit.', rate()),
+} satisfies RulesOf<RangeModelOptions>
+
 /** Links shorter than the range have the bandwidth and no other limit. MiniWorld's `LinkQualityModelRange`. */
 export class RangeModel implements LinkQualityModel {
   readonly name = 'range'
@@ -19,10 +24,7 @@ export class RangeModel implements LinkQualityModel {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: RangeModelOptions = {}) {
-    const { range } = readOptions('RangeModel', options, {
-      range: integer(1, 1_000_000, { unit: 'metres', default: 30 }),
-      bandwidth: optional(parseRate),
-    })
+    const { range } = readOptions('RangeModel', options, rangeRules)
     this.maxConnectedDistance = range - 1
     this.#policy = options.bandwidth === undefined ? {} : { rate: options.bandwidth }
   }
@@ -35,5 +37,7 @@ export class RangeModel implements LinkQualityModel {
 /** @internal */
 export const rangeKind: LinkModelKind<RangeModelOptions> = {
   key: 'range',
+  description: 'Connected or not, by the distance alone.',
+  options: rangeRules,
   make: (given, bandwidth) => new RangeModel(withBandwidth(given, bandwidth)),
 }

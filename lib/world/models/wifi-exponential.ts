@@ -1,6 +1,6 @@
 /** WifiExponentialModel: every four metres halve the bandwidth and double the delay. */
 import { withBandwidth, type LinkModelKind } from './model.js'
-import { WifiModel, type WifiModelOptions } from './wifi.js'
+import { wifiRules, WifiModel, type WifiModelOptions } from './wifi.js'
 
 /**
  * With k = 2^floor(d / 4): bandwidth B / k and delay k ms, a tenth of it as jitter with correlation 0.25; cut below
@@ -23,5 +23,8 @@ const factor = (distance: number): number => 2 ** Math.floor(distance / 4)
 /** @internal */
 export const exponentialKind: LinkModelKind<WifiModelOptions> = {
   key: 'exponential',
+  description:
+    'A bandwidth that falls with the distance, and a delay that grows, by half and double every four metres.',
+  options: wifiRules,
   make: (given, bandwidth) => new WifiExponentialModel(withBandwidth(given, bandwidth)),
 }

@@ -1,6 +1,6 @@
 /** WifiLinearModel: the bandwidth falls with the distance, and the delay grows by a millisecond per metre. */
 import { withBandwidth, type LinkModelKind } from './model.js'
-import { WifiModel, type WifiModelOptions } from './wifi.js'
+import { wifiRules, WifiModel, type WifiModelOptions } from './wifi.js'
 
 /**
  * With D = (d + 1) / 2, and 1 where that is less: bandwidth B / D and delay 2 (D - 1) ms, a tenth of it as jitter with
@@ -23,5 +23,7 @@ const divisor = (distance: number): number => Math.max((distance + 1) / 2, 1)
 /** @internal */
 export const linearKind: LinkModelKind<WifiModelOptions> = {
   key: 'linear',
+  description: 'A bandwidth that falls with the distance, and a delay that grows by a millisecond per metre.',
+  options: wifiRules,
   make: (given, bandwidth) => new WifiLinearModel(withBandwidth(given, bandwidth)),
 }

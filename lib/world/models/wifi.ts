@@ -1,13 +1,18 @@
 /** What the WiFi models share: a bandwidth that falls with the distance, a delay that grows, and where the link ends. */
-import { optional, readOptions } from '../../values/options.js'
+import { about, readOptions, type RulesOf } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
-import { formatDuration, formatRate, parseRate, type Duration, type Rate } from '../../values/units.js'
+import { formatDuration, formatRate, rate, type Duration, type Rate } from '../../values/units.js'
 import { isWithin, lastDistance, type LinkQualityModel } from './model.js'
 
 export interface WifiModelOptions {
   /** At distance 0. Default 54Mbit. */
   bandwidth?: Rate
 }
+
+/** @internal */
+export const wifiRules = {
+  bandwidth: about('Bits per second at distance 0.', rate({ default: '54Mbit' })),
+} satisfies RulesOf<WifiModelOptions>
 
 /** Links of less are cut. */
 const leastBandwidth = 1_000_000
@@ -21,9 +26,7 @@ export abstract class WifiModel implements LinkQualityModel {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: WifiModelOptions = {}) {
-    const { bandwidth } = readOptions(new.target.name, options, {
-      bandwidth: optional(parseRate, 54_000_000n),
-    })
+    const { bandwidth } = readOptions(new.target.name, options, wifiRules)
     this.bandwidth = Number(bandwidth)
     this.maxConnectedDistance = lastDistance((distance) => this.bandwidthAt(distance) >= leastBandwidth)
   }

@@ -1,10 +1,24 @@
 /** CoreTopologies: topology files of CORE, one after the other, as in MiniWorld. */
 import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
-import { flag, oneOf, readOptions, refuse, required, text } from '../../values/options.js'
-import { parseDuration, type Duration } from '../../values/units.js'
+import {
+  about,
+  either,
+  file,
+  list,
+  mapping,
+  oneOf,
+  optional,
+  readOptions,
+  refuse,
+  required,
+  shaped,
+  type RulesOf,
+} from '../../values/options.js'
+import { duration, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
 import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file.js'
+import { loopRule } from './matrices.js'
 import type { Movement, MovementKind, Surroundings } from './movement.js'
 
 export interface CoreTopologiesOptions {
@@ -22,6 +36,35 @@ export interface CoreTopologiesOptions {
   /** After the last the first again. Default false. */
   loop?: boolean
 }
+
+const name = required(file())
+const entry = either<{ file: string; lasts: number } | undefined>("a file, or { file, for: '10s' }", [
+  shaped((value, subject) => ({ file: name(value, subject), lasts: 0 }), name.shape),
+  mapping(
+    {
+      file: required(about('The file.', file())),
+      for: about('How long it holds, one step at least.', duration({ default: '0s' })),
+    },
+    { finish: ({ file, for: lasts }) => ({ file, lasts: Number(lasts) / 1e9 }) },
+  ),
+])
+
+const coreRules = {
+  topologies: required(
+    about(
+      'Topology files of CORE, one after the other.',
+      optional(list(entry, { min: 1, expects: 'a list of files, at least one' })),
+    ),
+  ),
+  mode: about(
+    'Distances of the places of hosts, or 1 metre for those that are linked.',
+    oneOf(['wifi', 'lan'], 'wifi'),
+  ),
+  loop: loopRule,
+} satisfies RulesOf<CoreTopologiesOptions>
+
+const { topologies: core, ...others } = coreRules
+const keysInFiles = { core, ...others }
 
 interface Phase {
   file: string
@@ -52,17 +95,10 @@ export class CoreTopologies implements Movement {
    *   cannot be read or is none of CORE's
    */
   constructor(options: CoreTopologiesOptions) {
-    const { topologies, mode, loop } = readOptions('CoreTopologies', options, {
-      topologies: (value, subject) =>
-        Array.isArray(value) && value.length > 0
-          ? (value as unknown[]).map((entry, index) => readEntry(entry, `entry ${index + 1} of ${subject}`))
-          : refuse(subject, 'a list of files, at least one', value),
-      mode: oneOf(['wifi', 'lan'], 'wifi'),
-      loop: flag(false),
-    })
+    const { topologies, mode, loop } = readOptions('CoreTopologies', options, coreRules)
     this.#mode = mode
     this.#loop = loop
-    this.#phases = topologies.map(({ file, lasts }) => ({
+    this.#phases = (topologies as { file: string; lasts: number }[]).map(({ file, lasts }) => ({
       file,
       lasts,
       topology: readCoreTopology(read(file), file),
@@ -145,16 +181,6 @@ function toCartesian(place: CorePlace): [number, number, number] {
   ]
 }
 
-function readEntry(entry: unknown, subject: string): { file: string; lasts: number } {
-  if (typeof entry === 'string' && entry !== '') return { file: entry, lasts: 0 }
-  if (typeof entry !== 'object') return refuse(subject, "a file, or { file, for: '10s' }", entry)
-  const given = readOptions(subject, entry, {
-    file: required(text({ max: 4096 })),
-    for: (value, of) => (value === undefined ? 0n : parseDuration(value, of)),
-  })
-  return { file: given.file, lasts: Number(given.for) / 1e9 }
-}
-
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8')
@@ -172,5 +198,6 @@ export const coreKind: MovementKind<
   { core: CoreTopologiesOptions['topologies'] } & Omit<CoreTopologiesOptions, 'topologies'>
 > = {
   key: 'core',
+  options: keysInFiles,
   make: ({ core: topologies, ...options }) => new CoreTopologies({ topologies, ...options }),
 }

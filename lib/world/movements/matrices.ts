@@ -1,6 +1,16 @@
 /** DistanceMatrices: distances that somebody wrote down, a matrix for each step. */
 import { locate } from '../../values/errors.js'
-import { flag, readOptions, refuse } from '../../values/options.js'
+import {
+  about,
+  flag,
+  list,
+  readOptions,
+  refuse,
+  required,
+  shaped,
+  single,
+  type RulesOf,
+} from '../../values/options.js'
 import { Distances, readDistances } from '../distances.js'
 import type { Movement, MovementKind, Surroundings } from './movement.js'
 
@@ -14,6 +24,34 @@ export interface DistanceMatricesOptions {
   loop?: boolean
 }
 
+const metres = single('a number of metres, or null', { type: ['number', 'null'] }, (value) =>
+  value === null || typeof value === 'number' ? [value] : undefined,
+)
+
+const aMatrix = about(
+  'Metres, a row per node; -1 out of reach, null not said; the upper triangle is enough.',
+  list(list(metres)),
+)
+
+/** @internal */
+export const loopRule = about('Whether the first follows the last again; else the last stays.', flag(false))
+
+const matricesRules = {
+  matrices: required(
+    shaped(readMatrices, {
+      description: 'A matrix for each step.',
+      form: { kind: 'list', entry: aMatrix, min: 1 },
+    }),
+  ),
+  loop: loopRule,
+} satisfies RulesOf<DistanceMatricesOptions>
+
+function readMatrices(value: unknown, subject: string): DistanceMatrix[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isMatrix)
+    ? (value as DistanceMatrix[])
+    : refuse(subject, 'a list of matrices, at least one', value)
+}
+
 /** One matrix after the other. */
 export class DistanceMatrices implements Movement {
   readonly positions = undefined
@@ -24,13 +62,7 @@ export class DistanceMatrices implements Movement {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: DistanceMatricesOptions) {
-    const { matrices, loop } = readOptions('DistanceMatrices', options, {
-      matrices: (value, subject) =>
-        Array.isArray(value) && value.length > 0 && value.every(isMatrix)
-          ? (value as DistanceMatrix[])
-          : refuse(subject, 'a list of matrices, at least one', value),
-      loop: flag(false),
-    })
+    const { matrices, loop } = readOptions('DistanceMatrices', options, matricesRules)
     this.#matrices = matrices
     this.#loop = loop
   }
@@ -61,11 +93,13 @@ const isMatrix = (value: unknown): boolean =>
 /** @internal */
 export const matrixKind: MovementKind<{ matrix: DistanceMatrix }> = {
   key: 'matrix',
+  options: { matrix: required(aMatrix) },
   make: ({ matrix }) => new DistanceMatrices({ matrices: [matrix] }),
 }
 
 /** @internal */
 export const matricesKind: MovementKind<DistanceMatricesOptions> = {
   key: 'matrices',
+  options: matricesRules,
   make: (options) => new DistanceMatrices(options),
 }

@@ -1,4 +1,5 @@
 /** What a movement is. One file per movement; a world calls it once for each step. */
+import type { Rules } from '../../values/options.js'
 import type { Keyed } from '../../values/registry.js'
 import type { Distances } from '../distances.js'
 
@@ -26,5 +27,7 @@ export interface Movement {
 
 /** A movement under its key in topology files. index.ts lists them; `Given` is the whole mapping that has the key. */
 export interface MovementKind<Given extends object = object> extends Keyed {
+  /** The keys of the mapping, the kind's own among them as a required one. */
+  readonly options: Rules
   make(given: Given): Movement
 }

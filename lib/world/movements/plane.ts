@@ -1,5 +1,15 @@
 /** What movements in a plane share: an area, where nodes start, how fast they are, and their distances. */
-import { list, optional, refuse, type Rule } from '../../values/options.js'
+import {
+  about,
+  list,
+  number,
+  optional,
+  refuse,
+  required,
+  shaped,
+  type Rule,
+  type RulesOf,
+} from '../../values/options.js'
 import type { Distances } from '../distances.js'
 import { Random } from '../random.js'
 import type { Movement, Surroundings } from './movement.js'
@@ -20,27 +30,51 @@ const isPair = (value: unknown, low: number): value is [number, number] =>
   value.length === 2 &&
   value.every((each) => typeof each === 'number' && each >= low && each <= longest)
 
-const areaRule: Rule<[number, number]> = (value, subject) =>
-  isPair(value, Number.MIN_VALUE)
-    ? [...value]
-    : refuse(subject, 'a width and a height in metres, such as [1000, 500]', value)
+const pair = (low: number) => ({
+  kind: 'list' as const,
+  entry: number(low, longest, { unit: 'metres' }),
+  min: 2,
+  max: 2,
+})
 
-const speedRule: Rule<[number, number]> = (value, subject) => {
-  const range: unknown = typeof value === 'number' ? [value, value] : value
-  return isPair(range, 0) && range[0] <= range[1]
-    ? [...range]
-    : refuse(subject, 'metres per second, or the least and the greatest, such as [1, 5]', value)
-}
+const areaRule: Rule<[number, number]> = shaped(
+  (value, subject) =>
+    isPair(value, Number.MIN_VALUE)
+      ? [...value]
+      : refuse(subject, 'a width and a height in metres, such as [1000, 500]', value),
+  { expects: 'a width and a height in metres, such as [1000, 500]', form: pair(0) },
+)
 
-const placeRule: Rule<[number, number]> = (value, subject) =>
-  isPair(value, 0) ? [...value] : refuse(subject, '[x, y] in metres from 0 on', value)
+const expectsSpeed = 'metres per second, or the least and the greatest, such as [1, 5]'
+const speedRule: Rule<[number, number]> = shaped(
+  (value, subject) => {
+    const range: unknown = typeof value === 'number' ? [value, value] : value
+    return isPair(range, 0) && range[0] <= range[1] ? [...range] : refuse(subject, expectsSpeed, value)
+  },
+  {
+    expects: expectsSpeed,
+    form: {
+      kind: 'either',
+      branches: [number(0, longest), shaped((value) => value, { expects: expectsSpeed, form: pair(0) })],
+    },
+  },
+)
+
+const placeRule: Rule<[number, number]> = shaped(
+  (value, subject) => (isPair(value, 0) ? [...value] : refuse(subject, '[x, y] in metres from 0 on', value)),
+  { expects: '[x, y] in metres from 0 on', form: pair(0) },
+)
 
 /** @internal */
 export const planeRules = {
-  area: areaRule,
-  speed: optional(speedRule, [1, 5] as [number, number]),
-  start: optional(list(placeRule)),
-}
+  area: required(about('Width and height in metres.', areaRule)),
+  speed: about(
+    'Metres per second, or the least and the greatest.',
+    optional(speedRule, [1, 5] as [number, number]),
+    { default: [1, 5] },
+  ),
+  start: about('Where nodes start, x and y of each. Default: anywhere.', optional(list(placeRule))),
+} satisfies RulesOf<PlaneOptions>
 
 /** Nodes in a rectangle, each moving in straight legs. */
 export abstract class PlaneMovement implements Movement {

@@ -1,6 +1,6 @@
 /** RandomWalk: nodes go straight for a while, then in any other direction, and turn back at the edge. */
-import { optional, readOptions, refuse, required } from '../../values/options.js'
-import { parseDuration, type Duration } from '../../values/units.js'
+import { about, mapping, readOptions, required, type RulesOf } from '../../values/options.js'
+import { duration, type Duration } from '../../values/units.js'
 import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
@@ -8,6 +8,14 @@ export interface RandomWalkOptions extends PlaneOptions {
   /** How long a node keeps its direction and speed. Default 10s. */
   leg?: Duration
 }
+
+const randomWalkRules = {
+  ...planeRules,
+  leg: about(
+    'How long a node keeps its direction and speed.',
+    duration({ default: '10s', fits: (time) => time >= 1_000_000n, expects: 'a duration of at least 1ms' }),
+  ),
+} satisfies RulesOf<RandomWalkOptions>
 
 /**
  * The random walk model (Camp, Boleng, Davies 2002): a direction and a speed, both uniform, kept for a fixed time; the
@@ -24,12 +32,7 @@ export class RandomWalk extends PlaneMovement {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: RandomWalkOptions) {
-    const { area, speed, start, leg } = readOptions('RandomWalk', options, {
-      ...planeRules,
-      area: required(planeRules.area),
-      leg: optional(parseDuration, 10_000_000_000n),
-    })
-    if (leg < 1_000_000n) refuse("option 'leg' of RandomWalk", 'a duration of at least 1ms', options.leg)
+    const { area, speed, start, leg } = readOptions('RandomWalk', options, randomWalkRules)
     super('RandomWalk', area, start)
     this.#speed = speed
     this.#leg = Number(leg) / 1e9
@@ -72,5 +75,10 @@ export class RandomWalk extends PlaneMovement {
 /** @internal */
 export const randomWalkKind: MovementKind<{ randomWalk: RandomWalkOptions }> = {
   key: 'randomWalk',
+  options: {
+    randomWalk: required(
+      about('Straight for a while, then in any other direction.', mapping(randomWalkRules)),
+    ),
+  },
   make: ({ randomWalk }) => new RandomWalk(randomWalk),
 }

@@ -1,6 +1,6 @@
 /** RandomWaypoint: nodes go straight to a place drawn at random, rest, and go on to another. */
-import { optional, readOptions, required } from '../../values/options.js'
-import { parseDuration, type Duration } from '../../values/units.js'
+import { about, mapping, readOptions, required, type RulesOf } from '../../values/options.js'
+import { duration, type Duration } from '../../values/units.js'
 import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
@@ -8,6 +8,11 @@ export interface RandomWaypointOptions extends PlaneOptions {
   /** How long a node rests at each place. Default 0s. */
   pause?: Duration
 }
+
+const randomWaypointRules = {
+  ...planeRules,
+  pause: about('How long a node rests at each place.', duration({ default: '0s' })),
+} satisfies RulesOf<RandomWaypointOptions>
 
 /**
  * The random waypoint model (Johnson, Maltz 1996): a place of the area and a speed, both uniform, a straight way there,
@@ -26,11 +31,7 @@ export class RandomWaypoint extends PlaneMovement {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: RandomWaypointOptions) {
-    const { area, speed, start, pause } = readOptions('RandomWaypoint', options, {
-      ...planeRules,
-      area: required(planeRules.area),
-      pause: optional(parseDuration, 0n),
-    })
+    const { area, speed, start, pause } = readOptions('RandomWaypoint', options, randomWaypointRules)
     super('RandomWaypoint', area, start)
     this.#speed = speed
     this.#pause = Number(pause) / 1e9
@@ -77,5 +78,10 @@ export class RandomWaypoint extends PlaneMovement {
 /** @internal */
 export const randomWaypointKind: MovementKind<{ randomWaypoint: RandomWaypointOptions }> = {
   key: 'randomWaypoint',
+  options: {
+    randomWaypoint: required(
+      about('Straight to a place drawn at random, a rest, the next place.', mapping(randomWaypointRules)),
+    ),
+  },
   make: ({ randomWaypoint }) => new RandomWaypoint(randomWaypoint),
 }
