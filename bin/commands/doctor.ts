@@ -1,9 +1,10 @@
 /** `etherloom doctor`: what this machine allows, and what to do about what it does not. */
 import { execFile } from 'node:child_process'
-import { access, constants, readFile, stat } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
 import type { Namespace } from '../../lib/engine/namespace.js'
+import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
 import { printJson, printLine } from '../output.js'
 
@@ -21,6 +22,8 @@ interface Check {
   /** What to do about it; empty when there is nothing to do. */
   advice: string
 }
+
+const isRoot = (): boolean => process.getuid?.() === 0
 
 /** Bits of CapEff (capabilities(7)). */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
@@ -106,13 +109,15 @@ async function checkTun(): Promise<Check> {
   if (found === undefined)
     return { name: device, ok: false, needed: false, found: 'absent', advice: "load it with 'modprobe tun'" }
   const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
-  const ok = await access(device, constants.R_OK | constants.W_OK).then(
-    () => true,
+  const ok = await open(device, 'r+').then(
+    (handle) => handle.close().then(() => true),
     () => false,
   )
   const advice = ok
     ? ''
-    : `let this user open it: 'chmod 0666 ${device}' as root, as most distributions have it`
+    : isRoot()
+      ? "give it to the container, as with 'docker run --device=/dev/net/tun'"
+      : `let this user open it: 'chmod 0666 ${device}' as root, as most distributions have it`
   return { name: device, ok, needed: false, found: `mode ${mode}, ${ok ? 'opens' : 'closed to us'}`, advice }
 }
 
@@ -121,29 +126,45 @@ async function checkCapabilities(): Promise<Check[]> {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
   return Object.entries(capabilities).map(([name, bit]) => {
     const ok = (effective & (1n << bit)) !== 0n
-    const advice = ok ? '' : "run as root, or use 'etherloom up --rootless'"
+    const asRoot = `this root lacks it: give it to the container, as with 'docker run --cap-add=${name.slice(4)}'`
+    const advice = ok ? '' : isRoot() ? asRoot : "run as root, or use 'etherloom up --rootless'"
     return { name, ok, needed: false, found: ok ? 'held' : 'not held', advice }
   })
 }
 
-/** What devices offer here, seen on a TAP in a network namespace that is made for it and goes with it. */
-async function checkDevices(): Promise<Check[]> {
+/**
+ * Makes a TAP and a packet port on it, in a network namespace that is made for them and goes with them; says what they
+ * offer. Doctor calls it, also in a user namespace.
+ *
+ * @throws EtherloomError where that is not possible
+ */
+export async function tryDevices(): Promise<{ superFrames: readonly string[]; method: string | undefined }> {
   const library = await import('../../lib/index.js')
-  const names = { offloads: 'TAP offloads', ring: 'packet rings' }
   const hub = new library.Hub()
   let namespace: Namespace | undefined
   try {
     namespace = await library.Namespace.create()
     const tap = await hub.attach(new library.TapPort({ name: 'probe', namespace }))
     const packet = await hub.attach(new library.PacketPort({ interface: 'probe', name: 'packet', namespace }))
-    return [describeOffloads(names.offloads, tap.superFrames ?? []), describeRing(names.ring, packet.method)]
-  } catch (error) {
-    const found = `not tried: ${(error as Error).message}`
-    const advice = "run doctor as root, or under 'unshare --user --map-root-user --net'"
-    return Object.values(names).map((name) => ({ name, ok: false, needed: false, found, advice }))
+    return { superFrames: tap.superFrames ?? [], method: packet.method }
   } finally {
     await hub.close()
     namespace?.close()
+  }
+}
+
+async function checkDevices(): Promise<Check[]> {
+  const names = { offloads: 'TAP offloads', ring: 'packet rings' }
+  try {
+    const { superFrames, method } = await tryDevices()
+    return [describeOffloads(names.offloads, superFrames), describeRing(names.ring, method)]
+  } catch (error) {
+    if (!(error instanceof EtherloomError)) throw error
+    const found = error.message
+    const advice = isRoot()
+      ? 'what is missing is said above'
+      : "run doctor as root, or under 'unshare --user --map-root-user --net'"
+    return Object.values(names).map((name) => ({ name, ok: false, needed: false, found, advice }))
   }
 }
 
@@ -165,17 +186,39 @@ function describeRing(name: string, method: string | undefined): Check {
   return { name, ok, needed: false, found: ok ? 'work' : 'refused', advice }
 }
 
+/** Does in a user namespace what `up --rootless` does there: a host with a TAP and a packet port. */
 async function checkUserNamespaces(): Promise<Check> {
   const name = 'user namespaces'
+  const tried =
+    `import(${JSON.stringify(import.meta.url)}).then(({ tryDevices }) => tryDevices())` +
+    '.catch(({ message }) => { console.error(message); process.exitCode = 1 })'
   try {
-    await promisify(execFile)('unshare', ['--user', '--map-root-user', '--net', 'true'])
+    await promisify(execFile)('unshare', [
+      ...['--user', '--map-root-user', '--net', '--', process.execPath],
+      ...[...process.execArgv, '--eval', tried],
+    ])
     return { name, ok: true, needed: false, found: "allowed: 'up --rootless' works", advice: '' }
   } catch (error) {
-    const found = (error as Error & { stderr?: string }).stderr?.trim() ?? (error as Error).message
-    const advice =
-      "allow them with 'sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0'"
-    return { name, ok: false, needed: false, found, advice }
+    const { stderr = '', message } = error as Error & { stderr?: string }
+    const found = `'up --rootless' fails: ${stderr.trim() === '' ? message : stderr.trim()}`
+    return { name, ok: false, needed: false, found, advice: await wayToUserNamespaces() }
   }
+}
+
+/** How to allow them: what this machine has that can forbid them. */
+async function wayToUserNamespaces(): Promise<string> {
+  const settings = [
+    ['kernel.unprivileged_userns_clone', '1'],
+    ['kernel.apparmor_restrict_unprivileged_userns', '0'],
+  ] as const
+  const wrong = []
+  for (const [setting, wanted] of settings) {
+    const path = `/proc/sys/${setting.replaceAll('.', '/')}`
+    const value = (await readFile(path, 'utf8').catch(() => wanted)).trim()
+    if (value !== wanted) wrong.push(`${setting}=${wanted}`)
+  }
+  if (wrong.length > 0) return `allow them with 'sysctl ${wrong.join(' ')}', as root`
+  return 'something forbids them or takes their capabilities away: a container, or a security module such as AppArmor'
 }
 
 /** What a gateway needs, and what is possible without it. */
@@ -204,7 +247,7 @@ async function checkNat(path: string): Promise<Check> {
     'add table ip etherloom { flags owner; }; ' +
     'add chain ip etherloom out { type nat hook postrouting priority srcnat; }; ' +
     'add rule ip etherloom out masquerade'
-  const root = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']
+  const root = isRoot() ? [] : ['--user', '--map-root-user']
   try {
     const words = [...root, '--net', 'nft', table]
     await promisify(execFile)('unshare', words, { env: { ...process.env, PATH: path } })

@@ -183,8 +183,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
       const { event, ...value } = message.params ?? { event: '' }
       if (!Object.hasOwn(controlEvents, event)) return // of a later version
       const name = event as ControlEventName
-      const source: EventEmitter = this
-      source.emit(name, readEvent(name, value))
+      ;(this as EventEmitter).emit(name, readEvent(name, value))
     }
   }
 }

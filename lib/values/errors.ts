@@ -50,6 +50,9 @@ export class EtherloomError extends Error {
     this.syscall = syscall
     this.errno = errno
     this.hint = hint
+    // What is not known does not show where an error is printed.
+    for (const key of ['syscall', 'errno', 'hint'] as const)
+      if (this[key] === undefined) Object.defineProperty(this, key, { enumerable: false })
   }
 }
 

@@ -248,6 +248,23 @@ describe('the command line', function () {
       if (!ok && name !== 'io_uring') expect(advice, name).to.not.equal('')
   })
 
+  it('doctor tries what it promises of user namespaces', () => {
+    // As where a security module takes the capabilities in a new user namespace away.
+    const without = `#!/bin/sh
+while [ "$1" != -- ]; do options="$options $1"; shift; done; shift
+exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all -- "$@"
+`
+    writeFileSync(join(directory, 'unshare'), without, { mode: 0o755 })
+    environment.PATH = `${directory}:${environment.PATH}`
+    const checks = etherloom('doctor', '--json')
+      .stdout.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { name: string; ok: boolean; found: string })
+    const tried = checks.find(({ name }) => name === 'user namespaces')
+    expect(tried).to.include({ ok: false })
+    expect(tried?.found).to.match(/^'up --rootless' fails: /)
+  })
+
   describe('up', () => {
     it('runs until it is told to end, and takes orders', async () => {
       const { child, first } = await up(file)

@@ -1,5 +1,6 @@
 /** The error class, its codes, and what native errors become. */
 import { constants } from 'node:os'
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/values/errors.js'
 
@@ -18,6 +19,12 @@ describe('errors', () => {
     expect(error.name).to.equal('EtherloomError')
     expect(error.message).to.equal('cannot open tap0; choose another name')
     expect(error).to.include({ code: 'ERR_ETHERLOOM_DEVICE', syscall: 'ioctl TUNSETIFF', errno: 16, cause })
+  })
+
+  it('show only what is known of them', () => {
+    const shown = inspect(new EtherloomError('ERR_ETHERLOOM_NAME', 'no port'))
+    expect(shown).to.contain("code: 'ERR_ETHERLOOM_NAME'")
+    expect(shown).to.not.contain('undefined')
   })
 
   it('have one sentence per code', () => {
