@@ -3,16 +3,18 @@
  * Runs on the real clock, so that ports of the outside world can pass it too.
  */
 import { expect } from 'chai'
-import { Engine, Hub, MemoryPort, type Port } from '../../lib/index.js'
-import { closing, expectBalance, join, sum, until } from '../helpers/fabric.js'
+import { Engine, Hub, MemoryPort, PatchPort, Switch, type Port } from '../../lib/index.js'
+import { closing, expectBalance, join, receive, sum, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
-import { frame, numbered } from '../helpers/frames.js'
+import { broadcast, frame, numbered, station } from '../helpers/frames.js'
 
 export interface PortSubject {
   /** Not attached yet; its name is the one asked for. */
   port: Port
   /** It takes frames of any length. */
   unlimited?: boolean
+  /** Has the other side send frames, which the port then receives, once it is attached. Not for kinds that receive none. */
+  feed?: (frames: Uint8Array[]) => void | Promise<void>
   /** Ends what the test needed around the port. */
   close?: () => void | Promise<void>
 }
@@ -116,6 +118,70 @@ export function describePort(
       expect(port.state).to.equal('detached')
       await there.attach(port)
     })
+
+    for (const io of ['io_uring', 'epoll'] as const) {
+      it(`on ${io}: what comes in and crosses a patch port, with losses on the way, arrives once and in order`, async () => {
+        const engine = closes(new Engine({ workers: 2, memory: '8MiB', io }))
+        const [near, far] = [new Switch({ engine }), new Switch({ engine })]
+        const subject = await makeSubject(engine)
+        const port = await near.attach(subject.port)
+        const [up, down] = PatchPort.pair({ names: ['up', 'down'] })
+        await near.attach(up)
+        await far.attach(down)
+        const [local] = await join(near, 'local')
+        const [one, two] = await join(far, 'one', 'two')
+
+        const [ofLocal, ofOne, ofTwo, ofOthers] = [station(1), station(2), station(3), station(4)]
+        for (const [here, from] of [
+          [local, ofLocal],
+          [one, ofOne],
+          [two, ofTwo],
+        ] as const) {
+          here.send(frame({ from }))
+          for (const other of [local, one, two]) if (other !== here) await receive(other, 1)
+        }
+        const { feed = (frames) => void local.send(frames) } = subject
+        const sender = subject.feed ? port : local
+        await near.path(sender, up).allow({ loss: 0.5 })
+        await far.path(down, two).allow({ loss: 0.5 })
+        const before = [up.stats().transmitted.frames, down.stats().received.frames]
+
+        const destinations = [ofOne, ofLocal, ofTwo, broadcast, ofTwo, ofOne, ofLocal]
+        const to = (tag: number) => destinations[tag % destinations.length]!
+        const frames = numbered(700).map((_, tag) => frame({ tag, to: to(tag), from: ofOthers }))
+        for (let first = 0; first < frames.length; first += 50) {
+          const received = sender.stats().received.frames
+          await feed(frames.slice(first, first + 50))
+          await until(() => sender.stats().received.frames === received + 50n)
+        }
+        const first = near.path(sender, up)
+        const last = far.path(down, two)
+        const crossed = () => [
+          up.stats().transmitted.frames - before[0]!,
+          down.stats().received.frames - before[1]!,
+        ]
+        const isOver = () => first.stats().inFlight === 0n && crossed()[0] === crossed()[1]
+        await until(() => isOver() && last.stats().inFlight + down.stats().defaults.inFlight === 0n)
+
+        expectBalance(first.stats(), 'before the patch port')
+        expectBalance(last.stats(), 'behind the patch port')
+        expect(first.stats()).to.deep.include({ offered: 500n, delivered: crossed()[0] })
+        expect(Number(first.stats().delivered)).to.be.within(150, 350)
+        await far.path(one, two).deny() // what was delivered is here when a change holds
+        const arrived = { one: tags(one), two: tags(two), local: tags(local) }
+        for (const [name, its] of Object.entries({ one: ofOne, two: ofTwo, local: ofLocal })) {
+          const here = arrived[name as keyof typeof arrived]
+          for (const tag of here) expect(to(tag), `${tag} at ${name}`).to.be.oneOf([its, broadcast])
+          for (const destination of [its, broadcast]) {
+            const flow = here.filter((tag) => to(tag) === destination)
+            expect(flow, name).to.deep.equal([...new Set(flow)].sort((left, right) => left - right))
+          }
+        }
+        if (sender === port) expect(arrived.local).to.have.length(300)
+        expect(arrived.two).to.have.length(Number(last.stats().delivered))
+        await engine.close() // refuses where a frame is missing
+      })
+    }
 
     it('leaves under traffic without harm to others, and the numbers add up', async () => {
       const engine = makeEngine()

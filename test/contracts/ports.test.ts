@@ -1,8 +1,9 @@
 /** The port contract, for the kinds that need no privilege, and what is their own. */
 import { expect } from 'chai'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import {
@@ -20,13 +21,17 @@ import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
 import { describePort } from './port-contract.js'
 
-describePort('MemoryPort', (_engine, name) => ({ port: new MemoryPort({ name }) }))
+describePort('MemoryPort', (_engine, name) => {
+  const port = new MemoryPort({ name })
+  return { port, feed: (frames) => void port.send(frames) }
+})
 
 describePort('PatchPort', async (engine, name) => {
   const [port, other] = PatchPort.pair({ names: [name, 'far'], limit: 9000 })
   const far = new Hub({ engine })
   await far.attach(other)
-  return { port }
+  const [source] = await join(far, 'source')
+  return { port, feed: (frames) => void source.send(frames) }
 })
 
 describePort('SinkPort', (_engine, name) => ({ port: new SinkPort({ name }), unlimited: true }))
@@ -34,18 +39,35 @@ describePort('SinkPort', (_engine, name) => ({ port: new SinkPort({ name }), unl
 describePort('SocketPort', async (_engine, name) => {
   const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
   const socket = joinPath(directory, 'peer.sock')
-  const server = createServer((peer) => peer.on('error', () => undefined).resume()).listen(socket)
+  const peers: Socket[] = []
+  const server = createServer((peer) => peers.push(peer.on('error', () => undefined).resume())).listen(socket)
   await once(server, 'listening')
+  const feed = async (frames: Uint8Array[]) => {
+    await until(() => peers.length > 0)
+    for (const bytes of frames) {
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(bytes.length)
+      peers.at(-1)!.write(Buffer.concat([length, bytes]))
+    }
+  }
   const close = () => {
     server.close()
     rmSync(directory, { recursive: true, force: true })
   }
-  return { port: new SocketPort({ name, socket }), unlimited: true, close }
+  return { port: new SocketPort({ name, socket }), unlimited: true, feed, close }
 })
 
-describePort('UdpPort', (_engine, name) => ({
-  port: new UdpPort({ name, local: '127.0.0.1:0', remote: '127.0.0.1:9' }),
-}))
+describePort('UdpPort', async (_engine, name) => {
+  const peer = createSocket('udp4')
+  peer.bind(0, '127.0.0.1')
+  await once(peer, 'listening')
+  const port = new UdpPort({ name, local: '127.0.0.1:0', remote: `127.0.0.1:${peer.address().port}` })
+  const feed = (frames: Uint8Array[]) => {
+    const place = Number(port.local!.split(':')[1])
+    for (const bytes of frames) peer.send(bytes, place, '127.0.0.1')
+  }
+  return { port, feed, close: () => void peer.close() }
+})
 
 describePort('GeneratorPort', (_engine, name) => ({ port: new GeneratorPort({ name }), unlimited: true }))
 
