@@ -145,9 +145,31 @@ describe('parseNetem', () => {
     expect(refusal(() => parse('delay 1ms 1ms distribution ./none.dist')).message).to.contain('ENOENT')
   })
 
+  it('takes the tables that tc has and we do not make from tc', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'etherloom-tc-'))
+    const before = process.env.TC_LIB_DIR
+    try {
+      writeFileSync(join(folder, 'experimental.dist'), '-8192 0 8192')
+      process.env.TC_LIB_DIR = folder
+      const named = parse('delay 100ms 10ms distribution experimental')
+      const file = parse(`delay 100ms 10ms distribution ${folder}/experimental.dist`)
+      expect(named.delay.table).to.deep.equal(file.delay.table)
+      expect(refusal(() => parse('delay 100ms 10ms distribution experimentl')).message).to.contain('iproute2')
+    } finally {
+      if (before === undefined) delete process.env.TC_LIB_DIR
+      else process.env.TC_LIB_DIR = before
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   const refused: [text: string, where: string, why: string][] = [
     ['', 'at its end', 'such as'],
     ['netem delay 1ms', "word 1, 'netem'", "leave 'netem' out"],
+    [
+      'tc qdisc add dev eth0 root netem delay 100ms loss 1%',
+      "word 1, 'tc'",
+      "only the words that follow 'netem' in a tc command go here: 'delay 100ms loss 1%'",
+    ],
     ['dealy 1ms', "word 1, 'dealy'", "did you mean 'delay'?"],
     ['delay 1ms 2ms jitter', "word 4, 'jitter'", 'no such word'],
     ['delay', 'at its end', "'100ms'"],

@@ -4,6 +4,8 @@
  * Words, abbreviations, defaults and refusals are tc's own; what tc lets through although it cannot mean anything (sums
  * above 100 %, negative times) is refused as well. The last of two settings of the same thing holds, as in tc.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { delayTable, delayTableNames, readDelayTable, type DelayTableName } from '../lines/delay-tables.js'
 import { suggestion } from '../../values/options.js'
 import type { SharedData } from '../shared-data.js'
@@ -61,6 +63,9 @@ const keywords = [
  */
 export function parseNetem(text: string, subject: string): NetemSettings {
   const words = new Words(text, subject)
+  const ofCommand = /^\s*tc\s.*?\snetem\s+(.*\S)/s.exec(text)?.[1]
+  if (ofCommand !== undefined)
+    words.refuse(`only the words that follow 'netem' in a tc command go here: '${ofCommand}'`, 0)
   if (words.left === 0)
     words.refuse("it needs the words that follow 'netem' in a tc command, such as 'delay 100ms'")
   const settings: NetemSettings = {
@@ -240,11 +245,22 @@ function readTable(words: Words, owner: string): SharedData {
   if (delayTableNames.includes(word as DelayTableName)) return delayTable(word as DelayTableName)
   if (word === 'uniform')
     words.refuse("iproute2 has no such table; without any 'distribution' jitter is uniform")
-  if (!/[./]/.test(word))
+  const file = /[./]/.test(word) ? word : ofTc(word)
+  if (file === undefined)
     words.refuse(
-      `there is no such table; there are ${names}, and files by their path, such as './${word}.dist'`,
+      `there is no such table; there are ${names}, and files by their path, such as './${word}.dist'; 'experimental' comes with tc (package iproute2)`,
     )
-  return readDelayTable(word, `'${word}'`, (expects) => words.refuse(`a table must be ${expects}`))
+  return readDelayTable(file, `'${word}'`, (expects) => words.refuse(`a table must be ${expects}`))
+}
+
+/** The file of a table that tc has and we do not make, where tc is installed. */
+function ofTc(name: string): string | undefined {
+  const machine = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
+  const folders = [
+    ...(process.env.TC_LIB_DIR === undefined ? [] : [process.env.TC_LIB_DIR]),
+    ...['/usr/lib/tc', `/usr/lib/${machine}-linux-gnu/tc`, '/usr/lib64/tc', '/lib/tc', '/usr/share/tc'],
+  ]
+  return folders.map((folder) => join(folder, `${name}.dist`)).find((file) => existsSync(file))
 }
 
 function refuseUnknown(words: Words, word: string): never {
