@@ -47,6 +47,8 @@ export {
   type PortFabric,
   type PortState,
 } from './ports/port.js'
+export { portKinds } from './ports/index.js'
+export type { DeviceFacts, OwnInterface, PortKind, PortReference } from './ports/kind.js'
 export { Batch } from './ports/batch.js'
 export { GeneratorPort, type GeneratorPortOptions } from './ports/generator.js'
 export { MemoryPort, type MemoryPortOptions } from './ports/memory.js'
@@ -68,6 +70,7 @@ export {
   type PathStats,
   type PortStats,
 } from './values/stats.js'
+export { fabricKinds } from './fabrics/index.js'
 export type { FabricKind, LearnedAddress } from './fabrics/kind.js'
 export { Switch, type SwitchOptions } from './fabrics/switch.js'
 export type {
@@ -83,14 +86,29 @@ export type { Timeline, TimelineEvents, TimelineProgress, TimelineStep } from '.
 export { loadTopology, parseTopology } from './topology/load.js'
 export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
 export type { Topology } from './topology/schema.js'
+export {
+  about,
+  flag,
+  integer,
+  list,
+  mapping,
+  oneOf,
+  required,
+  text,
+  type Rule,
+  type Rules,
+} from './values/options.js'
+export type { Keyed, Registry } from './values/registry.js'
+export type { Complain, Place } from './values/problem.js'
 export type { Duration, QueueLimit, Rate, Size } from './values/units.js'
 export type { VlanOptions } from './fabrics/vlan.js'
 export { Wire } from './fabrics/wire.js'
-export type { GivenDistances } from './world/distances.js'
+export type { Distances, GivenDistances } from './world/distances.js'
 export type { LinkChange } from './world/links/links.js'
 export type { NicMaker, WhenDown } from './world/links/wire-links.js'
 export { LogDistanceModel, type LogDistanceModelOptions } from './world/models/log-distance.js'
-export type { LinkQualityModel } from './world/models/model.js'
+export { linkModels } from './world/models/index.js'
+export type { LinkModelKind, LinkQualityModel } from './world/models/model.js'
 export { RangeModel, type RangeModelOptions } from './world/models/range.js'
 export type { WifiModelOptions } from './world/models/wifi.js'
 export { WifiExponentialModel } from './world/models/wifi-exponential.js'
@@ -101,7 +119,8 @@ export {
   type DistanceMatricesOptions,
   type DistanceMatrix,
 } from './world/movements/matrices.js'
-export type { Movement, Surroundings } from './world/movements/movement.js'
+export { movements } from './world/movements/index.js'
+export type { Movement, MovementKind, Surroundings } from './world/movements/movement.js'
 export { RandomWalk, type RandomWalkOptions } from './world/movements/random-walk.js'
 export { RandomWaypoint, type RandomWaypointOptions } from './world/movements/random-waypoint.js'
 export { World, type WorldEvents, type WorldLink, type WorldOptions, type WorldStep } from './world/world.js'
