@@ -27,7 +27,7 @@ import {
 } from '../values/options.js'
 import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
 import { PolicyRecords } from '../policy/records.js'
-import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
+import { compile, readPolicy, type Applied, type Policy } from '../policy/policy.js'
 import { nameRule } from '../values/names.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
@@ -330,10 +330,10 @@ export abstract class Fabric
         const [source, target] = this.#pair(from, to)
         let record = policy === null ? noPolicy : keepStreams ? undefined : known.get(policy)
         if (policy !== null && record === undefined) {
-          const spec = readPolicy(policy)
-          if (keepStreams) spec.seed = undefined
-          record = records.add(spec)
-          copies[record] = Object.isFrozen(policy) ? policy : { ...policy }
+          const own = compile(policy)
+          const spec = readPolicy(own)
+          record = records.add(keepStreams ? { ...spec, seed: undefined } : spec)
+          copies[record] = own
           if (!keepStreams) known.set(policy, record)
         }
         triples[3 * index] = source.id

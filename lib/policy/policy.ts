@@ -7,7 +7,7 @@ import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines/trace.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
-import { about, flag, optionsReader, refuse, seed } from '../values/options.js'
+import { about, flag, isMapping, optionsReader, refuse, seed } from '../values/options.js'
 import { partKinds, type PolicyPart } from './parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
@@ -57,11 +57,53 @@ export const policyRules = {
 
 const readPolicyOptions = optionsReader('path policy', policyRules)
 
-/** @internal Checks a policy. */
+type Read = ReturnType<typeof readPolicyOptions>
+
+/** What options of policies were read as, by the frozen objects that stand for them. */
+const readings = new WeakMap<object, { values: Read; spec?: PolicySpec }>()
+
+/**
+ * @internal The same options, deeply frozen and read: whoever is given them reads nothing again, no file either. Whether
+ * they go together shows in `readPolicy`.
+ */
+export function compile<Options extends Partial<Policy>>(options: Options): Options {
+  if (readings.has(options)) return options
+  const own = frozen(options)
+  readings.set(own, { values: readPolicyOptions(own ?? null) }) // none at all is a mistake
+  return own
+}
+
+/** @internal One over the other: an option is that of the last who has it, as it was read there. */
+export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
+  const whole: Record<string, unknown> = {}
+  const values: Record<string, unknown> = { ...readPolicyOptions({}) }
+  for (const each of given) {
+    const layer = compile(each)
+    const read = readings.get(layer)?.values as Record<string, unknown>
+    for (const option of Object.keys(layer)) {
+      whole[option] = layer[option as keyof Policy]
+      values[option] = read[option]
+    }
+  }
+  readings.set(Object.freeze(whole), { values: values as Read })
+  return whole
+}
+
+/** @internal Checks a policy; one that is compiled, once. */
 export function readPolicy(policy: Policy): PolicySpec {
-  const asked: unknown = policy
-  if (typeof asked === 'object' && asked !== null) refuseBesideNetem(asked)
-  const given = readPolicyOptions(asked ?? null) // none at all is a mistake
+  if (isMapping(policy)) refuseBesideNetem(policy)
+  const reading = readings.get(compile(policy)) as { values: Read; spec?: PolicySpec }
+  return (reading.spec ??= specOf(reading.values))
+}
+
+function frozen<Value>(value: Value): Value {
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen)) as Value
+  if (!isMapping(value) || ArrayBuffer.isView(value)) return value
+  const copy = Object.fromEntries(Object.entries(value).map(([key, each]) => [key, frozen(each)]))
+  return Object.freeze(copy) as Value
+}
+
+function specOf(given: Read): PolicySpec {
   const options = given as typeof given & Record<string, unknown>
   if (given.ecn && options.loss === undefined)
     refuse("option 'loss' of path policy", "given with 'ecn', which says what to do with the frames it picks")

@@ -3,7 +3,7 @@
  * those who check topology files.
  */
 import { about, asOptions, flag, mapping, oneOf, readOptions, refuse, required } from '../values/options.js'
-import type { Policy, PolicyOptions } from '../policy/policy.js'
+import { compile, type Policy, type PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import { duration, formatDuration, type Duration } from '../values/units.js'
 import { readRamp, ruleOf, valuesAt } from './ramp.js'
@@ -271,7 +271,7 @@ function readNames(value: unknown, subject: string): string[] {
 function readPolicyOptions(options: Record<string, unknown>): Partial<Policy> {
   for (const [option, value] of Object.entries(options))
     ruleOf(option)(value, `option '${option}' of a timeline entry`)
-  return options
+  return compile(options)
 }
 
 /** @internal What a step of an entry did. */

@@ -7,7 +7,7 @@
  * nothing lies over it. The picture of a port is the same with its carrier.
  */
 import type { Engine } from '../engine/engine.js'
-import { readPolicy, type Policy } from '../policy/policy.js'
+import { layers, readPolicy, type Policy } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import type { Checked, Effect } from './entries.js'
 
@@ -110,7 +110,7 @@ export class Pictures<Entry extends Checked> {
   #changePath(from: string, to: string, entry: Entry, effect: Effect): void {
     const picture = this.#path(from, to)
     if ('set' in effect) {
-      picture.over = { ...(!effect.reset && picture.over), ...effect.set }
+      picture.over = layers(effect.reset ? {} : picture.over, effect.set)
       picture.reseeded ||= effect.set.seed !== undefined
     }
     if ('outage' in effect) mark(picture.outages, entry, effect.outage)
@@ -168,8 +168,8 @@ export class Pictures<Entry extends Checked> {
 
   #laidOver({ from, to, base, over, outages }: PathPicture): Policy {
     const allowed = this.#fabric.allowsByDefault(this.#fabric.port(from), this.#fabric.port(to))
-    const policy = { allowed, ...base, ...over }
-    return outages.size > 0 ? { ...policy, allowed: false } : policy
+    const down = outages.size > 0 ? { allowed: false } : {}
+    return layers({ allowed }, base ?? {}, over, down) as Policy
   }
 
   #writePort(name: string): void {

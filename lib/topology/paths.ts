@@ -1,5 +1,5 @@
 /** Path and timeline entries of a topology: which ports they mean, and what is wrong with them. Called by resolve.ts. */
-import { readPolicy } from '../policy/policy.js'
+import { compile, layers, readPolicy, type Policy } from '../policy/policy.js'
 import { portKindOf } from '../ports/index.js'
 import { checkEntry } from '../timeline/entries.js'
 import { suggestion } from '../values/options.js'
@@ -28,9 +28,18 @@ export function planPaths(
         .filter((end) => end !== start && (byName || !inOneGroup(ports, start, end)))
         .map((end) => [start, end] as const),
     )
-    attempt(() => readPolicy(policy), [...place, index], complain)
+    let compiled = policy
+    attempt(
+      () => {
+        compiled = compile(policy)
+        readPolicy(compiled)
+      },
+      [...place, index],
+      complain,
+    )
     if (pairs.length === 0) complain([...place, index], 'a path needs two different ports')
-    for (const [start, end] of pairs) paths.set(pathKey(start, end), { from: start, to: end, policy })
+    for (const [start, end] of pairs)
+      paths.set(pathKey(start, end), { from: start, to: end, policy: compiled })
   })
   return paths
 }
@@ -70,7 +79,8 @@ export function checkTimeline(
     attempt(
       () => {
         const { samples } = checkEntry(entry)
-        for (const base of new Set(bases)) for (const sample of samples) readPolicy({ ...base, ...sample })
+        for (const base of new Set(bases))
+          for (const sample of samples) readPolicy(layers(base, sample) as Policy)
       },
       here,
       complain,

@@ -22,7 +22,7 @@ import {
   text,
   type Rule,
 } from '../values/options.js'
-import { readPolicy, type Policy, type PolicyOptions } from '../policy/policy.js'
+import { compile, readPolicy, type Policy, type PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import { nameRule } from '../values/names.js'
 import { parseDuration, type Duration } from '../values/units.js'
@@ -488,8 +488,9 @@ export class World extends EventEmitter<WorldEvents> {
   #ask(metres: number): Policy | null {
     const options = this.model.quality(metres)
     if (options === null) return null
-    const policy: Policy = Object.freeze({ allowed: true, ...options }) // links share it
+    let policy: Policy // links share it
     try {
+      policy = compile({ allowed: true, ...options })
       readPolicy(policy)
     } catch (error) {
       throw locate(error, `model '${this.model.name}' at ${metres} metres`)

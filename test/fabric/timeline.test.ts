@@ -1,7 +1,9 @@
 /** Timelines on the virtual clock, to the nanosecond: changes, ramps and outages, and what becomes of what others set. */
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
 import {
   Engine,
   GeneratorPort,
@@ -50,6 +52,35 @@ describe('Timelines', () => {
         [40_000_000n, { ...base, loss: 0.5 }],
       ])
       expect(timeline.running).to.equal(false)
+    })
+
+    it('lie over the policy as it was set, whatever became of its object and of its files since', async () => {
+      const { engine, hub, a, b } = await start()
+      const folder = mkdtempSync(joinPath(tmpdir(), 'etherloom-'))
+      try {
+        const file = joinPath(folder, 'flat.dist')
+        writeFileSync(file, '-8192 0 8192\n')
+        const slot = { delay: '1ms', jitter: '1ms', distribution: { file } } as const
+        const policy = {
+          allowed: true,
+          delay: '5ms',
+          rate: '1Mbit',
+          cell: { size: 48, overhead: 5 },
+          slot,
+        } as const
+        const given = { ...policy, cell: { size: 48, overhead: 5 } }
+        await hub.path(a, b).set(given)
+        given.cell.size = 0
+        rmSync(file)
+        const timeline = hub.timeline([
+          { from: 'a', to: 'b', ramp: { delay: ['5ms', '9ms'] }, over: '40ms', every: '10ms' },
+        ])
+        engine.advance('100ms')
+        expect(timeline.progress[0]?.error).to.equal(undefined)
+        expect(hub.path(a, b).policy).to.deep.equal({ ...policy, delay: '9ms' })
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
     })
 
     it('hold for frames that come in at their instant', async () => {
