@@ -100,7 +100,21 @@ export {
 } from './values/options.js'
 export type { Keyed, Registry } from './values/registry.js'
 export type { Complain, Place } from './values/problem.js'
-export type { Duration, QueueLimit, Rate, Size } from './values/units.js'
+export type { Percentage } from './values/options.js'
+export {
+  formatDuration,
+  formatRate,
+  formatSize,
+  parseDuration,
+  parseQueueLimit,
+  parseRate,
+  parseSize,
+  type Duration,
+  type QueueBound,
+  type QueueLimit,
+  type Rate,
+  type Size,
+} from './values/units.js'
 export type { VlanOptions } from './fabrics/vlan.js'
 export { Wire } from './fabrics/wire.js'
 export type { Distances, GivenDistances } from './world/distances.js'

@@ -1,7 +1,7 @@
 /**
  * Options, each declared once: what it may be, in words and as a rule, its unit, default and example.
  * Called by every public class when it is built; check.ts beside this finds all mistakes of a file by the same
- * declarations, and json-schema.ts and tables.ts write them down for editors and for the documentation.
+ * declarations, and json-schema.ts writes them down for editors.
  *
  * A rule is a function from a given value (undefined when absent) to the value to use. It refuses by throwing, and
  * puts `subject`, the words for what it checks, at the start of the sentence. Its `shape` is what else is known of it.
