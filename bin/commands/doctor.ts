@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { open, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
+import type { Program } from '../../lib/gateway/programs.js'
 import type { Namespace } from '../../lib/engine/namespace.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
@@ -224,15 +225,14 @@ async function wayToUserNamespaces(): Promise<string> {
 /** What a gateway needs, and what is possible without it. */
 async function checkWaysOut(): Promise<Check[]> {
   const { findProgram, packages, searchPath } = await import('../../lib/gateway/programs.js')
-  const uses = {
-    nft: "'gateway' of a TAP needs it",
-    dnsmasq: "'dhcp' and 'dns' of a gateway need it",
-    passt: 'a PasstPort, the way out without privilege, needs it',
-  }
+  const { portKinds } = await import('../../lib/ports/index.js')
+  const uses = new Map(
+    [...portKinds].flatMap(({ programs = {} }) => Object.entries(programs) as [Program, string][]),
+  )
   const installed = await Promise.all(
-    (Object.keys(uses) as (keyof typeof uses)[]).map(async (name): Promise<Check> => {
+    [...uses].map(async ([name, use]): Promise<Check> => {
       const found = await findProgram(name)
-      const advice = found === undefined ? `install the package ${packages[name]}; ${uses[name]}` : ''
+      const advice = found === undefined ? `install the package ${packages[name]}; ${use}` : ''
       return { name, ok: found !== undefined, needed: false, found: found ?? 'absent', advice }
     }),
   )

@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../engine/engine.js'
 import type { Namespace } from '../engine/namespace.js'
+import type { Program } from '../gateway/programs.js'
 import type { Complain } from '../values/problem.js'
 import type { Rules } from '../values/options.js'
 import type { Keyed } from '../values/registry.js'
@@ -80,6 +81,6 @@ export interface PortKind<Given extends object = object, Made extends Port = Por
   device?(port: Made, engine: Engine): DeviceFacts
   /** Interfaces of nodes of worlds: that of a number, from 1, by a mapping with patterns for names. */
   numbered?(node: string, nic: object, number: number): Numbered<Given>
-  /** Programs that it runs, with what for. */
-  readonly programs?: Readonly<Record<string, string>>
+  /** Programs that it runs, each with what needs it, for `doctor`. */
+  readonly programs?: Readonly<Partial<Record<Program, string>>>
 }

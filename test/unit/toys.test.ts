@@ -11,12 +11,13 @@ import type {
   MovementKind,
   PortKind,
 } from '../../lib/index.js'
+import type * as library from '../../lib/index.js'
 import { closing, receive } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 
 // Mocha requires this file, and the library imports its checks when a file is read: one way for both, so that there is one
 // registry of each.
-type Library = typeof import('../../lib/index.js')
+type Library = typeof library
 const load = async () => ({
   library: await import('../../lib/index.js'),
   reports: (await import('../../lib/topology/report.js')).reports,
