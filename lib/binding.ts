@@ -59,6 +59,12 @@ export type NativeFraming = 'stream' | 'datagram' | 'seqpacket'
 /** A socket's address: a path, or an IP address in numbers and a port. */
 export type NativeAddress = { path: string } | { ip: string; port: number }
 
+/** What frames of a socket may be. */
+export interface FrameShape {
+  frameLimit: number
+  pad: boolean
+}
+
 /** What a port has in its fabric, as lib/fabrics/attachment.ts makes it of what users say. */
 export interface PortSettings {
   delay: bigint
@@ -162,15 +168,20 @@ interface Addon {
     queues: number
     filter?: Uint8Array | undefined
     writeback: boolean
+    completeChecksums: boolean
     namespace?: unknown
   }): Promise<Device>
-  adoptTap(fd: number, options: { filter?: Uint8Array | undefined; writeback: boolean }): Promise<Device>
+  adoptTap(
+    fd: number,
+    options: { filter?: Uint8Array | undefined; writeback: boolean; completeChecksums: boolean },
+  ): Promise<Device>
   openPacket(options: {
     interface: string
     direction: 'in' | 'out' | 'both'
     promiscuous: boolean
     filter?: Uint8Array | undefined
     method?: 'ring' | 'calls' | undefined
+    completeChecksums: boolean
     namespace?: unknown
   }): Promise<Device>
   makeGenerator(options: {
@@ -181,10 +192,12 @@ interface Addon {
   }): unknown
   makeSink(): unknown
   /** Takes a connected socket; the descriptor stays the caller's. */
-  adoptSocket(fd: number, frameLimit: number): { device: unknown; framing: NativeFraming }
+  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: NativeFraming }
   /** Takes the connected socket; without one the port is down at once. */
-  makeSocketPort(socket: unknown, options: { framing: NativeFraming; frameLimit: number }): unknown
-  makeDatagramPort(bound: unknown, options: { frameLimit: number; peer?: NativeAddress | undefined }): unknown
+  makeSocketPort(socket: unknown, options: FrameShape & { framing: NativeFraming }): unknown
+  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
+  /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
+  makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
   /** A socket that listens, or receives datagrams. */
   bindSocket(options: NativeAddress & { framing: NativeFraming; mode: number }): unknown
   socketAddress(bound: unknown): string

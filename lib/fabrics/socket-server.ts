@@ -17,7 +17,7 @@ import {
   text,
   type RulesOf,
 } from '../values/options.js'
-import { bindSocket, frameLimitRule, modeRule, resolvePlace, SocketPort } from '../ports/socket.js'
+import { bindSocket, frameLimitRule, modeRule, padRule, resolvePlace, SocketPort } from '../ports/socket.js'
 
 export interface ListenOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
@@ -32,6 +32,8 @@ export interface ListenOptions {
   mode?: number
   /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
   frameLimit?: number
+  /** Fills frames that go out with zeros up to 60 bytes, for emulated cards that refuse shorter ones. Default false. */
+  pad?: boolean
 }
 
 /** A peer that comes and cannot become a port is a `failure`; the server goes on. */
@@ -136,11 +138,12 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   }
 
   async #attach(socket: unknown): Promise<void> {
-    const { framing, frameLimit } = this.#options
+    const { framing, frameLimit, pad } = this.#options
     const port = SocketPort.accepted(socket, {
       name: this.#options.name,
       framing,
       frameLimit,
+      pad,
       socket: this.socket,
     })
     this.#ports.add(port)
@@ -200,6 +203,7 @@ export const listenRules = {
   ),
   mode: modeRule,
   frameLimit: frameLimitRule,
+  pad: padRule,
 } satisfies RulesOf<ListenOptions>
 
 const readListen = optionsReader('listen', listenRules)

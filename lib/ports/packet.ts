@@ -27,6 +27,11 @@ export interface PacketPortOptions {
    * with buffers that grow with use. Default: a ring, or calls where it is refused.
    */
   method?: 'ring' | 'calls'
+  /**
+   * Whether frames whose checksum their sender left to the device are sent with it `complete`, for programs that read raw
+   * frames at the other end of a veth pair, or `undone`, which spares copies. Super-frames stay whole. Default `complete`.
+   */
+  checksums?: 'complete' | 'undone'
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
 }
@@ -41,6 +46,10 @@ const inFiles = {
   method: about(
     'How frames are received: through 4 MiB of memory shared with the kernel, or by system calls. Default: a ring where the kernel grants one.',
     oneOf(['ring', 'calls']),
+  ),
+  checksums: about(
+    'Whether frames whose checksum their sender left to the device are sent with it, for programs that read raw frames, or undone.',
+    oneOf(['complete', 'undone'], 'complete'),
   ),
 }
 const existing = required(about('Existing interface to open a packet socket on.', interfaceRule()))
@@ -76,6 +85,7 @@ export class PacketPort extends DevicePort {
       promiscuous: given.promiscuous,
       filter: given.filter,
       method: given.method,
+      completeChecksums: given.checksums === 'complete',
     }
   }
 

@@ -7,6 +7,7 @@ import { addon, native, type NativeAddress, type NativeFraming } from '../bindin
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
+  flag,
   integer,
   oneOf,
   optional,
@@ -48,9 +49,20 @@ export interface SocketPortOptions {
   fd?: number
   /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
   frameLimit?: number
+  /**
+   * Fills frames that go out with zeros up to 60 bytes, as a network card does: for emulated cards that refuse shorter ones.
+   * Default false.
+   */
+  pad?: boolean
   /** Default `socket%d`. */
   name?: string
 }
+
+/** @internal The rule for `pad`. */
+export const padRule = about(
+  'Whether to fill frames that go out with zeros up to 60 bytes, for emulated cards that refuse shorter ones.',
+  flag(false),
+)
 
 /** @internal The rule for `frameLimit` of sockets. */
 export const frameLimitRule = about(
@@ -87,6 +99,7 @@ const inFiles = {
   ),
   mode: modeRule,
   frameLimit: frameLimitRule,
+  pad: padRule,
 }
 
 const readSocketOptions = optionsReader('SocketPort', {
@@ -133,7 +146,7 @@ export class SocketPort extends Port {
   readonly #fd: number | undefined
   readonly #local: string | undefined
   readonly #mode: number
-  readonly #frameLimit: number
+  readonly #frames: { frameLimit: number; pad: boolean }
   #framing: NativeFraming
   /** A connected socket that a server has handed over, until it is attached; there is no second one. */
   #accepted: unknown
@@ -148,21 +161,21 @@ export class SocketPort extends Port {
   constructor(options: SocketPortOptions) {
     const given = readSocketOptions(options)
     super(given.name ?? 'socket%d')
-    const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit } = given
+    const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit, pad } = given
     this.#place = socket
     this.#role = role
     this.#framing = framing
     this.#local = local
     this.#mode = mode
     this.#fd = fd
-    this.#frameLimit = frameLimit
+    this.#frames = { frameLimit, pad }
     this.#check(options)
   }
 
   /** @internal A port of a peer that has come by `acceptPeer`; it ends with it. */
   static accepted(
     socket: unknown,
-    options: { name: string; framing: Framing; frameLimit: number; socket: string },
+    options: { name: string; framing: Framing; frameLimit: number; pad: boolean; socket: string },
   ): SocketPort {
     const port = new SocketPort(options)
     port.#accepted = socket
@@ -220,7 +233,7 @@ export class SocketPort extends Port {
   #check(options: SocketPortOptions): void {
     const where = "option 'socket' of SocketPort"
     if (this.#fd !== undefined) {
-      const beside = Object.keys(options).find((key) => !['fd', 'name', 'frameLimit'].includes(key))
+      const beside = Object.keys(options).find((key) => !['fd', 'name', 'frameLimit', 'pad'].includes(key))
       if (beside !== undefined)
         refuse("option 'fd' of SocketPort", `given without '${beside}': it is connected as it is`, this.#fd)
     } else if (this.#place === undefined) {
@@ -238,7 +251,7 @@ export class SocketPort extends Port {
 
   async #openDevice(fabric: PortFabric): Promise<unknown> {
     if (this.#fd !== undefined) {
-      const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frameLimit))
+      const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frames))
       this.#framing = framing
       return device
     }
@@ -267,14 +280,12 @@ export class SocketPort extends Port {
     const peer = this.#role === 'connect' ? { path } : undefined
     const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
     this.#bound = bound
-    return native(() => addon.makeDatagramPort(bound, { frameLimit: this.#frameLimit, peer }))
+    return native(() => addon.makeDatagramPort(bound, { ...this.#frames, peer }))
   }
 
   #makeDevice(socket: unknown): unknown {
     this.#connectedAt = socket === undefined ? -Infinity : performance.now()
-    return native(() =>
-      addon.makeSocketPort(socket, { framing: this.#framing, frameLimit: this.#frameLimit }),
-    )
+    return native(() => addon.makeSocketPort(socket, { framing: this.#framing, ...this.#frames }))
   }
 
   async #resolve(): Promise<NativeAddress> {

@@ -11,6 +11,7 @@ import {
   flag,
   integer,
   list,
+  oneOf,
   optionsReader,
   refuse,
   required,
@@ -62,6 +63,12 @@ export interface TapPortOptions {
    * its address, as the port found it, or for a group, and not from it. Default false.
    */
   writeback?: boolean
+  /**
+   * Whether frames whose checksum their sender left to the device reach the interface so (`undone`), which its kernel does
+   * not mind, or `complete`, for programs that read raw frames, DHCP clients among them. Super-frames stay whole.
+   * Default `undone`.
+   */
+  checksums?: 'complete' | 'undone'
   /** The network namespace of the interface: a Namespace, a path or a name. Default: this process's. */
   namespace?: string | Namespace
   /**
@@ -72,7 +79,7 @@ export interface TapPortOptions {
    */
   gateway?: GatewayOptions
   /**
-   * An open descriptor of a TAP instead of all of the above but `as`, `filter` and `writeback`; it is duplicated, and stays
+   * An open descriptor of a TAP instead of all of the above but `as`, `filter`, `writeback` and `checksums`; it is duplicated, and stays
    * the caller's to close.
    */
   fd?: number
@@ -89,6 +96,10 @@ const interfaceOptions = {
   napi: about(
     "Whether the interface's kernel joins what the port sends (NAPI and GRO): for bulk TCP, at the cost of small frames.",
     flag(false),
+  ),
+  checksums: about(
+    'Whether frames whose checksum their sender left to the device arrive complete, for programs that read raw frames (DHCP clients do), or undone.',
+    oneOf(['complete', 'undone'], 'undone'),
   ),
   queues: about(
     'How many workers read the interface at the same time; no more than there are.',
@@ -136,7 +147,7 @@ const hostKeys = {
 }
 
 /** Options that go with an open descriptor. */
-const besideDescriptor = ['fd', 'as', 'filter', 'writeback']
+const besideDescriptor = ['fd', 'as', 'filter', 'writeback', 'checksums']
 
 /**
  * A TAP device as a port: what its kernel sends on the interface comes in here, what goes out here that kernel receives.
@@ -180,6 +191,7 @@ export class TapPort extends DevicePort {
       queues: given.queues,
       filter: given.filter,
       writeback: given.writeback,
+      completeChecksums: given.checksums === 'complete',
     }
   }
 

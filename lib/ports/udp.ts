@@ -1,24 +1,34 @@
 /** UdpPort: one frame in each UDP datagram. */
 import { isIP } from 'node:net'
 import { inetAddress } from '../values/addresses.js'
-import { addon, native } from '../binding.js'
+import { addon, native, type FrameShape, type NativeAddress } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, integer, optionsReader, refuse, required, type RulesOf } from '../values/options.js'
-import { nameRule } from '../values/names.js'
+import { interfaceRule, nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { duration, type Duration } from '../values/units.js'
-import { resolvePlace } from './socket.js'
+import { padRule, resolvePlace } from './socket.js'
 
 export interface UdpPortOptions {
-  /** Where the peer sends to, as `127.0.0.1:5000`, `[::]:5000` or, for a port that the kernel chooses, `127.0.0.1:0`. */
+  /**
+   * Where the peer sends to, as `127.0.0.1:5000`, `[::]:5000` or, for a port that the kernel chooses, `127.0.0.1:0`. The address
+   * of a multicast group, as `230.0.0.1:1234` or `[ff02::4]:1234`, joins that: what goes out goes to all its members.
+   */
   local: string
   /** The only peer, of the same IP version. Default: the first that sends a frame, for as long as the port is attached. */
   remote?: string
+  /** With a group: the interface to join it on. Default: the one that the routes lead to. */
+  interface?: string
   /** How often to send what OpenVPN does to keep a connection alive, when there is nothing else. 1s to 1h. Default never. */
   keepAlive?: Duration
   /** The longest frame that passes, in bytes, 64 to 65507. Default 65507, what a datagram holds. */
   frameLimit?: number
+  /**
+   * Fills frames that go out with zeros up to 60 bytes, as a network card does: for emulated cards that refuse shorter ones.
+   * Default false.
+   */
+  pad?: boolean
   /** Default `udp%d`. */
   name?: string
 }
@@ -33,6 +43,11 @@ const inFiles = {
       expects: "from 1s to 1h, such as '10s'",
     }),
   ),
+  interface: about(
+    'Interface to join a multicast group on. Default: that to which the routes lead.',
+    interfaceRule(),
+  ),
+  pad: padRule,
   frameLimit: about(
     'Bytes of the longest frame that passes.',
     integer(64, 65507, { unit: 'bytes', default: 65507 }),
@@ -51,6 +66,9 @@ const udpKeys = { udp: local, ...inFiles }
  * Frames to and from one peer, each in a datagram of its own and nothing around it: what QEMU's `-netdev dgram`,
  * OpenVPN without encryption (and so the links of TME), ubridge and GNS3 speak.
  *
+ * With the address of a multicast group it is one of any number of members, on this machine and others: what QEMU's
+ * `-netdev socket,mcast=` and User Mode Linux' `mcast` speak. Datagrams reach the local network only (a TTL of 1).
+ *
  * Datagrams of others are dropped and counted as `wrong-peer`; keep-alives of OpenVPN as `no-frame`. UDP says neither
  * whether the peer is there nor what it lost, so the port is up as long as it is attached, and what is sent before a
  * peer is known is dropped as `port-down`. Frames that do not fit the path's MTU are fragmented by IP. Nothing is
@@ -63,7 +81,8 @@ export class UdpPort extends Port {
   readonly #local
   readonly #remote
   readonly #keepAlive: bigint | undefined
-  readonly #frameLimit: number
+  readonly #interface: string | undefined
+  readonly #frames: FrameShape
   #bound: unknown
   #timer: NodeJS.Timeout | undefined
 
@@ -76,10 +95,26 @@ export class UdpPort extends Port {
       refuse("option 'remote' of UdpPort", `an IPv${families[0]} address, as 'local' is`, options.remote)
     if (given.remote?.port === 0)
       refuse("option 'remote' of UdpPort", 'an address with a port above 0', options.remote)
+    const [beside] = Object.keys(options).filter((key) => key === 'remote' || key === 'keepAlive')
+    if (given.remote && isGroup(given.remote.host))
+      refuse(
+        "option 'remote' of UdpPort",
+        "one peer; the address of a group is given as 'local'",
+        options.remote,
+      )
+    if (isGroup(given.local.host) ? beside : given.interface)
+      refuse(
+        `option '${beside ?? 'interface'}' of UdpPort`,
+        `given ${beside === undefined ? 'only with' : 'without'} the address of a multicast group as 'local'`,
+        options[beside as 'remote'] ?? given.interface,
+      )
+    if (isGroup(given.local.host) && given.local.port === 0)
+      refuse("option 'local' of UdpPort", 'a group with a port above 0', options.local)
     this.#local = given.local
+    this.#interface = given.interface
     this.#remote = given.remote
     this.#keepAlive = given.keepAlive
-    this.#frameLimit = given.frameLimit
+    this.#frames = { frameLimit: given.frameLimit, pad: given.pad }
   }
 
   /** Where it receives, with the port that the kernel has chosen; undefined while detached. */
@@ -96,8 +131,7 @@ export class UdpPort extends Port {
       )
     const local = await resolvePlace(this.#local)
     const peer = this.#remote && (await resolvePlace(this.#remote))
-    this.#bound = native(() => addon.bindSocket({ ...local, framing: 'datagram', mode: 0 }))
-    const device = native(() => addon.makeDatagramPort(this.#bound, { frameLimit: this.#frameLimit, peer }))
+    const device = native(() => this.#makeDevice(local, peer))
     let id: number
     try {
       id = native(() => engine.native.attach(fabric.id, this.name, device))
@@ -115,6 +149,16 @@ export class UdpPort extends Port {
     return id
   }
 
+  #makeDevice(local: NativeAddress, peer: NativeAddress | undefined): unknown {
+    if ('ip' in local && isGroup(local.ip)) {
+      const name = this.#interface ?? ''
+      const zone = name !== '' && isIP(local.ip) === 6 && !local.ip.includes('%') ? `%${name}` : ''
+      return addon.makeGroupPort({ ip: local.ip + zone, port: local.port, interface: name, ...this.#frames })
+    }
+    this.#bound = addon.bindSocket({ ...local, framing: 'datagram', mode: 0 })
+    return addon.makeDatagramPort(this.#bound, { ...this.#frames, peer })
+  }
+
   protected override closed(_fabric: PortFabric): void {
     clearInterval(this.#timer)
     if (this.#bound !== undefined) addon.closeSocket(this.#bound)
@@ -128,4 +172,11 @@ export const udpKind: PortKind<Omit<UdpPortOptions, 'local' | 'name'> & { udp: s
   options: udpKeys,
   make: (name, { udp: local, ...options }) => new UdpPort({ ...options, name, local }),
   leadsTo: ({ udp, remote }) => remote ?? udp,
+}
+
+/** Whether an IP address is that of a multicast group (RFC 5771, RFC 4291). */
+function isGroup(host: string): boolean {
+  if (isIP(host) === 6) return /^ff/i.test(host)
+  const first = Number(host.split('.')[0])
+  return isIP(host) === 4 && first >= 224 && first <= 239
 }

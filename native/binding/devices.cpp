@@ -88,6 +88,7 @@ Napi::Object deliver(Napi::Env env, Device device, const Link& link) {
 struct TapDuties {
   std::vector<sock_filter> filter;  ///< of what its kernel sends; empty for none
   bool writeback = false;
+  bool completeChecksums = false;
 };
 
 std::vector<sock_filter> socketFilter(const Napi::Object& options) {
@@ -98,7 +99,7 @@ std::vector<sock_filter> socketFilter(const Napi::Object& options) {
 }
 
 TapDuties tapDuties(const Napi::Object& options) {
-  return {socketFilter(options), flag(options, "writeback")};
+  return {socketFilter(options), flag(options, "writeback"), flag(options, "completeChecksums")};
 }
 
 Result<Tap> withFilter(Result<Tap> tap, const std::vector<sock_filter>& program) {
@@ -117,6 +118,7 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap, const TapDuties& duties) {
     if (tap.link.mtu != 0) port->setMtu(tap.link.mtu);
     if (!duties.filter.empty()) port->ownFilter();
     if (duties.writeback) port->writeBack(tap.link.mac);
+    if (duties.completeChecksums) port->completeChecksums();
     if (!device.port) {
       device.port = std::move(port);
     } else {
@@ -189,10 +191,12 @@ Napi::Value openPacketDevice(const Napi::CallbackInfo& info) {
   options.networkNamespace = networkNamespace(asked);
   return Task<PacketSocket>::run(
       info.Env(), info[0], [options] { return openPacketSocket(options); },
-      [direction = options.direction](Napi::Env env, PacketSocket&& socket) {
+      [direction = options.direction, complete = flag(asked, "completeChecksums")](Napi::Env env,
+                                                                                   PacketSocket&& socket) {
         const Link link = socket.link;
         auto port = std::make_unique<PacketPort>(std::move(socket), direction, FramePool::largeCapacity);
         port->setMtu(link.mtu);
+        if (complete) port->completeChecksums();
         const char* method = port->method() == PacketMethod::Ring ? "ring" : "calls";
         Napi::Object delivered = deliver(env, Device{std::move(port), {}}, link);
         delivered.Set("method", method);
@@ -239,13 +243,18 @@ Socket& socketAt(const Napi::CallbackInfo& info, std::size_t index) {
   return *info[index].As<Napi::External<Socket>>().Data();
 }
 
-std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit) {
-  if (framing == Framing::Stream) return std::make_unique<StreamPort>(std::move(socket), limit);
-  return std::make_unique<DatagramPort>(std::move(socket),
-                                        DatagramPort::Settings{framing, true, std::nullopt, limit});
+std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit, bool pad) {
+  if (framing == Framing::Stream) return std::make_unique<StreamPort>(std::move(socket), limit, pad);
+  DatagramPort::Settings settings;
+  settings.framing = framing;
+  settings.connected = true;
+  settings.limit = limit;
+  settings.pad = pad;
+  return std::make_unique<DatagramPort>(std::move(socket), std::move(settings));
 }
 
-/// adoptSocket(fd, limit) → {device, framing}; the descriptor is duplicated, the caller keeps its own.
+/// adoptSocket(fd, {frameLimit, pad}) → {device, framing}; the descriptor is duplicated, the caller keeps its
+/// own.
 Napi::Value adoptSocket(const Napi::CallbackInfo& info) {
   auto own = duplicate(info[0].As<Napi::Number>().Int32Value());
   if (!own) return raise(info.Env(), own.error());
@@ -256,25 +265,30 @@ Napi::Value adoptSocket(const Napi::CallbackInfo& info) {
   // SAFETY: the kernel writes at most `length` bytes.
   if (getpeername(own->get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)
     return raise(info.Env(), Error::last("getpeername", "the socket has no peer; connect it first"));
+  const auto asked = info[1].As<Napi::Object>();
   auto object = Napi::Object::New(info.Env());
   object.Set("framing", std::string(framingNames[static_cast<std::size_t>(*framing)]));
-  object.Set("device", deliver(info.Env(), portOf(std::move(*own), *framing, uint32At(info, 1))));
+  object.Set("device", deliver(info.Env(), portOf(std::move(*own), *framing, number(asked, "frameLimit"),
+                                                  flag(asked, "pad"))));
   return object;
 }
 
-/// makeSocketPort(socket | undefined, {framing, frameLimit}) → device; without a socket it is down at once
+/// makeSocketPort(socket | undefined, {framing, frameLimit, pad}) → device; without a socket it is down at
+/// once
 Napi::Value makeSocketPort(const Napi::CallbackInfo& info) {
   const auto asked = info[1].As<Napi::Object>();
   const std::uint32_t limit = number(asked, "frameLimit");
   if (!given(info[0])) return deliver(info.Env(), std::make_unique<StreamPort>(Fd(), limit));
-  return deliver(info.Env(), portOf(std::move(socketAt(info, 0).fd), framingAt(asked), limit));
+  return deliver(info.Env(),
+                 portOf(std::move(socketAt(info, 0).fd), framingAt(asked), limit, flag(asked, "pad")));
 }
 
-/// makeDatagramPort(bound, {frameLimit, peer?: {path | ip, port}}) → device
+/// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}}) → device
 Napi::Value makeDatagramPort(const Napi::CallbackInfo& info) {
   const auto asked = info[1].As<Napi::Object>();
   DatagramPort::Settings settings;
   settings.limit = number(asked, "frameLimit");
+  settings.pad = flag(asked, "pad");
   if (given(asked, "peer")) {
     const auto peer = addressAt(asked.Get("peer").As<Napi::Object>());
     if (!peer) return raise(info.Env(), peer.error());
@@ -282,7 +296,23 @@ Napi::Value makeDatagramPort(const Napi::CallbackInfo& info) {
   }
   auto own = duplicate(socketAt(info, 0).bound.fd());
   if (!own) return raise(info.Env(), own.error());
-  return deliver(info.Env(), std::make_unique<DatagramPort>(std::move(*own), settings));
+  return deliver(info.Env(), std::make_unique<DatagramPort>(std::move(*own), std::move(settings)));
+}
+
+/// makeGroupPort({ip, port, interface, frameLimit, pad}) → device
+Napi::Value makeGroupPort(const Napi::CallbackInfo& info) {
+  const auto asked = info[0].As<Napi::Object>();
+  const auto group = addressAt(asked);
+  if (!group) return raise(info.Env(), group.error());
+  auto sockets = joinGroup(*group, text(asked, "interface"));
+  if (!sockets) return raise(info.Env(), sockets.error());
+  DatagramPort::Settings settings;
+  settings.limit = number(asked, "frameLimit");
+  settings.pad = flag(asked, "pad");
+  settings.peer = *group;
+  settings.sender = std::move(sockets->sender);
+  return deliver(info.Env(),
+                 std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings)));
 }
 
 /// bindSocket({path | ip, port, framing, mode}) → socket that listens, or receives datagrams
@@ -464,6 +494,7 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   exports.Set("adoptSocket", Napi::Function::New(env, adoptSocket));
   exports.Set("makeSocketPort", Napi::Function::New(env, makeSocketPort));
   exports.Set("makeDatagramPort", Napi::Function::New(env, makeDatagramPort));
+  exports.Set("makeGroupPort", Napi::Function::New(env, makeGroupPort));
   exports.Set("bindSocket", Napi::Function::New(env, bindSocket));
   exports.Set("socketAddress", Napi::Function::New(env, socketAddress));
   exports.Set("acceptPeer", Napi::Function::New(env, acceptPeer));

@@ -111,6 +111,18 @@ SocketAddress SocketAddress::of(const sockaddr_storage& storage, socklen_t lengt
   return address;
 }
 
+SocketAddress SocketAddress::boundTo(const Fd& socket) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  // SAFETY: the kernel writes at most `length` bytes.
+  getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  return of(storage, length);
+}
+
+unsigned SocketAddress::zone() const {
+  return family() == AF_INET6 ? as<const sockaddr_in6>(storage_).sin6_scope_id : 0;
+}
+
 std::string SocketAddress::text() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == AF_INET) {
@@ -193,13 +205,7 @@ void BoundSocket::close() {
   if (there.st_dev == device_ && there.st_ino == node_) unlink(path.c_str());
 }
 
-SocketAddress BoundSocket::address() const {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  // SAFETY: the kernel writes at most `length` bytes.
-  getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length);
-  return SocketAddress::of(storage, length);
-}
+SocketAddress BoundSocket::address() const { return SocketAddress::boundTo(fd_); }
 
 Result<std::optional<Fd>> BoundSocket::accept() const {
   for (;;) {
@@ -212,6 +218,42 @@ Result<std::optional<Fd>> BoundSocket::accept() const {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     return Error::last("accept4", "cannot take a peer at " + address().text());
   }
+}
+
+// A sender of its own, since its address tells what the kernel returns to us from what others say: members on
+// one machine share the receiver's address.
+Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& interface) {
+  const std::string what = "cannot join the group " + group.text();
+  unsigned index = interface.empty() ? group.zone() : if_nametoindex(interface.c_str());
+  if (!interface.empty() && index == 0)
+    return Error{ENODEV, "", what + ": there is no interface " + interface};
+  auto receiver = makeSocket(group.family(), Framing::Datagram);
+  if (!receiver) return receiver.error();
+  auto sender = makeSocket(group.family(), Framing::Datagram);
+  if (!sender) return sender.error();
+  set(*receiver, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (bind(receiver->get(), group.get(), group.length()) != 0) return Error::last("bind", what);
+
+  const bool four = group.family() == AF_INET;
+  int joined;
+  if (four) {
+    const ip_mreqn member{as<const sockaddr_in>(*group.get()).sin_addr, {}, static_cast<int>(index)};
+    set(*receiver, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    joined = setsockopt(receiver->get(), IPPROTO_IP, IP_ADD_MEMBERSHIP, &member, sizeof member);
+    if (index != 0) set(*sender, IPPROTO_IP, IP_MULTICAST_IF, member);
+  } else {
+    const ipv6_mreq member{as<const sockaddr_in6>(*group.get()).sin6_addr, index};
+    constexpr int multicastAll = 29;  // IPV6_MULTICAST_ALL, which older headers lack
+    set(*receiver, IPPROTO_IPV6, multicastAll, 0);
+    joined = setsockopt(receiver->get(), IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &member, sizeof member);
+    if (index != 0) set(*sender, IPPROTO_IPV6, IPV6_MULTICAST_IF, static_cast<int>(index));
+  }
+  if (joined != 0)
+    return Error::last("setsockopt IP_ADD_MEMBERSHIP",
+                       errno == ENODEV ? what + ": no route leads there; name an interface" : what);
+  // Connected, so that it has the address that its datagrams come from.
+  if (::connect(sender->get(), group.get(), group.length()) != 0) return Error::last("connect", what);
+  return GroupSockets{*std::move(receiver), *std::move(sender)};
 }
 
 Result<Connecting> connectSocket(const SocketAddress& address, Framing framing) {

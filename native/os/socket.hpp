@@ -21,10 +21,14 @@ class SocketAddress {
   [[nodiscard]] static Result<SocketAddress> path(const std::string& path);
   /// `ip` in numbers, IPv4 or IPv6, the latter with `%interface` where it is local to a link.
   [[nodiscard]] static Result<SocketAddress> inet(const std::string& ip, std::uint16_t port);
+  /// Where a socket of ours is.
+  [[nodiscard]] static SocketAddress boundTo(const Fd& socket);
   /// What the kernel says of the sender of a message.
   [[nodiscard]] static SocketAddress of(const sockaddr_storage& storage, socklen_t length);
 
   [[nodiscard]] int family() const { return storage_.ss_family; }
+  /// The interface of an IPv6 address that is local to a link; 0 for none.
+  [[nodiscard]] unsigned zone() const;
   /// Whether messages can be sent there: not to a Unix socket without a name.
   [[nodiscard]] bool reachable() const { return length_ > sizeof storage_.ss_family; }
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
@@ -65,6 +69,14 @@ class BoundSocket {
   dev_t device_ = 0;
   ino_t node_ = 0;
 };
+
+/// The two sockets of a member of a multicast group.
+struct GroupSockets {
+  Fd receiver;  ///< hears the group at its port, which it shares with other programs' sockets
+  Fd sender;    ///< sends to the group, from a port of its own; members on this machine hear it, too
+};
+/// Joins the group on an interface, by its name; empty: as the address says, or else the machine's routes.
+[[nodiscard]] Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& interface);
 
 /// Begins to connect: done with it, or, `pending`, done when it can be written to; connected() says how.
 struct Connecting {

@@ -12,6 +12,9 @@ constexpr std::array<std::uint8_t, 16> ping{0x2a, 0x18, 0x7b, 0xf3, 0x64, 0x1e, 
 /// What vfkit and libkrun say first.
 constexpr std::array<std::uint8_t, 4> greeting{'V', 'F', 'K', 'T'};
 
+/// What frames are filled with; the kernel only reads it.
+std::array<std::uint8_t, Port::paddedLength> zeros{};
+
 bool isSame(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> other) {
   return bytes.size() == other.size() && std::memcmp(bytes.data(), other.data(), other.size()) == 0;
 }
@@ -22,9 +25,11 @@ constexpr std::size_t slotFor(std::uint32_t limit) { return ((limit + 64) / 64 |
 
 }  // namespace
 
-DatagramPort::DatagramPort(Fd socket, const Settings& settings)
+DatagramPort::DatagramPort(Fd socket, Settings settings)
     : Port(settings.limit),
       socket_(std::move(socket)),
+      sender_(std::move(settings.sender)),
+      pad_(settings.pad),
       framing_(settings.framing),
       connected_(settings.connected),
       peer_(settings.peer),
@@ -34,6 +39,7 @@ DatagramPort::DatagramPort(Fd socket, const Settings& settings)
   socklen_t size = sizeof family;
   getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &family, &size);
   local_ = family == AF_UNIX;
+  if (sender_) own_ = SocketAddress::boundTo(sender_);
   for (std::size_t index = 0; index < burstSize; ++index) {
     places_[index] = {arrivals_.get() + index * slot_, slot_};
     msghdr& in = incoming_[index].msg_hdr;
@@ -41,8 +47,8 @@ DatagramPort::DatagramPort(Fd socket, const Settings& settings)
     in.msg_iovlen = 1;
     if (!connected_) in.msg_name = &senders_[index];
     msghdr& out = outgoing_[index].msg_hdr;
-    out.msg_iov = &frames_[index];
-    out.msg_iovlen = 1;
+    out.msg_iov = frames_[index].data();
+    out.msg_iovlen = frames_[index].size();
   }
 }
 
@@ -51,6 +57,7 @@ Result<void> DatagramPort::open(Io& io, PortKey key) { return io.watch(key, sock
 void DatagramPort::close(Io& io) noexcept {
   io.forget(socket_.get());
   socket_.reset();
+  sender_.reset();
 }
 
 // ---- receiving ----
@@ -82,7 +89,11 @@ void DatagramPort::take(std::span<const std::uint8_t> bytes, const mmsghdr& mess
                         RxBurst& burst) noexcept {
   const bool isFrame = bytes.size() >= ethernetHeaderLength;
   const bool greets = isSame(bytes, greeting);
-  if (!fromPeer(message.msg_hdr, isFrame || greets)) return burst.drops.add(DropReason::WrongPeer, 1);
+  if (own_) {
+    if (senderOf(message.msg_hdr) == *own_) return;
+  } else if (!fromPeer(message.msg_hdr, isFrame || greets)) {
+    return burst.drops.add(DropReason::WrongPeer, 1);
+  }
   if (greets) return;
   if (!isFrame) return burst.drops.add(DropReason::Runt, 1);
   if (isSame(bytes, ping)) return burst.drops.add(DropReason::NoFrame, 1);
@@ -91,10 +102,13 @@ void DatagramPort::take(std::span<const std::uint8_t> bytes, const mmsghdr& mess
   burst.copyIn(bytes);
 }
 
+SocketAddress DatagramPort::senderOf(const msghdr& message) noexcept {
+  return SocketAddress::of(*static_cast<const sockaddr_storage*>(message.msg_name), message.msg_namelen);
+}
+
 bool DatagramPort::fromPeer(const msghdr& message, bool mayLearn) noexcept {
   if (connected_) return true;
-  const auto& storage = *static_cast<const sockaddr_storage*>(message.msg_name);
-  const SocketAddress sender = SocketAddress::of(storage, message.msg_namelen);
+  const SocketAddress sender = senderOf(message);
   if (peer_) return sender == *peer_;
   if (!mayLearn || !sender.reachable()) return false;
   peer_ = sender;
@@ -137,7 +151,9 @@ void DatagramPort::transmit(std::span<const TxItem> items) noexcept {
       continue;
     }
     items_[count] = item;
-    frames_[count] = {item.frame->data, item.frame->length};
+    const std::uint32_t missing =
+        pad_ && item.frame->length < paddedLength ? paddedLength - item.frame->length : 0;
+    frames_[count] = {{{item.frame->data, item.frame->length}, {zeros.data(), missing}}};
     if (++count == burstSize) send(std::exchange(count, 0));
   }
   send(count);
@@ -146,6 +162,7 @@ void DatagramPort::transmit(std::span<const TxItem> items) noexcept {
 /// sendmmsg ends at the first message that is refused: that one is dropped, and it goes on with the next, but
 /// not where the next would meet the same.
 void DatagramPort::send(std::size_t count) noexcept {
+  const int sender = (sender_ ? sender_ : socket_).get();
   if (peer_) {
     for (mmsghdr& message : std::span(outgoing_).first(count)) {
       message.msg_hdr.msg_name = const_cast<sockaddr*>(peer_->get());
@@ -153,7 +170,7 @@ void DatagramPort::send(std::size_t count) noexcept {
     }
   }
   for (std::size_t done = 0; done < count;) {
-    const int accepted = sendmmsg(socket_.get(), outgoing_.data() + done, static_cast<unsigned>(count - done),
+    const int accepted = sendmmsg(sender, outgoing_.data() + done, static_cast<unsigned>(count - done),
                                   MSG_DONTWAIT | MSG_NOSIGNAL);
     if (accepted < 0 && errno == EINTR) continue;
     if (accepted < 0) {

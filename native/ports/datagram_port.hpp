@@ -27,8 +27,12 @@ class DatagramPort final : public Port {
     bool connected = false;               ///< there is one peer, and the kernel knows it
     std::optional<SocketAddress> peer;    ///< else: the peer; without one the first that speaks becomes it
     std::uint32_t limit = 0;
+    bool pad = false;  ///< fills frames that go out up to paddedLength
+    /// `peer` is a multicast group: every sender's frames come in, but those that come from here, which the
+    /// kernel returns. What goes out leaves by this socket, whose address nobody else has.
+    Fd sender = Fd();
   };
-  DatagramPort(Fd socket, const Settings& settings);
+  DatagramPort(Fd socket, Settings settings);
 
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
@@ -41,6 +45,7 @@ class DatagramPort final : public Port {
 
  private:
   void take(std::span<const std::uint8_t> bytes, const mmsghdr& message, RxBurst& burst) noexcept;
+  [[nodiscard]] static SocketAddress senderOf(const msghdr& message) noexcept;
   [[nodiscard]] bool fromPeer(const msghdr& message, bool mayLearn) noexcept;
   [[nodiscard]] bool reachable() const noexcept { return connected_ || peer_; }
   void send(std::size_t count) noexcept;
@@ -49,6 +54,9 @@ class DatagramPort final : public Port {
   [[nodiscard]] bool ends(int error) const noexcept;
 
   Fd socket_;
+  Fd sender_;                         // its own, or none: then socket_ sends too
+  std::optional<SocketAddress> own_;  // of sender_
+  const bool pad_;
   const Framing framing_;
   const bool connected_;
   bool local_ = false;  // a Unix socket
@@ -62,7 +70,7 @@ class DatagramPort final : public Port {
   std::array<mmsghdr, burstSize> incoming_{};
 
   std::array<TxItem, burstSize> items_{};
-  std::array<iovec, burstSize> frames_{};
+  std::array<std::array<iovec, 2>, burstSize> frames_{};  // the frame; what it lacks
   std::array<mmsghdr, burstSize> outgoing_{};
 };
 

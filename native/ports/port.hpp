@@ -77,6 +77,17 @@ class Port : public Completions {
   /// What transmit() can be given beyond plain wire frames. Whatever else goes to the port is cut and
   /// completed before.
   [[nodiscard]] Offloads offloads() const { return offloads_; }
+  /// Bytes that a frame has at least when it goes out; what is missing is zeros. For devices of emulated
+  /// cards.
+  static constexpr std::uint32_t paddedLength = 60;
+
+  /// Whether transmit() can be given the frame as it is.
+  [[nodiscard]] bool takesAsIs(const Frame& frame) const noexcept {
+    return takes(offloads_, frame) && (!completesChecksums_ || isSuperFrame(frame) || isPlain(frame));
+  }
+  /// Wire frames go out with their checksums done, though the device could do them: for those who read frames
+  /// raw at its other end. Control thread, before open().
+  void completeChecksums() { completesChecksums_ = true; }
   /// The errno of the device's end, 0 while it works.
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
@@ -126,6 +137,7 @@ class Port : public Completions {
   std::uint32_t limit_;
   std::uint32_t tagRoom_ = 0;  // bytes that a frame with a VLAN tag may be longer
   Offloads offloads_;
+  bool completesChecksums_ = false;
   int failure_ = 0;
   std::uint32_t writing_ = 0;  // items whose write has not ended
   std::optional<std::uint64_t> writesBackTo_;

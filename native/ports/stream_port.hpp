@@ -9,6 +9,8 @@
 // the peer dies is lost with it.
 #pragma once
 
+#include <algorithm>
+
 #include "os/fd.hpp"
 #include "ports/port.hpp"
 #include "ports/stream_framing.hpp"
@@ -22,8 +24,8 @@ class StreamPort final : public Port {
   static_assert(stageSize > streamPrefixLength + streamFrameLimit);
 
   /// Without a socket it is a port that is down from the beginning (ENOTCONN).
-  StreamPort(Fd socket, std::uint32_t limit)
-      : Port(limit), socket_(std::move(socket)), decoder_(limit), stage_(stageSize) {}
+  StreamPort(Fd socket, std::uint32_t limit, bool pad = false)
+      : Port(limit), pad_(pad), socket_(std::move(socket)), decoder_(limit), stage_(stageSize) {}
 
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
@@ -32,9 +34,13 @@ class StreamPort final : public Port {
   void close(Io& io) noexcept override;
 
  private:
+  [[nodiscard]] std::uint32_t lengthOf(const Frame& frame) const noexcept {
+    return pad_ ? std::max(frame.length, paddedLength) : frame.length;
+  }
   [[nodiscard]] bool cut(RxBurst& burst) noexcept;
   void append(const Frame& frame) noexcept;
 
+  const bool pad_;
   Fd socket_;
   Io* io_ = nullptr;
   PortKey key_;

@@ -233,7 +233,7 @@ inline void Worker::put(Attachment& to, TxItem item) noexcept {
 // A port that cannot take the frame as it is gets its wire frames, complete. One that is down or has no
 // carrier refuses it as it is.
 void Worker::fit(Attachment& to, TxItem item) noexcept {
-  if (takes(to.port->offloads(), *item.frame) || !to.up || !to.carrier) return put(to, item);
+  if (to.port->takesAsIs(*item.frame) || !to.up || !to.carrier) return put(to, item);
   toWireFrames(*pool_, *to.port, item, [&](TxItem wire) { put(to, wire); });
 }
 

@@ -113,6 +113,33 @@ describe('SocketPort', function () {
     expect((await heard)[0]).to.deep.equal(framed(answer))
   })
 
+  it('fills what it sends up to 60 bytes where that is asked for, as do the ports of peers', async () => {
+    const { reader, peer } = await served({ pad: true })
+    const hub = makeHub()
+    const [other] = await join(hub, 'reader')
+    closes(await hub.listen({ socket: joinPath(directory, 'peers.sock'), pad: true }))
+    const second = await dial({ path: joinPath(directory, 'peers.sock') })
+    await until(() => hub.ports.size === 2)
+    for (const [from, to] of [
+      [reader, peer],
+      [other, second],
+    ] as const) {
+      const right = [42, 60, 61].map((length) => ({
+        sent: frame({ length, tag: 5 }),
+        length: Math.max(60, length),
+      }))
+      from.send(right.map(({ sent }) => sent))
+      let heard = Buffer.alloc(0)
+      while (heard.length < 12 + 60 + 60 + 61)
+        heard = Buffer.concat([heard, (await once(to, 'data'))[0] as Buffer])
+      expect(heard).to.deep.equal(
+        Buffer.concat(
+          right.map(({ sent, length }) => framed(Buffer.concat([sent, Buffer.alloc(length - sent.length)]))),
+        ),
+      )
+    }
+  })
+
   it('counts what is too short or too long, and goes on behind it', async () => {
     const { reader, port, peer } = await served({ frameLimit: 1518 })
     peer.write(

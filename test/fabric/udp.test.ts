@@ -86,6 +86,61 @@ describe('UdpPort', function () {
     expect(dropped(udp.stats().dropped)).to.deep.equal({})
   })
 
+  it('fills what it sends up to 60 bytes where that is asked for', async () => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    const peer = await open('127.0.0.1')
+    for (const pad of [true, false]) {
+      const udp = await hub.attach(new UdpPort({ local: '127.0.0.1:0', remote: text(peer), pad }))
+      for (const length of [42, 59, 60, 61]) {
+        const heard = once(peer, 'message')
+        const sent = frame({ length, tag: length })
+        reader.send(sent)
+        const message = new Uint8Array((await heard)[0] as Buffer)
+        expect(message).to.deep.equal(
+          Uint8Array.from([...sent, ...Array<number>(pad ? Math.max(0, 60 - length) : 0).fill(0)]),
+        )
+      }
+      await hub.detach(udp)
+    }
+  })
+
+  it('is one of any number of members of a multicast group, and does not hear itself', async () => {
+    const group = '239.255.77.77'
+    const other = createSocket({ type: 'udp4', reuseAddr: true })
+    closes({
+      close: () => {
+        other.close()
+      },
+    })
+    other.bind(0, group)
+    await once(other, 'listening')
+    const { port } = other.address()
+    other.addMembership(group, '127.0.0.1')
+    other.setMulticastInterface('127.0.0.1')
+
+    const hubs = [makeHub(), makeHub()] as const
+    const readers = [(await join(hubs[0], 'reader'))[0], (await join(hubs[1], 'reader'))[0]] as const
+    const members: UdpPort[] = []
+    for (const hub of hubs)
+      members.push(await hub.attach(new UdpPort({ local: `${group}:${port}`, interface: 'lo' })))
+    for (const [from, to] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const heard = once(other, 'message')
+      readers[from].send(frame({ tag: from }))
+      expect((await receive(readers[to], 1)).map(({ tag }) => tag)).to.deep.equal([from])
+      expect(new Uint8Array((await heard)[0] as Buffer)).to.deep.equal(frame({ tag: from }))
+    }
+    other.send(frame({ tag: 7 }), port, group)
+    for (const reader of readers) expect((await receive(reader, 1))[0]!.tag).to.equal(7)
+    for (const member of members) {
+      expect(member.stats().received.frames).to.equal(2n)
+      expect(dropped(member.stats().dropped)).to.deep.equal({})
+    }
+  })
+
   it('stays up when nobody is at the address of its peer', async () => {
     const hub = makeHub()
     const [reader] = await join(hub, 'reader')
@@ -137,6 +192,10 @@ describe('UdpPort', function () {
       [{ local: '/run/x' }, "must be an address with a port such as '127.0.0.1:5000' or '[::1]:5000'"],
       [{ local: '127.0.0.1:1', remote: '[::1]:2' }, "must be an IPv4 address, as 'local' is"],
       [{ local: '127.0.0.1:1', remote: '127.0.0.1:0' }, 'an address with a port above 0'],
+      [{ local: '127.0.0.1:1', remote: '239.1.1.1:2' }, "the address of a group is given as 'local'"],
+      [{ local: '239.1.1.1:0' }, 'a group with a port above 0'],
+      [{ local: '239.1.1.1:1', remote: '127.0.0.1:2' }, "'remote' of UdpPort must be given without"],
+      [{ local: '127.0.0.1:1', interface: 'lo' }, "'interface' of UdpPort must be given only with"],
       [{ local: '127.0.0.1:1', keepAlive: '10ms' }, "must be from 1s to 1h, such as '10s'"],
     ]
     for (const [options, message] of messages)

@@ -224,6 +224,7 @@ describeOnDevices('PacketPort', function () {
     await middle.ip('link', 'set', 'left', 'mtu', '9000')
     await far.ip('link', 'set', 'eth0', 'mtu', '9000')
     await eventually('its MTU is known', () => port.mtu === 9000)
+    await hub.configure(port, {})
     sniffer.send(frame({ tag: 1, length: 9014 }))
     expect((await receive(reader, 1)).map(({ bytes }) => bytes.length)).to.deep.equal([9014])
     const back = frame({ tag: 2, length: 9014 })

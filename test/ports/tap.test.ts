@@ -340,7 +340,8 @@ describeOnDevices('TapPort', function () {
     const passes = async (...frames: Uint8Array[]): Promise<number[]> => {
       const end = frame({ tag: 99 })
       expect(sender.send([...frames, end])).to.equal(frames.length + 1)
-      return (await sniffer.upTo(end)).slice(0, -1).map(({ bytes }) => bytes.length)
+      const all = (await sniffer.upTo(end)).slice(0, -1)
+      return all.filter(({ direction }) => direction === 'in').map(({ bytes }) => bytes.length)
     }
     const double = (length: number): Uint8Array => {
       const bytes = frame({ vlan: 30, length })
@@ -356,9 +357,11 @@ describeOnDevices('TapPort', function () {
 
     await host.ip('link', 'set', 'eth0', 'mtu', '9000')
     await eventually('its MTU is known', () => port.mtu === 9000)
+    await hub.configure(port, {}) // when this has returned, so has what was ordered before
     expect(await passes(frame({ length: 9018 }), frame({ length: 9019 }))).to.deep.equal([9018])
     await host.ip('link', 'set', 'eth0', 'mtu', '1400')
     await eventually('its MTU is known', () => port.mtu === 1400)
+    await hub.configure(port, {})
     expect(await passes(frame({ length: 1418 }), frame({ length: 1419 }))).to.deep.equal([1418])
   })
 

@@ -183,19 +183,21 @@ describe('tmesh files', () => {
     it('by the link of a machine alone: the far end that it speaks to', async () => {
       const own = `link5 at le0: ${link} --local 127.0.0.1 --lport 1196 --remote 127.0.0.1 1195`
       expect(await portsOf({ d: machine(own) })).to.deep.equal({
-        d: { d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196' } },
+        d: { d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196', pad: true } },
       })
       expect(await portsOf({ a: machine(tap1), d: machine(own) })).to.deep.equal({
         tap0: {
           host: { tap: 'tap0', addresses: ['10.0.77.1/24'] },
-          d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196' },
+          d: { udp: '127.0.0.1:1195', remote: '127.0.0.1:1196', pad: true },
         },
       })
     })
 
     it('by addresses of IPv6, in quotes', async () => {
       const own = `link5 at le0: ${link} --remote "fd00::1"`
-      expect(await portsOf({ d: machine(own) })).to.deep.equal({ d: { d: { udp: '[fd00::1]:1194' } } })
+      expect(await portsOf({ d: machine(own) })).to.deep.equal({
+        d: { d: { udp: '[fd00::1]:1194', pad: true } },
+      })
     })
 
     it('with a delay: a TAP of the machine, which has it', async () => {

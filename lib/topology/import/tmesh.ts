@@ -353,6 +353,7 @@ class Segments {
       {
         udp: endpoint(link.remote, link.remotePort),
         ...(link.local !== undefined && { remote: endpoint(link.local, link.localPort) }),
+        pad: true, // its card is an emulated one
       },
     ])
     this.#findings.note(file, at, `stays in its file: the port '${machine}' is the far end that it speaks to`)
