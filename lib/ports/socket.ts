@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
-import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
+import { addon, calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
@@ -29,6 +29,29 @@ import type { PortKind } from './kind.js'
  * slirp4netns.
  */
 export type Framing = 'stream' | 'datagram' | 'seqpacket'
+
+/** @internal A socket's address: a path, or an IP address in numbers and a port. */
+export type NativeAddress = { path: string } | { ip: string; port: number }
+
+/** @internal What the native half does with sockets. */
+export const sockets = calls<{
+  /** Takes a connected socket; the descriptor stays the caller's. */
+  adoptSocket(fd: number, frameLimit: number): { device: unknown; framing: Framing }
+  /** Takes the connected socket; without one the port is down at once. */
+  makeSocketPort(socket: unknown, options: { framing: Framing; frameLimit: number }): unknown
+  makeDatagramPort(bound: unknown, options: { frameLimit: number; peer?: NativeAddress | undefined }): unknown
+  /** A socket that listens, or receives datagrams. */
+  bindSocket(options: NativeAddress & { framing: Framing; mode: number }): unknown
+  socketAddress(bound: unknown): string
+  acceptPeer(bound: unknown): unknown
+  connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
+  finishConnecting(socket: unknown, address: NativeAddress): void
+  closeSocket(socket: unknown): void
+  /** Of a port of datagrams. */
+  keepAlive(engine: NativeEngine, port: number): void
+  /** Two descriptors, which are the caller's to close. */
+  socketPair(framing: Framing): [number, number]
+}>()
 
 export interface SocketPortOptions {
   /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
@@ -134,7 +157,7 @@ export class SocketPort extends Port {
   readonly #local: string | undefined
   readonly #mode: number
   readonly #frameLimit: number
-  #framing: NativeFraming
+  #framing: Framing
   /** A connected socket that a server has handed over, until it is attached; there is no second one. */
   #accepted: unknown
   #served = false
@@ -205,7 +228,7 @@ export class SocketPort extends Port {
   protected override closed(_fabric: PortFabric): void {
     this.#stop?.()
     this.#stop = undefined
-    if (this.#bound !== undefined) addon.closeSocket(this.#bound)
+    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#bound = undefined
     this.#failures = 0
   }
@@ -238,7 +261,7 @@ export class SocketPort extends Port {
 
   async #openDevice(fabric: PortFabric): Promise<unknown> {
     if (this.#fd !== undefined) {
-      const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frameLimit))
+      const { device, framing } = native(() => sockets.adoptSocket(this.#fd as number, this.#frameLimit))
       this.#framing = framing
       return device
     }
@@ -267,13 +290,13 @@ export class SocketPort extends Port {
     const peer = this.#role === 'connect' ? { path } : undefined
     const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
     this.#bound = bound
-    return native(() => addon.makeDatagramPort(bound, { frameLimit: this.#frameLimit, peer }))
+    return native(() => sockets.makeDatagramPort(bound, { frameLimit: this.#frameLimit, peer }))
   }
 
   #makeDevice(socket: unknown): unknown {
     this.#connectedAt = socket === undefined ? -Infinity : performance.now()
     return native(() =>
-      addon.makeSocketPort(socket, { framing: this.#framing, frameLimit: this.#frameLimit }),
+      sockets.makeSocketPort(socket, { framing: this.#framing, frameLimit: this.#frameLimit }),
     )
   }
 
@@ -284,16 +307,16 @@ export class SocketPort extends Port {
   /** A connected socket. @throws EtherloomError when there is none */
   async #connect(fabric: PortFabric): Promise<unknown> {
     const address = await this.#resolve()
-    const { socket, pending } = native(() => addon.connectSocket({ ...address, framing: this.#framing }))
+    const { socket, pending } = native(() => sockets.connectSocket({ ...address, framing: this.#framing }))
     if (!pending) return socket
     try {
       await this.#writable(fabric, socket)
       native(() => {
-        addon.finishConnecting(socket, address)
+        sockets.finishConnecting(socket, address)
       })
       return socket
     } catch (error) {
-      addon.closeSocket(socket)
+      sockets.closeSocket(socket)
       throw error
     }
   }
@@ -321,7 +344,7 @@ export class SocketPort extends Port {
     this.#stop?.()
     if (this.#role === 'listen') {
       this.#stop = fabric.engine.watchSocket(this.#bound, 'readable', () => {
-        void this.#revive(fabric, () => Promise.resolve(native(() => addon.acceptPeer(this.#bound))))
+        void this.#revive(fabric, () => Promise.resolve(native(() => sockets.acceptPeer(this.#bound))))
       })
       return
     }
@@ -337,7 +360,7 @@ export class SocketPort extends Port {
     try {
       const socket = await next()
       if (!isOurs()) {
-        if (socket !== undefined) addon.closeSocket(socket)
+        if (socket !== undefined) sockets.closeSocket(socket)
         return
       }
       if (socket !== undefined) {
@@ -392,9 +415,9 @@ export class SocketPort extends Port {
 }
 
 /** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
-export function bindSocket(options: Parameters<typeof addon.bindSocket>[0]): unknown {
+export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): unknown {
   try {
-    return native(() => addon.bindSocket(options))
+    return native(() => sockets.bindSocket(options))
   } catch (cause) {
     if (!(cause instanceof EtherloomError) || cause.errno !== constants.errno.ENOENT) throw cause
     const { code, message, syscall, errno } = cause

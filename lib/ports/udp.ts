@@ -8,7 +8,7 @@ import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { duration, type Duration } from '../values/units.js'
-import { resolvePlace } from './socket.js'
+import { resolvePlace, sockets } from './socket.js'
 
 export interface UdpPortOptions {
   /** Where the peer sends to, as `127.0.0.1:5000`, `[::]:5000` or, for a port that the kernel chooses, `127.0.0.1:0`. */
@@ -84,7 +84,7 @@ export class UdpPort extends Port {
 
   /** Where it receives, with the port that the kernel has chosen; undefined while detached. */
   get local(): string | undefined {
-    return this.#bound === undefined ? undefined : addon.socketAddress(this.#bound)
+    return this.#bound === undefined ? undefined : sockets.socketAddress(this.#bound)
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
@@ -96,8 +96,8 @@ export class UdpPort extends Port {
       )
     const local = await resolvePlace(this.#local)
     const peer = this.#remote && (await resolvePlace(this.#remote))
-    this.#bound = native(() => addon.bindSocket({ ...local, framing: 'datagram', mode: 0 }))
-    const device = native(() => addon.makeDatagramPort(this.#bound, { frameLimit: this.#frameLimit, peer }))
+    this.#bound = native(() => sockets.bindSocket({ ...local, framing: 'datagram', mode: 0 }))
+    const device = native(() => sockets.makeDatagramPort(this.#bound, { frameLimit: this.#frameLimit, peer }))
     let id: number
     try {
       id = native(() => engine.native.attach(fabric.id, this.name, device))
@@ -108,7 +108,7 @@ export class UdpPort extends Port {
     if (this.#keepAlive !== undefined)
       this.#timer = setInterval(
         () => {
-          if (this.id >= 0) engine.native.keepAlive(this.id)
+          if (this.id >= 0) sockets.keepAlive(engine.native, this.id)
         },
         Number(this.#keepAlive / 1_000_000n),
       ).unref()
@@ -117,7 +117,7 @@ export class UdpPort extends Port {
 
   protected override closed(_fabric: PortFabric): void {
     clearInterval(this.#timer)
-    if (this.#bound !== undefined) addon.closeSocket(this.#bound)
+    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#bound = undefined
   }
 }

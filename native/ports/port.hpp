@@ -81,11 +81,12 @@ class Port : public Completions {
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
 
-  /// The worker that owns the port, as its pool and its list of ports to receive from, and where the port
-  /// counts. Once, before open().
-  void enter(FramePool& pool, ReadySink& sink, PortCounters& counters) {
+  /// The worker that owns the port, as its pool, its list of ports to receive from and the instant at which it
+  /// is, and where the port counts. Once, before open().
+  void enter(FramePool& pool, ReadySink& sink, const Instant& now, PortCounters& counters) {
     pool_ = &pool;
     sink_ = &sink;
+    now_ = &now;
     counters_ = &counters;
   }
   /// Ends items without the device.
@@ -117,6 +118,7 @@ class Port : public Completions {
     if (failure_ == 0) failure_ = error;
   }
   [[nodiscard]] FramePool& pool() { return *pool_; }
+  [[nodiscard]] Instant now() const { return *now_; }
   /// On the control thread.
   void writeBackTo(std::uint64_t address) { writesBackTo_ = address; }
   /// For ports whose frames come from this process: asks for a receive().
@@ -132,6 +134,7 @@ class Port : public Completions {
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
   ReadySink* sink_ = nullptr;
+  const Instant* now_ = nullptr;
   PortCounters* counters_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 #include "runtime/engine.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "io/epoll_io.hpp"
@@ -79,7 +80,10 @@ FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, boo
   return FabricId{nextFabric_++};
 }
 
-Ticket Engine::removeFabric(FabricId fabric) {
+Result<Ticket> Engine::removeFabric(FabricId fabric) {
+  const auto& members = record(fabric).version->members;
+  if (std::any_of(members.begin(), members.end(), [](const Attachment* member) { return member; }))
+    return Error{EBUSY, "", "the fabric has ports; detach them first"};
   auto node = fabrics_.extract(static_cast<std::uint32_t>(fabric));
   return fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
 }
@@ -117,6 +121,8 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
                  "a port of " + std::to_string(further.size() + 1) + " queues needs as many workers, and " +
                      "this engine has " + std::to_string(workers_.size())};
   }
+  if (nextPort_ == std::numeric_limits<std::uint32_t>::max())
+    return Error{ENOSPC, "", "the engine has used up its numbers of ports; make a new one"};
   FabricRecord& record = this->record(fabric);
   auto next = std::make_unique<FabricVersion>(*record.version);
   if (record.freeSlots.empty()) {
@@ -124,15 +130,12 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     next->members.push_back(nullptr);
     next->rows.push_back(nullptr);
   }
-  if (freePorts_.empty()) {
-    freePorts_.push_back(PortId{static_cast<std::uint32_t>(seats_.size())});
-    seats_.push_back(nullptr);
-  }
+  if (freeIndices_.empty()) freeIndices_.push_back(static_cast<std::uint32_t>(seats_.size()));
 
   PortSettings settings;
   const std::vector<std::uint16_t> owners = workersFor(further.size() + 1, worker);
   auto seat = std::make_unique<Attachment>();
-  seat->id = freePorts_.back();
+  seat->id = PortId{nextPort_++};
   seat->slot = record.freeSlots.back();
   seat->fabric = &record.seat;
   if (auto expected = record.expected.extract(name)) settings = std::move(expected.mapped());
@@ -152,17 +155,17 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     seat->further.emplace_back(std::make_unique<PortQueue>(*seat, index))->port = std::move(device);
   }
   seat->eachQueue([&](PortQueue& queue) {
-    queue.key = {static_cast<std::uint32_t>(seat->id), seat->generation};
+    queue.key = {freeIndices_.back(), seat->generation};
     queue.worker = owners[queue.index];
   });
   seat->defaults = std::vector<PathAccount>(workers_.size());
   for (PathAccount& account : seat->defaults)
     account.furtherOffers = std::vector<PathAccount::FurtherOffer>(further.size());
-  freePorts_.pop_back();
+  freeIndices_.pop_back();
   record.freeSlots.pop_back();
 
   Attachment& attached = *seat;
-  seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
+  seats_.emplace(attached.id, std::move(seat));
   orderAll([ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
   if (settings.delay != Duration{}) prepareDelay(attached);
   order(attached.worker, [&attached, settings](Worker& owner) { owner.configure(attached, settings); });
@@ -232,6 +235,7 @@ Ticket Engine::detach(PortId id) {
   const bool other = next->hasVlans != hadVlans;
   if (Attachment* only = onlyMember(*next)) setAlone(*only, true);
   leaving.eachQueue([this](PortQueue& queue) { workers_[queue.worker]->addLoad(-1); });
+  leaving.leaving = true;
   leaving.generation = 0;  // what fails from now on is no news
 
   // Paths join ports that were members together: the first of a pair to leave takes both along.
@@ -272,8 +276,8 @@ Ticket Engine::detach(PortId id) {
       }
       forgetTaps(leaving.id);
       record.freeSlots.push_back(leaving.slot);
-      freePorts_.push_back(leaving.id);
-      leftSeats_.push_back(std::move(seats_[static_cast<std::size_t>(leaving.id)]));
+      freeIndices_.push_back(leaving.key.index);
+      leftSeats_.push_back(std::move(seats_.extract(leaving.id).mapped()));
       clearLeft();
     });
   });
@@ -304,11 +308,12 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device, std::vector<std::
 // The device of a port is one: when a queue finds it gone, the others are closed, and it is said once. News
 // of a device that has been replaced since, or of a port that is leaving, is none.
 bool Engine::takeDown(const Event& event) {
-  Attachment* seat = seats_[static_cast<std::size_t>(event.port)].get();
-  if (!seat || seat->generation != event.generation) return false;
-  seat->generation = 0;
-  if (seat->further.empty()) return true;
-  seat->eachQueue(
+  const auto found = seats_.find(event.port);
+  if (found == seats_.end() || found->second->generation != event.generation) return false;
+  Attachment& seat = *found->second;
+  seat.generation = 0;
+  if (seat.further.empty()) return true;
+  seat.eachQueue(
       [this](PortQueue& queue) { order(queue.worker, [&queue](Worker& worker) { worker.close(queue); }); });
   return true;
 }
@@ -440,6 +445,11 @@ void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   workers_[worker]->nudge();
 }
 
+void Engine::orderPort(PortId id, std::function<void(Port&)> work) {
+  Attachment& seat = this->seat(id);
+  order(seat.worker, [&seat, work = std::move(work)](Worker&) { work(*seat.port); });
+}
+
 void Engine::orderAll(const Mailbox::Order& order) {
   for (std::size_t index = 0; index < workers_.size(); ++index)
     this->order(static_cast<std::uint16_t>(index), order);
@@ -517,7 +527,7 @@ void Engine::advance(Duration duration) {
       for (const auto& worker : workers_) moved |= worker->admitAndRelease(clock_.now());
     }
     Instant next = Instant::never();
-    for (const auto& worker : workers_) next = std::min(next, worker->nextDeparture());
+    for (const auto& worker : workers_) next = std::min(next, worker->nextInstant());
     for (const auto& [number, capture] : captures_) static_cast<void>(capture->pump());
     if (next > target) break;
     clock_.moveTo(next);
@@ -611,12 +621,9 @@ std::vector<std::uint16_t> Engine::workersFor(std::size_t queues, std::optional<
   return workers;
 }
 
-void Engine::committed(std::uint16_t worker) noexcept {
-  isVirtual() ? workers_[worker]->collect() : workers_[worker]->nudge();
-}
-
-void Engine::useBridge(std::uint16_t worker, MemoryBridge& bridge) {
-  order(worker, [&bridge](Worker& owner) { owner.useBridge(bridge); });
+void Engine::addSource(std::uint16_t worker, std::shared_ptr<Source> source) {
+  order(worker, [added = source.get()](Worker& owner) { owner.addSource(*added); });
+  sources_.push_back(std::move(source));
 }
 
 namespace {
@@ -721,25 +728,22 @@ std::optional<PathSnapshot> Engine::pathSnapshot(PortId from, PortId to) const {
   return snapshotOf(path->second->account);
 }
 
-std::vector<AddressRow> Engine::addresses(FabricId fabric) const {
-  return record(fabric).seat.fabric->addresses(clock_.now());
-}
-
-std::optional<PortId> Engine::portAt(FabricId fabric, Slot slot) const {
-  const auto found = fabrics_.find(static_cast<std::uint32_t>(fabric));
-  if (found == fabrics_.end()) return {};
-  const auto& members = found->second->version->members;
-  const auto at = static_cast<std::size_t>(slot);
-  if (at >= members.size() || !members[at]) return {};
-  return members[at]->id;
+std::vector<KnownAddress> Engine::addresses(FabricId fabric) const {
+  const FabricRecord& record = this->record(fabric);
+  const auto& members = record.version->members;
+  std::vector<KnownAddress> known;
+  for (const auto& [address, slot, age] : record.seat.fabric->addresses(clock_.now())) {
+    const auto at = static_cast<std::size_t>(slot);
+    if (at < members.size() && members[at]) known.push_back({address, members[at]->id, age});
+  }
+  return known;
 }
 
 const char* Engine::ioName() const { return workers_.front()->io()->name(); }
 
 std::size_t Engine::close() {
   if (std::exchange(closed_, true)) return 0;
-  for (const auto& seat : seats_) {
-    if (!seat) continue;
+  for (const auto& [id, seat] : seats_) {
     seat->eachQueue([this](PortQueue& queue) {
       order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
     });
@@ -750,9 +754,7 @@ std::size_t Engine::close() {
   // From here on the control thread is alone with what is still under way.
   for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
   for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
-  for (const auto& seat : seats_) {
-    if (seat) workers_[seat->worker]->flushDelay(*seat, nullptr);
-  }
+  for (const auto& [id, seat] : seats_) workers_[seat->worker]->flushDelay(*seat, nullptr);
   graces_.clear();
   captureWriter_.reset();
   for (const auto& [number, capture] : captures_) capture->finish(clock_.now());
@@ -768,6 +770,7 @@ std::size_t Engine::close() {
   seats_.clear();
   fabrics_.clear();
   workers_.clear();
+  sources_.clear();
   return outstanding;
 }
 

@@ -71,6 +71,13 @@ struct PortSnapshot {
   PathSnapshot defaults;
 };
 
+/// An address that a switch has learned, and where it leads.
+struct KnownAddress {
+  AddressKey address;
+  PortId port{};
+  Duration age;
+};
+
 /// What is recorded: a port, or a path when `to` is given.
 struct CaptureTarget {
   PortId from{};
@@ -88,8 +95,8 @@ class Engine {
   ~Engine();
 
   FabricId addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding);
-  /// The fabric must have no ports.
-  Ticket removeFabric(FabricId fabric);
+  /// Refused while the fabric has ports.
+  [[nodiscard]] Result<Ticket> removeFabric(FabricId fabric);
 
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
   /// one. `further`: the device's other queues, which only receive, each on another worker.
@@ -148,21 +155,37 @@ class Engine {
   [[nodiscard]] Instant now() const { return clock_.now(); }
   [[nodiscard]] bool isVirtual() const { return clock_.isVirtual(); }
 
+  /// Whether the number stands for something that the other methods may be given: a port from attach() to
+  /// detach(), a fabric or a capture until it is removed or forgotten. No number is given out twice.
+  [[nodiscard]] bool knows(PortId port) const {
+    const auto found = seats_.find(port);
+    return found != seats_.end() && !found->second->leaving;
+  }
+  [[nodiscard]] bool knows(FabricId fabric) const {
+    return fabrics_.contains(static_cast<std::uint32_t>(fabric));
+  }
+  [[nodiscard]] bool knows(CaptureId capture) const {
+    return captures_.contains(static_cast<std::uint32_t>(capture));
+  }
+  [[nodiscard]] FabricId fabricOf(PortId port) const { return FabricId{seat(port).fabric->id}; }
   [[nodiscard]] std::uint16_t workerOf(PortId port) const { return seat(port).worker; }
   [[nodiscard]] std::uint16_t leastLoaded() const;
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
-  void useBridge(std::uint16_t worker, MemoryBridge& bridge);
+  /// Has the worker poll a source for as long as the engine is open.
+  void addSource(std::uint16_t worker, std::shared_ptr<Source> source);
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
   void order(std::uint16_t worker, Mailbox::Order order);
-  /// Frames were committed to the worker's bridge.
-  void committed(std::uint16_t worker) noexcept;
+  /// Carries out work on a port, on its worker.
+  void orderPort(PortId port, std::function<void(Port&)> work);
+  /// Something has come for a source of the worker, which may sleep.
+  void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
 
   [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
   [[nodiscard]] PortSnapshot portSnapshot(PortId port) const;
   /// Of a pair that has, or once had, a policy.
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
-  [[nodiscard]] std::vector<AddressRow> addresses(FabricId fabric) const;
-  [[nodiscard]] std::optional<PortId> portAt(FabricId fabric, Slot slot) const;
+  /// What a switch has learned of the ports that it has.
+  [[nodiscard]] std::vector<KnownAddress> addresses(FabricId fabric) const;
   [[nodiscard]] const char* ioName() const;
 
   /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).
@@ -188,7 +211,7 @@ class Engine {
 
   Engine(const EngineOptions& options, std::function<void()> wake);
 
-  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_.at(id); }
   [[nodiscard]] FabricRecord& record(FabricId id) { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
   [[nodiscard]] const FabricRecord& record(FabricId id) const {
     return *fabrics_.at(static_cast<std::uint32_t>(id));
@@ -240,9 +263,10 @@ class Engine {
   std::uint64_t seed_;
   std::function<void()> wake_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::shared_ptr<Source>> sources_;
   std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
-  std::vector<std::unique_ptr<Attachment>> seats_;
-  std::vector<PortId> freePorts_;
+  std::unordered_map<PortId, std::unique_ptr<Attachment>> seats_;  // those that leave among them
+  std::vector<std::uint32_t> freeIndices_;                         // of PortKeys
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
   std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
   std::vector<std::unique_ptr<Attachment>> leftSeats_;  // ... and those for pairs without a policy
@@ -254,6 +278,7 @@ class Engine {
   std::uint32_t nextCapture_ = 0;
   std::deque<Grace> graces_;
   std::uint32_t nextFabric_ = 0;
+  std::uint32_t nextPort_ = 0;
   std::uint32_t generation_ = 0;
   std::uint64_t epoch_ = 0;
   Ticket taken_ = 0;

@@ -1,7 +1,6 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 #include "os/thread.hpp"
@@ -74,7 +73,7 @@ void Worker::turn() {
 }
 
 bool Worker::receiveAndDecide() noexcept {
-  if (bridge_) bridge_->poll();
+  for (Source* source : sources_) source->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
   Chain<PortQueue> ready = std::move(ready_);
   bool moved = false;
@@ -85,8 +84,7 @@ bool Worker::receiveAndDecide() noexcept {
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
-  tools_.now = now;
-  if (bridge_) bridge_->setNow(now);
+  tools_.now = now_ = now;
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
     return left.learned.slot < right.learned.slot;
@@ -115,8 +113,7 @@ bool Worker::receive(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  burst.at = tools_.now = clock_.now();
-  if (bridge_) bridge_->setNow(burst.at);
+  burst.at = tools_.now = now_ = clock_.now();
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
@@ -260,6 +257,7 @@ void Worker::flushStages() noexcept {
 }
 
 void Worker::ready(PortKey key) noexcept {
+  if (key.generation == 0) return sources_[key.index]->ready();
   if (key.index >= queues_.size()) return;
   PortQueue* queue = queues_[key.index];
   if (queue && queue->key == key && !Chain<PortQueue>::linked(*queue)) ready_.push(*queue);
@@ -284,10 +282,18 @@ void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexc
 
 void Worker::learn(const Lesson& lesson) noexcept {
   lesson.fabric->fabric->learn({&lesson.learned, 1}, [&](const AddressMove& move) {
+    // By port: until somebody hears of it, another port may have the slot.
+    const auto& members = lesson.fabric->version.load(std::memory_order_acquire)->members;
+    const auto portAt = [&](Slot slot) -> std::optional<PortId> {
+      const Attachment* member = members[static_cast<std::size_t>(slot)];
+      return member ? std::optional(member->id) : std::nullopt;
+    };
     Event event;
     event.kind = EventKind::AddressMoved;
     event.fabric = lesson.fabric->id;
-    event.move = move;
+    event.address = move.address;
+    event.from = portAt(move.from);
+    event.to = portAt(move.to);
     emit(event);
   });
 }
@@ -329,6 +335,12 @@ void Worker::attach(PortQueue& queue) {
   if (queue.key.index >= queues_.size()) queues_.resize(queue.key.index + 1);
   queues_[queue.key.index] = &queue;
   open(queue);
+}
+
+void Worker::addSource(Source& source) {
+  const PortKey key{static_cast<std::uint32_t>(sources_.size()), 0};
+  sources_.push_back(&source);
+  if (const Result<void> opened = source.open(*io_, key); !opened) sources_.pop_back();
 }
 
 void Worker::open(PortQueue& queue) {
@@ -392,8 +404,8 @@ void Worker::configure(Attachment& seat, const PortSettings& settings) {
 bool Worker::idle() const noexcept {
   // What an order has made known is said at the end of this turn; what found no room waits for the next.
   if (eventsPending_ && unsent_.empty()) return false;
-  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty() ||
-      (bridge_ && bridge_->pending()))
+  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty()) return false;
+  if (!std::all_of(sources_.begin(), sources_.end(), [](Source* source) { return source->arm(); }))
     return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };
@@ -404,18 +416,19 @@ bool Worker::idle() const noexcept {
 /// Until when there is nothing to do.
 Instant Worker::wakeAt(Instant now) const noexcept {
   if (!idle() || spin_ == forever) return now;
-  const Instant next = nextDeparture();
+  const Instant next = nextInstant();
   return next == Instant::never() ? next : next - spin_;
+}
+
+Instant Worker::nextInstant() const noexcept {
+  Instant next = nextDeparture();
+  for (const Source* source : sources_) next = std::min(next, source->due());
+  return next;
 }
 
 void Worker::nudge() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (asleep_.exchange(false)) doorbell_.ring();
-}
-
-void Worker::collect() noexcept {
-  while (bridge_ && bridge_->poll(std::numeric_limits<std::size_t>::max())) {
-  }
 }
 
 void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
@@ -433,6 +446,7 @@ void Worker::start() {
 void Worker::run() {
   prepareWorkerThread(index_);
   while (!stopping_ || !closing_.empty()) turn();
+  for (Source* source : sources_) source->close(*io_);
 }
 
 void Worker::join() {

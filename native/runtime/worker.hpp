@@ -15,7 +15,7 @@
 #include "os/doorbell.hpp"
 #include "pipeline/departures.hpp"
 #include "pipeline/pipeline.hpp"
-#include "ports/memory_port.hpp"
+#include "ports/source.hpp"
 #include "runtime/events.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/ring.hpp"
@@ -53,8 +53,6 @@ class Worker final : private ReadySink, private PipelineSink {
   Mailbox mailbox;
   /// Ends a wait in turn(), if there is one. Any thread.
   void nudge() noexcept;
-  /// Takes in everything that JavaScript has committed. On a virtual clock, where it is one thread with us.
-  void collect() noexcept;
   /// Asks the worker to say when it has passed a whole turn that began after this.
   void requestPass(std::uint64_t epoch) noexcept { requested_.store(epoch, std::memory_order_release); }
   [[nodiscard]] std::uint64_t passed() const noexcept { return passed_.load(std::memory_order_acquire); }
@@ -66,7 +64,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
   /// Lends the port the worker's pool, before anything can name it.
-  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, queue.counters); }
+  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, now_, queue.counters); }
 
   // ---- orders ----
   void attach(PortQueue& queue);
@@ -83,7 +81,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void flushDelay(Attachment& to, const PathAccount* account);
   void setAlone(Attachment& seat, bool alone);
   void configure(Attachment& seat, const PortSettings& settings);
-  void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
+  void addSource(Source& source);
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
   void reserveDelays(std::size_t ports) { delays_.reserve(ports); }
@@ -94,6 +92,8 @@ class Worker final : private ReadySink, private PipelineSink {
   bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
   [[nodiscard]] Instant nextDeparture() const { return std::min(departures_.next(), delays_.next()); }
+  /// When there will be something to do by itself.
+  [[nodiscard]] Instant nextInstant() const noexcept;
 
  private:
   void run();
@@ -101,6 +101,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept override;
   void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
 
+  /// Whether there is nothing to do before some instant.
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Whether frames came.
@@ -136,7 +137,8 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
-  MemoryBridge* bridge_ = nullptr;
+  Instant now_;                     // of what moves at present
+  std::vector<Source*> sources_;    // by PortKey::index, with generation 0
   std::vector<PortQueue*> queues_;  // by PortKey::index
   Chain<PortQueue> ready_;          // to be received from
   Chain<Attachment> staged_;        // to be transmitted to
