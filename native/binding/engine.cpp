@@ -305,7 +305,7 @@ Napi::Value EngineObject::pathStats(PortId from, PortId to) {
 // addresses(fabric) → [{address, port, age}...]
 Napi::Value EngineObject::addresses(FabricId fabric) {
   auto rows = Napi::Array::New(Env());
-  for (const KnownAddress& known : engine_->addresses(fabric)) {
+  for (const LearnedAddress& known : engine_->addresses(fabric)) {
     auto object = Napi::Object::New(Env());
     object.Set("address", Napi::BigInt::New(Env(), known.address.value));
     object.Set("port", static_cast<std::uint32_t>(known.port));

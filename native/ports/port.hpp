@@ -20,6 +20,7 @@
 #include "frame/batch.hpp"
 #include "frame/ethernet.hpp"
 #include "frame/offload.hpp"
+#include "frame/turn.hpp"
 #include "io/io.hpp"
 
 namespace etherloom {
@@ -81,12 +82,12 @@ class Port : public Completions {
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
 
-  /// The worker that owns the port, as its pool, its list of ports to receive from and the instant at which it
-  /// is, and where the port counts. Once, before open().
-  void enter(FramePool& pool, ReadySink& sink, const Instant& now, PortCounters& counters) {
+  /// The worker that owns the port, as its pool, its list of ports to receive from and its turn, and where the
+  /// port counts. Once, before open().
+  void enter(FramePool& pool, ReadySink& sink, Turn& turn, PortCounters& counters) {
     pool_ = &pool;
     sink_ = &sink;
-    now_ = &now;
+    turn_ = &turn;
     counters_ = &counters;
   }
   /// Ends items without the device.
@@ -118,7 +119,9 @@ class Port : public Completions {
     if (failure_ == 0) failure_ = error;
   }
   [[nodiscard]] FramePool& pool() { return *pool_; }
-  [[nodiscard]] Instant now() const { return *now_; }
+  [[nodiscard]] Instant now() const { return turn_->now; }
+  /// Where it made a system call of its own.
+  void called() noexcept { ++turn_->calls; }
   /// On the control thread.
   void writeBackTo(std::uint64_t address) { writesBackTo_ = address; }
   /// For ports whose frames come from this process: asks for a receive().
@@ -134,7 +137,7 @@ class Port : public Completions {
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
   ReadySink* sink_ = nullptr;
-  const Instant* now_ = nullptr;
+  Turn* turn_ = nullptr;
   PortCounters* counters_ = nullptr;
 };
 

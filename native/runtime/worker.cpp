@@ -63,6 +63,8 @@ void Worker::turn() {
   receiveAndDecide();
   admitAndRelease(clock_.now());
 
+  endTurn();
+
   if (!closing_.empty()) reapClosed();
   if (passed_.load(std::memory_order_relaxed) != requested) {
     passed_.store(requested, std::memory_order_release);
@@ -72,19 +74,29 @@ void Worker::turn() {
   if (std::exchange(eventsPending_, !unsent_.empty())) tellControl_();
 }
 
+// The one place that knows what a turn has cost.
+void Worker::endTurn() noexcept {
+  turn_.calls += io_->calls() - std::exchange(callsBefore_, io_->calls());
+  turns_.add(1);
+  frames_.add(turn_.frames);
+  bytes_.add(turn_.bytes);
+  calls_.add(turn_.calls);
+  turn_ = {turn_.now, 0, 0, 0};
+}
+
 bool Worker::receiveAndDecide() noexcept {
   for (Source* source : sources_) source->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
   Chain<PortQueue> ready = std::move(ready_);
   bool moved = false;
   while (PortQueue* queue = ready.pop()) {
-    if (queue->up) moved |= receive(*queue);
+    if (queue->up) moved |= serve(*queue);
   }
   return moved;
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
-  tools_.now = now_ = now;
+  tools_.now = turn_.now = now;
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
     return left.learned.slot < right.learned.slot;
@@ -109,11 +121,15 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   return moved;
 }
 
-bool Worker::receive(PortQueue& queue) noexcept {
+bool Worker::serve(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  burst.at = tools_.now = now_ = clock_.now();
+  for (const Frame* frame : burst.frames()) {
+    turn_.frames += frame->offload.segments;
+    turn_.bytes += wireBytes(*frame);
+  }
+  burst.at = tools_.now = turn_.now = clock_.now();
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
@@ -242,6 +258,10 @@ void Worker::transmit(Attachment& to) noexcept {
     for (const CaptureTap& tap : *all) {
       for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
     }
+  }
+  for (const TxItem& item : items) {
+    turn_.frames += item.frame->offload.segments;
+    turn_.bytes += wireBytes(*item.frame);
   }
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());

@@ -28,6 +28,11 @@ struct Lesson {
   Learned learned;
 };
 
+/// What a worker has done: turns, frames of the wire with their bytes, and system calls.
+struct Work {
+  std::uint64_t turns = 0, frames = 0, bytes = 0, calls = 0;
+};
+
 class Worker final : private ReadySink, private PipelineSink {
  public:
   static constexpr std::size_t ringSize = 4096;
@@ -61,10 +66,14 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] FramePool& pool() { return *pool_; }
   [[nodiscard]] const Lateness& lateness() const { return lateness_; }
   [[nodiscard]] std::size_t load() const { return load_; }
+  /// What its turns have cost. Any thread.
+  [[nodiscard]] Work work() const noexcept {
+    return {turns_.get(), frames_.get(), bytes_.get(), calls_.get()};
+  }
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
   /// Lends the port the worker's pool, before anything can name it.
-  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, now_, queue.counters); }
+  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, turn_, queue.counters); }
 
   // ---- orders ----
   void attach(PortQueue& queue);
@@ -104,8 +113,9 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Whether there is nothing to do before some instant.
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
-  /// Whether frames came.
-  bool receive(PortQueue& queue) noexcept;
+  /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
+  bool serve(PortQueue& queue) noexcept;
+  void endTurn() noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
@@ -137,7 +147,7 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
-  Instant now_;                     // of what moves at present
+  Turn turn_;                       // the one that runs
   std::vector<Source*> sources_;    // by PortKey::index, with generation 0
   std::vector<PortQueue*> queues_;  // by PortKey::index
   Chain<PortQueue> ready_;          // to be received from
@@ -145,6 +155,7 @@ class Worker final : private ReadySink, private PipelineSink {
   bool eventsPending_ = false;
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;
+  std::uint64_t callsBefore_ = 0;  // of the Io
   std::vector<Event> unsent_;
   std::vector<Port*> closing_;  // closed, with writes still in flight
 
@@ -158,6 +169,7 @@ class Worker final : private ReadySink, private PipelineSink {
 
   std::thread thread_;
   std::size_t load_ = 0;
+  Counter turns_, frames_, bytes_, calls_;
   alignas(64) std::atomic<bool> asleep_{false};
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> passed_{0};
