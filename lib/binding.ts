@@ -1,7 +1,10 @@
 /**
- * The only file that loads the addon, and the declaration of its whole surface.
- * Native code trusts these calls: whoever makes one has checked its values. Times are nanoseconds, positions and
- * tickets are numbers below 2^53, and whatever fails throws (or rejects with) an EtherloomError.
+ * The only file that loads the addon, and the declaration of what all kinds use of it. What only one kind of port calls,
+ * its file in lib/ports/ declares, by `calls`.
+ * Native code trusts these calls: whoever makes one has checked its values. What stands for something of an engine (a
+ * port, a fabric, a capture) is a number that is given out once, and the addon checks it: of something that has gone,
+ * the call throws ERR_ETHERLOOM_STATE and does nothing. Times are nanoseconds, positions and tickets are numbers below
+ * 2^53, and whatever fails throws (or rejects with) an EtherloomError.
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -53,18 +56,6 @@ export type Happening =
   | LinkNews
   | { socket: number }
 
-/** How frames stand in a socket. */
-export type NativeFraming = 'stream' | 'datagram' | 'seqpacket'
-
-/** A socket's address: a path, or an IP address in numbers and a port. */
-export type NativeAddress = { path: string } | { ip: string; port: number }
-
-/** What frames of a socket may be. */
-export interface FrameShape {
-  frameLimit: number
-  pad: boolean
-}
-
 /** What a port has in its fabric, as lib/fabrics/attachment.ts makes it of what users say. */
 export interface PortSettings {
   delay: bigint
@@ -81,16 +72,6 @@ export interface NativeEngine {
   expect(fabric: number, name: string, settings: PortSettings | undefined): void
   configure(port: number, settings: PortSettings): number
   attach(fabric: number, name: string, device: unknown): number
-  attachMemory(
-    fabric: number,
-    name: string,
-    worker: number,
-    port: number,
-    limit: number,
-    quota: number,
-  ): number
-  attachPatch(fabric: number, name: string, limit: number, peer: number): number
-  run(generator: number, running: boolean): number
   detach(port: number): number
   revive(port: number, device: unknown): number
   /** The port's interface is gone: takes the port down, if it is up. */
@@ -112,12 +93,6 @@ export interface NativeEngine {
   advance(nanoseconds: bigint): void
   now(): bigint
   leastLoaded(): number
-  useBridge(worker: number, inbound: ArrayBuffer, outbound: ArrayBuffer, drain: () => void): void
-  commit(worker: number, position: number): number
-  published(worker: number): number
-  consume(worker: number, position: number): void
-  rearm(worker: number): boolean
-  taken(port: number, frames: number): void
   portStats(port: number): BigUint64Array
   pathStats(from: number, to: number): BigUint64Array | undefined
   addresses(fabric: number): { address: bigint; port: number; age: bigint }[]
@@ -130,12 +105,8 @@ export interface NativeEngine {
   /** The longest, then the buckets. */
   lateness(worker: number): BigUint64Array
   watchLinks(namespace: unknown): number
-  /** Reports the socket once, by a happening with the number that this returns. */
-  watchSocket(socket: unknown, what: 'readable' | 'writable'): number
   /** Of links, or of a socket that was not reported yet. */
   unwatch(watch: number): void
-  /** Of a port of datagrams. */
-  keepAlive(port: number): void
   ioName(): string
   ref(): void
   unref(): void
@@ -155,59 +126,7 @@ interface Addon {
     },
     wake: () => void,
   ) => NativeEngine
-  openTap(options: {
-    name: string
-    mtu?: number | undefined
-    mac?: Uint8Array | undefined
-    addresses: string[]
-    up: boolean
-    owner?: number | undefined
-    group?: number | undefined
-    persist: boolean
-    napi: boolean
-    queues: number
-    filter?: Uint8Array | undefined
-    writeback: boolean
-    completeChecksums: boolean
-    namespace?: unknown
-  }): Promise<Device>
-  adoptTap(
-    fd: number,
-    options: { filter?: Uint8Array | undefined; writeback: boolean; completeChecksums: boolean },
-  ): Promise<Device>
-  openPacket(options: {
-    interface: string
-    direction: 'in' | 'out' | 'both'
-    promiscuous: boolean
-    filter?: Uint8Array | undefined
-    method?: 'ring' | 'calls' | undefined
-    completeChecksums: boolean
-    namespace?: unknown
-  }): Promise<Device>
-  makeGenerator(options: {
-    length: number
-    count?: number | undefined
-    source: Uint8Array
-    destination: Uint8Array
-  }): unknown
-  makeSink(): unknown
-  /** Takes a connected socket; the descriptor stays the caller's. */
-  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: NativeFraming }
-  /** Takes the connected socket; without one the port is down at once. */
-  makeSocketPort(socket: unknown, options: FrameShape & { framing: NativeFraming }): unknown
-  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
-  /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
-  makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
-  /** A socket that listens, or receives datagrams. */
-  bindSocket(options: NativeAddress & { framing: NativeFraming; mode: number }): unknown
-  socketAddress(bound: unknown): string
-  acceptPeer(bound: unknown): unknown
-  connectSocket(options: NativeAddress & { framing: NativeFraming }): { socket: unknown; pending: boolean }
-  finishConnecting(socket: unknown, address: NativeAddress): void
-  closeSocket(socket: unknown): void
   discardDevice(device: unknown): void
-  /** Two descriptors, which are the caller's to close. */
-  socketPair(framing: 'stream' | 'datagram' | 'seqpacket'): [number, number]
   findInterface(name: string, namespace: unknown): Promise<NativeInterface | undefined>
   createNamespace(): Promise<NamespaceHandle>
   openNamespace(pathOrName: string): Promise<NamespaceHandle>
@@ -242,6 +161,9 @@ function load(): Addon {
 }
 
 export const addon = load()
+
+/** The calls of one kind of port, by their native names: `calls<{ openTap(options: TapOptions): Promise<Device> }>()`. */
+export const calls = <Calls extends object>(): Calls => addon as unknown as Calls
 
 /** Makes one call into the addon; its errors become EtherloomErrors. */
 export function native<T>(call: () => T): T {

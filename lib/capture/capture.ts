@@ -86,11 +86,11 @@ export class Capture {
     engine.addResident(this)
   }
 
-  /** @internal */
+  /** @internal `targets` is asked last, when nothing can leave any more before it begins. */
   static async start(
     engine: Engine,
     output: CaptureOutput,
-    targets: CaptureTarget[],
+    targets: () => CaptureTarget[],
     options: CaptureOptions,
     snapLength = 0,
   ): Promise<Capture> {
@@ -124,12 +124,12 @@ export class Capture {
   static #begin(
     engine: Engine,
     settings: object,
-    targets: CaptureTarget[],
+    targets: () => CaptureTarget[],
     afterwards: () => Promise<void>,
   ): Capture {
     return new Capture(
       engine,
-      native(() => engine.native.startCapture(settings, targets)),
+      native(() => engine.native.startCapture(settings, targets())),
       afterwards,
     )
   }

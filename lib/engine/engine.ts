@@ -1,7 +1,7 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
-import { addon, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
+import { addon, calls, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
 import {
   about,
@@ -21,6 +21,11 @@ import { nameRule } from '../values/names.js'
 import { sharedKinds, type SharedData } from '../policy/shared-data.js'
 import { readLateness, type Lateness } from '../values/stats.js'
 import { duration, parseDuration, size, type Duration, type Size } from '../values/units.js'
+
+const { watchSocket } = calls<{
+  /** Reports the socket once, by a happening with the number that this returns. */
+  watchSocket(engine: NativeEngine, socket: unknown, what: 'readable' | 'writable'): number
+}>()
 
 export interface EngineOptions {
   /** For messages. Default `engine`. */
@@ -226,6 +231,7 @@ export class Engine {
         this.#advanceTo(next)
         this.agenda.run(this.now())
         if (this.#unheard.length > 0) throw together(this.#unheard)
+        if (this.closed) return // by a listener
       }
       this.#advanceTo(end)
     } finally {
@@ -370,7 +376,7 @@ export class Engine {
 
   /** @internal Calls back once, when the socket is readable or writable, or has failed. */
   watchSocket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
-    const watch = native(() => this.native.watchSocket(socket, what))
+    const watch = native(() => watchSocket(this.native, socket, what))
     this.#sockets.set(watch, ready)
     return () => {
       if (this.#sockets.delete(watch)) this.#native?.unwatch(watch)
@@ -384,14 +390,14 @@ export class Engine {
   }
 
   #wake(): void {
-    for (const happening of this.#native?.poll() ?? []) this.#happened(happening)
+    for (const happening of this.#native?.poll() ?? []) this.#happened(happening) // listeners may close it
     const waiting = this.#waiting
     this.#waiting = []
     for (const each of waiting) {
       if (this.#native?.settled(each.ticket) ?? true) each.resolve()
       else this.#waiting.push(each)
     }
-    for (const resident of this.#residents) resident.news()
+    if (this.#native) for (const resident of this.#residents) resident.news()
   }
 
   #happened(happening: Happening): void {

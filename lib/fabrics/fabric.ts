@@ -11,7 +11,7 @@ import {
   type AttachSettings,
 } from './attachment.js'
 import { native } from '../binding.js'
-import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
+import { Capture, tapKinds, type CaptureOptions, type CaptureOutput, type CaptureTarget } from '../capture/capture.js'
 import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
 import {
@@ -187,9 +187,9 @@ export abstract class Fabric
    * await hub.configure('sun2', { delay: '10ms' })
    */
   async configure(port: Port | string, options: AttachOptions): Promise<void> {
+    const { delay, receive, ...fixed } = readAttachOptions(options)
     this.#open()
     const asked = this.port(port)
-    const { delay, receive, ...fixed } = readAttachOptions(options)
     for (const [option, value] of Object.entries(fixed))
       if (value !== undefined)
         throw new EtherloomError(
@@ -325,9 +325,10 @@ export abstract class Fabric
     const known = new Map<Policy, number>()
     const copies: Policy[] = [] // by the number of their record
     const triples = new Uint32Array(list.length * 3)
-    list.forEach(({ from, to, policy, keepStreams }, index) => {
+    // Options are read first: a getter of theirs may detach a port.
+    const pairs = list.map(({ from, to, policy, keepStreams }, index) => {
       try {
-        const [source, target] = this.#pair(from, to)
+        const pair = this.#pair(from, to)
         let record = policy === null ? noPolicy : keepStreams ? undefined : known.get(policy)
         if (policy !== null && record === undefined) {
           const own = compile(policy)
@@ -336,20 +337,23 @@ export abstract class Fabric
           copies[record] = own
           if (!keepStreams) known.set(policy, record)
         }
-        triples[3 * index] = source.id
-        triples[3 * index + 1] = target.id
         triples[3 * index + 2] = record ?? noPolicy
+        return pair
       } catch (error) {
         throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
       }
     })
 
+    pairs.forEach(([from, to], index) => {
+      triples[3 * index] = this.port(from).id
+      triples[3 * index + 1] = this.port(to).id
+    })
     const [up, down, changed, ticket] = native(() =>
       this.engine.native.apply(this.id, records.bytes, triples, flush),
     )
-    list.forEach(({ from, to }, index) => {
+    pairs.forEach(([from, to], index) => {
       const record = triples[3 * index + 2] as number
-      this.#remember(this.port(from), this.port(to), record === noPolicy ? undefined : copies[record])
+      this.#remember(from, to, record === noPolicy ? undefined : copies[record])
     })
     return { up, down, changed, ticket }
   }
@@ -396,7 +400,7 @@ export abstract class Fabric
     const bare = paths.filter(({ from, to }) => !this.#policies.get(from)?.has(to))
     if (bare.length > 0)
       await this.apply(bare.map(({ from, to }) => ({ from, to, policy: this.policyOf(from, to) })))
-    const targets = paths.map(({ from, to }) => {
+    const target = ({ from, to }: Path): CaptureTarget => {
       const { filter } = this.policyOf(from, to)
       return {
         from: this.port(from).id,
@@ -406,8 +410,8 @@ export abstract class Fabric
         description: `path of ${this.name}`,
         ...(typeof filter === 'string' && { filter }),
       }
-    })
-    return Capture.start(this.engine, output, targets, options, kind === 'fates' ? 128 : 0)
+    }
+    return Capture.start(this.engine, output, () => paths.map(target), options, kind === 'fates' ? 128 : 0)
   }
 
   /** Detaches all ports and ends; closes the engine too where it is the fabric's own. Idempotent. */

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import type { SocketPlace } from '../values/addresses.js'
 import { socketPlace } from '../values/addresses.js'
-import { addon, native } from '../binding.js'
+import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import type { BackgroundEvents } from '../engine/engine.js'
 import type { Attaching } from './attachment.js'
@@ -17,7 +17,15 @@ import {
   text,
   type RulesOf,
 } from '../values/options.js'
-import { bindSocket, frameLimitRule, modeRule, padRule, resolvePlace, SocketPort } from '../ports/socket.js'
+import {
+  bindSocket,
+  frameLimitRule,
+  modeRule,
+  padRule,
+  resolvePlace,
+  SocketPort,
+  sockets,
+} from '../ports/socket.js'
 
 export interface ListenOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
@@ -109,7 +117,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     this.#closed = true
     this.#unwatch?.()
     this.#unwatch = undefined
-    addon.closeSocket(this.#bound)
+    sockets.closeSocket(this.#bound)
     this.#stopped(this)
   }
 
@@ -125,7 +133,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     this.#accepting = true
     try {
       while (!this.#closed && this.#ports.size < this.#options.peers) {
-        const socket = native(() => addon.acceptPeer(this.#bound))
+        const socket = native(() => sockets.acceptPeer(this.#bound))
         if (socket === undefined) break
         await this.#attach(socket)
       }
@@ -152,7 +160,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       await this.#fabric.attach(port)
     } catch (error) {
       this.#ports.delete(port)
-      addon.closeSocket(socket)
+      sockets.closeSocket(socket)
       throw error
     }
     this.emit('connect', port)

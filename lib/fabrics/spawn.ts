@@ -6,11 +6,11 @@ import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child
 import { once } from 'node:events'
 import { closeSync, existsSync } from 'node:fs'
 import { abortSignal, type Abortable, type Attaching, type AttachOptions } from './attachment.js'
-import { addon, native } from '../binding.js'
+import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { oneOf, readOptions, type Rule } from '../values/options.js'
 import { nameRule } from '../values/names.js'
-import { SocketPort } from '../ports/socket.js'
+import { SocketPort, sockets } from '../ports/socket.js'
 
 /** The `signal` ends the program (SIGTERM), and with it the port. */
 export interface SpawnOptions extends Abortable {
@@ -68,7 +68,7 @@ export async function spawn(
     signal: abortSignal,
   })
   const { name, framing = 'stream', attach, stdio = 'inherit', cwd, env, signal } = given
-  const [ours, theirs] = native(() => addon.socketPair(framing))
+  const [ours, theirs] = native(() => sockets.socketPair(framing))
   try {
     const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })
     await fabric.attach(port, { ...attach, ...(signal && { signal }) })

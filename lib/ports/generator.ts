@@ -1,6 +1,6 @@
 /** GeneratorPort: numbered frames as fast as its worker makes them, for benchmarks and tests. */
 import { interfaceMac, parseMac } from '../values/addresses.js'
-import { addon, native } from '../binding.js'
+import { calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { integer, optional, readOptions } from '../values/options.js'
 import { nameRule } from '../values/names.js'
@@ -19,6 +19,18 @@ export interface GeneratorPortOptions {
   destination?: string
 }
 
+interface GeneratorOptions {
+  length: number
+  count?: number | undefined
+  source: Uint8Array
+  destination: Uint8Array
+}
+
+const { makeGenerator, runGenerator } = calls<{
+  makeGenerator(options: GeneratorOptions): unknown
+  runGenerator(engine: NativeEngine, port: number, running: boolean): number
+}>()
+
 /**
  * Sends frames flat out from `start()` on, a burst of 64 in every turn of its worker. Nothing slows it down: what does
  * not fit is dropped, and counted, by the paths that its frames take. What it is sent it discards, as a SinkPort does.
@@ -33,7 +45,7 @@ export interface GeneratorPortOptions {
  * await generator.start()
  */
 export class GeneratorPort extends Port {
-  readonly #options: Parameters<typeof addon.makeGenerator>[0]
+  readonly #options: GeneratorOptions
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: GeneratorPortOptions = {}) {
@@ -69,7 +81,7 @@ export class GeneratorPort extends Port {
 
   async #run(running: boolean): Promise<void> {
     const { engine } = this.seat()
-    await engine.settled(native(() => engine.native.run(this.id, running)))
+    await engine.settled(native(() => runGenerator(engine.native, this.id, running)))
   }
 
   protected override async open({ engine, id }: PortFabric): Promise<number> {
@@ -79,7 +91,7 @@ export class GeneratorPort extends Port {
         `generator '${this.name}' has no end, and a virtual clock would never leave the instant it starts at; give it a 'count'`,
       )
     return Promise.resolve(
-      native(() => engine.native.attach(id, this.name, addon.makeGenerator(this.#options))),
+      native(() => engine.native.attach(id, this.name, makeGenerator(this.#options))),
     )
   }
 }

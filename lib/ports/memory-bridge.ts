@@ -6,7 +6,27 @@
  * at once, one copy per port and wake-up, so that nobody who reads slowly keeps the ring from anybody else.
  */
 import type { Engine } from '../engine/engine.js'
+import { calls, type NativeEngine } from '../binding.js'
 import { Batch } from './batch.js'
+
+const { makeBridge, makeMemory, commitMemory, publishedMemory, consumeMemory, rearmMemory, takenMemory } =
+  calls<{
+    makeBridge(
+      engine: NativeEngine,
+      worker: number,
+      inbound: ArrayBuffer,
+      outbound: ArrayBuffer,
+      drain: () => void,
+    ): unknown
+    makeMemory(bridge: unknown, number: number, limit: number, quota: number): unknown
+    /** Returns up to where the worker has read. */
+    commitMemory(engine: NativeEngine, bridge: unknown, position: number): number
+    publishedMemory(bridge: unknown): number
+    consumeMemory(bridge: unknown, position: number): void
+    /** About to sleep. False if frames came meanwhile. */
+    rearmMemory(bridge: unknown): boolean
+    takenMemory(engine: NativeEngine, port: number, frames: number): void
+  }>()
 
 const size = 1 << 21
 const headSize = 16
@@ -26,7 +46,7 @@ const shared = new WeakMap<Engine, { bridges: Map<number, MemoryBridge>; ports: 
 
 export class MemoryBridge {
   readonly #engine: Engine
-  readonly #worker: number
+  readonly #bridge: unknown
   readonly #readers = new Map<number, Reader>()
   readonly #inbound = new ArrayBuffer(size)
   readonly #outbound = new ArrayBuffer(size)
@@ -39,11 +59,9 @@ export class MemoryBridge {
   #read = 0
 
   private constructor(engine: Engine, worker: number) {
-    const { native } = engine
     this.#engine = engine
-    this.#worker = worker
-    native.useBridge(worker, this.#inbound, this.#outbound, () => {
-      this.#handOut(native.published(worker), Infinity)
+    this.#bridge = makeBridge(engine.native, worker, this.#inbound, this.#outbound, () => {
+      this.#handOut(publishedMemory(this.#bridge), Infinity)
     })
     engine.addResident(this)
   }
@@ -55,6 +73,16 @@ export class MemoryBridge {
     let bridge = own.bridges.get(worker)
     if (!bridge) own.bridges.set(worker, (bridge = new MemoryBridge(engine, worker)))
     return [bridge, own.ports++]
+  }
+
+  /** What a memory port with this number attaches. `quota`: frames that may wait for its reader. */
+  device(port: number, limit: number, quota: number): unknown {
+    return makeMemory(this.#bridge, port, limit, quota)
+  }
+
+  /** The reader of the port with this id has read so many frames. */
+  taken(id: number, frames: number): void {
+    takenMemory(this.#engine.native, id, frames)
   }
 
   join(port: number, reader: Reader): void {
@@ -71,7 +99,7 @@ export class MemoryBridge {
     const place = this.#written % size
     const gap = size - place < need ? size - place : 0
     if (this.#written + gap + need - this.#freed > size) {
-      this.#freed = this.#engine.native.commit(this.#worker, this.#written)
+      this.#freed = commitMemory(this.#engine.native, this.#bridge, this.#written)
       if (this.#written + gap + need - this.#freed > size) return false
     }
     if (gap > 0) {
@@ -87,7 +115,7 @@ export class MemoryBridge {
   }
 
   commit(): void {
-    this.#freed = this.#engine.native.commit(this.#worker, this.#written)
+    this.#freed = commitMemory(this.#engine.native, this.#bridge, this.#written)
   }
 
   /** The native half has news. */
@@ -99,14 +127,14 @@ export class MemoryBridge {
   drain(limit = framesPerWake): void {
     if (this.#engine.closed) return
     do {
-      const published = this.#engine.native.published(this.#worker)
+      const published = publishedMemory(this.#bridge)
       if (this.#read !== published && this.#handOut(published, limit) >= limit) {
         setImmediate(() => {
           this.drain()
         })
         return
       }
-    } while (!this.#engine.native.rearm(this.#worker))
+    } while (!rearmMemory(this.#bridge))
   }
 
   /** @returns how many frames were handed out. */
@@ -134,7 +162,7 @@ export class MemoryBridge {
       if (reader) reader.deliver(this.#copyOut(offsets, bytes))
     }
     this.#read = position
-    this.#engine.native.consume(this.#worker, position)
+    consumeMemory(this.#bridge, position)
     return frames
   }
 

@@ -76,7 +76,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   /** The next batch that has been delivered, or undefined; never waits. */
   read(): Batch | undefined {
     const batch = this.#batches.shift()
-    if (batch && this.id >= 0) this.fabric?.engine.native.taken(this.id, batch.length)
+    if (batch && this.id >= 0) this.#bridge?.taken(this.id, batch.length)
     return batch
   }
 
@@ -122,7 +122,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     const worker = engine.native.leastLoaded()
     const [bridge, number] = MemoryBridge.next(engine, worker)
     const id = native(() =>
-      engine.native.attachMemory(fabric.id, this.name, worker, number, this.#frameLimit, this.#limit),
+      engine.native.attach(fabric.id, this.name, bridge.device(number, this.#frameLimit, this.#limit)),
     )
     bridge.join(number, {
       deliver: (batch) => {

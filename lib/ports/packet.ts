@@ -1,5 +1,5 @@
 /** PacketPort: a packet socket on an existing interface (packet(7)). */
-import { addon, native, type Device } from '../binding.js'
+import { calls, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
@@ -9,6 +9,18 @@ import { attempt } from '../values/problem.js'
 import { DevicePort } from './device.js'
 import type { PortKind } from './kind.js'
 import { fill } from './numbered.js'
+
+interface OpenPacket {
+  interface: string
+  direction: 'in' | 'out' | 'both'
+  promiscuous: boolean
+  filter?: Uint8Array | undefined
+  method?: 'ring' | 'calls' | undefined
+  completeChecksums: boolean
+  namespace?: unknown
+}
+
+const { openPacket } = calls<{ openPacket(options: OpenPacket): Promise<Device> }>()
 
 export interface PacketPortOptions {
   /** The interface's name. */
@@ -73,7 +85,7 @@ const noCarrier = "is a packet socket, which has no say in its interface's carri
  * comes back in. Privilege: CAP_NET_RAW in the namespace.
  */
 export class PacketPort extends DevicePort {
-  readonly #options: Omit<Parameters<typeof addon.openPacket>[0], 'namespace'>
+  readonly #options: Omit<OpenPacket, 'namespace'>
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_FILTER */
   constructor(options: PacketPortOptions) {
@@ -104,7 +116,7 @@ export class PacketPort extends DevicePort {
   }
 
   protected override async openDevice(namespace: unknown): Promise<Device> {
-    return native(() => addon.openPacket({ ...this.#options, namespace }))
+    return native(() => openPacket({ ...this.#options, namespace }))
   }
 }
 

@@ -1,5 +1,5 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
-import { native } from '../binding.js'
+import { calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, integer, list, optional, readOptions, refuse, required, text } from '../values/options.js'
 import { nameRule } from '../values/names.js'
@@ -12,6 +12,12 @@ export interface PatchPortOptions {
   /** The longest frame that passes, in bytes. 64 to 69632, default 69632. */
   limit?: number
 }
+
+const { makePatch, joinPatches } = calls<{
+  /** For an engine, beside the `peer` where that is attached already, else -1. */
+  makePatch(engine: NativeEngine, limit: number, peer: number): unknown
+  joinPatches(engine: NativeEngine, left: number, right: number): void
+}>()
 
 /**
  * What goes out of one end comes in at the other, at once and unchanged. A frame crosses at most 16 patch ports, so
@@ -56,7 +62,9 @@ export class PatchPort extends Port {
         'ERR_ETHERLOOM_STATE',
         `patch port '${this.name}' cannot join '${fabric.name}' to '${peer.fabric.name}', which has another engine; give both fabrics the same 'engine'`,
       )
-    const id = native(() => fabric.engine.native.attachPatch(fabric.id, this.name, this.#limit, peer.id))
+    const { native: engine } = fabric.engine
+    const id = native(() => engine.attach(fabric.id, this.name, makePatch(engine, this.#limit, peer.id)))
+    if (peer.id >= 0) joinPatches(engine, id, peer.id)
     return Promise.resolve(id)
   }
 }

@@ -1,7 +1,7 @@
 /** The base of all port kinds: a name, a state, and a place in a fabric. One file per kind stands in ports/. */
 import { EventEmitter } from 'node:events'
 import { native } from '../binding.js'
-import { Capture, tapKinds, type CaptureOptions, type CaptureOutput } from '../capture/capture.js'
+import { Capture, tapKinds, type CaptureOptions, type CaptureOutput, type CaptureTarget } from '../capture/capture.js'
 import { EtherloomError } from '../values/errors.js'
 import type { Engine } from '../engine/engine.js'
 import { flag, required } from '../values/options.js'
@@ -137,15 +137,15 @@ export abstract class Port extends EventEmitter<PortEvents> {
    *   ERR_ETHERLOOM_PRIVILEGE for a file that cannot be written
    */
   async capture(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
-    const { engine, name } = this.seat()
-    const target = {
-      from: this.#id,
+    const { engine } = this.seat()
+    const target = (): CaptureTarget => ({
+      from: this.seat().port(this).id,
       to: -1,
       kind: tapKinds.frames,
       name: this.name,
-      description: `port of ${name}`,
-    }
-    return Capture.start(engine, output, [target], options)
+      description: `port of ${this.seat().name}`,
+    })
+    return Capture.start(engine, output, () => [target()], options)
   }
 
   /** @internal The fabric it is attached to. @throws EtherloomError ERR_ETHERLOOM_STATE when it is not */

@@ -1,5 +1,5 @@
 /** SinkPort: a null device. */
-import { addon, native } from '../binding.js'
+import { calls, native } from '../binding.js'
 import { readOptions } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
@@ -8,6 +8,8 @@ export interface SinkPortOptions {
   /** Default `sink%d`. */
   name?: string
 }
+
+const { makeSink } = calls<{ makeSink(): unknown }>()
 
 /**
  * Takes every frame, of any length, counts it as transmitted, and never sends one: the far end of a benchmark, or of
@@ -25,6 +27,6 @@ export class SinkPort extends Port {
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
-    return Promise.resolve(native(() => fabric.engine.native.attach(fabric.id, this.name, addon.makeSink())))
+    return Promise.resolve(native(() => fabric.engine.native.attach(fabric.id, this.name, makeSink())))
   }
 }

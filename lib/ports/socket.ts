@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
-import { addon, native, type NativeAddress, type NativeFraming } from '../binding.js'
+import { addon, calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
@@ -30,6 +30,37 @@ import type { PortKind } from './kind.js'
  * slirp4netns.
  */
 export type Framing = 'stream' | 'datagram' | 'seqpacket'
+
+/** @internal A socket's address: a path, or an IP address in numbers and a port. */
+export type NativeAddress = { path: string } | { ip: string; port: number }
+
+/** @internal What frames of a socket may be. */
+export interface FrameShape {
+  frameLimit: number
+  pad: boolean
+}
+
+/** @internal What the native half does with sockets. */
+export const sockets = calls<{
+  /** Takes a connected socket; the descriptor stays the caller's. */
+  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: Framing }
+  /** Takes the connected socket; without one the port is down at once. */
+  makeSocketPort(socket: unknown, options: FrameShape & { framing: Framing }): unknown
+  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
+  /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
+  makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
+  /** A socket that listens, or receives datagrams. */
+  bindSocket(options: NativeAddress & { framing: Framing; mode: number }): unknown
+  socketAddress(bound: unknown): string
+  acceptPeer(bound: unknown): unknown
+  connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
+  finishConnecting(socket: unknown, address: NativeAddress): void
+  closeSocket(socket: unknown): void
+  /** Of a port of datagrams. */
+  keepAlive(engine: NativeEngine, port: number): void
+  /** Two descriptors, which are the caller's to close. */
+  socketPair(framing: Framing): [number, number]
+}>()
 
 export interface SocketPortOptions {
   /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
@@ -146,8 +177,8 @@ export class SocketPort extends Port {
   readonly #fd: number | undefined
   readonly #local: string | undefined
   readonly #mode: number
-  readonly #frames: { frameLimit: number; pad: boolean }
-  #framing: NativeFraming
+  readonly #frames: FrameShape
+  #framing: Framing
   /** A connected socket that a server has handed over, until it is attached; there is no second one. */
   #accepted: unknown
   #served = false
@@ -218,7 +249,7 @@ export class SocketPort extends Port {
   protected override closed(_fabric: PortFabric): void {
     this.#stop?.()
     this.#stop = undefined
-    if (this.#bound !== undefined) addon.closeSocket(this.#bound)
+    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#bound = undefined
     this.#failures = 0
   }
@@ -251,7 +282,7 @@ export class SocketPort extends Port {
 
   async #openDevice(fabric: PortFabric): Promise<unknown> {
     if (this.#fd !== undefined) {
-      const { device, framing } = native(() => addon.adoptSocket(this.#fd as number, this.#frames))
+      const { device, framing } = native(() => sockets.adoptSocket(this.#fd as number, this.#frames))
       this.#framing = framing
       return device
     }
@@ -280,12 +311,12 @@ export class SocketPort extends Port {
     const peer = this.#role === 'connect' ? { path } : undefined
     const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
     this.#bound = bound
-    return native(() => addon.makeDatagramPort(bound, { ...this.#frames, peer }))
+    return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
   }
 
   #makeDevice(socket: unknown): unknown {
     this.#connectedAt = socket === undefined ? -Infinity : performance.now()
-    return native(() => addon.makeSocketPort(socket, { framing: this.#framing, ...this.#frames }))
+    return native(() => sockets.makeSocketPort(socket, { framing: this.#framing, ...this.#frames }))
   }
 
   async #resolve(): Promise<NativeAddress> {
@@ -295,16 +326,16 @@ export class SocketPort extends Port {
   /** A connected socket. @throws EtherloomError when there is none */
   async #connect(fabric: PortFabric): Promise<unknown> {
     const address = await this.#resolve()
-    const { socket, pending } = native(() => addon.connectSocket({ ...address, framing: this.#framing }))
+    const { socket, pending } = native(() => sockets.connectSocket({ ...address, framing: this.#framing }))
     if (!pending) return socket
     try {
       await this.#writable(fabric, socket)
       native(() => {
-        addon.finishConnecting(socket, address)
+        sockets.finishConnecting(socket, address)
       })
       return socket
     } catch (error) {
-      addon.closeSocket(socket)
+      sockets.closeSocket(socket)
       throw error
     }
   }
@@ -332,7 +363,7 @@ export class SocketPort extends Port {
     this.#stop?.()
     if (this.#role === 'listen') {
       this.#stop = fabric.engine.watchSocket(this.#bound, 'readable', () => {
-        void this.#revive(fabric, () => Promise.resolve(native(() => addon.acceptPeer(this.#bound))))
+        void this.#revive(fabric, () => Promise.resolve(native(() => sockets.acceptPeer(this.#bound))))
       })
       return
     }
@@ -348,7 +379,7 @@ export class SocketPort extends Port {
     try {
       const socket = await next()
       if (!isOurs()) {
-        if (socket !== undefined) addon.closeSocket(socket)
+        if (socket !== undefined) sockets.closeSocket(socket)
         return
       }
       if (socket !== undefined) {
@@ -403,9 +434,9 @@ export class SocketPort extends Port {
 }
 
 /** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
-export function bindSocket(options: Parameters<typeof addon.bindSocket>[0]): unknown {
+export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): unknown {
   try {
-    return native(() => addon.bindSocket(options))
+    return native(() => sockets.bindSocket(options))
   } catch (cause) {
     if (!(cause instanceof EtherloomError) || cause.errno !== constants.errno.ENOENT) throw cause
     const { code, message, syscall, errno } = cause

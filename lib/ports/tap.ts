@@ -1,6 +1,6 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
 import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
-import { addon, native, type Device } from '../binding.js'
+import { addon, calls, native, type Device } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
 import { Gateway } from '../gateway/gateway.js'
@@ -23,6 +23,30 @@ import type { PortFabric } from './port.js'
 import { attempt } from '../values/problem.js'
 import type { PortKind } from './kind.js'
 import { fill, numberedInterface, type InterfaceSeries } from './numbered.js'
+
+/** What the native half needs for a TAP that is opened here. */
+interface OpenTap {
+  name: string
+  mtu?: number | undefined
+  mac?: Uint8Array | undefined
+  addresses: string[]
+  up: boolean
+  owner?: number | undefined
+  group?: number | undefined
+  persist: boolean
+  napi: boolean
+  queues: number
+  filter?: Uint8Array | undefined
+  writeback: boolean
+  completeChecksums: boolean
+  namespace?: unknown
+}
+
+const { openTap, adoptTap } = calls<{
+  openTap(options: OpenTap): Promise<Device>
+  /** The descriptor stays the caller's. */
+  adoptTap(fd: number, options: Pick<OpenTap, 'filter' | 'writeback' | 'completeChecksums'>): Promise<Device>
+}>()
 
 export interface TapPortOptions {
   /** The interface's name, 1 to 15 characters, and the port's. One `%d` lets the kernel number it. Default `tap%d`. */
@@ -228,7 +252,7 @@ export class TapPort extends DevicePort {
     const fd = this.#fd
     if (this.#gatewaySettings) return this.#openWithGateway(this.#gatewaySettings, namespace, again)
     if (fd === undefined) return this.#openTap(namespace, again)
-    if (again === undefined) return native(() => addon.adoptTap(fd, this.#options))
+    if (again === undefined) return native(() => adoptTap(fd, this.#options))
     throw new EtherloomError(
       'ERR_ETHERLOOM_DEVICE',
       'a descriptor cannot be opened again; attach a new TapPort',
@@ -236,7 +260,7 @@ export class TapPort extends DevicePort {
   }
 
   #openTap(namespace: unknown, again: string | undefined): Promise<Device> {
-    return native(() => addon.openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
+    return native(() => openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
   }
 
   /** Opens the TAP, and its gateway once it is there; on failure neither stays. */

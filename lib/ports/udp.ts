@@ -1,14 +1,14 @@
 /** UdpPort: one frame in each UDP datagram. */
 import { isIP } from 'node:net'
 import { inetAddress } from '../values/addresses.js'
-import { addon, native, type FrameShape, type NativeAddress } from '../binding.js'
+import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, integer, optionsReader, refuse, required, type RulesOf } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { duration, type Duration } from '../values/units.js'
-import { padRule, resolvePlace } from './socket.js'
+import { padRule, resolvePlace, sockets, type FrameShape, type NativeAddress } from './socket.js'
 
 export interface UdpPortOptions {
   /**
@@ -119,7 +119,7 @@ export class UdpPort extends Port {
 
   /** Where it receives, with the port that the kernel has chosen; undefined while detached. */
   get local(): string | undefined {
-    return this.#bound === undefined ? undefined : addon.socketAddress(this.#bound)
+    return this.#bound === undefined ? undefined : sockets.socketAddress(this.#bound)
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
@@ -142,7 +142,7 @@ export class UdpPort extends Port {
     if (this.#keepAlive !== undefined)
       this.#timer = setInterval(
         () => {
-          if (this.id >= 0) engine.native.keepAlive(this.id)
+          if (this.id >= 0) sockets.keepAlive(engine.native, this.id)
         },
         Number(this.#keepAlive / 1_000_000n),
       ).unref()
@@ -153,15 +153,15 @@ export class UdpPort extends Port {
     if ('ip' in local && isGroup(local.ip)) {
       const name = this.#interface ?? ''
       const zone = name !== '' && isIP(local.ip) === 6 && !local.ip.includes('%') ? `%${name}` : ''
-      return addon.makeGroupPort({ ip: local.ip + zone, port: local.port, interface: name, ...this.#frames })
+      return sockets.makeGroupPort({ ip: local.ip + zone, port: local.port, interface: name, ...this.#frames })
     }
-    this.#bound = addon.bindSocket({ ...local, framing: 'datagram', mode: 0 })
-    return addon.makeDatagramPort(this.#bound, { ...this.#frames, peer })
+    this.#bound = sockets.bindSocket({ ...local, framing: 'datagram', mode: 0 })
+    return sockets.makeDatagramPort(this.#bound, { ...this.#frames, peer })
   }
 
   protected override closed(_fabric: PortFabric): void {
     clearInterval(this.#timer)
-    if (this.#bound !== undefined) addon.closeSocket(this.#bound)
+    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#bound = undefined
   }
 }

@@ -1,8 +1,8 @@
-// The addon's entry: the engine, the set-up calls, and the tables that both halves share.
+// The addon's entry: the engine, what the files of binding/ export, and the tables that both halves share.
 #include <napi.h>
 
-#include "binding/devices.hpp"
 #include "binding/engine.hpp"
+#include "binding/exports.hpp"
 #include "frame/drop.hpp"
 #include "impairments/registry.hpp"
 #include "runtime/events.hpp"
@@ -19,7 +19,7 @@ Napi::Value list(Napi::Env env, const Names& names) {
 
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
-  registerDevices(env, exports);
+  Exports::addAll(env, exports);
   exports.Set("dropReasons", list(env, dropReasonNames));
   exports.Set("events", list(env, eventNames));
   std::vector<std::string_view> impairments;

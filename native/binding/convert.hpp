@@ -31,6 +31,14 @@ inline Napi::Value raise(Napi::Env env, const Error& error) {
   return env.Undefined();
 }
 
+/// For what cannot be done now, or no more: ERR_ETHERLOOM_STATE.
+inline Napi::Value raiseState(Napi::Env env, const std::string& why) {
+  Napi::Error thrown = toJavaScript(env, {0, "", why});
+  thrown.Set("code", Napi::String::New(env, "ERR_ETHERLOOM_STATE"));
+  thrown.ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
 inline bool given(const Napi::Value& value) { return !value.IsUndefined() && !value.IsNull(); }
 inline bool given(const Napi::Object& options, const char* key) { return given(options.Get(key)); }
 inline std::string text(const Napi::Object& options, const char* key) {
@@ -58,9 +66,6 @@ inline std::int64_t signed64(const Napi::Object& options, const char* key) {
   bool lossless = false;
   return given(value) ? value.As<Napi::BigInt>().Int64Value(&lossless) : 0;
 }
-inline std::uint32_t uint32At(const Napi::CallbackInfo& info, std::size_t index) {
-  return info[index].As<Napi::Number>().Uint32Value();
-}
 
 /// Instructions in the bytes of a Uint8Array, eight to each.
 inline std::vector<FilterInstruction> instructions(const Napi::Value& value) {
@@ -72,9 +77,11 @@ inline std::vector<FilterInstruction> instructions(const Napi::Value& value) {
 }
 
 /// A namespace that openNamespace() or createNamespace() handed out; nullptr for the process's own.
+inline const NetworkNamespace* networkNamespace(const Napi::Value& handle) {
+  return given(handle) ? handle.As<Napi::External<NetworkNamespace>>().Data() : nullptr;
+}
 inline const NetworkNamespace* networkNamespace(const Napi::Object& options) {
-  return given(options, "namespace") ? options.Get("namespace").As<Napi::External<NetworkNamespace>>().Data()
-                                     : nullptr;
+  return networkNamespace(options.Get("namespace"));
 }
 
 /// Does `work` on a thread of libuv's pool and settles a promise with what `convert` makes of its result.

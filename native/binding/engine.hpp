@@ -1,14 +1,17 @@
 // The addon's one class: an Engine with what JavaScript needs around it. lib/binding.ts declares its surface.
-// JavaScript thread only, but for wake(), which workers and the descriptor watch call.
+// JavaScript thread only, but for what waker() returns and tell(), which other threads call.
 #pragma once
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <string>
 #include <vector>
 
+#include "binding/call.hpp"
+#include "binding/device.hpp"
 #include "binding/policies.hpp"
 #include "os/link_monitor.hpp"
 #include "runtime/descriptor_watch.hpp"
@@ -22,61 +25,57 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   explicit EngineObject(const Napi::CallbackInfo& info);
   ~EngineObject() override;
 
+  /// The engine behind it. Only while it can be used.
+  [[nodiscard]] Engine& native() { return *engine_; }
+  /// Why it cannot be used now; nullptr when it can.
+  [[nodiscard]] const char* unusable() const;
+  /// Has JavaScript poll soon. What this returns may be called on any thread, until the engine closes.
+  [[nodiscard]] std::function<void()> waker() {
+    return [wake = wake_] { wake.NonBlockingCall(); };
+  }
+  /// A watch of the descriptor, which poll() reports once.
+  [[nodiscard]] Result<std::uint32_t> watch(int descriptor, DescriptorWatch::What what);
+
  private:
-  /// The bridge of one worker, over memory that JavaScript made.
-  struct Bridge {
-    Napi::Reference<Napi::ArrayBuffer> inbound, outbound;
-    Napi::FunctionReference drain;
-    std::unique_ptr<MemoryBridge> bridge;
-  };
   struct LinkNews {
     std::uint32_t watch;
     LinkEvent event;
   };
 
-  Napi::Value addFabric(const Napi::CallbackInfo& info);
-  Napi::Value removeFabric(const Napi::CallbackInfo& info);
-  Napi::Value expect(const Napi::CallbackInfo& info);
-  Napi::Value configure(const Napi::CallbackInfo& info);
-  Napi::Value attach(const Napi::CallbackInfo& info);
-  Napi::Value attachMemory(const Napi::CallbackInfo& info);
-  Napi::Value attachPatch(const Napi::CallbackInfo& info);
-  Napi::Value run(const Napi::CallbackInfo& info);
-  Napi::Value detach(const Napi::CallbackInfo& info);
-  Napi::Value revive(const Napi::CallbackInfo& info);
-  Napi::Value endDevice(const Napi::CallbackInfo& info);
-  Napi::Value setMtu(const Napi::CallbackInfo& info);
-  Napi::Value setCarrier(const Napi::CallbackInfo& info);
-  Napi::Value share(const Napi::CallbackInfo& info);
-  Napi::Value apply(const Napi::CallbackInfo& info);
-  Napi::Value latest(const Napi::CallbackInfo& info);
-  Napi::Value settled(const Napi::CallbackInfo& info);
-  Napi::Value poll(const Napi::CallbackInfo& info);
-  Napi::Value advance(const Napi::CallbackInfo& info);
-  Napi::Value now(const Napi::CallbackInfo& info);
-  Napi::Value leastLoaded(const Napi::CallbackInfo& info);
-  Napi::Value useBridge(const Napi::CallbackInfo& info);
-  Napi::Value commit(const Napi::CallbackInfo& info);
-  Napi::Value published(const Napi::CallbackInfo& info);
-  Napi::Value consume(const Napi::CallbackInfo& info);
-  Napi::Value rearm(const Napi::CallbackInfo& info);
-  Napi::Value taken(const Napi::CallbackInfo& info);
-  Napi::Value portStats(const Napi::CallbackInfo& info);
-  Napi::Value pathStats(const Napi::CallbackInfo& info);
-  Napi::Value addresses(const Napi::CallbackInfo& info);
+  Result<FabricId> addFabric(std::string name, std::string kind, bool forwarding, Napi::Object settings);
+  void expect(FabricId fabric, std::string name, Napi::Value settings);
+  Ticket configure(PortId port, Napi::Object settings);
+  Result<PortId> attach(FabricId fabric, std::string name, Device& device);
+  Result<Ticket> revive(PortId port, Device& device);
+  std::uint64_t share(std::uint32_t kind, Napi::Uint8Array bytes);
+  Napi::Value apply(FabricId fabric, Napi::Uint8Array policies, Napi::Uint32Array triples, bool flush);
+  Napi::Value poll();
+  void advance(Duration duration);
+  Napi::Value portStats(PortId port);
+  Napi::Value pathStats(PortId from, PortId to);
+  Napi::Value addresses(FabricId fabric);
   Napi::Value startCapture(const Napi::CallbackInfo& info);
-  Napi::Value endCapture(const Napi::CallbackInfo& info);
-  Napi::Value captureState(const Napi::CallbackInfo& info);
-  Napi::Value forgetCapture(const Napi::CallbackInfo& info);
-  Napi::Value lateness(const Napi::CallbackInfo& info);
-  Napi::Value watchLinks(const Napi::CallbackInfo& info);
-  Napi::Value watchSocket(const Napi::CallbackInfo& info);
-  Napi::Value unwatch(const Napi::CallbackInfo& info);
-  Napi::Value keepAlive(const Napi::CallbackInfo& info);
-  Napi::Value ioName(const Napi::CallbackInfo& info);
-  Napi::Value ref(const Napi::CallbackInfo& info);
-  Napi::Value unref(const Napi::CallbackInfo& info);
+  Napi::Value captureState(CaptureId capture);
+  Napi::Value lateness(std::uint32_t worker);
+  Result<std::uint32_t> watchLinks(Napi::Value where);
+  void unwatch(std::uint32_t watch);
+  void ref();
+  void unref();
   Napi::Value close(const Napi::CallbackInfo& info);
+
+  /// A method of this class or of Engine, with its arguments checked and converted.
+  template <auto Method>
+  static auto method(const char* name) {
+    return InstanceMethod<&EngineObject::callMethod<Method>>(name);
+  }
+  template <auto Method>
+  Napi::Value callMethod(const Napi::CallbackInfo& info) {
+    return callOn(info, Method);
+  }
+  template <typename Returned, typename Class, typename... Parameters>
+  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Class::*function)(Parameters...));
+  template <typename Returned, typename... Parameters>
+  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Engine::*function)(Parameters...) const);
 
   static void environmentEnds(void* self);
   std::size_t shutDown();
@@ -87,11 +86,34 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   Policies policies_;  // before the engine, whose paths point into it
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<DescriptorWatch> watch_;  // once something is watched
-  std::mutex newsMutex_;                    // set-up only; guards news_ and readySockets_
+  std::mutex newsMutex_;                    // set-up only; guards news_ and ready_
   std::vector<LinkNews> news_;
-  std::vector<std::uint32_t> readySockets_;
-  std::unordered_map<std::uint16_t, Bridge> bridges_;
+  std::vector<std::uint32_t> ready_;
   Napi::ThreadSafeFunction wake_;
+  bool advancing_ = false;
 };
+
+template <typename Returned, typename Class, typename... Parameters>
+Napi::Value EngineObject::callOn(const Napi::CallbackInfo& info, Returned (Class::*function)(Parameters...)) {
+  Arguments arguments(info);
+  arguments.use(*this);
+  return carryOut<Parameters...>(info, arguments, [&](auto&&... given) -> decltype(auto) {
+    if constexpr (std::same_as<Class, Engine>) {
+      return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
+    } else {
+      return (this->*function)(std::forward<decltype(given)>(given)...);
+    }
+  });
+}
+
+template <typename Returned, typename... Parameters>
+Napi::Value EngineObject::callOn(const Napi::CallbackInfo& info,
+                                 Returned (Engine::*function)(Parameters...) const) {
+  Arguments arguments(info);
+  arguments.use(*this);
+  return carryOut<Parameters...>(info, arguments, [&](auto&&... given) -> decltype(auto) {
+    return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
+  });
+}
 
 }  // namespace etherloom

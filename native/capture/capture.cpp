@@ -11,6 +11,7 @@ namespace {
 constexpr int patienceMilliseconds = 100;
 constexpr int patienceTurns = 10;  // so a reader that has stopped has a second to go on
 constexpr std::size_t firstRoom = 64 << 10;
+constexpr std::uint64_t fewRecords = 4096;  // are not worth sorting out
 
 bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) {
   const auto key = [](const CaptureRecord& record) {
@@ -18,6 +19,16 @@ bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) {
                       record.interface);
   };
   return key(*left) < key(*right);
+}
+
+template <typename Each>
+void eachBehind(const std::vector<std::byte>& records, Each&& each) {
+  for (std::size_t at = 0; at < records.size();) {
+    // SAFETY: record() put whole records there, each a multiple of 16 bytes long.
+    const auto& record = *reinterpret_cast<const CaptureRecord*>(&records[at]);
+    each(record);
+    at += record.size;
+  }
 }
 
 CaptureRecord headOf(const CaptureTap& tap, Instant at, pcapng::Direction direction, const Frame& frame,
@@ -62,6 +73,7 @@ Capture::Capture(const CaptureSettings& settings, Output output, std::size_t int
 
 void Capture::record(std::uint16_t worker, CaptureRecord head, const std::uint8_t* data,
                      std::uint32_t available, std::uint32_t length) noexcept {
+  if (state() != State::Running) return;  // until its end has come round to the taps
   Lane& lane = *lanes_[worker];
   std::uint64_t& lostSince = lane.lostSince[head.interface];
   head.captured = settings_.snapLength == 0 ? available : std::min(available, settings_.snapLength);
@@ -76,8 +88,10 @@ void Capture::record(std::uint16_t worker, CaptureRecord head, const std::uint8_
       lane.lost.fetch_add(head.segments, std::memory_order_relaxed);
       return;
     }
+    if (settings_.count != 0 && lane.recordsBehind >= 2 * std::max(settings_.count, fewRecords)) trim(lane);
     const std::size_t at = lane.behind.size();
     lane.behind.resize(at + head.size);
+    ++lane.recordsBehind;
     place = &lane.behind[at];
   }
   // SAFETY: `place` has room for `size` bytes: the head, and then what is captured.
@@ -87,6 +101,20 @@ void Capture::record(std::uint16_t worker, CaptureRecord head, const std::uint8_
   lostSince = 0;
 }
 
+void Capture::trim(Lane& lane) {
+  std::vector<const CaptureRecord*> records;
+  eachBehind(lane.behind, [&](const CaptureRecord& record) { records.push_back(&record); });
+  std::stable_sort(records.begin(), records.end(), comesBefore);
+  records.resize(std::min<std::size_t>(records.size(), settings_.count - frames()));
+  std::vector<std::byte> kept;
+  for (const CaptureRecord* record : records) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(record);
+    kept.insert(kept.end(), bytes, bytes + record->size);
+  }
+  lane.behind = std::move(kept);
+  lane.recordsBehind = records.size();
+}
+
 bool Capture::pump() {
   if (state() != State::Running) return false;
   flush();
@@ -94,11 +122,7 @@ bool Capture::pump() {
   std::vector<std::uint64_t> positions;
   for (const auto& lane : lanes_) {
     positions.push_back(lane->ring.read([&](const CaptureRecord& record) { batch_.push_back(&record); }));
-    for (std::size_t at = 0; at < lane->behind.size();) {
-      // SAFETY: record() put whole records there, each a multiple of 16 bytes long.
-      batch_.push_back(reinterpret_cast<const CaptureRecord*>(&lane->behind[at]));
-      at += batch_.back()->size;
-    }
+    eachBehind(lane->behind, [&](const CaptureRecord& record) { batch_.push_back(&record); });
   }
   std::stable_sort(batch_.begin(), batch_.end(), comesBefore);
   const bool any = !batch_.empty();
@@ -110,6 +134,7 @@ bool Capture::pump() {
   for (std::size_t index = 0; index < lanes_.size(); ++index) {
     lanes_[index]->ring.release(positions[index]);
     lanes_[index]->behind.clear();
+    lanes_[index]->recordsBehind = 0;
   }
   flush();
   if (state() == State::Running && settings_.count != 0 && frames() >= settings_.count) finish({});

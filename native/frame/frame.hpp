@@ -13,7 +13,7 @@ namespace etherloom {
 
 class FramePool;
 
-/// Index of a port in its engine. Never reused while anything can still refer to it.
+/// A port in its engine: no two ports of an engine have had the same number, whenever they were there.
 enum class PortId : std::uint32_t {};
 
 /// The two sizes of buffer. Small holds any frame up to 1,920 bytes, Large a super-frame.

@@ -117,6 +117,7 @@ RxState EpollIo::take(Reader& reader, RxBurst& burst) noexcept {
   Frame* large = spare();
   for (unsigned reads = burst.room(); reads > 0; --reads) {
     Frame* small = pool.acquire(BufferClass::Small);
+    ++calls_;
     const ssize_t got =
         readFrame(source.fd, shape, small ? *small : pool.scratch(), large ? *large : pool.scratch());
     if (got < 0) {
@@ -147,6 +148,7 @@ RxState EpollIo::take(Reader& reader, RxBurst& burst) noexcept {
 
 void EpollIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix) noexcept {
   const Frame& frame = *item.frame;
+  ++calls_;
   const ssize_t result =
       uninterrupted([&] { return ::write(fd, frame.data - prefix, std::size_t{prefix} + frame.length); });
   if (result < 0) return port.failed(item, errno);
@@ -175,6 +177,7 @@ int EpollIo::wait(Instant now, Instant deadline) noexcept {
   const std::int64_t left = (deadline - now).nanoseconds;
   if (nanoseconds_) {
     const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+    ++calls_;
     return epollPwait2(epoll_.get(), events_, &timeout);
   }
   const std::int64_t milliseconds =

@@ -86,8 +86,14 @@ class Io {
   /// writes.
   virtual void turn(Instant now, Instant deadline, ReadySink& sink) noexcept = 0;
 
+  /// System calls so far.
+  [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
+
   /// The name that `doctor` and `show` print.
   [[nodiscard]] virtual const char* name() const noexcept = 0;
+
+ protected:
+  std::uint64_t calls_ = 0;
 };
 
 }  // namespace etherloom

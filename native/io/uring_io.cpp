@@ -249,6 +249,7 @@ void UringIo::call(Duration wait) noexcept {
   const std::size_t pending = readCount_ + writeCount_;
   std::size_t calls = pending == 0 ? 0 : pending + 2 * sources_.size() + 1;
   do {
+    ++calls_;
     ring_.submitAndWait(std::exchange(wait, Duration{}));
     harvest();
   } while (ring_.requested() || (ring_.workPending() && calls != 0 && calls-- != 0));

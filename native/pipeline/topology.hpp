@@ -87,6 +87,7 @@ struct Attachment final : PortQueue, Chain<Attachment>::Link {
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<PortQueue>> further;
+  bool leaving = false;          ///< from detach() on: nobody may name it any more
   std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
   bool delays = false;           ///< has, or has had, a delay
 

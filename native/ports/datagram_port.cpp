@@ -70,6 +70,7 @@ RxState DatagramPort::receive(RxBurst& burst) noexcept {
   }
   int count;
   do {
+    called();
     count = recvmmsg(socket_.get(), incoming_.data(), room, MSG_DONTWAIT, nullptr);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return stopped(errno);
@@ -170,6 +171,7 @@ void DatagramPort::send(std::size_t count) noexcept {
     }
   }
   for (std::size_t done = 0; done < count;) {
+    called();
     const int accepted = sendmmsg(sender, outgoing_.data() + done, static_cast<unsigned>(count - done),
                                   MSG_DONTWAIT | MSG_NOSIGNAL);
     if (accepted < 0 && errno == EINTR) continue;

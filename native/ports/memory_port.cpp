@@ -1,11 +1,12 @@
 #include "ports/memory_port.hpp"
 
 #include <cstring>
+#include <limits>
 #include <optional>
 
 namespace etherloom {
 
-bool MemoryBridge::poll(std::size_t room) noexcept {
+bool MemoryBridge::move(std::size_t room) noexcept {
   const std::uint64_t published = inbound.published();
   std::uint64_t position = inbound.consumed();
   for (unsigned records = 0; position != published && records < pollLimit && waiting_ < room; ++records) {
@@ -24,7 +25,12 @@ bool MemoryBridge::poll(std::size_t room) noexcept {
   return position != published;
 }
 
-bool MemoryBridge::write(std::uint32_t number, const Frame& frame) noexcept {
+void MemoryBridge::collect() noexcept {
+  while (move(std::numeric_limits<std::size_t>::max())) {
+  }
+}
+
+bool MemoryBridge::write(std::uint32_t number, const Frame& frame, Instant now) noexcept {
   std::byte* place = outbound.claim(written_, frame.length);
   if (!place && makeRoom_) {
     outbound.publish(written_);
@@ -32,7 +38,7 @@ bool MemoryBridge::write(std::uint32_t number, const Frame& frame) noexcept {
     place = outbound.claim(written_, frame.length);
   }
   if (!place) return false;
-  const RecordHead head{number, frame.length, now_.nanoseconds};
+  const RecordHead head{number, frame.length, now.nanoseconds};
   std::memcpy(place, &head, sizeof head);
   std::memcpy(place + sizeof head, frame.data, frame.length);
   return true;
@@ -93,7 +99,7 @@ void MemoryPort::transmit(std::span<const TxItem> items) noexcept {
   const std::uint64_t taken = taken_.load(std::memory_order_acquire);
   const auto refusal = [&](const Frame& frame) -> std::optional<DropReason> {
     if (frame.length > limit()) return DropReason::Oversize;
-    if (handed_ - taken >= quota_ || !bridge_.write(number_, frame)) return DropReason::PortFull;
+    if (handed_ - taken >= quota_ || !bridge_.write(number_, frame, now())) return DropReason::PortFull;
     ++handed_;
     return {};
   };

@@ -12,12 +12,13 @@
 
 #include "ports/byte_ring.hpp"
 #include "ports/port.hpp"
+#include "ports/source.hpp"
 
 namespace etherloom {
 
 class MemoryPort;
 
-class MemoryBridge {
+class MemoryBridge : public Source {
  public:
   static constexpr unsigned pollLimit = 1024;  ///< records per poll, so that no port waits long for its turn
 
@@ -34,14 +35,15 @@ class MemoryBridge {
   ByteRing inbound;   ///< written by JavaScript
   ByteRing outbound;  ///< read by JavaScript
 
-  /// Worker: moves what JavaScript published into the inboxes of its ports, until they hold `room` frames.
-  /// True while something is left, for the ring to hold: who finds that full is told so, and no frames are
-  /// used up.
-  bool poll(std::size_t room = pollLimit) noexcept;
+  /// Worker: moves what JavaScript published into the inboxes of its ports, until they hold pollLimit frames.
+  /// What is left the ring holds: who finds that full is told so, and no frames are used up.
+  void poll() noexcept override { static_cast<void>(move(pollLimit)); }
+  [[nodiscard]] bool arm() noexcept override { return inbound.published() == inbound.consumed(); }
+  /// On a virtual clock: moves all that JavaScript published.
+  void collect() noexcept;
   /// Worker: a frame went into an inbox, and frames came out.
   void entered() { ++waiting_; }
   void left(std::size_t frames) { waiting_ -= frames; }
-  [[nodiscard]] bool pending() const noexcept { return inbound.published() != inbound.consumed(); }
   /// Worker: publishes what the ports wrote in this turn, and wakes JavaScript if it sleeps.
   void flush() noexcept;
   /// JavaScript: about to sleep. False if frames came in the meantime.
@@ -49,19 +51,18 @@ class MemoryBridge {
 
   void join(std::uint32_t number, MemoryPort& port) { ports_.emplace(number, &port); }
   void leave(std::uint32_t number) { ports_.erase(number); }
-  /// Worker: one frame for the reader of a port. False when the ring is full.
-  [[nodiscard]] bool write(std::uint32_t number, const Frame& frame) noexcept;
-
-  /// Worker: the instant that frames written from now on carry.
-  void setNow(Instant now) { now_ = now; }
+  /// Worker: one frame for the reader of a port, which learns the instant. False when the ring is full.
+  [[nodiscard]] bool write(std::uint32_t number, const Frame& frame, Instant now) noexcept;
 
  private:
+  /// Moves until the inboxes hold `room` frames. True while something is left.
+  bool move(std::size_t room) noexcept;
+
   std::unordered_map<std::uint32_t, MemoryPort*> ports_;
   std::function<void()> wake_;
   std::function<void()> makeRoom_;
   std::uint64_t written_ = 0;
   std::size_t waiting_ = 0;  // frames in all inboxes
-  Instant now_;
   std::atomic<bool> asleep_{true};
 };
 

@@ -96,6 +96,7 @@ void PacketPort::takeLong(bool wanted, Description description, RxBurst& burst) 
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
+  called();
   ssize_t got = recvmsg(socket_.get(), &message, MSG_DONTWAIT);
   if (got < 0 && errno == ENETDOWN && stopped(ENETDOWN) != RxState::Failed)  // said once, before the message
     got = recvmsg(socket_.get(), &message, MSG_DONTWAIT);
@@ -118,6 +119,7 @@ RxState PacketPort::receiveByCalls(RxBurst& burst) noexcept {
   }
   int count;
   do {
+    called();
     count = recvmmsg(socket_.get(), incoming_.data(), room, MSG_DONTWAIT, nullptr);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return stopped(errno);
@@ -215,6 +217,7 @@ void PacketPort::send(std::size_t count) noexcept {
   const int sender = (sender_ ? sender_ : socket_).get();
   for (std::size_t done = 0; done < count;) {
     if (failure() != 0) return refuse({items_.data() + done, count - done}, DropReason::PortDown);
+    called();
     const int accepted =
         sendmmsg(sender, outgoing_.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
     if (accepted < 0 && errno == EINTR) continue;

@@ -20,6 +20,7 @@
 #include "frame/batch.hpp"
 #include "frame/ethernet.hpp"
 #include "frame/offload.hpp"
+#include "frame/turn.hpp"
 #include "io/io.hpp"
 
 namespace etherloom {
@@ -92,11 +93,12 @@ class Port : public Completions {
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
 
-  /// The worker that owns the port, as its pool and its list of ports to receive from, and where the port
-  /// counts. Once, before open().
-  void enter(FramePool& pool, ReadySink& sink, PortCounters& counters) {
+  /// The worker that owns the port, as its pool, its list of ports to receive from and its turn, and where the
+  /// port counts. Once, before open().
+  void enter(FramePool& pool, ReadySink& sink, Turn& turn, PortCounters& counters) {
     pool_ = &pool;
     sink_ = &sink;
+    turn_ = &turn;
     counters_ = &counters;
   }
   /// Ends items without the device.
@@ -128,6 +130,9 @@ class Port : public Completions {
     if (failure_ == 0) failure_ = error;
   }
   [[nodiscard]] FramePool& pool() { return *pool_; }
+  [[nodiscard]] Instant now() const { return turn_->now; }
+  /// Where it made a system call of its own.
+  void called() noexcept { ++turn_->calls; }
   /// On the control thread.
   void writeBackTo(std::uint64_t address) { writesBackTo_ = address; }
   /// For ports whose frames come from this process: asks for a receive().
@@ -144,6 +149,7 @@ class Port : public Completions {
   std::atomic<bool> gone_{false};
   FramePool* pool_ = nullptr;
   ReadySink* sink_ = nullptr;
+  Turn* turn_ = nullptr;
   PortCounters* counters_ = nullptr;
 };
 

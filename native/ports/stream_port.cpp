@@ -32,6 +32,7 @@ RxState StreamPort::receive(RxBurst& burst) noexcept {
     if (!cut(burst)) return RxState::Failed;
     if (burst.room() == 0) return RxState::More;
     const std::span<std::uint8_t> room = decoder_.room();
+    called();
     const ssize_t got = recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (got > 0) {
       decoder_.add(static_cast<std::size_t>(got));

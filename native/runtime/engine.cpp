@@ -1,6 +1,7 @@
 #include "runtime/engine.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "io/epoll_io.hpp"
@@ -79,9 +80,12 @@ FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, boo
   return FabricId{nextFabric_++};
 }
 
-Ticket Engine::removeFabric(FabricId fabric) {
+Result<Ticket> Engine::removeFabric(FabricId fabric) {
+  const auto& members = record(fabric).version->members;
+  if (std::any_of(members.begin(), members.end(), [](const Attachment* member) { return member; }))
+    return Error{EBUSY, "", "the fabric has ports; detach them first"};
   auto node = fabrics_.extract(static_cast<std::uint32_t>(fabric));
-  return fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
+  return graces_.fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
 }
 
 void Engine::survey(const FabricRecord& fabric, FabricVersion& version) {
@@ -117,6 +121,8 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
                  "a port of " + std::to_string(further.size() + 1) + " queues needs as many workers, and " +
                      "this engine has " + std::to_string(workers_.size())};
   }
+  if (nextPort_ == std::numeric_limits<std::uint32_t>::max())
+    return Error{ENOSPC, "", "the engine has used up its numbers of ports; make a new one"};
   FabricRecord& record = this->record(fabric);
   auto next = std::make_unique<FabricVersion>(*record.version);
   if (record.freeSlots.empty()) {
@@ -124,15 +130,12 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     next->members.push_back(nullptr);
     next->rows.push_back(nullptr);
   }
-  if (freePorts_.empty()) {
-    freePorts_.push_back(PortId{static_cast<std::uint32_t>(seats_.size())});
-    seats_.push_back(nullptr);
-  }
+  if (freeIndices_.empty()) freeIndices_.push_back(static_cast<std::uint32_t>(seats_.size()));
 
   PortSettings settings;
   const std::vector<std::uint16_t> owners = workersFor(further.size() + 1, worker);
   auto seat = std::make_unique<Attachment>();
-  seat->id = freePorts_.back();
+  seat->id = PortId{nextPort_++};
   seat->slot = record.freeSlots.back();
   seat->fabric = &record.seat;
   if (auto expected = record.expected.extract(name)) settings = std::move(expected.mapped());
@@ -152,17 +155,17 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     seat->further.emplace_back(std::make_unique<PortQueue>(*seat, index))->port = std::move(device);
   }
   seat->eachQueue([&](PortQueue& queue) {
-    queue.key = {static_cast<std::uint32_t>(seat->id), seat->generation};
+    queue.key = {freeIndices_.back(), seat->generation};
     queue.worker = owners[queue.index];
   });
   seat->defaults = std::vector<PathAccount>(workers_.size());
   for (PathAccount& account : seat->defaults)
     account.furtherOffers = std::vector<PathAccount::FurtherOffer>(further.size());
-  freePorts_.pop_back();
+  freeIndices_.pop_back();
   record.freeSlots.pop_back();
 
   Attachment& attached = *seat;
-  seats_[static_cast<std::size_t>(attached.id)] = std::move(seat);
+  seats_.emplace(attached.id, std::move(seat));
   orderAll([ports = next->members.size()](Worker& each) { each.reservePorts(ports); });
   if (settings.delay != Duration{}) prepareDelay(attached);
   order(attached.worker, [&attached, settings](Worker& owner) { owner.configure(attached, settings); });
@@ -194,7 +197,7 @@ Ticket Engine::configure(PortId id, const PortSettings& settings) {
   Attachment& seat = this->seat(id);
   if (settings.delay != Duration{}) prepareDelay(seat);
   order(seat.worker, [&seat, settings](Worker& worker) { worker.configure(seat, settings); });
-  return fence([] {});
+  return graces_.fence([] {});
 }
 
 void Engine::setAlone(Attachment& seat, bool alone) {
@@ -232,6 +235,7 @@ Ticket Engine::detach(PortId id) {
   const bool other = next->hasVlans != hadVlans;
   if (Attachment* only = onlyMember(*next)) setAlone(*only, true);
   leaving.eachQueue([this](PortQueue& queue) { workers_[queue.worker]->addLoad(-1); });
+  leaving.leaving = true;
   leaving.generation = 0;  // what fails from now on is no news
 
   // Paths join ports that were members together: the first of a pair to leave takes both along.
@@ -266,14 +270,14 @@ Ticket Engine::detach(PortId id) {
       order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
       devices.push_back(queue.port.get());
     });
-    whenGone(std::move(devices), [this, &leaving, &record, pairs] {
+    graces_.whenGone(std::move(devices), [this, &leaving, &record, pairs] {
       for (const std::uint64_t key : pairs) {
         if (auto path = paths_.extract(key)) leftPaths_.push_back(std::move(path.mapped()));
       }
-      forgetTaps(leaving.id);
+      captures_.forgetPort(leaving.id);
       record.freeSlots.push_back(leaving.slot);
-      freePorts_.push_back(leaving.id);
-      leftSeats_.push_back(std::move(seats_[static_cast<std::size_t>(leaving.id)]));
+      freeIndices_.push_back(leaving.key.index);
+      leftSeats_.push_back(std::move(seats_.extract(leaving.id).mapped()));
       clearLeft();
     });
   });
@@ -294,21 +298,22 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device, std::vector<std::
       worker.revive(queue, std::move(devices->fresh[queue.index]), generation, devices->old[queue.index]);
     });
   });
-  return fence([this, devices] {
+  return graces_.fence([this, devices] {
     std::vector<const Port*> old;
     for (const auto& each : devices->old) old.push_back(each.get());
-    whenGone(std::move(old), [devices] {});
+    graces_.whenGone(std::move(old), [devices] {});
   });
 }
 
 // The device of a port is one: when a queue finds it gone, the others are closed, and it is said once. News
 // of a device that has been replaced since, or of a port that is leaving, is none.
 bool Engine::takeDown(const Event& event) {
-  Attachment* seat = seats_[static_cast<std::size_t>(event.port)].get();
-  if (!seat || seat->generation != event.generation) return false;
-  seat->generation = 0;
-  if (seat->further.empty()) return true;
-  seat->eachQueue(
+  const auto found = seats_.find(event.port);
+  if (found == seats_.end() || found->second->generation != event.generation) return false;
+  Attachment& seat = *found->second;
+  seat.generation = 0;
+  if (seat.further.empty()) return true;
+  seat.eachQueue(
       [this](PortQueue& queue) { order(queue.worker, [&queue](Worker& worker) { worker.close(queue); }); });
   return true;
 }
@@ -329,7 +334,7 @@ Ticket Engine::setCarrier(PortId id, bool on) {
   seat.eachQueue([this, on](PortQueue& queue) {
     order(queue.worker, [&queue, on](Worker& worker) { worker.setCarrier(queue, on); });
   });
-  return fence([] {});
+  return graces_.fence([] {});
 }
 
 // ---- policies ----
@@ -426,13 +431,13 @@ Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion
                        std::function<void()> done) {
   std::shared_ptr<const FabricVersion> old = std::exchange(fabric.version, std::move(next));
   fabric.seat.version.store(fabric.version.get(), std::memory_order_release);
-  return fence([old = std::move(old), done = std::move(done)]() mutable {
+  return graces_.fence([old = std::move(old), done = std::move(done)]() mutable {
     old.reset();
     if (done) done();
   });
 }
 
-// ---- grace periods ----
+// ---- orders and time ----
 
 void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   if (isVirtual()) return order(*workers_[worker]);
@@ -440,49 +445,14 @@ void Engine::order(std::uint16_t worker, Mailbox::Order order) {
   workers_[worker]->nudge();
 }
 
+void Engine::orderPort(PortId id, std::function<void(Port&)> work) {
+  Attachment& seat = this->seat(id);
+  order(seat.worker, [&seat, work = std::move(work)](Worker&) { work(*seat.port); });
+}
+
 void Engine::orderAll(const Mailbox::Order& order) {
   for (std::size_t index = 0; index < workers_.size(); ++index)
     this->order(static_cast<std::uint16_t>(index), order);
-}
-
-Ticket Engine::fence(std::function<void()> done) {
-  const Ticket ticket = ++taken_;
-  if (isVirtual()) {
-    done();
-    settled_ = taken_;
-    return ticket;
-  }
-  graces_.push_back({ticket, requestPass(), workers_.size() == 1, std::move(done)});
-  return ticket;
-}
-
-void Engine::whenGone(std::vector<const Port*> ports, std::function<void()> done) {
-  extend([this, ports = std::move(ports), done = std::move(done)] {
-    const bool allGone =
-        std::all_of(ports.begin(), ports.end(), [](const Port* port) { return port->gone(); });
-    if (!allGone) return whenGone(ports, done);
-    done();
-  });
-}
-
-void Engine::extend(std::function<void()> done) {
-  if (isVirtual()) return done();
-  graces_.push_front({extending_, requestPass(), workers_.size() == 1, std::move(done)});
-}
-
-std::uint64_t Engine::requestPass() {
-  ++epoch_;
-  for (const auto& worker : workers_) {
-    worker->requestPass(epoch_);
-    worker->nudge();
-  }
-  return epoch_;
-}
-
-std::uint64_t Engine::slowestPass() const {
-  std::uint64_t slowest = epoch_;
-  for (const auto& worker : workers_) slowest = std::min(slowest, worker->passed());
-  return slowest;
 }
 
 void Engine::poll(const std::function<void(const Event&)>& each) {
@@ -492,19 +462,7 @@ void Engine::poll(const std::function<void(const Event&)>& each) {
       if (event.kind != EventKind::PortDown || takeDown(event)) each(event);
     });
   }
-  while (!graces_.empty() && graces_.front().epoch <= slowestPass()) {
-    Grace grace = std::move(graces_.front());
-    graces_.pop_front();
-    if (!grace.second) {
-      grace.second = true;
-      grace.epoch = requestPass();
-      graces_.push_front(std::move(grace));
-      break;
-    }
-    extending_ = grace.ticket;
-    grace.done();
-    if (graces_.empty() || graces_.front().ticket != grace.ticket) settled_ = grace.ticket;
-  }
+  graces_.settle();
 }
 
 void Engine::advance(Duration duration) {
@@ -517,83 +475,22 @@ void Engine::advance(Duration duration) {
       for (const auto& worker : workers_) moved |= worker->admitAndRelease(clock_.now());
     }
     Instant next = Instant::never();
-    for (const auto& worker : workers_) next = std::min(next, worker->nextDeparture());
-    for (const auto& [number, capture] : captures_) static_cast<void>(capture->pump());
+    for (const auto& worker : workers_) next = std::min(next, worker->nextInstant());
+    captures_.pump();
     if (next > target) break;
     clock_.moveTo(next);
   }
   clock_.moveTo(target);
 }
 
-// ---- captures ----
-
-Result<CaptureId> Engine::startCapture(CaptureSettings settings, Output output,
-                                       const std::vector<CaptureTarget>& targets) {
-  for (const CaptureTarget& target : targets) {
-    if (!tapsOf(target.from, target.to)) return Error{ENOENT, "", "the path has no policy to record under"};
+// Where the list of a port or path hangs; it may be leaving.
+Captures::Place* Engine::tapsOf(PortId from, std::optional<PortId> to) {
+  if (!to) {
+    const auto found = seats_.find(from);
+    return found == seats_.end() ? nullptr : &found->second->taps;
   }
-  settings.patient = isVirtual();
-  if (!isVirtual()) settings.clockOrigin = timeOfDayOrigin_;
-  std::vector<pcapng::Interface> interfaces;
-  interfaces.reserve(targets.size());
-  for (const CaptureTarget& target : targets) interfaces.push_back(target.interface);
-  auto made = Capture::create(settings, std::move(output), interfaces, workers_.size(), clock_.now());
-  if (!made) return made.error();
-  const std::shared_ptr<Capture> capture = std::move(*made);
-  const CaptureId id{nextCapture_++};
-  captures_.emplace(static_cast<std::uint32_t>(id), capture);
-  if (!isVirtual()) {
-    if (!captureWriter_) captureWriter_ = std::make_unique<CaptureWriter>(clock_, wake_);
-    captureWriter_->add(capture);
-  }
-  std::vector<std::shared_ptr<const CaptureTaps>> old;
-  for (std::uint32_t index = 0; index < targets.size(); ++index) {
-    const auto& [from, to, kind, interface] = targets[index];
-    tapRecords_.push_back({id, from, to, {capture.get(), index, kind}});
-    hangTaps(from, to, old);
-  }
-  fence([old = std::move(old)] {});
-  return id;
-}
-
-Ticket Engine::endCapture(CaptureId id) {
-  std::vector<TapRecord> leaving;
-  std::erase_if(tapRecords_, [&](const TapRecord& record) {
-    if (record.capture != id) return false;
-    leaving.push_back(record);
-    return true;
-  });
-  std::vector<std::shared_ptr<const CaptureTaps>> old;
-  for (const TapRecord& record : leaving) hangTaps(record.from, record.to, old);
-  return fence([this, old = std::move(old), capture = captures_.at(static_cast<std::uint32_t>(id))] {
-    if (captureWriter_) return captureWriter_->finish(*capture);
-    capture->finish(clock_.now());
-  });
-}
-
-std::atomic<const CaptureTaps*>* Engine::tapsOf(PortId from, std::optional<PortId> to) {
-  if (!to) return &seat(from).taps;
   const auto path = paths_.find(pairKey(from, *to));
   return path == paths_.end() ? nullptr : &path->second->taps;
-}
-
-void Engine::hangTaps(PortId from, std::optional<PortId> to,
-                      std::vector<std::shared_ptr<const CaptureTaps>>& old) {
-  auto taps = std::make_shared<CaptureTaps>();
-  for (const TapRecord& record : tapRecords_) {
-    if (record.from == from && record.to == to) taps->push_back(record.tap);
-  }
-  std::atomic<const CaptureTaps*>* place = tapsOf(from, to);
-  if (!place) return;
-  place->store(taps->empty() ? nullptr : taps.get(), std::memory_order_release);
-  old.push_back(std::exchange(taps_[{from, to}], std::move(taps)));
-}
-
-void Engine::forgetTaps(PortId port) {
-  std::erase_if(tapRecords_,
-                [&](const TapRecord& record) { return record.from == port || record.to == port; });
-  std::erase_if(taps_,
-                [&](const auto& entry) { return entry.first.first == port || entry.first.second == port; });
 }
 
 // ---- what is going on ----
@@ -611,77 +508,10 @@ std::vector<std::uint16_t> Engine::workersFor(std::size_t queues, std::optional<
   return workers;
 }
 
-void Engine::committed(std::uint16_t worker) noexcept {
-  isVirtual() ? workers_[worker]->collect() : workers_[worker]->nudge();
+void Engine::addSource(std::uint16_t worker, std::shared_ptr<Source> source) {
+  order(worker, [added = source.get()](Worker& owner) { owner.addSource(*added); });
+  sources_.push_back(std::move(source));
 }
-
-void Engine::useBridge(std::uint16_t worker, MemoryBridge& bridge) {
-  order(worker, [&bridge](Worker& owner) { owner.useBridge(bridge); });
-}
-
-namespace {
-
-void readDrops(const Drops& drops, std::array<std::uint64_t, dropReasonCount>& into) {
-  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) into[reason] = drops.get(reason);
-}
-
-void addDrops(std::array<std::uint64_t, dropReasonCount>& sum,
-              const std::array<std::uint64_t, dropReasonCount>& part) {
-  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) sum[reason] += part[reason];
-}
-
-// The to-side is read first: what it has admitted was handed over before, so the difference is never
-// negative.
-PathSnapshot snapshotOf(const PathAccount& account) {
-  PathSnapshot snapshot;
-  std::uint64_t admitted = 0, held = 0, handedOver = 0, refused = 0, lost = 0;
-  account.sequence.read([&] {
-    admitted = account.admitted.get();
-    snapshot.duplicated = account.duplicated.get();
-    snapshot.delivered = account.delivered.get();
-    snapshot.deliveredBytes = account.deliveredBytes.get();
-    snapshot.waiting = account.waiting.get();
-    snapshot.marked = account.marked.get();
-    snapshot.delayed = account.delayed.get();
-    snapshot.reordered = account.reordered.get();
-    snapshot.corrupted = account.corrupted.get();
-    held = account.travelling.get() + account.staged.get();
-    readDrops(account.dropped, snapshot.dropped);
-  });
-  const auto addOffer = [&](const PathOffer& offer) {
-    std::array<std::uint64_t, 4> read{};
-    offer.sequence.read([&] {
-      read = {offer.offered.get(), offer.refused.get(), offer.lostOnTheWay.get(), offer.handedOver.get()};
-    });
-    snapshot.offered += read[0];
-    refused += read[1];
-    lost += read[2];
-    handedOver += read[3];
-  };
-  addOffer(account.offer);
-  for (const PathOffer& offer : account.furtherOffers) addOffer(offer);
-  snapshot.dropped[static_cast<std::size_t>(DropReason::Filter)] += refused;
-  snapshot.dropped[static_cast<std::size_t>(DropReason::NoBuffer)] += lost;
-  const std::uint64_t beingJudged = snapshot.offered - refused - lost - handedOver;
-  snapshot.inFlight = beingJudged + (handedOver - admitted) + held;
-  return snapshot;
-}
-
-void addTo(PathSnapshot& sum, const PathSnapshot& part) {
-  sum.offered += part.offered;
-  sum.duplicated += part.duplicated;
-  sum.delivered += part.delivered;
-  sum.deliveredBytes += part.deliveredBytes;
-  sum.waiting += part.waiting;
-  sum.inFlight += part.inFlight;
-  sum.marked += part.marked;
-  sum.delayed += part.delayed;
-  sum.reordered += part.reordered;
-  sum.corrupted += part.corrupted;
-  addDrops(sum.dropped, part.dropped);
-}
-
-}  // namespace
 
 // Whatever an account pays for may still be on its way out of another port.
 void Engine::clearLeft() {
@@ -692,28 +522,7 @@ void Engine::clearLeft() {
   });
 }
 
-PortSnapshot Engine::portSnapshot(PortId id) const {
-  Attachment& attachment = seat(id);
-  PortSnapshot sum;
-  attachment.eachQueue([&sum](const PortQueue& queue) {
-    const PortCounters& counters = queue.counters;
-    PortSnapshot part;
-    counters.sequence.read([&] {
-      part.receivedFrames = counters.receivedFrames.get();
-      part.receivedBytes = counters.receivedBytes.get();
-      part.transmittedFrames = counters.transmittedFrames.get();
-      part.transmittedBytes = counters.transmittedBytes.get();
-      readDrops(counters.dropped, part.dropped);
-    });
-    sum.receivedFrames += part.receivedFrames;
-    sum.receivedBytes += part.receivedBytes;
-    sum.transmittedFrames += part.transmittedFrames;
-    sum.transmittedBytes += part.transmittedBytes;
-    addDrops(sum.dropped, part.dropped);
-  });
-  for (const PathAccount& account : attachment.defaults) addTo(sum.defaults, snapshotOf(account));
-  return sum;
-}
+PortSnapshot Engine::portSnapshot(PortId id) const { return snapshotOf(seat(id)); }
 
 std::optional<PathSnapshot> Engine::pathSnapshot(PortId from, PortId to) const {
   const auto path = paths_.find(pairKey(from, to));
@@ -721,25 +530,22 @@ std::optional<PathSnapshot> Engine::pathSnapshot(PortId from, PortId to) const {
   return snapshotOf(path->second->account);
 }
 
-std::vector<AddressRow> Engine::addresses(FabricId fabric) const {
-  return record(fabric).seat.fabric->addresses(clock_.now());
-}
-
-std::optional<PortId> Engine::portAt(FabricId fabric, Slot slot) const {
-  const auto found = fabrics_.find(static_cast<std::uint32_t>(fabric));
-  if (found == fabrics_.end()) return {};
-  const auto& members = found->second->version->members;
-  const auto at = static_cast<std::size_t>(slot);
-  if (at >= members.size() || !members[at]) return {};
-  return members[at]->id;
+std::vector<LearnedAddress> Engine::addresses(FabricId fabric) const {
+  const FabricRecord& record = this->record(fabric);
+  const auto& members = record.version->members;
+  std::vector<LearnedAddress> known;
+  for (const auto& [address, slot, age] : record.seat.fabric->addresses(clock_.now())) {
+    const auto at = static_cast<std::size_t>(slot);
+    if (at < members.size() && members[at]) known.push_back({address, members[at]->id, age});
+  }
+  return known;
 }
 
 const char* Engine::ioName() const { return workers_.front()->io()->name(); }
 
 std::size_t Engine::close() {
   if (std::exchange(closed_, true)) return 0;
-  for (const auto& seat : seats_) {
-    if (!seat) continue;
+  for (const auto& [id, seat] : seats_) {
     seat->eachQueue([this](PortQueue& queue) {
       order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
     });
@@ -750,12 +556,9 @@ std::size_t Engine::close() {
   // From here on the control thread is alone with what is still under way.
   for (const auto& worker : workers_) worker->admitAndRelease(clock_.now());
   for (const auto& [key, path] : paths_) workers_[path->to().worker]->flush(*path);
-  for (const auto& seat : seats_) {
-    if (seat) workers_[seat->worker]->flushDelay(*seat, nullptr);
-  }
-  graces_.clear();
-  captureWriter_.reset();
-  for (const auto& [number, capture] : captures_) capture->finish(clock_.now());
+  for (const auto& [id, seat] : seats_) workers_[seat->worker]->flushDelay(*seat, nullptr);
+  graces_.abandon();
+  captures_.close();
   for (const auto& worker : workers_) {
     worker->closeIo();
     worker->pool().sendBack();
@@ -768,6 +571,7 @@ std::size_t Engine::close() {
   seats_.clear();
   fabrics_.clear();
   workers_.clear();
+  sources_.clear();
   return outstanding;
 }
 

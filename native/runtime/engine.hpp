@@ -4,14 +4,10 @@
 // except that workers call the `wake` given at creation, which should lead to a poll().
 //
 // Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new
-// immutable FabricVersion, publishes it with one store and takes a Ticket. A ticket is settled when every
-// worker has passed a turn that began after the store and then, since copies may have been under way between
-// workers, another one; only then can no frame meet the old version, and what it alone referred to is
-// destroyed. On a virtual clock the control thread runs the workers itself, so a ticket is settled as soon as
-// it is taken.
+// immutable FabricVersion (topology_edit.hpp), publishes it with one store and takes a Ticket (grace.hpp). When
+// that is settled, no frame can meet the old version, and what it alone referred to is destroyed.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,12 +17,13 @@
 #include <vector>
 
 #include "pipeline/topology.hpp"
-#include "runtime/capture_writer.hpp"
+#include "runtime/captures.hpp"
+#include "runtime/grace.hpp"
+#include "runtime/snapshots.hpp"
 #include "runtime/worker.hpp"
 
 namespace etherloom {
 
-using Ticket = std::uint64_t;
 enum class FabricId : std::uint32_t {};
 
 /// How a worker reads and writes. Best is io_uring where the kernel and the container allow it, else epoll.
@@ -55,31 +52,12 @@ struct Applied {
   Ticket ticket = 0;
 };
 
-/// A consistent copy of the counters of one path.
-struct PathSnapshot {
-  std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
-  std::uint64_t marked = 0, delayed = 0, reordered = 0, corrupted = 0;
-  std::array<std::uint64_t, dropReasonCount> dropped{};
-
-  [[nodiscard]] std::uint64_t underWay() const { return waiting + inFlight; }
+/// An address that a switch has learned, and where it leads.
+struct LearnedAddress {
+  AddressKey address;
+  PortId port{};
+  Duration age;
 };
-
-/// A consistent copy of the counters of one port, with those of its pairs without a policy.
-struct PortSnapshot {
-  std::uint64_t receivedFrames = 0, receivedBytes = 0, transmittedFrames = 0, transmittedBytes = 0;
-  std::array<std::uint64_t, dropReasonCount> dropped{};
-  PathSnapshot defaults;
-};
-
-/// What is recorded: a port, or a path when `to` is given.
-struct CaptureTarget {
-  PortId from{};
-  std::optional<PortId> to;
-  CaptureTap::Kind kind{};
-  pcapng::Interface interface;
-};
-
-enum class CaptureId : std::uint32_t {};
 
 class Engine {
  public:
@@ -88,8 +66,8 @@ class Engine {
   ~Engine();
 
   FabricId addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding);
-  /// The fabric must have no ports.
-  Ticket removeFabric(FabricId fabric);
+  /// Refused while the fabric has ports.
+  [[nodiscard]] Result<Ticket> removeFabric(FabricId fabric);
 
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
   /// one. `further`: the device's other queues, which only receive, each on another worker.
@@ -120,27 +98,26 @@ class Engine {
   Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
 
   /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
-  Ticket fence(std::function<void()> done);
+  Ticket fence(std::function<void()> done) { return graces_.fence(std::move(done)); }
   /// The ticket of everything ordered so far that took one.
-  [[nodiscard]] Ticket latest() const { return taken_; }
+  [[nodiscard]] Ticket latest() const { return graces_.latest(); }
   /// Whether the ticket's change holds for every frame from now on.
-  [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
+  [[nodiscard]] bool settled(Ticket ticket) const { return graces_.settled(ticket); }
   /// Carries tickets forward, destroys what no worker can meet any more, and hands out events.
   void poll(const std::function<void(const Event&)>& each);
 
-  /// Begins to record. A path must have, or have had, a policy.
-  [[nodiscard]] Result<CaptureId> startCapture(CaptureSettings settings, Output output,
-                                               const std::vector<CaptureTarget>& targets);
-  /// Stops recording; the capture has ended some time after the ticket is settled, and then wakes.
-  Ticket endCapture(CaptureId capture);
-  [[nodiscard]] const Capture& capture(CaptureId id) const {
-    return *captures_.at(static_cast<std::uint32_t>(id));
+  [[nodiscard]] Result<CaptureId> startCapture(const CaptureSettings& settings, Output output,
+                                               const std::vector<CaptureTarget>& targets) {
+    return captures_.start(settings, std::move(output), targets, workers_.size());
   }
-  /// Of a capture that has ended.
-  void forgetCapture(CaptureId id) { captures_.erase(static_cast<std::uint32_t>(id)); }
+  Ticket endCapture(CaptureId capture) { return captures_.end(capture); }
+  [[nodiscard]] const Capture& capture(CaptureId id) const { return captures_.at(id); }
+  void forgetCapture(CaptureId id) { captures_.forget(id); }
   [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
     return workers_.at(worker)->lateness().snapshot();
   }
+
+  [[nodiscard]] Work work(std::size_t worker) const { return workers_.at(worker)->work(); }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
   /// instant.
@@ -148,21 +125,35 @@ class Engine {
   [[nodiscard]] Instant now() const { return clock_.now(); }
   [[nodiscard]] bool isVirtual() const { return clock_.isVirtual(); }
 
+  /// Whether the number stands for something that the other methods may be given: a port from attach() to
+  /// detach(), a fabric or a capture until it is removed or forgotten. No number is given out twice.
+  [[nodiscard]] bool knows(PortId port) const {
+    const auto found = seats_.find(port);
+    return found != seats_.end() && !found->second->leaving;
+  }
+  [[nodiscard]] bool knows(FabricId fabric) const {
+    return fabrics_.contains(static_cast<std::uint32_t>(fabric));
+  }
+  [[nodiscard]] bool knows(CaptureId capture) const { return captures_.knows(capture); }
+  [[nodiscard]] FabricId fabricOf(PortId port) const { return FabricId{seat(port).fabric->id}; }
   [[nodiscard]] std::uint16_t workerOf(PortId port) const { return seat(port).worker; }
   [[nodiscard]] std::uint16_t leastLoaded() const;
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
-  void useBridge(std::uint16_t worker, MemoryBridge& bridge);
+  /// Has the worker poll a source for as long as the engine is open.
+  void addSource(std::uint16_t worker, std::shared_ptr<Source> source);
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
   void order(std::uint16_t worker, Mailbox::Order order);
-  /// Frames were committed to the worker's bridge.
-  void committed(std::uint16_t worker) noexcept;
+  /// Carries out work on a port, on its worker.
+  void orderPort(PortId port, std::function<void(Port&)> work);
+  /// Something has come for a source of the worker, which may sleep.
+  void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
 
   [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
   [[nodiscard]] PortSnapshot portSnapshot(PortId port) const;
   /// Of a pair that has, or once had, a policy.
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
-  [[nodiscard]] std::vector<AddressRow> addresses(FabricId fabric) const;
-  [[nodiscard]] std::optional<PortId> portAt(FabricId fabric, Slot slot) const;
+  /// What a switch has learned of the ports that it has.
+  [[nodiscard]] std::vector<LearnedAddress> addresses(FabricId fabric) const;
   [[nodiscard]] const char* ioName() const;
 
   /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).
@@ -179,16 +170,9 @@ class Engine {
     std::vector<std::uint32_t> groupSizes;              // their ports, by number; 0 is not used
     std::uint32_t portsWithVlans = 0;                   // that were told theirs
   };
-  struct Grace {
-    Ticket ticket;
-    std::uint64_t epoch;
-    bool second;
-    std::function<void()> done;
-  };
-
   Engine(const EngineOptions& options, std::function<void()> wake);
 
-  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_.at(id); }
   [[nodiscard]] FabricRecord& record(FabricId id) { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
   [[nodiscard]] const FabricRecord& record(FabricId id) const {
     return *fabrics_.at(static_cast<std::uint32_t>(id));
@@ -210,55 +194,32 @@ class Engine {
   void setAlone(Attachment& seat, bool alone);
   /// Once before the port's first delay.
   void prepareDelay(Attachment& seat);
-  /// Within a `done`: as extend(), and not before the writes of all these have ended.
-  void whenGone(std::vector<const Port*> ports, std::function<void()> done);
-  /// Within a `done`: the ticket is settled only after another grace period and this.
-  void extend(std::function<void()> done);
   /// The so many workers that shall have the queues of a new port, starting with the given one, if any.
   [[nodiscard]] std::vector<std::uint16_t> workersFor(std::size_t queues,
                                                       std::optional<std::uint16_t> first) const;
   /// A queue has found its device gone: closes the port's others. False when that is no news.
   bool takeDown(const Event& event);
-  /// A capture's ear on one port or path.
-  struct TapRecord {
-    CaptureId capture;
-    PortId from;
-    std::optional<PortId> to;
-    CaptureTap tap;
-  };
-  /// Where the taps of a port or path hang; nullptr where there is none any more.
-  [[nodiscard]] std::atomic<const CaptureTaps*>* tapsOf(PortId from, std::optional<PortId> to);
-  /// Hangs up what tapRecords_ say of this port or path. What hung there before goes into `old`.
-  void hangTaps(PortId from, std::optional<PortId> to, std::vector<std::shared_ptr<const CaptureTaps>>& old);
-  void forgetTaps(PortId port);
+  [[nodiscard]] Captures::Place* tapsOf(PortId from, std::optional<PortId> to);
   /// Destroys what ports that left have paid with, as far as nothing is under way any more.
   void clearLeft();
-  std::uint64_t requestPass();
-  [[nodiscard]] std::uint64_t slowestPass() const;
 
   Clock clock_;
   std::uint64_t seed_;
   std::function<void()> wake_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::shared_ptr<Source>> sources_;
+  GracePeriods graces_{workers_, isVirtual()};
   std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
-  std::vector<std::unique_ptr<Attachment>> seats_;
-  std::vector<PortId> freePorts_;
+  std::unordered_map<PortId, std::unique_ptr<Attachment>> seats_;  // those that leave among them
+  std::vector<std::uint32_t> freeIndices_;                         // of PortKeys
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
   std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
   std::vector<std::unique_ptr<Attachment>> leftSeats_;  // ... and those for pairs without a policy
-  std::map<std::uint32_t, std::shared_ptr<Capture>> captures_;
-  std::vector<TapRecord> tapRecords_;
-  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const CaptureTaps>> taps_;
-  std::unique_ptr<CaptureWriter> captureWriter_;
-  const Duration timeOfDayOrigin_ = timeOfDayOrigin();
-  std::uint32_t nextCapture_ = 0;
-  std::deque<Grace> graces_;
+  Captures captures_{clock_, graces_,
+                     [this](PortId from, std::optional<PortId> to) { return tapsOf(from, to); }, wake_};
   std::uint32_t nextFabric_ = 0;
+  std::uint32_t nextPort_ = 0;
   std::uint32_t generation_ = 0;
-  std::uint64_t epoch_ = 0;
-  Ticket taken_ = 0;
-  Ticket settled_ = 0;
-  Ticket extending_ = 0;
   bool closed_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "fabrics/fabric.hpp"
@@ -26,8 +27,9 @@ struct Event {
   PortId port{};                 ///< PortDown
   std::uint32_t generation = 0;  ///< PortDown: of the device
   int error = 0;                 ///< PortDown
-  std::uint32_t fabric = 0;      ///< AddressMoved
-  AddressMove move;              ///< AddressMoved
+  std::uint32_t fabric = 0;      ///< AddressMoved, and what follows
+  AddressKey address;
+  std::optional<PortId> from, to;  ///< nothing for a port that has left
 };
 
 }  // namespace etherloom

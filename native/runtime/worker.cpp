@@ -1,7 +1,6 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 #include "os/thread.hpp"
@@ -64,6 +63,8 @@ void Worker::turn() {
   receiveAndDecide();
   admitAndRelease(clock_.now());
 
+  endTurn();
+
   if (!closing_.empty()) reapClosed();
   if (passed_.load(std::memory_order_relaxed) != requested) {
     passed_.store(requested, std::memory_order_release);
@@ -73,20 +74,29 @@ void Worker::turn() {
   if (std::exchange(eventsPending_, !unsent_.empty())) tellControl_();
 }
 
+// The one place that knows what a turn has cost.
+void Worker::endTurn() noexcept {
+  turn_.calls += io_->calls() - std::exchange(callsBefore_, io_->calls());
+  turns_.add(1);
+  frames_.add(turn_.frames);
+  bytes_.add(turn_.bytes);
+  calls_.add(turn_.calls);
+  turn_ = {turn_.now, 0, 0, 0};
+}
+
 bool Worker::receiveAndDecide() noexcept {
-  if (bridge_) bridge_->poll();
+  for (Source* source : sources_) source->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
   Chain<PortQueue> ready = std::move(ready_);
   bool moved = false;
   while (PortQueue* queue = ready.pop()) {
-    if (queue->up) moved |= receive(*queue);
+    if (queue->up) moved |= serve(*queue);
   }
   return moved;
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
-  tools_.now = now;
-  if (bridge_) bridge_->setNow(now);
+  tools_.now = turn_.now = now;
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
     return left.learned.slot < right.learned.slot;
@@ -111,12 +121,15 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   return moved;
 }
 
-bool Worker::receive(PortQueue& queue) noexcept {
+bool Worker::serve(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  burst.at = tools_.now = clock_.now();
-  if (bridge_) bridge_->setNow(burst.at);
+  for (const Frame* frame : burst.frames()) {
+    turn_.frames += frame->offload.segments;
+    turn_.bytes += wireBytes(*frame);
+  }
+  burst.at = tools_.now = turn_.now = clock_.now();
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
@@ -246,6 +259,10 @@ void Worker::transmit(Attachment& to) noexcept {
       for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
     }
   }
+  for (const TxItem& item : items) {
+    turn_.frames += item.frame->offload.segments;
+    turn_.bytes += wireBytes(*item.frame);
+  }
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());
 }
@@ -260,6 +277,7 @@ void Worker::flushStages() noexcept {
 }
 
 void Worker::ready(PortKey key) noexcept {
+  if (key.generation == 0) return sources_[key.index]->ready();
   if (key.index >= queues_.size()) return;
   PortQueue* queue = queues_[key.index];
   if (queue && queue->key == key && !Chain<PortQueue>::linked(*queue)) ready_.push(*queue);
@@ -284,10 +302,18 @@ void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexc
 
 void Worker::learn(const Lesson& lesson) noexcept {
   lesson.fabric->fabric->learn({&lesson.learned, 1}, [&](const AddressMove& move) {
+    // By port: until somebody hears of it, another port may have the slot.
+    const auto& members = lesson.fabric->version.load(std::memory_order_acquire)->members;
+    const auto portAt = [&](Slot slot) -> std::optional<PortId> {
+      const Attachment* member = members[static_cast<std::size_t>(slot)];
+      return member ? std::optional(member->id) : std::nullopt;
+    };
     Event event;
     event.kind = EventKind::AddressMoved;
     event.fabric = lesson.fabric->id;
-    event.move = move;
+    event.address = move.address;
+    event.from = portAt(move.from);
+    event.to = portAt(move.to);
     emit(event);
   });
 }
@@ -329,6 +355,12 @@ void Worker::attach(PortQueue& queue) {
   if (queue.key.index >= queues_.size()) queues_.resize(queue.key.index + 1);
   queues_[queue.key.index] = &queue;
   open(queue);
+}
+
+void Worker::addSource(Source& source) {
+  const PortKey key{static_cast<std::uint32_t>(sources_.size()), 0};
+  sources_.push_back(&source);
+  if (const Result<void> opened = source.open(*io_, key); !opened) sources_.pop_back();
 }
 
 void Worker::open(PortQueue& queue) {
@@ -392,8 +424,8 @@ void Worker::configure(Attachment& seat, const PortSettings& settings) {
 bool Worker::idle() const noexcept {
   // What an order has made known is said at the end of this turn; what found no room waits for the next.
   if (eventsPending_ && unsent_.empty()) return false;
-  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty() ||
-      (bridge_ && bridge_->pending()))
+  if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty()) return false;
+  if (!std::all_of(sources_.begin(), sources_.end(), [](Source* source) { return source->arm(); }))
     return false;
   if (requested_.load(std::memory_order_acquire) != passed_.load(std::memory_order_relaxed)) return false;
   const auto empty = [](const auto& ring) { return ring->empty(); };
@@ -404,18 +436,19 @@ bool Worker::idle() const noexcept {
 /// Until when there is nothing to do.
 Instant Worker::wakeAt(Instant now) const noexcept {
   if (!idle() || spin_ == forever) return now;
-  const Instant next = nextDeparture();
+  const Instant next = nextInstant();
   return next == Instant::never() ? next : next - spin_;
+}
+
+Instant Worker::nextInstant() const noexcept {
+  Instant next = nextDeparture();
+  for (const Source* source : sources_) next = std::min(next, source->due());
+  return next;
 }
 
 void Worker::nudge() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (asleep_.exchange(false)) doorbell_.ring();
-}
-
-void Worker::collect() noexcept {
-  while (bridge_ && bridge_->poll(std::numeric_limits<std::size_t>::max())) {
-  }
 }
 
 void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
@@ -433,6 +466,7 @@ void Worker::start() {
 void Worker::run() {
   prepareWorkerThread(index_);
   while (!stopping_ || !closing_.empty()) turn();
+  for (Source* source : sources_) source->close(*io_);
 }
 
 void Worker::join() {

@@ -15,7 +15,7 @@
 #include "os/doorbell.hpp"
 #include "pipeline/departures.hpp"
 #include "pipeline/pipeline.hpp"
-#include "ports/memory_port.hpp"
+#include "ports/source.hpp"
 #include "runtime/events.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/ring.hpp"
@@ -26,6 +26,11 @@ namespace etherloom {
 struct Lesson {
   FabricSeat* fabric;
   Learned learned;
+};
+
+/// What a worker has done: turns, frames of the wire with their bytes, and system calls.
+struct Work {
+  std::uint64_t turns = 0, frames = 0, bytes = 0, calls = 0;
 };
 
 class Worker final : private ReadySink, private PipelineSink {
@@ -53,8 +58,6 @@ class Worker final : private ReadySink, private PipelineSink {
   Mailbox mailbox;
   /// Ends a wait in turn(), if there is one. Any thread.
   void nudge() noexcept;
-  /// Takes in everything that JavaScript has committed. On a virtual clock, where it is one thread with us.
-  void collect() noexcept;
   /// Asks the worker to say when it has passed a whole turn that began after this.
   void requestPass(std::uint64_t epoch) noexcept { requested_.store(epoch, std::memory_order_release); }
   [[nodiscard]] std::uint64_t passed() const noexcept { return passed_.load(std::memory_order_acquire); }
@@ -63,10 +66,14 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] FramePool& pool() { return *pool_; }
   [[nodiscard]] const Lateness& lateness() const { return lateness_; }
   [[nodiscard]] std::size_t load() const { return load_; }
+  /// What its turns have cost. Any thread.
+  [[nodiscard]] Work work() const noexcept {
+    return {turns_.get(), frames_.get(), bytes_.get(), calls_.get()};
+  }
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
   /// Lends the port the worker's pool, before anything can name it.
-  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, queue.counters); }
+  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, turn_, queue.counters); }
 
   // ---- orders ----
   void attach(PortQueue& queue);
@@ -83,7 +90,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void flushDelay(Attachment& to, const PathAccount* account);
   void setAlone(Attachment& seat, bool alone);
   void configure(Attachment& seat, const PortSettings& settings);
-  void useBridge(MemoryBridge& bridge) { bridge_ = &bridge; }
+  void addSource(Source& source);
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
   void reserveDelays(std::size_t ports) { delays_.reserve(ports); }
@@ -94,6 +101,8 @@ class Worker final : private ReadySink, private PipelineSink {
   bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
   [[nodiscard]] Instant nextDeparture() const { return std::min(departures_.next(), delays_.next()); }
+  /// When there will be something to do by itself.
+  [[nodiscard]] Instant nextInstant() const noexcept;
 
  private:
   void run();
@@ -101,10 +110,12 @@ class Worker final : private ReadySink, private PipelineSink {
   void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept override;
   void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
 
+  /// Whether there is nothing to do before some instant.
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
-  /// Whether frames came.
-  bool receive(PortQueue& queue) noexcept;
+  /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
+  bool serve(PortQueue& queue) noexcept;
+  void endTurn() noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
@@ -136,13 +147,15 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
-  MemoryBridge* bridge_ = nullptr;
+  Turn turn_;                       // the one that runs
+  std::vector<Source*> sources_;    // by PortKey::index, with generation 0
   std::vector<PortQueue*> queues_;  // by PortKey::index
   Chain<PortQueue> ready_;          // to be received from
   Chain<Attachment> staged_;        // to be transmitted to
   bool eventsPending_ = false;
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;
+  std::uint64_t callsBefore_ = 0;  // of the Io
   std::vector<Event> unsent_;
   std::vector<Port*> closing_;  // closed, with writes still in flight
 
@@ -156,6 +169,7 @@ class Worker final : private ReadySink, private PipelineSink {
 
   std::thread thread_;
   std::size_t load_ = 0;
+  Counter turns_, frames_, bytes_, calls_;
   alignas(64) std::atomic<bool> asleep_{false};
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> passed_{0};

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { Engine, Hub, type CaptureOptions, type PolicyOptions } from '../../lib/index.js'
+import { Engine, GeneratorPort, Hub, SinkPort, type CaptureOptions, type PolicyOptions } from '../../lib/index.js'
 import { closing, join, receive, take } from '../helpers/fabric.js'
 import { frame, numbered, tagOf } from '../helpers/frames.js'
 import { readPcapng } from '../helpers/pcapng.js'
@@ -53,6 +53,23 @@ describe('Capture', () => {
     expect(statistics).to.deep.equal([{ interface: 'a', received: 2n, dropped: 0n }])
     expect(capture.stats()).to.deep.include({ frames: 2, lost: 0, bytes: readFileSync(file).length })
   })
+
+  for (const workers of [1, 2])
+    it(`keeps no more than it will write, however much comes at once, with ${workers} workers`, async () => {
+      const engine = closes(new Engine({ clock: 'virtual', workers }))
+      const hub = closes(new Hub({ engine }))
+      const generator = await hub.attach(new GeneratorPort({ count: 300_000, length: 1514 }))
+      await hub.attach(new SinkPort())
+      const capture = await generator.capture(file, { count: 10 })
+      const before = process.memoryUsage().rss
+      await generator.start()
+      engine.advance('1ms')
+      expect(process.memoryUsage().rss - before).to.be.below(150e6)
+      expect(generator.stats().received.frames).to.equal(300_000n)
+      await capture.ended
+      const numbers = recorded().packets.map(({ bytes }) => Buffer.from(bytes).readBigUInt64BE(14))
+      expect(numbers).to.deep.equal(Array.from({ length: 10 }, (_, index) => BigInt(index)))
+    })
 
   it('records on a path what leaves it, and what it was offered where that is asked for', async () => {
     const { engine, a, path } = await makePair({ delay: '5ms', loss: 0.5, filter: 'less 100' })

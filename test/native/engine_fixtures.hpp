@@ -116,7 +116,7 @@ class EngineBench {
     engine = std::move(*made);
     for (std::uint16_t worker = 0; worker < options.workers; ++worker) {
       ends.push_back(std::make_unique<FarEnd>(bell));
-      engine->useBridge(worker, ends.back()->bridge());
+      engine->addSource(worker, {std::shared_ptr<void>(), &ends.back()->bridge()});
     }
   }
   ~EngineBench() { CHECK(engine->close() == 0); }
@@ -156,7 +156,7 @@ class EngineBench {
   void commit() {
     for (std::uint16_t worker = 0; worker < ends.size(); ++worker) {
       ends[worker]->commit();
-      engine->committed(worker);
+      engine->isVirtual() ? ends[worker]->bridge().collect() : engine->nudge(worker);
     }
   }
 

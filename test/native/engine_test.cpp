@@ -540,8 +540,8 @@ TEST_CASE("addresses learned on one worker are known on all") {
     return bench.engine->addresses(bridge).size() == ports.size() &&
            std::all_of(ports.begin(), ports.end(), [](auto* port) { return port->frames == 7; });
   });
-  for (const AddressRow& row : bench.engine->addresses(bridge)) {
-    CHECK(*bench.engine->portAt(bridge, row.slot) == ports[row.address.value & 0xff]->id);
+  for (const LearnedAddress& known : bench.engine->addresses(bridge)) {
+    CHECK(known.port == ports[known.address.value & 0xff]->id);
   }
 }
 

@@ -265,7 +265,7 @@ TEST_CASE_TEMPLATE("packet port: super-frames come in whole, and the kernel cuts
   REQUIRE_MESSAGE(tap, tap.error().message);
   PacketPort out(scene->open("plain", PacketDirection::In, true, Method::value), PacketDirection::In, 1518);
   CHECK(out.offloads() == Offloads::All);
-  out.enter(*scene->bench.pool, scene->bench, scene->bench.counters);
+  out.enter(*scene->bench.pool, scene->bench, scene->bench.current, scene->bench.counters);
 
   struct Case {
     IpFrame shape;

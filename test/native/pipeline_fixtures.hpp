@@ -50,7 +50,7 @@ class SeatBench : public ReadySink {
     made->key = {static_cast<std::uint32_t>(seats.size()), 1};
     made->slot = Slot{static_cast<std::uint32_t>(seats.size())};
     made->port = std::move(port);
-    made->port->enter(*pool, *this, made->counters);
+    made->port->enter(*pool, *this, current, made->counters);
     made->defaults = std::vector<PathAccount>(1);
     made->up = true;
     seats.push_back(std::move(made));
@@ -70,6 +70,7 @@ class SeatBench : public ReadySink {
   HeldPool held;
   std::vector<std::unique_ptr<Attachment>> seats;
   std::vector<PortKey> reported;
+  Turn current;
 };
 
 inline std::uint64_t totalOf(const Drops& drops) {

@@ -42,6 +42,7 @@ class PortBench : public ReadySink {
   std::vector<Offload> offloads;          // of the frames that the last receive() gave
   PortCounters counters;
   PathAccount account;
+  Turn current;
 
   explicit PortBench(std::size_t poolBytes = 16 << 20, BenchIo kind = eachIo())
       : pool(*FramePool::create(poolBytes)) {
@@ -59,14 +60,14 @@ class PortBench : public ReadySink {
   void ready(PortKey key) noexcept override { reported.insert(key.index); }
 
   void open(Port& port, PortKey key = {1, 1}) {
-    port.enter(*pool, *this, counters);
+    port.enter(*pool, *this, current, counters);
     REQUIRE(port.open(*io, key));
   }
   /// One turn that ends at once, or when something is ready.
   void turn(Duration wait) {
     reported.clear();
-    const Instant now = clock.now();
-    io->turn(now, now + wait, *this);
+    current.now = clock.now();
+    io->turn(current.now, current.now + wait, *this);
   }
 
   /// The frames of `wanted` that the port receives: waits for `expected` of them, then takes what else is

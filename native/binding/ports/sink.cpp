@@ -1,0 +1,17 @@
+// SinkPort, for JavaScript.
+#include "ports/sink_port.hpp"
+
+#include "binding/call.hpp"
+#include "binding/device.hpp"
+#include "binding/exports.hpp"
+
+namespace etherloom {
+namespace {
+
+/// makeSink() → device
+Napi::Value makeSink(Napi::Env env) { return deliver(env, {std::make_unique<SinkPort>(), {}, {}}); }
+
+const Exports exports{{"makeSink", call<makeSink>}};
+
+}  // namespace
+}  // namespace etherloom

@@ -1,0 +1,197 @@
+// Ports of sockets, for JavaScript: streams and datagrams, connected, bound or adopted.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "binding/call.hpp"
+#include "binding/device.hpp"
+#include "binding/engine.hpp"
+#include "binding/exports.hpp"
+#include "os/socket.hpp"
+#include "os/socket_pair.hpp"
+#include "ports/datagram_port.hpp"
+#include "ports/stream_port.hpp"
+
+namespace etherloom {
+namespace {
+
+/// A socket that has a port to come to, or waits for one: an External in JavaScript.
+struct Socket {
+  Fd fd;
+  BoundSocket bound;
+  [[nodiscard]] int descriptor() const { return fd ? fd.get() : bound.fd(); }
+};
+
+constexpr std::array<std::string_view, 3> framingNames{"stream", "datagram", "seqpacket"};
+
+Framing framingAt(const Napi::Object& options) {
+  const auto name = std::find(framingNames.begin(), framingNames.end(), text(options, "framing"));
+  return static_cast<Framing>(name - framingNames.begin());
+}
+
+/// {path} or {ip, port}
+Result<SocketAddress> addressAt(const Napi::Object& options) {
+  if (given(options, "path")) return SocketAddress::path(text(options, "path"));
+  return SocketAddress::inet(text(options, "ip"), static_cast<std::uint16_t>(number(options, "port")));
+}
+
+Napi::Value deliver(Napi::Env env, Socket socket) {
+  return Napi::External<Socket>::New(env, new Socket(std::move(socket)),
+                                     [](Napi::Env, Socket* each) { delete each; });
+}
+
+std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit, bool pad) {
+  if (framing == Framing::Stream) return std::make_unique<StreamPort>(std::move(socket), limit, pad);
+  DatagramPort::Settings settings;
+  settings.framing = framing;
+  settings.connected = true;
+  settings.limit = limit;
+  settings.pad = pad;
+  return std::make_unique<DatagramPort>(std::move(socket), std::move(settings));
+}
+
+/// adoptSocket(fd, {frameLimit, pad}) → {device, framing}; the descriptor is duplicated, the caller keeps its
+/// own.
+Napi::Value adoptSocket(Napi::Env env, int fd, Napi::Object asked) {
+  auto own = duplicate(fd);
+  if (!own) return raise(env, own.error());
+  const auto framing = framingOf(*own);
+  if (!framing) return raise(env, framing.error());
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  // SAFETY: the kernel writes at most `length` bytes.
+  if (getpeername(own->get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)
+    return raise(env, Error::last("getpeername", "the socket has no peer; connect it first"));
+  auto object = Napi::Object::New(env);
+  object.Set("framing", std::string(framingNames[static_cast<std::size_t>(*framing)]));
+  object.Set(
+      "device",
+      deliver(env, Device{portOf(std::move(*own), *framing, number(asked, "frameLimit"), flag(asked, "pad")),
+                          {},
+                          {}}));
+  return object;
+}
+
+/// makeSocketPort(socket | undefined, {framing, frameLimit, pad}) → device; without a socket it is down at
+/// once
+Napi::Value makeSocketPort(Napi::Env env, Napi::Value socket, Napi::Object asked) {
+  const std::uint32_t limit = number(asked, "frameLimit");
+  if (!given(socket)) return deliver(env, Device{std::make_unique<StreamPort>(Fd(), limit), {}, {}});
+  Fd& fd = socket.As<Napi::External<Socket>>().Data()->fd;
+  return deliver(env, Device{portOf(std::move(fd), framingAt(asked), limit, flag(asked, "pad")), {}, {}});
+}
+
+/// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}}) → device
+Napi::Value makeDatagramPort(Napi::Env env, Socket& socket, Napi::Object asked) {
+  DatagramPort::Settings settings;
+  settings.limit = number(asked, "frameLimit");
+  settings.pad = flag(asked, "pad");
+  if (given(asked, "peer")) {
+    const auto peer = addressAt(asked.Get("peer").As<Napi::Object>());
+    if (!peer) return raise(env, peer.error());
+    settings.peer = *peer;
+  }
+  auto own = duplicate(socket.bound.fd());
+  if (!own) return raise(env, own.error());
+  return deliver(env, Device{std::make_unique<DatagramPort>(std::move(*own), std::move(settings)), {}, {}});
+}
+
+/// makeGroupPort({ip, port, interface, frameLimit, pad}) → device
+Napi::Value makeGroupPort(Napi::Env env, Napi::Object asked) {
+  const auto group = addressAt(asked);
+  if (!group) return raise(env, group.error());
+  auto sockets = joinGroup(*group, text(asked, "interface"));
+  if (!sockets) return raise(env, sockets.error());
+  DatagramPort::Settings settings;
+  settings.limit = number(asked, "frameLimit");
+  settings.pad = flag(asked, "pad");
+  settings.peer = *group;
+  settings.sender = std::move(sockets->sender);
+  return deliver(
+      env, Device{std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings)), {}, {}});
+}
+
+/// bindSocket({path | ip, port, framing, mode}) → socket that listens, or receives datagrams
+Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
+  const auto address = addressAt(asked);
+  if (!address) return raise(env, address.error());
+  auto bound = BoundSocket::open(*address, framingAt(asked), static_cast<mode_t>(number(asked, "mode")));
+  if (!bound) return raise(env, bound.error());
+  return deliver(env, Socket{{}, std::move(*bound)});
+}
+
+/// socketAddress(bound) → text
+std::string socketAddress(Napi::Env, Socket& socket) { return socket.bound.address().text(); }
+
+/// acceptPeer(bound) → socket | undefined
+Napi::Value acceptPeer(Napi::Env env, Socket& socket) {
+  auto peer = socket.bound.accept();
+  if (!peer) return raise(env, peer.error());
+  if (!*peer) return env.Undefined();
+  return deliver(env, Socket{std::move(**peer), {}});
+}
+
+/// connectSocket({path | ip, port, framing}) → {socket, pending}
+Napi::Value beginToConnect(Napi::Env env, Napi::Object asked) {
+  const auto address = addressAt(asked);
+  if (!address) return raise(env, address.error());
+  auto connecting = connectSocket(*address, framingAt(asked));
+  if (!connecting) return raise(env, connecting.error());
+  auto object = Napi::Object::New(env);
+  object.Set("pending", connecting->pending);
+  object.Set("socket", deliver(env, Socket{std::move(connecting->fd), {}}));
+  return object;
+}
+
+/// finishConnecting(socket, {path | ip, port}) throws if it has not succeeded
+Result<void> finishConnecting(Napi::Env, Socket& socket, Napi::Object asked) {
+  const auto address = addressAt(asked);
+  if (!address) return address.error();
+  return connected(socket.fd, *address);
+}
+
+/// watchSocket(engine, socket, 'readable' | 'writable') → watch, which poll() reports once
+Result<std::uint32_t> watchSocket(Napi::Env, EngineObject& engine, Socket& socket, std::string what) {
+  return engine.watch(socket.descriptor(),
+                      what == "readable" ? DescriptorWatch::What::Readable : DescriptorWatch::What::Writable);
+}
+
+/// closeSocket(socket), and removes its path
+void closeSocket(Napi::Env, Socket& socket) { socket = {}; }
+
+/// keepAlive(engine, port)
+void keepAlive(Napi::Env, EngineObject& engine, PortId id) {
+  engine.native().orderPort(id, [](Port& port) {
+    if (auto* const datagrams = dynamic_cast<DatagramPort*>(&port)) datagrams->keepAlive();
+  });
+}
+
+/// socketPair(framing) → [fd, fd], which are the caller's to close.
+Napi::Value makeSocketPair(Napi::Env env, std::string framing) {
+  auto pair = socketPair(framing == "stream"     ? SOCK_STREAM
+                         : framing == "datagram" ? SOCK_DGRAM
+                                                 : SOCK_SEQPACKET);
+  if (!pair) return raise(env, pair.error());
+  auto numbers = Napi::Array::New(env, 2);
+  numbers.Set(0U, (*pair)[0].release());
+  numbers.Set(1U, (*pair)[1].release());
+  return numbers;
+}
+
+const Exports exports{{"adoptSocket", call<adoptSocket>},
+                      {"makeSocketPort", call<makeSocketPort>},
+                      {"makeDatagramPort", call<makeDatagramPort>},
+                      {"makeGroupPort", call<makeGroupPort>},
+                      {"bindSocket", call<bindSocket>},
+                      {"socketAddress", call<socketAddress>},
+                      {"acceptPeer", call<acceptPeer>},
+                      {"connectSocket", call<beginToConnect>},
+                      {"finishConnecting", call<finishConnecting>},
+                      {"watchSocket", call<watchSocket>},
+                      {"closeSocket", call<closeSocket>},
+                      {"keepAlive", call<keepAlive>},
+                      {"socketPair", call<makeSocketPair>}};
+
+}  // namespace
+}  // namespace etherloom

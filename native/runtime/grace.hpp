@@ -1,0 +1,62 @@
+// Tickets: when nobody can meet any more what a change has replaced. Control thread only.
+//
+// Theory of operation. A ticket is settled when every worker has passed a turn that began after the ticket was
+// taken and then, since copies may have been under way between workers, another one; a worker that is alone
+// passes one. What is to be done then may ask for more: another grace period (extend()), or the end of writes
+// (whenGone()); the ticket is settled after that. Tickets are settled in the order in which they were taken. On
+// a virtual clock the control thread runs the workers itself, so all of this happens at once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/worker.hpp"
+
+namespace etherloom {
+
+using Ticket = std::uint64_t;
+
+class GracePeriods {
+ public:
+  /// `workers` may be filled later, but before the first ticket is taken.
+  GracePeriods(const std::vector<std::unique_ptr<Worker>>& workers, bool isVirtual)
+      : workers_(workers), isVirtual_(isVirtual) {}
+
+  /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
+  Ticket fence(std::function<void()> done);
+  /// Within a `done`: its ticket is settled only after another grace period and this.
+  void extend(std::function<void()> done);
+  /// Within a `done`: as extend(), and not before the writes of all these ports have ended.
+  void whenGone(std::vector<const Port*> ports, std::function<void()> done);
+  /// The last ticket that was taken.
+  [[nodiscard]] Ticket latest() const { return taken_; }
+  [[nodiscard]] bool settled(Ticket ticket) const { return ticket <= settled_; }
+  /// Settles the tickets whose grace periods have passed.
+  void settle();
+  /// Nobody waits for anything any more, because nobody works any more.
+  void abandon() { graces_.clear(); }
+
+ private:
+  struct Grace {
+    Ticket ticket;
+    std::uint64_t epoch;
+    bool second;
+    std::function<void()> done;
+  };
+
+  std::uint64_t requestPass();
+  [[nodiscard]] std::uint64_t slowestPass() const;
+
+  const std::vector<std::unique_ptr<Worker>>& workers_;
+  const bool isVirtual_;
+  std::deque<Grace> graces_;
+  std::uint64_t epoch_ = 0;
+  Ticket taken_ = 0;
+  Ticket settled_ = 0;
+  Ticket extending_ = 0;
+};
+
+}  // namespace etherloom
