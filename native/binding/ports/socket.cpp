@@ -1,6 +1,4 @@
 // Ports of sockets, for JavaScript: streams and datagrams, connected, bound or adopted.
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 
@@ -127,8 +125,8 @@ Result<void> finishConnecting(Napi::Env, Socket& socket, Napi::Object asked) {
 
 /// watchSocket(engine, socket, 'readable' | 'writable') → watch, which poll() reports once
 Result<std::uint32_t> watchSocket(Napi::Env, EngineObject& engine, Socket& socket, std::string what) {
-  return engine.watch(socket.descriptor(), what == "readable" ? DescriptorWatch::What::Readable
-                                                              : DescriptorWatch::What::Writable);
+  return engine.watch(socket.descriptor(),
+                      what == "readable" ? DescriptorWatch::What::Readable : DescriptorWatch::What::Writable);
 }
 
 /// closeSocket(socket), and removes its path
