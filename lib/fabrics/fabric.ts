@@ -11,7 +11,13 @@ import {
   type AttachSettings,
 } from './attachment.js'
 import { native } from '../binding.js'
-import { Capture, tapKinds, type CaptureOptions, type CaptureOutput, type CaptureTarget } from '../capture/capture.js'
+import {
+  Capture,
+  tapKinds,
+  type CaptureOptions,
+  type CaptureOutput,
+  type CaptureTarget,
+} from '../capture/capture.js'
 import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
 import { EtherloomError, locate } from '../values/errors.js'
 import {

@@ -90,8 +90,6 @@ export class GeneratorPort extends Port {
         'ERR_ETHERLOOM_STATE',
         `generator '${this.name}' has no end, and a virtual clock would never leave the instant it starts at; give it a 'count'`,
       )
-    return Promise.resolve(
-      native(() => engine.native.attach(id, this.name, makeGenerator(this.#options))),
-    )
+    return Promise.resolve(native(() => engine.native.attach(id, this.name, makeGenerator(this.#options))))
   }
 }

@@ -1,7 +1,13 @@
 /** The base of all port kinds: a name, a state, and a place in a fabric. One file per kind stands in ports/. */
 import { EventEmitter } from 'node:events'
 import { native } from '../binding.js'
-import { Capture, tapKinds, type CaptureOptions, type CaptureOutput, type CaptureTarget } from '../capture/capture.js'
+import {
+  Capture,
+  tapKinds,
+  type CaptureOptions,
+  type CaptureOutput,
+  type CaptureTarget,
+} from '../capture/capture.js'
 import { EtherloomError } from '../values/errors.js'
 import type { Engine } from '../engine/engine.js'
 import { flag, required } from '../values/options.js'

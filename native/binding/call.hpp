@@ -1,9 +1,9 @@
 // Calls of the addon as plain C++: a method or function with typed arguments, converted and checked from what
 // JavaScript gave, one rule per type. JavaScript thread only.
 //
-// lib/ has checked what users say, so values are only converted. Numbers that stand for something of an engine
-// are checked here: a port, a fabric or a capture may have gone since JavaScript learned its number, and an
-// engine may have closed, or be in the middle of advance(). Such a call throws and does nothing.
+// lib/ has checked what users say, so values are only converted. Numbers that stand for something of an
+// engine are checked here: a port, a fabric or a capture may have gone since JavaScript learned its number,
+// and an engine may have closed, or be in the middle of advance(). Such a call throws and does nothing.
 #pragma once
 
 #include <napi.h>
@@ -97,8 +97,8 @@ inline Napi::Value give(Napi::Env env, Instant instant) {
 inline Napi::Value give(Napi::Env env, const std::string& text) { return Napi::String::New(env, text); }
 inline Napi::Value give(Napi::Env, Napi::Value value) { return value; }
 template <typename T>
-  requires(std::integral<T> && !std::same_as<T, bool>) || std::is_enum_v<T>
-Napi::Value give(Napi::Env env, T number) {
+requires(std::integral<T> && !std::same_as<T, bool>) || std::is_enum_v<T> Napi::Value
+    give(Napi::Env env, T number) {
   return Napi::Number::New(env, static_cast<double>(number));
 }
 template <typename T>

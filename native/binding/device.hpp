@@ -1,5 +1,5 @@
-// Open devices on their way from a set-up call of binding/ports/ to Engine.attach, and what those calls share.
-// JavaScript thread only.
+// Open devices on their way from a set-up call of binding/ports/ to Engine.attach, and what those calls
+// share. JavaScript thread only.
 #pragma once
 
 #include <napi.h>

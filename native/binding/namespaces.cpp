@@ -50,7 +50,8 @@ Napi::Value findInterface(Napi::Env env, std::string name, Napi::Value where) {
       });
 }
 
-/// configureInterface({namespace?, interface, up?, addresses?, routes?: [[prefix, gateway]...]}) → Promise<void>
+/// configureInterface({namespace?, interface, up?, addresses?, routes?: [[prefix, gateway]...]}) →
+/// Promise<void>
 Napi::Value configureInterface(Napi::Env env, Napi::Object options) {
   std::optional<Error> wrong;
   auto addresses = prefixes(options, "addresses", wrong);

@@ -7,8 +7,8 @@
 // is in all rings, sorts it by (time, frame, direction, interface) and writes it. What was recorded in the
 // same instant of a virtual clock is all there when it is pumped, and one frame at one interface is always
 // recorded by the same worker, so the bytes are the same for any number of workers. On a virtual clock
-// nothing is lost either: what a ring has no room for lies behind it, as far as it will be written. On the real clock the sorting is as
-// good as what came together.
+// nothing is lost either: what a ring has no room for lies behind it, as far as it will be written. On the
+// real clock the sorting is as good as what came together.
 #pragma once
 
 #include <atomic>
@@ -74,7 +74,8 @@ class Capture {
 
   Capture(const CaptureSettings& settings, Output output, std::size_t interfaces, Instant now);
   void emit(const CaptureRecord& record);
-  /// Forgets what lies behind the ring and will not be written: all but the first frames that are wanted still.
+  /// Forgets what lies behind the ring and will not be written: all but the first frames that are wanted
+  /// still.
   void trim(Lane& lane);
   void flush();
   void end(State state, int error);

@@ -93,8 +93,8 @@ class Port : public Completions {
   [[nodiscard]] int failure() const { return failure_; }
   [[nodiscard]] PortCounters& counters() { return *counters_; }
 
-  /// The worker that owns the port, as its pool, its list of ports to receive from and its turn, and where the
-  /// port counts. Once, before open().
+  /// The worker that owns the port, as its pool, its list of ports to receive from and its turn, and where
+  /// the port counts. Once, before open().
   void enter(FramePool& pool, ReadySink& sink, Turn& turn, PortCounters& counters) {
     pool_ = &pool;
     sink_ = &sink;

@@ -7,8 +7,7 @@ namespace etherloom {
 Result<CaptureId> Captures::start(CaptureSettings settings, Output output,
                                   const std::vector<CaptureTarget>& targets, std::size_t workers) {
   for (const CaptureTarget& target : targets) {
-    if (!find_(target.from, target.to))
-      return Error{ENOENT, "", "the path has no policy to record under"};
+    if (!find_(target.from, target.to)) return Error{ENOENT, "", "the path has no policy to record under"};
   }
   settings.patient = clock_.isVirtual();
   if (!clock_.isVirtual()) settings.clockOrigin = timeOfDayOrigin_;

@@ -1,7 +1,7 @@
 // The captures of an engine: which there are, and what hangs where for them. Control thread only.
 //
-// Workers find who listens at a port or path in a list of CaptureTaps that hangs there. A list is immutable: a
-// capture that begins or ends replaces those of its targets, and the old ones go after a grace period.
+// Workers find who listens at a port or path in a list of CaptureTaps that hangs there. A list is immutable:
+// a capture that begins or ends replaces those of its targets, and the old ones go after a grace period.
 #pragma once
 
 #include <atomic>

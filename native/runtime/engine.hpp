@@ -4,8 +4,8 @@
 // except that workers call the `wake` given at creation, which should lead to a poll().
 //
 // Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new
-// immutable FabricVersion (topology_edit.hpp), publishes it with one store and takes a Ticket (grace.hpp). When
-// that is settled, no frame can meet the old version, and what it alone referred to is destroyed.
+// immutable FabricVersion (topology_edit.hpp), publishes it with one store and takes a Ticket (grace.hpp).
+// When that is settled, no frame can meet the old version, and what it alone referred to is destroyed.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// What a worker tells the control thread. One table for both halves: lib/engine/events.ts holds the same names in
-// the same order; test/contracts/tables.test.ts compares them.
+// What a worker tells the control thread. One table for both halves: lib/engine/events.ts holds the same
+// names in the same order; test/contracts/tables.test.ts compares them.
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
 // Tickets: when nobody can meet any more what a change has replaced. Control thread only.
 //
-// Theory of operation. A ticket is settled when every worker has passed a turn that began after the ticket was
-// taken and then, since copies may have been under way between workers, another one; a worker that is alone
-// passes one. What is to be done then may ask for more: another grace period (extend()), or the end of writes
-// (whenGone()); the ticket is settled after that. Tickets are settled in the order in which they were taken. On
-// a virtual clock the control thread runs the workers itself, so all of this happens at once.
+// Theory of operation. A ticket is settled when every worker has passed a turn that began after the ticket
+// was taken and then, since copies may have been under way between workers, another one; a worker that is
+// alone passes one. What is to be done then may ask for more: another grace period (extend()), or the end of
+// writes (whenGone()); the ticket is settled after that. Tickets are settled in the order in which they were
+// taken. On a virtual clock the control thread runs the workers itself, so all of this happens at once.
 #pragma once
 
 #include <cstdint>

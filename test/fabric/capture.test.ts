@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { Engine, GeneratorPort, Hub, SinkPort, type CaptureOptions, type PolicyOptions } from '../../lib/index.js'
+import {
+  Engine,
+  GeneratorPort,
+  Hub,
+  SinkPort,
+  type CaptureOptions,
+  type PolicyOptions,
+} from '../../lib/index.js'
 import { closing, join, receive, take } from '../helpers/fabric.js'
 import { frame, numbered, tagOf } from '../helpers/frames.js'
 import { readPcapng } from '../helpers/pcapng.js'

@@ -137,7 +137,12 @@ describe('what has left', () => {
       expect(await refusal(() => native(call)), name).to.have.property('code', 'ERR_ETHERLOOM_STATE')
     await capture.close()
     await hub.engine.close()
-    const afterwards: Record<string, () => unknown> = { ...calls, now: () => engine.now(), poll: () => engine.poll(), ref: () => engine.ref() }
+    const afterwards: Record<string, () => unknown> = {
+      ...calls,
+      now: () => engine.now(),
+      poll: () => engine.poll(),
+      ref: () => engine.ref(),
+    }
     for (const [name, call] of Object.entries(afterwards))
       expect((await refusal(() => native(call))).message, name).to.contain('closed')
     expect(engine.close()).to.equal(0)

@@ -1,6 +1,4 @@
 // Ports of sockets, for JavaScript: streams and datagrams, connected, bound or adopted.
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 
