@@ -1,7 +1,6 @@
 #include "capture/capture.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 #include "frame/checksum.hpp"
 
@@ -12,13 +11,8 @@ constexpr int patienceMilliseconds = 100;
 constexpr int patienceTurns = 10;  // so a reader that has stopped has a second to go on
 constexpr std::size_t firstRoom = 64 << 10;
 
-bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) {
-  const auto key = [](const CaptureRecord& record) {
-    return std::tuple(record.at, record.arrival, record.from, record.number, record.segment, record.direction,
-                      record.interface);
-  };
-  return key(*left) < key(*right);
-}
+/// What one worker recorded at one instant stays in the order in which it happened.
+bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) { return left->at < right->at; }
 
 CaptureRecord headOf(const CaptureTap& tap, Instant at, pcapng::Direction direction, const Frame& frame,
                      const Fate& fate) {

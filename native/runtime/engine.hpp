@@ -139,7 +139,7 @@ class Engine {
   /// Of a capture that has ended.
   void forgetCapture(CaptureId id) { captures_.erase(static_cast<std::uint32_t>(id)); }
   [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
-    return workers_.at(worker)->lateness().snapshot();
+    return worker < workers_.size() ? workers_[worker]->lateness().snapshot() : LatenessSnapshot{};
   }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
@@ -172,7 +172,7 @@ class Engine {
   struct FabricRecord {
     FabricSeat seat;
     bool forwarding = true;
-    std::unique_ptr<const FabricVersion> version;
+    std::shared_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
     std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
     std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
@@ -255,6 +255,7 @@ class Engine {
   std::deque<Grace> graces_;
   std::uint32_t nextFabric_ = 0;
   std::uint32_t generation_ = 0;
+  std::uint64_t changes_ = 0;  // of policies, so far
   std::uint64_t epoch_ = 0;
   Ticket taken_ = 0;
   Ticket settled_ = 0;
