@@ -37,6 +37,11 @@
       # Everything that moves frames; knows nothing of Node.
       'target_name': 'core',
       'type': 'static_library',
+      # Whole: what registers itself, such as an impairment, is named by nobody.
+      'link_settings': {
+        'ldflags': ['-Wl,--whole-archive'],
+        'libraries': ['-Wl,--no-whole-archive'],
+      },
       'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" | sort)'],
     },
     {

@@ -4,7 +4,7 @@
  */
 import type { SharedData } from './shared-data.js'
 
-/** The same numbers as native/binding/policies.cpp. An impairment's is `impairment` and its place in the table. */
+/** The same numbers as native/binding/policies.cpp. The words of an impairment begin with its name. */
 export const partKinds = {
   filter: 0,
   line: 1,
@@ -19,4 +19,12 @@ export interface PolicyPart {
   kind: number
   /** Numbers cross as doubles, bigints as 64-bit integers, shared data as its number in the engine. */
   words: readonly (number | bigint | SharedData)[] | Uint8Array
+}
+
+/** A name as words: its length, and its bytes in whole words. */
+export function nameWords(name: string): bigint[] {
+  const bytes = Buffer.from(name)
+  const padded = Buffer.alloc(Math.ceil(bytes.length / 8) * 8)
+  bytes.copy(padded)
+  return [BigInt(bytes.length), ...new BigUint64Array(padded.buffer, padded.byteOffset, padded.length / 8)]
 }

@@ -8,7 +8,7 @@ import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
 import { about, flag, isMapping, optionsReader, refuse, seed } from '../values/options.js'
-import { partKinds, type PolicyPart } from './parts.js'
+import { nameWords, partKinds, type PolicyPart } from './parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
 export interface PolicyOptions
@@ -116,13 +116,13 @@ function specOf(given: Read): PolicySpec {
     tracePart(given.trace),
     replayPart(given.replay),
   ]
-  impairmentKinds.forEach(([name, kind], place) => {
+  for (const [name, kind] of impairmentKinds) {
     const option = options[name]
     const settings = option === undefined ? undefined : kind.settings(option as never)
-    if (settings === undefined) return
+    if (settings === undefined) continue
     const words = name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
-    parts.push({ kind: partKinds.impairment + place, words })
-  })
+    parts.push({ kind: partKinds.impairment, words: [...nameWords(name), ...words] })
+  }
   const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
     refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates")

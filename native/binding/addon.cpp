@@ -4,7 +4,7 @@
 #include "binding/engine.hpp"
 #include "binding/exports.hpp"
 #include "frame/drop.hpp"
-#include "impairments/registry.hpp"
+#include "impairments/impairment.hpp"
 #include "runtime/events.hpp"
 
 namespace etherloom {
@@ -23,7 +23,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("dropReasons", list(env, dropReasonNames));
   exports.Set("events", list(env, eventNames));
   std::vector<std::string_view> impairments;
-  for (const ImpairmentKind& kind : impairmentKinds()) impairments.push_back(kind.name);
+  for (const ImpairmentKind* kind : impairmentKinds()) impairments.push_back(kind->name);
   exports.Set("impairments", list(env, impairments));
   return exports;
 }

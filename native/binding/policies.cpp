@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "impairments/registry.hpp"
 #include "impairments/trace_loss.hpp"
 
 namespace etherloom {
@@ -30,7 +29,7 @@ struct PartHead {
 };
 static_assert(sizeof(PartHead) == wordBytes);
 
-/// The numbers of lib/policy/parts.ts. An impairment's is Impairment and its place in impairmentKinds().
+/// The numbers of lib/policy/parts.ts. What an impairment is begins with its name.
 enum class PartKind : std::uint32_t {
   Filter = 0,
   Line = 1,
@@ -58,6 +57,12 @@ class Words {
   double number() { return take<double>(); }
   std::uint64_t integer() { return take<std::uint64_t>(); }
   Duration duration() { return {take<std::int64_t>()}; }
+  /// Its length, and its bytes in whole words.
+  std::string name() {
+    const std::size_t length = integer();
+    const auto bytes = takeBytes((length + wordBytes - 1) / wordBytes * wordBytes).first(length);
+    return {bytes.begin(), bytes.end()};
+  }
   /// All that is left.
   template <typename Value>
   std::vector<Value> rest() {
@@ -77,30 +82,6 @@ class Words {
   std::span<const std::uint8_t> bytes_;
 };
 
-/// The kinds of lib/policy/lines/discipline.ts.
-QueueDiscipline disciplineOf(Words& words) {
-  enum Kind : std::uint64_t { TailDropKind, CodelKind, RedKind };
-  const std::uint64_t kind = words.integer();
-  if (kind == CodelKind) {
-    CodelSettings codel;
-    codel.target = words.duration();
-    codel.interval = words.duration();
-    codel.ecn = words.integer() != 0;
-    return codel;
-  }
-  if (kind == RedKind) {
-    RedSettings red;
-    red.min = words.integer();
-    red.max = words.integer();
-    red.probability = words.number();
-    red.averageFrame = static_cast<std::uint32_t>(words.integer());
-    red.weightShift = static_cast<std::uint32_t>(words.integer());
-    red.ecn = words.integer() != 0;
-    return red;
-  }
-  return TailDrop{};
-}
-
 /// A table of delays, or nothing: whether there is one, and its number.
 const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
   const bool any = words.integer() != 0;
@@ -108,7 +89,7 @@ const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
   return any ? std::get<std::unique_ptr<const DelayTable>>(shared[number]).get() : nullptr;
 }
 
-LineSettings lineOf(Words& words, std::span<const SharedData> shared) {
+Result<LineSettings> lineOf(Words& words, std::span<const SharedData> shared) {
   LineSettings line;
   line.rate = words.integer();
   line.overhead = static_cast<std::int32_t>(words.take<std::int64_t>());
@@ -122,7 +103,11 @@ LineSettings lineOf(Words& words, std::span<const SharedData> shared) {
   line.slots.table = tableOf(words, shared);
   line.slots.frames = words.integer();
   line.slots.bytes = words.integer();
-  line.discipline = disciplineOf(words);
+  const std::string discipline = words.name();
+  if (discipline.empty()) return line;
+  const DisciplineKind* kind = disciplineKind(discipline);
+  if (!kind) return Error{0, "", "there is no queue discipline '" + discipline + "'"};
+  line.discipline = kind->make(words.rest<std::uint64_t>());
   return line;
 }
 
@@ -184,20 +169,13 @@ TraceSettings traceOf(Words& words, std::span<const SharedData> shared) {
   return settings;
 }
 
-/// Puts the loss of a trace where losses are; no other is there with it.
-void addTraceLoss(Policy& policy) {
-  const auto after = std::ranges::find_if(
-      policy.impairments, [](const auto& impairment) { return impairment->stage() > Stage::Loss; });
-  policy.impairments.insert(after, makeTraceLoss());
-}
-
 /// A table of delays, as its values.
 std::unique_ptr<const DelayTable> delayTableOf(Words words) {
   return std::make_unique<const DelayTable>(DelayTable{words.rest<std::int16_t>()});
 }
 
-/// A trace, as lib/policy/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has, and the
-/// columns one after the other.
+/// A trace, as lib/policy/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has,
+/// and the columns one after the other.
 std::unique_ptr<const Trace> traceDataOf(Words words) {
   const auto end = static_cast<Trace::End>(words.number());
   const auto period = static_cast<std::int64_t>(words.number());
@@ -224,9 +202,12 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       policy.filter = std::make_shared<const FilterProgram>(std::move(*program));
       return {};
     }
-    case PartKind::Line:
-      policy.line = lineOf(words, shared);
+    case PartKind::Line: {
+      auto line = lineOf(words, shared);
+      if (!line) return line.error();
+      policy.line = std::move(*line);
       return {};
+    }
     case PartKind::Travel:
       policy.travel = travelOf(words, shared);
       return {};
@@ -240,12 +221,16 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       policy.replay = std::get<std::unique_ptr<const Fates>>(shared[words.integer()]).get();
       policy.replayLoops = words.integer() != 0;
       return {};
-    default:
-      policy.impairments.push_back(
-          impairmentKinds()[kind - static_cast<std::uint32_t>(PartKind::Impairment)].make(
-              words.rest<double>()));
+    case PartKind::Impairment: {
+      const std::string name = words.name();
+      const auto kinds = impairmentKinds();
+      const auto asked = std::ranges::find(kinds, name, &ImpairmentKind::name);
+      if (asked == kinds.end()) return Error{0, "", "there is no impairment '" + name + "'"};
+      policy.add((*asked)->make(words.rest<double>()));
       return {};
+    }
   }
+  return Error{0, "", "there is no part of a policy with the number " + std::to_string(kind)};
 }
 
 }  // namespace
@@ -277,13 +262,12 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
     auto policy = known.lock();
     if (!policy) {
       auto built = std::make_shared<Policy>();
-      built->serial = nextSerial_++;
       built->allowed = (head.flags & allowedFlag) != 0;
       for (Words words(record.subspan(sizeof head)); !words.empty();) {
         const auto [kind, count] = words.take<PartHead>();
         if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
       }
-      if (built->trace.trace && built->trace.trace->hasLoss()) addTraceLoss(*built);
+      if (built->trace.trace && built->trace.trace->hasLoss()) built->add(makeTraceLoss());
       known = policy = std::move(built);
     }
     given.push_back({std::move(policy), head.flags & seededFlag ? std::optional(head.seed) : std::nullopt});

@@ -26,8 +26,8 @@ struct GivenPolicy {
   std::optional<std::uint64_t> seed;
 };
 
-/// What is too large to be a part of each policy that refers to it. The kinds of lib/policy/shared-data.ts, in the
-/// same order. Kept for the life of the engine, so that a path may point at it whatever becomes of its
+/// What is too large to be a part of each policy that refers to it. The kinds of lib/policy/shared-data.ts,
+/// in the same order. Kept for the life of the engine, so that a path may point at it whatever becomes of its
 /// policy.
 using SharedData = std::variant<std::unique_ptr<const DelayTable>, std::unique_ptr<const Trace>,
                                 std::unique_ptr<const Fates>>;
@@ -47,7 +47,6 @@ class Policies {
   std::vector<SharedData> shared_;
   std::unordered_map<std::string, std::weak_ptr<const Policy>> known_;  // by the bytes of the record
   std::size_t kept_ = 0;                                                // by the last forgetExpired()
-  std::uint64_t nextSerial_ = 1;
 };
 
 }  // namespace etherloom

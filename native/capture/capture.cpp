@@ -1,7 +1,6 @@
 #include "capture/capture.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 #include "frame/checksum.hpp"
 
@@ -13,13 +12,8 @@ constexpr int patienceTurns = 10;  // so a reader that has stopped has a second 
 constexpr std::size_t firstRoom = 64 << 10;
 constexpr std::uint64_t fewRecords = 4096;  // are not worth sorting out
 
-bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) {
-  const auto key = [](const CaptureRecord& record) {
-    return std::tuple(record.at, record.arrival, record.from, record.number, record.segment, record.direction,
-                      record.interface);
-  };
-  return key(*left) < key(*right);
-}
+/// What one worker recorded at one instant stays in the order in which it happened.
+bool comesBefore(const CaptureRecord* left, const CaptureRecord* right) { return left->at < right->at; }
 
 template <typename Each>
 void eachBehind(const std::vector<std::byte>& records, Each&& each) {

@@ -5,13 +5,15 @@
 namespace etherloom {
 namespace {
 
+const ImpairmentKind registered("bitErrorRate", "bit-errors", 40,
+                                [](std::span<const double> settings) { return makeBitErrors(settings[0]); });
+
 class BitErrors final : public Impairment {
  public:
   // Logarithms: 1 - rate would lose the digits of a small rate. At a rate of 1 this is -infinity, and every
   // frame is lost.
-  explicit BitErrors(double rate) : logByte_(8 * std::log1p(-rate)) {}
+  explicit BitErrors(double rate) : Impairment(registered), logByte_(8 * std::log1p(-rate)) {}
 
-  Stage stage() const noexcept override { return Stage::BitErrors; }
   void apply(Passage& passage, StageState& state) const noexcept override {
     if (state.random.hit(-std::expm1(passage.length() * logByte_))) passage.drop(DropReason::Loss);
   }

@@ -1,4 +1,4 @@
-// Loss by bit errors: the longer a frame, the likelier. Called through the registry, and directly by tests.
+// Loss by bit errors: the longer a frame, the likelier. Made through its kind, and directly by tests.
 #pragma once
 
 #include <memory>

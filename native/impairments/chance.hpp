@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "impairments/random.hpp"
 
@@ -23,6 +24,11 @@ struct Chance {
   constexpr Chance(double rate = 0) noexcept : first(rate), again(rate), anew(rate) {}
   constexpr Chance(double rate, double afterHit, double afterMiss) noexcept
       : first(rate), again(afterHit), anew(afterMiss) {}
+
+  /// As lib/ has it: three numbers.
+  [[nodiscard]] static Chance from(std::span<const double> numbers) {
+    return {numbers[0], numbers[1], numbers[2]};
+  }
 
   [[nodiscard]] constexpr bool possible() const noexcept { return first > 0; }
 

@@ -1,4 +1,4 @@
-// Bit errors. Called through the registry, and directly by tests.
+// Bit errors. Made through its kind, and directly by tests.
 #pragma once
 
 #include <memory>

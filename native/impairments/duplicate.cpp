@@ -3,11 +3,14 @@
 namespace etherloom {
 namespace {
 
+const ImpairmentKind registered("duplicate", "duplicate", 10, [](std::span<const double> settings) {
+  return makeDuplicate(Chance::from(settings));
+});
+
 class Duplicate final : public Impairment {
  public:
-  explicit Duplicate(const Chance& chance) : chance_(chance) {}
+  explicit Duplicate(const Chance& chance) : Impairment(registered), chance_(chance) {}
 
-  Stage stage() const noexcept override { return Stage::Duplicate; }
   void apply(Passage& passage, StageState& state) const noexcept override {
     if (chance_.hit(state.random, state.memory)) passage.duplicate();
   }

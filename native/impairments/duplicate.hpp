@@ -1,4 +1,4 @@
-// Duplication. Called through the registry, and directly by tests.
+// Duplication. Made through its kind, and directly by tests.
 #pragma once
 
 #include <memory>

@@ -3,14 +3,16 @@
 //
 // An impairment is settings only: immutable, shared by any number of paths and threads. What it remembers
 // from frame to frame is the path's StageState, passed in. It never queues, sleeps, allocates or reads a
-// clock. A new one is a file beside this one and a line in registry.cpp.
+// clock. A new one is a file beside this one.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <typeinfo>
 
 #include "frame/checksum.hpp"
 #include "frame/drop.hpp"
@@ -20,45 +22,33 @@
 
 namespace etherloom {
 
-/// Where randomness enters a path. The impairments of a path are applied in this order; discipline
-/// and slot belong to the line, jitter and reorder to travel. Each stage has a stream of its own, so adding
-/// one does not shift what the others draw.
-enum class Stage : std::uint8_t {
-  Duplicate,
-  Outage,
-  Loss,
-  BitErrors,
-  Corrupt,
-  Discipline,
-  Slot,
-  Jitter,
-  Reorder,
-  Count
+class Impairment;
+
+/// A kind of impairment, which its file declares as a constant of static storage: that registers it, and
+/// nothing else knows it.
+struct ImpairmentKind {
+  using Make = std::unique_ptr<const Impairment> (*)(std::span<const double> settings);
+
+  ImpairmentKind(std::string_view itsName, const char* itsStage, int itsPlace, Make itsMake);
+  ImpairmentKind(const ImpairmentKind&) = delete;
+  ImpairmentKind& operator=(const ImpairmentKind&) = delete;
+
+  const std::string_view name;    ///< of the option, which crosses from lib/
+  const char* const stage;        ///< in fate logs; the seed of its stream is derived from it
+  const int place;                ///< where a frame meets it: those with less come before
+  const Make make;                ///< from the numbers of lib/policy/impairments/
+  mutable std::size_t index = 0;  ///< among all kinds, in the order in which a frame meets them
 };
 
-inline constexpr std::size_t stageCount = static_cast<std::size_t>(Stage::Count);
-
-/// The names that seeds are derived from.
-inline constexpr std::array<std::string_view, stageCount> stageNames{
-    "duplicate", "outage", "loss", "bit-errors", "corrupt", "discipline", "slot", "jitter", "reorder"};
-static_assert(!stageNames.back().empty(), "every stage has a name");
+/// All kinds, in that order.
+[[nodiscard]] std::span<const ImpairmentKind* const> impairmentKinds();
 
 /// What one stage of one path carries from frame to frame.
 struct StageState {
   Random random;
   std::uint64_t memory = 0;  ///< the state of a model with memory; 0 is where such a model starts
+  const std::type_info* model = nullptr;  ///< whose memory it is
 };
-
-using StageStates = std::array<StageState, stageCount>;
-
-/// The stages of a path, from the path's seed: its own, or deriveSeed(engine seed, fabric, from, to).
-inline StageStates seedStages(std::uint64_t pathSeed) {
-  StageStates states;
-  for (std::size_t stage = 0; stage < stageCount; ++stage) {
-    states[stage].random = Random(deriveSeed(pathSeed, stageNames[stage]));
-  }
-  return states;
-}
 
 /// One wire frame's way through the impairments of a path: a frame by itself, or a segment that is cut out of
 /// its super-frame only when its bytes are needed.
@@ -119,8 +109,8 @@ class Passage {
   void drop(DropReason reason) noexcept { dropped_ = reason; }
 
   /// The stage that has the frame; where it was dropped, the one that dropped it.
-  void enter(Stage stage) noexcept { stage_ = stage; }
-  [[nodiscard]] Stage stage() const noexcept { return stage_; }
+  void enter(const char* stage) noexcept { stage_ = stage; }
+  [[nodiscard]] const char* stage() const noexcept { return stage_; }
   /// The frame, or the super-frame that it is a part of.
   [[nodiscard]] const Frame& bytes() const noexcept { return frame_ ? *frame_ : segmenter_->whole(); }
 
@@ -134,17 +124,22 @@ class Passage {
   std::uint32_t copies_ = 1;
   bool marked_ = false;
   std::uint32_t flipped_ = 0;
-  Stage stage_{};
+  const char* stage_ = "";
   std::optional<DropReason> dropped_;
 };
 
 class Impairment {
  public:
+  explicit Impairment(const ImpairmentKind& kind) noexcept : kind_(kind) {}
   virtual ~Impairment() = default;
 
-  [[nodiscard]] virtual Stage stage() const noexcept = 0;
-  /// Edits a passage that is not dropped yet. `state` is the path's for stage().
+  [[nodiscard]] const ImpairmentKind& kind() const noexcept { return kind_; }
+  /// Edits a passage that is not dropped yet. `state` is the path's for this kind. Its memory lasts from
+  /// policy to policy, for as long as they have an impairment of the same class.
   virtual void apply(Passage& passage, StageState& state) const noexcept = 0;
+
+ private:
+  const ImpairmentKind& kind_;
 };
 
 }  // namespace etherloom

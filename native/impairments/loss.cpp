@@ -1,5 +1,7 @@
 #include "impairments/loss.hpp"
 
+#include <algorithm>
+
 #include "frame/ecn.hpp"
 
 namespace etherloom {
@@ -19,7 +21,8 @@ bool loses(const Runs& runs, StageState& state) {
     if (!state.random.hit(runs.start)) return false;
     state.memory = runs.length;
   }
-  --state.memory;  // frames that the run has still to come
+  // Frames that the run has still to come; perhaps that of a policy before, with longer ones.
+  state.memory = std::min(state.memory, runs.length) - 1;
   return true;
 }
 
@@ -52,9 +55,8 @@ bool loses(const FourState& model, StageState& state) {
 template <typename Model>
 class Loss final : public Impairment {
  public:
-  Loss(const Model& model, WhenLost then) : model_(model), then_(then) {}
+  Loss(const Model& model, WhenLost then) : Impairment(lossKind()), model_(model), then_(then) {}
 
-  Stage stage() const noexcept override { return Stage::Loss; }
   void apply(Passage& passage, StageState& state) const noexcept override {
     if (!loses(model_, state)) return;
     if (then_ == WhenLost::Mark) {
@@ -68,7 +70,25 @@ class Loss final : public Impairment {
   WhenLost then_;
 };
 
+// What to do with a lost frame, the model by its number in lib/policy/impairments/loss.ts, and what it takes.
+const ImpairmentKind registered("loss", "loss", 30, [](std::span<const double> settings) {
+  const auto then = static_cast<WhenLost>(settings[0]);
+  const std::span<const double> given = settings.subspan(2);
+  switch (static_cast<int>(settings[1])) {
+    case 0:
+      return makeLoss(Chance::from(given), then);
+    case 1:
+      return makeRunLoss(given[0], static_cast<std::uint64_t>(given[1]), then);
+    case 2:
+      return makeLoss(GilbertElliott{given[0], given[1], given[2], given[3]}, then);
+    default:
+      return makeLoss(FourState{given[0], given[1], given[2], given[3], given[4]}, then);
+  }
+});
+
 }  // namespace
+
+const ImpairmentKind& lossKind() { return registered; }
 
 std::unique_ptr<const Impairment> makeLoss(const Chance& chance, WhenLost then) {
   return std::make_unique<Loss<Chance>>(chance, then);

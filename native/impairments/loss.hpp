@@ -1,4 +1,4 @@
-// Loss, by several models. Called through the registry, and directly by tests.
+// Loss, by several models. Made through its kind, and directly by tests.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,9 @@ struct GilbertElliott {
 struct FourState {
   double p13 = 0, p31 = 0, p32 = 0, p23 = 0, p14 = 0;
 };
+
+/// What all of them are, and the loss of a trace.
+[[nodiscard]] const ImpairmentKind& lossKind();
 
 /// Loses frames at the rate of the chance.
 [[nodiscard]] std::unique_ptr<const Impairment> makeLoss(const Chance& chance,

@@ -6,12 +6,21 @@
 namespace etherloom {
 namespace {
 
+// Whether it is random, and in nanoseconds: every, down, offset.
+const ImpairmentKind registered("outage", "outage", 20, [](std::span<const double> settings) {
+  const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(settings[at])}; };
+  return settings[0] != 0 ? makeRandomOutage(duration(1), duration(2))
+                          : makeOutage(duration(1), duration(2), duration(3));
+});
+
 class PeriodicOutage final : public Impairment {
  public:
   PeriodicOutage(Duration every, Duration down, Duration offset)
-      : every_(every.nanoseconds), down_(down.nanoseconds), offset_(offset.nanoseconds) {}
+      : Impairment(registered),
+        every_(every.nanoseconds),
+        down_(down.nanoseconds),
+        offset_(offset.nanoseconds) {}
 
-  Stage stage() const noexcept override { return Stage::Outage; }
   void apply(Passage& passage, StageState&) const noexcept override {
     std::int64_t place = (passage.arrival().nanoseconds - offset_) % every_;
     if (place < 0) place += every_;
@@ -25,10 +34,10 @@ class PeriodicOutage final : public Impairment {
 class RandomOutage final : public Impairment {
  public:
   RandomOutage(Duration every, Duration down)
-      : share_(static_cast<double>(down.nanoseconds) / static_cast<double>(every.nanoseconds)),
+      : Impairment(registered),
+        share_(static_cast<double>(down.nanoseconds) / static_cast<double>(every.nanoseconds)),
         forgetting_(1 / (static_cast<double>(every.nanoseconds) * share_ * (1 - share_))) {}
 
-  Stage stage() const noexcept override { return Stage::Outage; }
   // The memory is 0 before the first frame, then 1 + the last arrival, twice, and whether the path was down.
   void apply(Passage& passage, StageState& state) const noexcept override {
     const auto now = static_cast<std::uint64_t>(passage.arrival().nanoseconds) + 1;

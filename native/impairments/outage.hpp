@@ -1,4 +1,4 @@
-// A path that is dead at times, by the clock. Called through the registry, and directly by tests.
+// A path that is dead at times, by the clock. Made through its kind, and directly by tests.
 //
 // Theory of operation. When a frame arrived decides, not when others did. Periodic outages need no memory:
 // the arrival's place in its period tells. Random ones are a Markov chain in continuous time, up for 1/a and

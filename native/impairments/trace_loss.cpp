@@ -1,11 +1,14 @@
 #include "impairments/trace_loss.hpp"
 
+#include "impairments/loss.hpp"
+
 namespace etherloom {
 namespace {
 
 class TraceLoss final : public Impairment {
  public:
-  Stage stage() const noexcept override { return Stage::Loss; }
+  TraceLoss() : Impairment(lossKind()) {}
+
   void apply(Passage& passage, StageState& state) const noexcept override {
     const bool lost = state.random.uniform() < std::bit_cast<double>(state.memory);
     if (lost) passage.drop(DropReason::Loss);

@@ -12,7 +12,31 @@ namespace {
 /// How long after the last drop, in intervals, the rate of drops that was right then still is a good start.
 constexpr std::int64_t rememberedIntervals = 16;
 
+class CodelDiscipline final : public Discipline {
+ public:
+  explicit CodelDiscipline(const CodelSettings& settings) : settings_(settings) {}
+
+  void start(DisciplineMemory& memory) const noexcept override { memory.start<Codel>(); }
+  QueueVerdict leaves(DisciplineMemory& memory, const Held& held, std::uint64_t backlog,
+                      Instant now) const noexcept override {
+    return memory.as<Codel>().decide(settings_, held, backlog, now);
+  }
+  void ranEmpty(DisciplineMemory& memory) const noexcept override { memory.as<Codel>().ranEmpty(); }
+
+ private:
+  CodelSettings settings_;
+};
+
+const DisciplineKind kind("codel", [](std::span<const std::uint64_t> words) {
+  const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(words[at])}; };
+  return makeCodel({.target = duration(0), .interval = duration(1), .ecn = words[2] != 0});
+});
+
 }  // namespace
+
+std::shared_ptr<const Discipline> makeCodel(const CodelSettings& settings) {
+  return std::make_shared<CodelDiscipline>(settings);
+}
 
 QueueVerdict Codel::decide(const CodelSettings& settings, const Held& held, std::uint64_t backlog,
                            Instant now) noexcept {

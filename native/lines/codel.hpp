@@ -1,5 +1,4 @@
-// CoDel, controlled delay: what a line remembers for it. Called by the line, on the worker of the path's
-// to-port.
+// CoDel, controlled delay, and what a line remembers for it. Made through its kind, and directly by tests.
 //
 // Theory of operation. RFC 8289, section 5, describes one call that takes frames from the queue until one may
 // pass. Here the line takes them and asks of each in turn; `after_` is where that call would stand in its
@@ -15,6 +14,15 @@
 #include "lines/held.hpp"
 
 namespace etherloom {
+
+/// Decided as a frame's service begins.
+struct CodelSettings {
+  Duration target{5'000'000};      ///< the wait that is accepted for good
+  Duration interval{100'000'000};  ///< how long more than that is accepted
+  bool ecn = false;                ///< mark instead, where the frame is capable
+};
+
+[[nodiscard]] std::shared_ptr<const Discipline> makeCodel(const CodelSettings& settings);
 
 class Codel {
  public:

@@ -8,9 +8,9 @@
 #include <memory>
 #include <tuple>
 
+#include "frame/chain.hpp"
 #include "frame/counters.hpp"
 #include "frame/pool.hpp"
-#include "lines/trace.hpp"
 
 namespace etherloom {
 
@@ -18,38 +18,39 @@ namespace etherloom {
 struct FrameNote {
   std::uint64_t index = 0;    ///< its number on the path, from 0; a train's first
   std::uint32_t copies = 1;   ///< how often it leaves
+  std::uint32_t copy = 0;     ///< which of these, from 0
   std::uint32_t flipped = 0;  ///< 1 + the bit that was flipped; 0 for none
 };
 
 /// One copy of a frame on one path. On a line it is always a wire frame; a super-frame may travel. Whoever
 /// has the Held owns one reference to the frame.
-struct Held {
+struct Held : Chain<Held>::Link {
   Frame* frame = nullptr;
-  Held* next = nullptr;            ///< in a list; in a travel's heap, the next sibling
-  Held* child = nullptr;           ///< in a travel's heap, the first child
+  Held* sibling = nullptr;         ///< in a HeldHeap
+  Held* child = nullptr;           ///< in a HeldHeap, the first child
   Instant due;                     ///< on the line, when its service ends; travelling, when it arrives
   Instant queued;                  ///< when the line took it
-  std::uint64_t rate = 0;          ///< the rate it was queued under, bit/s; 0 takes no line time
-  std::uint32_t bits = 0;          ///< what it occupies the line with
-  std::uint32_t copy = 0;          ///< which copy of the frame, from 0
-  bool marked = false;             ///< the line's discipline wants congestion marked in it
+  std::uint64_t rank = 0;          ///< in a replay, its place in the log among those that are due with it
   PathAccount* account = nullptr;  ///< on its way into a port behind the path, who pays for it
-  TraceRun run;                    ///< what it is served by instead of a rate, if that is a trace
   FrameNote note;
+  bool marked = false;    ///< the line's discipline wants congestion marked in it
+  bool foremost = false;  ///< in a netem, goes before all that waits
+  bool stuck = false;     ///< on a line that is no more and would never have served it
 };
 
 /// The order of frames that leave at the same time: one that no schedule of threads can change.
 inline bool cameBefore(const Held& a, const Held& b) {
   const auto key = [](const Held& held) {
     return std::tuple(held.frame->arrival, held.frame->from, held.frame->number, held.frame->segment,
-                      held.copy);
+                      held.note.copy);
   };
   return key(a) < key(b);
 }
 
-/// The order in which frames leave at one port: by time, then as they came.
+/// The order in which frames of one path arrive: by time, then as a log says or as they came.
 inline bool leavesBefore(const Held& a, const Held& b) {
-  return a.due != b.due ? a.due < b.due : cameBefore(a, b);
+  if (a.due != b.due) return a.due < b.due;
+  return a.rank != b.rank ? a.rank < b.rank : cameBefore(a, b);
 }
 
 /// The slots of one worker. Address space at creation, pages with use; nothing is allocated later.
@@ -65,21 +66,17 @@ class HeldPool {
   /// A slot with nothing in it; nullptr when all are in use.
   [[nodiscard]] Held* acquire() noexcept {
     // SAFETY: new aligns bytes for any fundamental alignment, and slots never used before are disjoint.
-    void* place = free_;
-    if (free_) {
-      free_ = free_->next;
-    } else if (used_ < size_) {
+    void* place = free_.pop();
+    if (!place) {
+      if (used_ == size_) return nullptr;
       place = arena_.get() + used_++ * sizeof(Held);
-    } else {
-      return nullptr;
     }
     ++outstanding_;
     return new (place) Held;
   }
 
   void release(Held* held) noexcept {
-    held->next = free_;
-    free_ = held;
+    free_.pushFront(*held);
     --outstanding_;
   }
 
@@ -96,7 +93,7 @@ class HeldPool {
   std::size_t size_;
   std::size_t used_ = 0;  // slots that were ever acquired
   std::size_t outstanding_ = 0;
-  Held* free_ = nullptr;
+  Chain<Held> free_;
 };
 
 }  // namespace etherloom

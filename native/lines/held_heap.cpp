@@ -10,7 +10,7 @@ Held* meld(Held* a, Held* b) {
   if (!a) return b;
   if (!b) return a;
   if (leavesBefore(*b, *a)) std::swap(a, b);
-  b->next = a->child;
+  b->sibling = a->child;
   a->child = b;
   return a;
 }
@@ -19,18 +19,18 @@ Held* meld(Held* a, Held* b) {
 Held* meldSiblings(Held* first) {
   Held* pairs = nullptr;
   while (first) {
-    Held* second = first->next;
-    Held* rest = second ? second->next : nullptr;
-    first->next = nullptr;
-    if (second) second->next = nullptr;
+    Held* second = first->sibling;
+    Held* rest = second ? second->sibling : nullptr;
+    first->sibling = nullptr;
+    if (second) second->sibling = nullptr;
     Held* pair = meld(first, second);
-    pair->next = pairs;
+    pair->sibling = pairs;
     pairs = pair;
     first = rest;
   }
   Held* root = nullptr;
   while (pairs) {
-    Held* rest = std::exchange(pairs->next, nullptr);
+    Held* rest = std::exchange(pairs->sibling, nullptr);
     root = meld(root, pairs);
     pairs = rest;
   }
@@ -39,16 +39,12 @@ Held* meldSiblings(Held* first) {
 
 }  // namespace
 
-void HeldHeap::push(Held* held) noexcept {
-  held->next = nullptr;
-  held->child = nullptr;
-  root_ = meld(root_, held);
-}
+void HeldHeap::push(Held* held) noexcept { root_ = meld(root_, held); }
 
 Held* HeldHeap::pop() noexcept {
   Held* held = std::exchange(root_, meldSiblings(root_->child));
   held->child = nullptr;
-  held->next = nullptr;
+  held->sibling = nullptr;
   return held;
 }
 

@@ -12,29 +12,29 @@
 // moves it by its own time; where that stays in the past, the tokens were there and the frame leaves at once,
 // else it leaves when finish_ is reached. Without a burst the bucket holds nothing, and that is a plain line.
 //
-// The queue's discipline is asked as a frame is queued (RED) or as its service begins (CoDel). Slots hold
+// The queue's discipline is asked as a frame is queued, and as its service begins. Slots hold
 // back who is through, at the head of the line: those behind keep waiting, and count for the limit, while
 // their service times run on.
 //
-// The time that waiting frames will take is kept as a sum of their service times in units of 2^-32 ns, each
-// rounded down; it decides only whether a limit in time is reached.
+// Under a trace there is no rate. A service ends when the trace has allowed for its bits after those of the
+// frame before it: work_ counts them, exactly (trace.hpp). Between two frames that follow each other it is
+// passed on as it is; a frame that finds the line at rest begins at a whole nanosecond.
 //
-// A frame that is served by a trace has no rate. Its service ends when the trace has allowed for its bits
-// after those of the frame before it: work_ counts them, exactly (trace.hpp). Between two frames of one run
-// of a trace it is passed on as it is; a frame after anything else begins at a whole nanosecond.
+// Settings hold for all that waits, and for what is left of the frame in service, from the instant at which
+// they come: what the line has still to do, or may do at once, is a number of bits whatever the rate, owed().
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 
 #include "frame/drop.hpp"
-#include "impairments/impairment.hpp"
-#include "lines/codel.hpp"
+#include "impairments/random.hpp"
 #include "lines/discipline.hpp"
 #include "lines/held.hpp"
-#include "lines/red.hpp"
 #include "lines/slots.hpp"
+#include "lines/trace.hpp"
 
 namespace etherloom {
 
@@ -66,7 +66,7 @@ struct LineSettings {
   Limit limit{};
   std::uint64_t burst = 0;  ///< bytes of the token bucket, up to 2^30
   Cells cells{};
-  QueueDiscipline discipline{};
+  std::shared_ptr<const Discipline> discipline{};  ///< nullptr: nothing but the limit
   SlotSettings slots{};
 
   bool operator==(const LineSettings&) const = default;
@@ -77,32 +77,29 @@ struct LineSettings {
 
 class Line {
  public:
-  /// Draws from the path's streams for Discipline and Slot.
-  explicit Line(StageStates& stages) noexcept : stages_(stages) {}
+  /// Draws for discipline and slots, from the path's seed.
+  explicit Line(std::uint64_t pathSeed) { reseed(pathSeed); }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
 
-  /// From now on burst, discipline and slots are these, for the frames that wait, too. What a discipline
-  /// remembers stays as long as its settings.
-  void adopt(const LineSettings& settings) noexcept;
+  /// Starts both streams anew.
+  void reseed(std::uint64_t pathSeed) noexcept;
+  /// From this instant on it is so, for what it has already, too. With a trace, that takes the rate's place.
+  /// What was due by then has been given up. What a discipline remembers stays while it is the same one.
+  void adopt(const LineSettings& settings, const TraceRun& run, Instant at) noexcept;
 
   /// Takes a frame, or says why the caller has to drop it: more than the burst (oversize), dropped by the
   /// discipline (aqm), or too much waits (queue). The caller has moved out what was due at `at` or before.
-  /// The frame keeps the rate of these settings, or the trace that its `run` has been set to, whatever
-  /// follows.
-  [[nodiscard]] std::optional<DropReason> offer(Held* held, const LineSettings& settings,
-                                                Instant at) noexcept;
+  [[nodiscard]] std::optional<DropReason> offer(Held* held, Instant at) noexcept;
 
   /// When the frame in service leaves; never if there is none.
   [[nodiscard]] Instant due() const noexcept { return inService_ ? inService_->due : Instant::never(); }
   /// Gives up the frame in service, which there must be, and begins with the next that the discipline lets
-  /// pass.
-  [[nodiscard]] Held* finish() noexcept;
-  /// Gives up, as a list in order, what the discipline dropped in finish() since the last call.
-  [[nodiscard]] Held* takeDropped() noexcept;
+  /// pass. What it does not goes into `dropped`, due now.
+  [[nodiscard]] Held* finish(Chain<Held>& dropped) noexcept;
 
-  /// Gives up the waiting frames as a list in order; the one in service stays.
-  [[nodiscard]] Held* flush() noexcept;
+  /// Gives up the frame that waits longest; nullptr if none does. The one in service stays.
+  [[nodiscard]] Held* takeWaiting() noexcept;
 
   /// The frame in service; nullptr if there is none.
   [[nodiscard]] const Held* inService() const noexcept { return inService_; }
@@ -111,53 +108,47 @@ class Line {
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waitingFrames_; }
 
  private:
-  using FineTime = unsigned __int128;  // 2^-32 ns
+  /// In bits times nanoseconds per second, as of traces.
+  using SignedWork = __int128;
 
-  [[nodiscard]] static FineTime fineTime(std::uint64_t bitNanoseconds, std::uint64_t rate) noexcept;
-  [[nodiscard]] static FineTime serviceTime(const Held& held) noexcept;
-  [[nodiscard]] static Trace::Work workOf(const Held& held) noexcept;
-  [[nodiscard]] bool full(const Held& held, const LineSettings& settings, Instant at) noexcept;
-  [[nodiscard]] bool waitsLonger(const Held& held, Duration limit, Instant at) noexcept;
-  [[nodiscard]] QueueVerdict judgeArrival(const RedSettings& red, const Held& held, Instant at) noexcept;
-  [[nodiscard]] Held* takeFirst() noexcept;
+  [[nodiscard]] SignedWork owed(Instant at) const noexcept;
+  void resume(SignedWork owed, Instant at) noexcept;
+  void countWaitingBits() noexcept;
+  [[nodiscard]] bool full(const Held& held, Instant at) noexcept;
+  [[nodiscard]] bool waitsLonger(Duration limit, Instant at) noexcept;
+  [[nodiscard]] Discipline::Queue queueAt(Instant at) const noexcept;
   void serve(Held* held, Instant now) noexcept;
   void serveByRate(const Held& held) noexcept;
   void serveByTrace(const Held& held) noexcept;
-  void changeRate(std::uint64_t rate) noexcept;
   void fillBucket(Instant at) noexcept;
-  [[nodiscard]] Instant finishedAt() const noexcept { return finish_ + Duration{remainder_ > 0 ? 1 : 0}; }
-  [[nodiscard]] Random& random(Stage stage) noexcept {
-    return stages_[static_cast<std::size_t>(stage)].random;
+  [[nodiscard]] Trace::Work workOf(std::uint64_t bits) const noexcept {
+    return Trace::Work{bits} * Trace::workPerBit;
   }
+  [[nodiscard]] std::uint64_t bitsOf(const Held& held) const noexcept {
+    return lineBits(held.frame->length, settings_);
+  }
+  [[nodiscard]] Instant finishedAt() const noexcept { return finish_ + Duration{remainder_ > 0 ? 1 : 0}; }
 
-  StageStates& stages_;
-  std::uint64_t burst_ = 0;
-  QueueDiscipline discipline_;
-  SlotSettings slotSettings_;
-  Codel codel_;
-  Red red_;
+  LineSettings settings_;
+  Random disciplineDraws_;
+  Random slotDraws_;
+  DisciplineMemory discipline_;  // of the settings' one
   Slots slots_;
 
   Held* inService_ = nullptr;
   Instant idleSince_;
   /// When the bucket is empty, which without a burst is when the service begun last ends: rounded down ...
-  Instant finish_{std::numeric_limits<std::int64_t>::min()};
-  std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate_ ns
-  std::uint64_t rate_ = 1;
-  TraceRun run_;          // what serves now, if that is a trace ...
-  Trace::Work work_ = 0;  // ... and how much of it the services begun so far take
-  Trace::Cursor cursor_;  // where services end
-  Trace::Cursor ahead_;   // where those of new frames would begin
+  Instant finish_ = Instant::longAgo();
+  std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate ns
+  TraceRun run_;                 // what serves, if that is a trace ...
+  Trace::Work work_ = 0;         // ... and how much of it the services begun so far take
+  Trace::Cursor cursor_;         // where services end
+  Trace::Cursor ahead_;          // where those of new frames would begin
 
-  Held* first_ = nullptr;  // waiting
-  Held* last_ = nullptr;
+  Chain<Held> waiting_;
   std::uint64_t waitingFrames_ = 0;
   std::uint64_t waitingBytes_ = 0;
-  FineTime waitingTime_ = 0;
-  Trace::Work waitingWork_ = 0;  // of those that a trace serves
-
-  Held* firstDropped_ = nullptr;
-  Held* lastDropped_ = nullptr;
+  std::uint64_t waitingBits_ = 0;
 };
 
 }  // namespace etherloom

@@ -51,7 +51,7 @@ void Netem::configure(const NetemSettings& settings, Instant notBefore) noexcept
   notBefore_ = notBefore;
   slot_ = settings.slot;
   slotted_ = slot_.any();
-  slotNext_ = {std::numeric_limits<std::int64_t>::min()};
+  slotNext_ = Instant::longAgo();
 }
 
 bool Netem::duplicates(const NetemSettings& settings) noexcept {
@@ -125,11 +125,11 @@ Netem::Place Netem::place(const NetemSettings& settings, std::uint32_t length, I
   Instant from = now;
   if (settings.rate != 0) {
     // Behind whatever leaves last; the configured delay is what is left of it by then.
-    Instant last{std::numeric_limits<std::int64_t>::min()};
-    if (lastFirst_) last = lastFirst_->due;
+    Instant last = Instant::longAgo();
+    if (const Held* first = first_.back()) last = first->due;
     if (!delayed_.empty()) last = std::max(last, latest_);
     if (notBefore_ > now) last = std::max(last, notBefore_);
-    if (last.nanoseconds != std::numeric_limits<std::int64_t>::min()) {
+    if (last != Instant::longAgo()) {
       delay = std::max<std::int64_t>(0, delay - (last - now).nanoseconds);
       from = last;
     }
@@ -138,25 +138,23 @@ Netem::Place Netem::place(const NetemSettings& settings, std::uint32_t length, I
   return {false, {std::min(from.nanoseconds + std::min(delay, horizon), horizon)}};
 }
 
-void Netem::put(Held* held, const Place& place) noexcept {
-  held->due = place.at;
+std::optional<Ending> Netem::offer(Held* held, Instant) noexcept {
   ++size_;
-  if (place.first) {
-    held->next = first_;
-    first_ = held;
-    if (!lastFirst_) lastFirst_ = held;
-    return;
+  if (held->foremost) {
+    first_.pushFront(*held);
+  } else {
+    latest_ = delayed_.empty() ? held->due : std::max(latest_, held->due);
+    delayed_.push(held);
   }
-  latest_ = delayed_.empty() ? place.at : std::max(latest_, place.at);
-  delayed_.push(held);
+  return {};
 }
 
-Held* Netem::dequeue() noexcept {
+Outcome Netem::take() noexcept {
   const Instant now = due();
-  if (!first_ && !opens(now)) return nullptr;
-  Held* held = take();
+  if (first_.empty() && !opens(now)) return {};
+  Held* held = pop();
   poke(now);
-  return held;
+  return {held, {}};
 }
 
 /// Whether the first of the delayed frames may leave. Begins slots, and takes the frame from their budgets.
@@ -178,20 +176,17 @@ bool Netem::opens(Instant now) noexcept {
 // Without slots an attempt that lets nothing go changes nothing, and may be left out.
 void Netem::poke(Instant now) noexcept {
   if (size_ == 0) return;
-  wake_ = slotted_ || first_ ? now : std::max(now, delayed_.top()->due);
+  wake_ = slotted_ || !first_.empty() ? now : std::max(now, delayed_.top()->due);
 }
 
-Held* Netem::take() noexcept {
-  Held* held = nullptr;
-  if (first_) {
-    held = std::exchange(first_, first_->next);
-    held->next = nullptr;
-    if (!first_) lastFirst_ = nullptr;
-  } else if (!delayed_.empty()) {
-    held = delayed_.pop();
-  }
-  if (held) --size_;
-  if (size_ == 0) wake_ = Instant::never();
+Outcome Netem::flush() noexcept {
+  if (size_ == 0) return {};
+  return {pop(), Ending{DropReason::Flush, "netem"}};
+}
+
+Held* Netem::pop() noexcept {
+  Held* held = first_.empty() ? delayed_.pop() : first_.pop();
+  if (--size_ == 0) wake_ = Instant::never();
   return held;
 }
 

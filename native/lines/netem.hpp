@@ -13,6 +13,7 @@
 // begin a new slot. wake_ is the instant of the next attempt, so due() is not always a departure.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -21,6 +22,7 @@
 #include "lines/delay_table.hpp"
 #include "lines/held.hpp"
 #include "lines/held_heap.hpp"
+#include "lines/shaper.hpp"
 
 namespace etherloom {
 
@@ -68,7 +70,7 @@ struct NetemSettings {
   Slot slot;
 };
 
-class Netem {
+class Netem final : public Shaper {
  public:
   explicit Netem(std::uint64_t pathSeed) { reseed(pathSeed); }
 
@@ -85,9 +87,10 @@ class Netem {
   /// The bit to invert of so many bytes.
   [[nodiscard]] std::uint32_t corruptBit(std::uint32_t length) noexcept;
   [[nodiscard]] bool full(const NetemSettings& settings) const noexcept { return size_ >= settings.limit; }
+  /// When a frame of this length that comes now is to be sent, and whether before everything that waits.
   struct Place {
-    bool first;  ///< before everything that waits
-    Instant at;  ///< time to send
+    bool first;
+    Instant at;
   };
   [[nodiscard]] Place place(const NetemSettings& settings, std::uint32_t length, Instant now) noexcept;
 
@@ -95,26 +98,28 @@ class Netem {
   [[nodiscard]] bool passes(const Place& place, Instant now) const noexcept {
     return size_ == 0 && !slotted_ && place.at <= now;
   }
-  void put(Held* held, const Place& place) noexcept;
+  /// Takes a frame that is due, and foremost, as place() said.
+  std::optional<Ending> offer(Held* held, Instant at) noexcept override;
   /// The attempts to dequeue that follow the arrival of a frame, whatever became of it, are due.
   void poke(Instant now) noexcept;
 
-  /// When dequeue() is to be called next; never if nothing waits.
-  [[nodiscard]] Instant due() const noexcept { return wake_ < notBefore_ ? notBefore_ : wake_; }
-  /// Tries to dequeue at due(): the frame that leaves then, or nullptr.
-  [[nodiscard]] Held* dequeue() noexcept;
-  /// What is first in the queue; nullptr if nothing waits.
-  [[nodiscard]] const Held* head() const noexcept { return first_ ? first_ : delayed_.top(); }
-  /// Gives up what is first in the queue, whenever it would leave; nullptr if nothing waits.
-  [[nodiscard]] Held* take() noexcept;
-  /// Frames that wait.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// When the next attempt to dequeue is; never if nothing waits.
+  Instant due() const noexcept override { return std::max(wake_, notBefore_); }
+  const Held* head() const noexcept override { return first_.empty() ? delayed_.top() : first_.front(); }
+  /// Tries to dequeue at due().
+  Outcome take() noexcept override;
+  Outcome flush() noexcept override;
+
+  std::size_t size() const noexcept override { return size_; }
+  std::uint64_t waiting() const noexcept override { return size_; }
+  std::uint64_t travelling() const noexcept override { return 0; }
 
  private:
   [[nodiscard]] std::uint32_t draw(std::uint32_t correlation, std::uint32_t& last) noexcept;
   [[nodiscard]] bool losesByState(const NetemSettings& settings) noexcept;
   [[nodiscard]] bool losesByGemodel(const NetemSettings& settings) noexcept;
   [[nodiscard]] bool opens(Instant now) noexcept;
+  [[nodiscard]] Held* pop() noexcept;
   void nextSlot(Instant now) noexcept;
 
   Taus113 generator_;
@@ -124,10 +129,9 @@ class Netem {
   std::uint8_t lossState_ = 0;
   std::uint32_t delayedSince_ = 0;  // frames delayed since the last that was reordered
 
-  Held* first_ = nullptr;      // reordered, the last in front
-  Held* lastFirst_ = nullptr;  // the end of that list
-  HeldHeap delayed_;           // by time to send
-  Instant latest_;             // time to send of the last of those
+  Chain<Held> first_;  // reordered, the last in front
+  HeldHeap delayed_;   // by time to send
+  Instant latest_;     // time to send of the last of those
   std::size_t size_ = 0;
   Instant wake_ = Instant::never();
   Instant notBefore_;

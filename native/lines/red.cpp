@@ -1,5 +1,6 @@
 #include "lines/red.hpp"
 
+#include <bit>
 #include <cmath>
 
 #include "frame/ecn.hpp"
@@ -16,7 +17,35 @@ double power(double base, std::uint64_t exponent) noexcept {
   return result;
 }
 
+class RedDiscipline final : public Discipline {
+ public:
+  explicit RedDiscipline(const RedSettings& settings) : settings_(settings) {}
+
+  void start(DisciplineMemory& memory) const noexcept override { memory.start<Red>(); }
+  QueueVerdict arrives(DisciplineMemory& memory, const Frame& frame, const Queue& queue,
+                       Random& random) const noexcept override {
+    const std::uint64_t idleFrames = queue.idleBits / (std::uint64_t{settings_.averageFrame} * 8);
+    return memory.as<Red>().decide(settings_, frame, {queue.backlog, queue.idle, idleFrames}, random);
+  }
+
+ private:
+  RedSettings settings_;
+};
+
+const DisciplineKind kind("red", [](std::span<const std::uint64_t> words) {
+  return makeRed({.min = words[0],
+                  .max = words[1],
+                  .probability = std::bit_cast<double>(words[2]),
+                  .averageFrame = static_cast<std::uint32_t>(words[3]),
+                  .weightShift = static_cast<std::uint32_t>(words[4]),
+                  .ecn = words[5] != 0});
+});
+
 }  // namespace
+
+std::shared_ptr<const Discipline> makeRed(const RedSettings& settings) {
+  return std::make_shared<RedDiscipline>(settings);
+}
 
 QueueVerdict Red::decide(const RedSettings& settings, const Frame& frame, Arrival arrival,
                          Random& random) noexcept {

@@ -1,5 +1,5 @@
-// RED, random early detection: what a line remembers for it. Called by the line, on the worker of the path's
-// to-port.
+// RED, random early detection, and what a line remembers for it. Made through its kind, and directly by
+// tests.
 //
 // Theory of operation (S. Floyd, V. Jacobson, "Random early detection gateways for congestion avoidance",
 // IEEE/ACM ToN 1:4, 1993; tc-red(8)). Each arriving frame moves the average a of the bytes that wait by
@@ -19,6 +19,19 @@
 #include "lines/held.hpp"
 
 namespace etherloom {
+
+/// Decided as a frame is queued.
+struct RedSettings {
+  std::uint64_t min = 0;      ///< bytes; below this average nothing happens
+  std::uint64_t max = 0;      ///< bytes, above min; from this average on every frame is dropped
+  double probability = 0.02;  ///< of a drop just below max
+  std::uint32_t averageFrame =
+      1000;                       ///< bytes, at least 1: how fast the average falls while the line is idle
+  std::uint32_t weightShift = 9;  ///< 1 to 31; the newest length weighs 2^-weightShift in the average
+  bool ecn = false;               ///< mark instead, where the frame is capable
+};
+
+[[nodiscard]] std::shared_ptr<const Discipline> makeRed(const RedSettings& settings);
 
 class Red {
  public:

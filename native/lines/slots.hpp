@@ -56,7 +56,7 @@ class Slots {
     return {spread == 0 ? 0 : static_cast<std::int64_t>(random.below(spread + 1))};
   }
 
-  Instant opens_{std::numeric_limits<std::int64_t>::min()};
+  Instant opens_ = Instant::longAgo();
   std::int64_t framesLeft_ = 0;
   std::int64_t bytesLeft_ = 0;
 };

@@ -16,7 +16,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -67,7 +66,7 @@ class Trace {
   [[nodiscard]] Duration delayAt(Duration time, Cursor& cursor) const noexcept;
   [[nodiscard]] double lossAt(Duration time, Cursor& cursor) const noexcept;
 
-  static constexpr Duration never() { return {std::numeric_limits<std::int64_t>::max()}; }
+  static constexpr Duration never() { return forever; }
 
  private:
   struct Place {
@@ -95,9 +94,7 @@ struct TraceRun {
   /// The trace's time at an instant; what comes before its beginning is at its beginning.
   [[nodiscard]] Duration timeAt(Instant at) const noexcept { return at < zero ? Duration{} : at - zero; }
   [[nodiscard]] Instant instantOf(Duration time) const noexcept {
-    Instant at;
-    const bool beyond = __builtin_add_overflow(zero.nanoseconds, time.nanoseconds, &at.nanoseconds);
-    return beyond || time == Trace::never() ? Instant::never() : at;
+    return time == Trace::never() ? Instant::never() : zero + time;
   }
 };
 

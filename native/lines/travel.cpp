@@ -59,40 +59,33 @@ void Travel::depart(Held* held, const TravelSettings& settings, Instant at, Stag
   const bool mayOvertake = settings.reorder.possible();
   if (mayOvertake && skips(settings, reorder)) travel = {};
 
-  held->due = std::max(at, at + travel);
-  if (!mayOvertake) held->due = std::max(held->due, latest_);
-  latest_ = std::max(latest_, held->due);
-  ++size_;
-  segments_ += held->frame->offload.segments;
-  if (mayOvertake) return overtaking_.push(held);
-  append(held);
+  const Instant due = std::max(at, at + travel);
+  mayOvertake ? overtake(held, due) : follow(held, due);
 }
 
-void Travel::arriveAt(Held* held, Instant due) noexcept {
-  held->due = latest_ = std::max(due, latest_);
-  ++size_;
-  segments_ += held->frame->offload.segments;
-  append(held);
+void Travel::follow(Held* held, Instant due) noexcept {
+  held->due = std::max(due, latest_);
+  count(*held);
+  inOrder_.push(*held);
 }
 
-void Travel::append(Held* held) noexcept {
-  held->next = nullptr;
-  (first_ ? last_->next : first_) = held;
-  last_ = held;
-}
-
-void Travel::departFor(Held* held, Instant due) noexcept {
+void Travel::overtake(Held* held, Instant due) noexcept {
   held->due = due;
-  latest_ = std::max(latest_, due);
-  ++size_;
-  segments_ += held->frame->offload.segments;
+  count(*held);
   overtaking_.push(held);
 }
 
+void Travel::count(const Held& held) noexcept {
+  latest_ = std::max(latest_, held.due);
+  ++size_;
+  segments_ += held.frame->offload.segments;
+}
+
 const Held* Travel::head() const noexcept {
+  const Held* first = inOrder_.front();
   const Held* other = overtaking_.top();
-  if (!first_ || !other) return first_ ? first_ : other;
-  return leavesBefore(*other, *first_) ? other : first_;
+  if (!first || !other) return first ? first : other;
+  return leavesBefore(*other, *first) ? other : first;
 }
 
 Instant Travel::due() const noexcept {
@@ -101,14 +94,8 @@ Instant Travel::due() const noexcept {
 }
 
 Held* Travel::arrive() noexcept {
+  Held* held = head() == inOrder_.front() ? inOrder_.pop() : overtaking_.pop();
   --size_;
-  Held* held = nullptr;
-  if (head() == first_) {
-    held = std::exchange(first_, first_->next);
-  } else {
-    held = overtaking_.pop();
-  }
-  held->next = nullptr;
   segments_ -= held->frame->offload.segments;
   return held;
 }

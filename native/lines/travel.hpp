@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 #include "impairments/chance.hpp"
 #include "impairments/impairment.hpp"
@@ -36,11 +35,11 @@ class Travel {
               StageState& reorder) noexcept;
 
   /// Takes a frame that arrives at `due`, behind all that it has already.
-  void arriveAt(Held* held, Instant due) noexcept;
+  void follow(Held* held, Instant due) noexcept;
   /// The arrival of the last of all frames so far; long ago where there were none.
   [[nodiscard]] Instant latest() const noexcept { return latest_; }
-  /// Sets out to arrive at `due`, whatever else travels.
-  void departFor(Held* held, Instant due) noexcept;
+  /// Takes a frame that arrives at `due`, whatever else travels.
+  void overtake(Held* held, Instant due) noexcept;
 
   /// When the next frame arrives; never if none is on its way.
   [[nodiscard]] Instant due() const noexcept;
@@ -56,12 +55,11 @@ class Travel {
   [[nodiscard]] std::uint64_t segments() const noexcept { return segments_; }
 
  private:
-  void append(Held* held) noexcept;
+  void count(const Held& held) noexcept;
 
-  Held* first_ = nullptr;  // in order
-  Held* last_ = nullptr;
+  Chain<Held> inOrder_;
   HeldHeap overtaking_;
-  Instant latest_{std::numeric_limits<std::int64_t>::min()};  // arrival of the last of all frames so far
+  Instant latest_ = Instant::longAgo();  // arrival of the last of all frames so far
   std::size_t size_ = 0;
   std::uint64_t segments_ = 0;
 };

@@ -16,37 +16,44 @@ namespace etherloom {
 
 class Fates {
  public:
-  /// What happened to one frame: bytes edited, and each of its copies delivered after a delay or dropped.
-  struct Entry {
-    std::uint32_t flipped;  ///< 1 + the bit; 0 for none
-    std::uint32_t copies;   ///< how many ends follow
-    std::size_t first;      ///< of them, in ends()
+  /// The end of one copy of a frame.
+  struct End {
+    std::int64_t after;     ///< delivered after so many nanoseconds, or -1 - the reason of its drop
+    std::uint32_t flipped;  ///< 1 + the bit that was edited; 0 for none
+    std::uint32_t rank;     ///< the place of its delivery among all of the log
+
+    [[nodiscard]] bool drops() const { return after < 0; }
+    [[nodiscard]] DropReason reason() const { return static_cast<DropReason>(-1 - after); }
   };
 
-  /// For each frame a word, copies in its lower half and flipped in its upper, and then a word for each copy:
-  /// a delay in nanoseconds, or -1 - reason.
+  /// For each frame a word, the number of its copies, and then an End for each copy.
   explicit Fates(std::span<const std::uint8_t> bytes) {
-    std::vector<std::int64_t> words(bytes.size() / sizeof(std::int64_t));
-    if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(std::int64_t));
-    for (std::size_t at = 0; at < words.size();) {
-      const auto head = static_cast<std::uint64_t>(words[at++]);
-      entries_.push_back(
-          {static_cast<std::uint32_t>(head >> 32), static_cast<std::uint32_t>(head), ends_.size()});
-      for (std::uint32_t copy = 0; copy < entries_.back().copies; ++copy) ends_.push_back(words[at++]);
+    firsts_.push_back(0);
+    while (!bytes.empty()) {
+      std::uint64_t copies = 0;
+      std::memcpy(&copies, bytes.data(), sizeof copies);
+      bytes = bytes.subspan(sizeof copies);
+      const std::size_t first = ends_.size();
+      ends_.resize(first + copies);
+      if (copies != 0) std::memcpy(&ends_[first], bytes.data(), copies * sizeof(End));
+      bytes = bytes.subspan(copies * sizeof(End));
+      firsts_.push_back(ends_.size());
     }
   }
 
-  [[nodiscard]] std::uint64_t size() const { return entries_.size(); }
-  [[nodiscard]] const Entry& operator[](std::uint64_t index) const { return entries_[index]; }
-  [[nodiscard]] std::span<const std::int64_t> ends(const Entry& entry) const {
-    return std::span(ends_).subspan(entry.first, entry.copies);
+  /// Frames.
+  [[nodiscard]] std::uint64_t size() const { return firsts_.size() - 1; }
+  /// Of all frames.
+  [[nodiscard]] std::uint64_t ends() const { return ends_.size(); }
+  /// Of one frame, copy by copy.
+  [[nodiscard]] std::span<const End> operator[](std::uint64_t frame) const {
+    return std::span(ends_).subspan(firsts_[frame], firsts_[frame + 1] - firsts_[frame]);
   }
-  [[nodiscard]] static bool drops(std::int64_t end) { return end < 0; }
-  [[nodiscard]] static DropReason reasonOf(std::int64_t end) { return static_cast<DropReason>(-1 - end); }
 
  private:
-  std::vector<Entry> entries_;
-  std::vector<std::int64_t> ends_;
+  std::vector<std::size_t> firsts_;  // of each frame, in ends_, and of none behind the last
+  std::vector<End> ends_;
 };
+static_assert(sizeof(Fates::End) == 16);
 
 }  // namespace etherloom

@@ -1,21 +1,20 @@
 #include "pipeline/path.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
 #include "impairments/trace_loss.hpp"
+#include "pipeline/path_shaping.hpp"
 #include "pipeline/topology.hpp"
 
 namespace etherloom {
 namespace {
 
-/// For frames that find others on the line of a policy that is no more: they take no time and are never too
-/// many.
-constexpr LineSettings behind{.limit = {Limit::Unit::Frames, std::numeric_limits<std::uint64_t>::max()}};
+constexpr Ending noMemory{DropReason::NoBuffer, "memory"};
+constexpr Ending badOffload{DropReason::BadOffload, "offload"};
 
 }  // namespace
 
@@ -24,403 +23,420 @@ std::uint64_t pathSeed(std::uint64_t engineSeed, std::string_view fabric, std::s
   return deriveSeed(engineSeed, fabric, from, to);
 }
 
-Path::Path(Attachment& from, Attachment& to, std::uint64_t seed)
-    : from_(from), to_(to), stages_(seedStages(seed)), netem_(seed) {
-  account.furtherOffers = std::vector<PathAccount::FurtherOffer>(from.further.size());
+// ---- what a policy needs ----
+
+Path::Path(Attachment& to, std::uint64_t seed) : to_(to), policy_(Policy::none().get()), seed_(seed) {}
+
+Path::~Path() { delete shaping(); }
+
+void Path::prepare(const Policy& policy) {
+  if (!policy.shapes()) return;
+  if (!shaping()) shaping_.store(new Shaping(seed_), std::memory_order_release);
+  if (policy.netem) shaping()->makeNetem(seed_);
 }
 
-void Path::reseed(std::uint64_t seed) {
-  stages_ = seedStages(seed);
-  netem_.reseed(seed);
+Path::Shaping::Shaping(std::uint64_t seed) : exact(seed), stages(impairmentKinds().size()) { reseed(seed); }
+
+Path::Shaping::~Shaping() { delete netem(); }
+
+void Path::Shaping::makeNetem(std::uint64_t seed) {
+  if (!netem()) netem_.store(new Netem(seed), std::memory_order_release);
 }
 
-void Path::admit(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
-  tools.now = std::max(tools.now, frame->arrival);  // it may come from a worker that looked later
-  while (due() <= frame->arrival) step(tools);
-  if (policy.serial != policySerial_) adopt(policy, tools);
-  if (run_.trace && run_.trace->hasLoss()) {
-    stages_[static_cast<std::size_t>(Stage::Loss)].memory =
-        lossInForce(run_.trace->lossAt(run_.timeAt(frame->arrival), arrivals_));
+void Path::Shaping::reseed(std::uint64_t seed) noexcept {
+  for (const ImpairmentKind* kind : impairmentKinds())
+    stages[kind->index] = {Random(deriveSeed(seed, kind->stage)), 0, nullptr};
+  exact.reseed(seed);
+  if (Netem* made = netem()) made->reseed(seed);
+}
+
+void Path::reseed(std::uint64_t seed) noexcept {
+  if (Shaping* shapes = shaping()) shapes->reseed(seed);
+}
+
+void Path::adopt(const RowEntry& entry) noexcept {
+  if (entry.change <= change_) return;
+  while (due_ <= entry.since) step();
+  Sequence::Update update(account.sequence);
+  change_ = entry.change;
+  policy_ = entry.policy;
+  if (Shaping* shapes = shaping()) shapes->adopt(*policy_, entry.since);
+  refresh();
+}
+
+void Path::Shaping::adopt(const Policy& policy, Instant at) noexcept {
+  Netem* const other = netem();
+  while (other && other->size() != 0) {
+    const Instant leaves = other->due();
+    if (Held* held = other->take().held) exact.follow(held, leaves);
   }
+  if (policy.netem) {
+    exact.settle(at);
+    other->configure(*policy.netem, exact.latest());
+  }
+
+  for (const ImpairmentKind* kind : impairmentKinds()) {
+    StageState& state = stages[kind->index];
+    const std::type_info* model = nullptr;
+    for (const auto& impairment : policy.impairments) {
+      if (&impairment->kind() == kind) model = &typeid(*impairment);
+    }
+    if (state.model != model) state = {state.random, 0, model};
+  }
+  if (std::exchange(traced, policy.trace) != policy.trace) {
+    run = policy.trace.trace ? TraceRun{policy.trace.trace, at - policy.trace.offset} : TraceRun{};
+    arrivals = {};
+  }
+  replayed = 0;
+  exact.adopt(policy.line ? &*policy.line : nullptr, policy.travel, run, at);
+}
+
+bool Path::holds() const noexcept {
+  const Shaping* shapes = shaping();
+  return shapes && shapes->size() != 0;
+}
+
+Shaper* Path::next() const noexcept {
+  Shaping* shapes = shaping();
+  return shapes ? &shapes->next() : nullptr;
+}
+
+void Path::refresh() noexcept {
+  const Shaping* shapes = shaping();
+  if (!shapes) return;
+  due_ = shapes->next().due();
+  account.waiting.set(shapes->waiting());
+  account.travelling.set(shapes->exact.travelling());
+}
+
+bool Path::before(const Path& other) const noexcept {
+  return due_ != other.due_ ? due_ < other.due_ : cameBefore(*next()->head(), *other.next()->head());
+}
+
+PathHost& Path::host() const noexcept { return *to_.host; }
+
+// ---- in ----
+
+void Path::admit(Frame* frame, const RowEntry& entry) noexcept {
+  host().now = std::max(host().now, frame->arrival);  // it may come from a worker that looked later
+  while (due_ <= frame->arrival) step();
+  if (entry.change > change_) adopt(entry);
+  const Policy& policy = *policy_;
+  Shaping* shapes = shaping();
 
   Sequence::Update update(account.sequence);
-  note_ = {account.admitted.get(), 1, 0};
+  const FrameNote note{.index = account.admitted.get()};
   account.admitted.add(frame->offload.segments);
   if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
-    logArrival(*all, *frame, tools);
+    logArrival(*all, *frame);
+  if (shapes && shapes->run.trace && shapes->run.trace->hasLoss()) {
+    shapes->stages[lossKind().index].memory =
+        lossInForce(shapes->run.trace->lossAt(shapes->run.timeAt(frame->arrival), shapes->arrivals));
+  }
   if (policy.netem) {
-    admitToNetem(frame, *policy.netem, tools);
+    admitToNetem(frame, note);
   } else if (isSuperFrame(*frame)) [[unlikely]] {
-    admitSegments(frame, policy, tools);
+    admitSegments(frame, note);
   } else if (policy.impairments.empty() && !policy.replay) {
-    send(frame, 0, policy, tools);
+    send(frame, note);
   } else {
-    Passage passage(tools.pool, frame);
+    Passage passage(host().pool, frame);
     if (policy.replay) {
-      replay(passage, policy, tools);
+      replay(passage, note);
     } else {
-      impair(passage, policy);
-      conclude(passage, policy, tools);
+      impair(passage);
+      conclude(passage, note);
     }
   }
-  countHeld();
+  refresh();
 }
 
 // Segments that nothing happens to wait for the next to which something does, or for the last, and go on as
 // one frame. An event that is due between two of them comes between them, as it does between frames.
-void Path::admitSegments(Frame* superFrame, const Policy& policy, PathTools& tools) noexcept {
-  const bool apart = policy.separates() || !line_.empty();
-  if (!apart && policy.impairments.empty()) return send(superFrame, 0, policy, tools);
+void Path::admitSegments(Frame* superFrame, FrameNote note) noexcept {
+  const Policy& policy = *policy_;
+  const Shaping* shapes = shaping();
+  const bool apart = policy.separates() || (shapes && shapes->exact.serves());
+  if (!apart && policy.impairments.empty()) return send(superFrame, note);
   Segmenter segmenter;
-  if (!segmenter.start(*superFrame)) return drop(superFrame, DropReason::BadOffload, "offload", tools);
+  if (!segmenter.start(*superFrame)) return drop(superFrame, badOffload, note);
 
-  const std::uint64_t base = note_.index;
+  const std::uint64_t base = note.index;
   std::uint32_t first = 0;  // of those that wait
   for (std::uint32_t segment = 0; segment < segmenter.segments(); ++segment) {
-    while (due() <= superFrame->arrival) step(tools);
-    Passage passage(tools.pool, segmenter, segment, superFrame->arrival);
+    refresh();
+    while (due_ <= superFrame->arrival) step();
+    Passage passage(host().pool, segmenter, segment, superFrame->arrival);
     if (policy.replay) {
-      note_ = {base + segment, 1, 0};
-      replay(passage, policy, tools);
+      replay(passage, {.index = base + segment});
       first = segment + 1;
       continue;
     }
-    impair(passage, policy);
+    impair(passage);
     const bool untouched = !passage.frame() && !passage.dropped() && passage.copies() == 1;
     if (untouched && !apart) continue;
-    note_ = {base + first, 1, 0};
-    sendTrain(segmenter, first, segment, policy, tools);
+    sendTrain(segmenter, first, segment, {.index = base + first});
     first = segment + 1;
-    note_ = {base + segment, 1, 0};
     if (!passage.dropped() && !passage.writable()) passage.drop(DropReason::NoBuffer);
-    conclude(passage, policy, tools);
+    conclude(passage, {.index = base + segment});
   }
-  note_ = {base + first, 1, 0};
-  if (first == 0) return send(superFrame, 0, policy, tools);
-  sendTrain(segmenter, first, segmenter.segments(), policy, tools);
-  tools.pool.release(superFrame);
+  note.index = base + first;
+  if (first == 0) return send(superFrame, note);
+  sendTrain(segmenter, first, segmenter.segments(), note);
+  host().pool.release(superFrame);
 }
 
-void Path::impair(Passage& passage, const Policy& policy) noexcept {
-  for (const auto& impairment : policy.impairments) {
-    passage.enter(impairment->stage());
-    impairment->apply(passage, stages_[static_cast<std::size_t>(impairment->stage())]);
+void Path::impair(Passage& passage) noexcept {
+  auto& stages = shaping()->stages;
+  for (const auto& impairment : policy_->impairments) {
+    passage.enter(impairment->kind().stage);
+    impairment->apply(passage, stages[impairment->kind().index]);
     if (passage.dropped()) return;
   }
 }
 
 // Counts the fate of a wire frame, and sends it on as often as that says.
-void Path::conclude(const Passage& passage, const Policy& policy, PathTools& tools) noexcept {
+void Path::conclude(const Passage& passage, FrameNote note) noexcept {
   Frame* frame = passage.frame();
-  const std::uint32_t extra = passage.copies() - 1;
-  account.duplicated.add(extra);
-  if (passage.marked()) account.marked.add(passage.copies());
-  note_.copies = passage.copies();
-  note_.flipped = passage.flipped();
-  if (note_.flipped != 0) account.corrupted.add(1);
+  note.copies = passage.copies();
+  note.flipped = passage.flipped();
+  account.duplicated.add(note.copies - 1);
+  if (passage.marked()) account.marked.add(note.copies);
+  if (note.flipped != 0) account.corrupted.add(1);
   if (const auto reason = passage.dropped()) {
-    account.dropped.add(*reason, passage.copies());
-    const char* stage = stageNames[static_cast<std::size_t>(passage.stage())].data();
-    for (copy_ = 0; copy_ < passage.copies(); ++copy_)
-      logDrop(*reason, stage, passage.bytes(), passage.length(), tools);
-    if (frame) tools.pool.release(frame);
+    account.dropped.add(*reason, note.copies);
+    for (; note.copy < note.copies; ++note.copy)
+      logDrop({*reason, passage.stage()}, note, passage.bytes(), passage.length());
+    if (frame) host().pool.release(frame);
     return;
   }
-  if (extra != 0) frame->references.fetch_add(extra, std::memory_order_relaxed);
-  for (std::uint32_t copy = 0; copy <= extra; ++copy) send(frame, copy, policy, tools);
+  if (note.copies != 1) frame->references.fetch_add(note.copies - 1, std::memory_order_relaxed);
+  for (; note.copy < note.copies; ++note.copy) send(frame, note);
 }
 
-// A policy takes hold with the first frame that it judges: loss models start anew; streams, what is held and
-// the line's free time stay. Only what would wait for ever goes: for a trace that has come to its end.
-void Path::adopt(const Policy& policy, PathTools& tools) noexcept {
-  Sequence::Update update(account.sequence);
-  if (!line_.empty() && line_.due() == Instant::never()) flushLine(tools);
-  settle(policy, tools);
-  policySerial_ = policy.serial;
-  replayed_ = 0;
-  travelSettings_ = policy.travel;
-  line_.adopt(policy.line ? *policy.line : behind);
-  for (StageState& stage : stages_) stage.memory = 0;
-
-  const Instant start{traceStart_.load(std::memory_order_relaxed)};
-  const auto [trace, offset] = policy.trace;
-  run_ = trace ? TraceRun{trace, start - offset} : TraceRun{};
-  arrivals_ = departures_ = {};
-}
-
-void Path::sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
-                     PathTools& tools) noexcept {
+void Path::sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end,
+                     FrameNote note) noexcept {
   if (first == end) return;
-  if (Frame* train = segmenter.cut(tools.pool, first, end - first)) return send(train, 0, policy, tools);
-  sendEach(segmenter, first, end, policy, tools);
+  if (Frame* train = segmenter.cut(host().pool, first, end - first)) return send(train, note);
+  sendEach(segmenter, first, end, note);
 }
 
-void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end, const Policy& policy,
-                    PathTools& tools) noexcept {
-  for (; first < end; ++first) {
-    if (Frame* segment = segmenter.cut(tools.pool, first, 1)) {
-      send(segment, 0, policy, tools);
+void Path::sendEach(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end,
+                    FrameNote note) noexcept {
+  for (; first < end; ++first, ++note.index) {
+    if (Frame* segment = segmenter.cut(host().pool, first, 1)) {
+      send(segment, note);
     } else {
       account.dropped.add(DropReason::NoBuffer, 1);
-      copy_ = 0;
-      logDrop(DropReason::NoBuffer, "memory", segmenter.whole(), segmenter.lengthOf(first), tools);
+      logDrop(noMemory, note, segmenter.whole(), segmenter.lengthOf(first));
     }
-    ++note_.index;
   }
 }
 
-// A frame that nothing holds back is staged at once. No path may hold more than what it leaves for all
-// others, and all of them never the last quarter of the frames. Large buffers are few: a short frame moves
-// out of one before it is held, if there is a small one.
-void Path::send(Frame* frame, std::uint32_t copy, const Policy& policy, PathTools& tools) noexcept {
+// A frame that nothing holds back is staged at once. Large buffers are few: a short frame moves out of one
+// before it is held, if there is a small one.
+void Path::send(Frame* frame, const FrameNote& note) noexcept {
+  const Policy& policy = *policy_;
   const bool atOnce = !policy.line && policy.travel.delay == Duration{} && policy.travel.jitter == Duration{};
-  copy_ = copy;
-  if (atOnce && !holds()) return leave(frame, {}, tools);
-  FramePool::shrink(frame, tools.pool);
-  if (!hasShare(*frame, tools)) return drop(frame, DropReason::NoBuffer, "memory", tools);
-  if (!FramePool::hold(*frame)) return sendUnheld(frame, policy, tools);
-  Held* held = keep(frame, copy, tools);
-  if (!held) return;
-  if (policy.line && run_.trace && run_.trace->hasRate()) held->run = run_;
-  if (!policy.line && line_.empty()) {
-    depart(held, frame->arrival);
-  } else if (const auto refused = line_.offer(held, policy.line ? *policy.line : behind, frame->arrival)) {
-    account.delayed.subtract(frame->offload.segments);
-    drop(take(held, tools), *refused, *refused == DropReason::Aqm ? "discipline" : "line", tools);
+  if (atOnce && !holds()) return leave(frame, {}, note);
+  FramePool::shrink(frame, host().pool);
+  if (Held* held = keep(frame, note)) offer(shaping()->exact, held, frame->arrival);
+}
+
+void Path::offer(Shaper& shaper, Held* held, Instant at) noexcept {
+  const auto refused = shaper.offer(held, at);
+  if (!refused) return;
+  account.delayed.subtract(held->frame->offload.segments);
+  const FrameNote note = held->note;
+  drop(take(held), *refused, note);
+}
+
+// No path may hold more than what it leaves for all others, and all of them never the last quarter of the
+// frames. What may not be held ends here; of a super-frame, perhaps its wire frames may.
+Held* Path::keep(Frame* frame, const FrameNote& note) noexcept {
+  const bool hasShare = host().held.hasShare(shaping()->size(), *frame);
+  const bool holdable = hasShare && FramePool::hold(*frame);
+  if (hasShare && !holdable && isSuperFrame(*frame)) {
+    sendUnheld(frame, note);
+    return nullptr;
   }
-}
-
-bool Path::hasShare(const Frame& frame, const PathTools& tools) const noexcept {
-  return tools.held.hasShare(line_.waiting() + travel_.size() + netem_.size(), frame);
-}
-
-/// A slot for a frame that may be held; without one the frame is dropped.
-Held* Path::keep(Frame* frame, std::uint32_t copy, PathTools& tools) noexcept {
-  Held* held = tools.held.acquire();
+  Held* held = holdable ? host().held.acquire() : nullptr;
   if (!held) {
-    drop(frame, DropReason::NoBuffer, "memory", tools);
+    drop(frame, noMemory, note);
     return nullptr;
   }
   held->frame = frame;
-  held->copy = copy;
-  held->note = note_;
+  held->note = note;
   account.delayed.add(frame->offload.segments);
   return held;
 }
 
-// What may not be held as it is: of a super-frame, perhaps its wire frames may.
-void Path::sendUnheld(Frame* frame, const Policy& policy, PathTools& tools) noexcept {
+void Path::sendUnheld(Frame* frame, const FrameNote& note) noexcept {
   Segmenter segmenter;
-  if (!isSuperFrame(*frame) || !segmenter.start(*frame))
-    return drop(frame, DropReason::NoBuffer, "memory", tools);
-  sendEach(segmenter, 0, segmenter.segments(), policy, tools);
-  tools.pool.release(frame);
+  if (!segmenter.start(*frame)) return drop(frame, noMemory, note);
+  sendEach(segmenter, 0, segmenter.segments(), note);
+  host().pool.release(frame);
 }
 
-void Path::depart(Held* held, Instant at) noexcept {
-  if (run_.trace && run_.trace->hasDelay()) {
-    travelSettings_.delay = run_.trace->delayAt(run_.timeAt(at), departures_);
+// Meets the next fate of the log again: the end of each of its copies, with its edit. What the log says
+// nothing about passes as it is.
+void Path::replay(Passage& passage, FrameNote note) noexcept {
+  static constexpr Fates::End passes{};
+  const Fates& fates = *policy_->replay;
+  const std::uint64_t number = shaping()->replayed++;
+  const std::uint64_t round = policy_->replayLoops && fates.size() != 0 ? number / fates.size() : 0;
+  const std::uint64_t index = number - round * fates.size();
+  const auto ends = index < fates.size() ? fates[index] : std::span(&passes, 1);
+  note.copies = static_cast<std::uint32_t>(ends.size());
+  account.duplicated.add(note.copies - 1);
+
+  std::uint32_t flipped = 0;  // the last edit: one that all copies share was one edit
+  for (const Fates::End& end : ends) {
+    if (end.flipped != 0 && end.flipped != std::exchange(flipped, end.flipped)) account.corrupted.add(1);
+    note.flipped = end.flipped;
+    Frame* frame = end.drops() ? nullptr : passage.frame() ? passage.frame() : passage.writable();
+    if (frame) {
+      frame->references.fetch_add(1, std::memory_order_relaxed);
+      replayCopy(frame, end, round * fates.ends() + end.rank, note);
+    } else {
+      const Ending ending{end.drops() ? end.reason() : DropReason::NoBuffer, "replay"};
+      account.dropped.add(ending.reason, 1);
+      logDrop(ending, note, passage.bytes(), passage.length());
+    }
+    ++note.copy;
   }
-  travel_.depart(held, travelSettings_, at, stages_[static_cast<std::size_t>(Stage::Jitter)],
-                 stages_[static_cast<std::size_t>(Stage::Reorder)]);
+  if (Frame* frame = passage.frame()) host().pool.release(frame);
+}
+
+void Path::replayCopy(Frame* frame, const Fates::End& end, std::uint64_t rank,
+                      const FrameNote& note) noexcept {
+  Passage copy(host().pool, frame);
+  if (end.flipped != 0 && end.flipped <= std::uint64_t{copy.length()} * 8) copy.flip(end.flipped - 1);
+  frame = copy.frame();
+  if (copy.dropped()) return drop(frame, noMemory, note);
+  // Of several copies that leave at once the log says which is first.
+  if (end.after == 0 && note.copies == 1 && !holds()) return leave(frame, {}, note);
+  Held* held = keep(frame, note);
+  if (!held) return;
+  held->rank = rank;
+  shaping()->exact.overtake(held, frame->arrival + Duration{end.after});
+}
+
+// ---- out ----
+
+void Path::step() noexcept {
+  Sequence::Update update(account.sequence);
+  const Instant at = due_;
+  conclude(next()->take(), at);
+  refresh();
+}
+
+void Path::flush() noexcept {
+  Shaping* shapes = shaping();
+  if (!shapes) return;
+  Sequence::Update update(account.sequence);
+  for (Shaper* shaper : {static_cast<Shaper*>(&shapes->exact), static_cast<Shaper*>(shapes->netem())}) {
+    while (shaper && shaper->size() != 0) conclude(shaper->flush(), due_);
+  }
+  refresh();
+}
+
+// What a shaper gave up at this instant: it leaves the path, now or later than it was due, or it ends here.
+void Path::conclude(const Outcome& outcome, Instant at) noexcept {
+  if (!outcome.held) return;
+  const FrameNote note = outcome.held->note;
+  const bool marked = outcome.held->marked;
+  Frame* frame = take(outcome.held);
+  if (outcome.ending) return drop(frame, *outcome.ending, note);
+  if (host().lateness) host().lateness->add(std::max(host().now - at, Duration{}));
+  if (marked && !mark(frame)) return drop(frame, noMemory, note);
+  std::uint64_t& latest = shaping()->latestLeft;
+  if (note.index < latest) account.reordered.add(frame->offload.segments);
+  latest = std::max(latest, note.index);
+  leave(frame, std::max(at - frame->arrival, Duration{}), note);
 }
 
 // A frame that others share is copied first; false when there was no buffer for that.
-bool Path::mark(Held* held, PathTools& tools) noexcept {
-  if (held->frame->references.load(std::memory_order_acquire) != 1) {
-    Frame* copy = tools.pool.copy(*held->frame);
-    if (!copy) return false;
-    if (!FramePool::hold(*copy)) {
-      tools.pool.release(copy);
-      return false;
-    }
-    tools.pool.release(std::exchange(held->frame, copy));
-  }
-  if (markCongestion(*held->frame)) account.marked.add(1);
+bool Path::mark(Frame*& frame) noexcept {
+  Passage passage(host().pool, frame);
+  Frame* own = passage.writable();
+  if (!own) return false;
+  frame = own;
+  if (markCongestion(*frame)) account.marked.add(1);
   return true;
 }
 
-// The frame in service begins to travel; a queue discipline may drop some of those behind it.
-void Path::leaveLine(PathTools& tools) noexcept {
-  Held* held = line_.finish();
-  for (Held* dropped = line_.takeDropped(); dropped;) {
-    drop(take(std::exchange(dropped, dropped->next), tools), DropReason::Aqm, "discipline", tools);
-  }
-  if (held->marked && !mark(held, tools)) {
-    drop(take(held, tools), DropReason::NoBuffer, "memory", tools);
-  } else {
-    depart(held, held->due);
-  }
-}
-
-void Path::step(PathTools& tools) noexcept {
-  Sequence::Update update(account.sequence);
-  const Instant at = due();
-  if (line_.due() == at) {
-    leaveLine(tools);
-  } else if (travel_.due() == at) {
-    arrive(travel_.arrive(), at, tools);
-  } else if (Held* held = netem_.dequeue()) {
-    arrive(held, at, tools);
-  }
-  countHeld();
-}
-
-void Path::flush(PathTools& tools) noexcept {
-  Sequence::Update update(account.sequence);
-  flushLine(tools);
-  while (!travel_.empty()) drop(take(travel_.arrive(), tools), DropReason::Flush, "travel", tools);
-  while (Held* held = netem_.take()) drop(take(held, tools), DropReason::Flush, "netem", tools);
-  countHeld();
-}
-
-void Path::flushLine(PathTools& tools) noexcept {
-  for (Held* waiting = line_.flush(); waiting;) {
-    Held* held = std::exchange(waiting, waiting->next);
-    drop(take(held, tools), DropReason::Flush, "line", tools);
-  }
-  if (!line_.empty()) drop(take(line_.finish(), tools), DropReason::Flush, "line", tools);
-}
-
-Frame* Path::take(Held* held, PathTools& tools) noexcept {
+Frame* Path::take(Held* held) noexcept {
   Frame* frame = held->frame;
-  note_ = held->note;
-  copy_ = held->copy;
-  tools.held.release(held);
+  host().held.release(held);
   return frame;
 }
 
-void Path::drop(Frame* frame, DropReason reason, const char* stage, PathTools& tools) noexcept {
-  account.dropped.add(reason, frame->offload.segments);
-  logDrop(reason, stage, *frame, frame->length, tools);
-  tools.pool.release(frame);
-}
-
-// Meets the next fate of the log again: its edit, and the end of each of its copies. What the log says
-// nothing about passes as it is.
-void Path::replay(Passage& passage, const Policy& policy, PathTools& tools) noexcept {
-  const Fates& fates = *policy.replay;
-  std::uint64_t index = replayed_++;
-  if (policy.replayLoops && fates.size() != 0) index %= fates.size();
-  static constexpr std::int64_t atOnce = 0;
-  std::span<const std::int64_t> ends(&atOnce, 1);
-  if (index < fates.size()) {
-    ends = fates.ends(fates[index]);
-    const std::uint32_t flipped = fates[index].flipped;
-    if (flipped != 0 && flipped <= std::uint64_t{passage.length()} * 8) passage.flip(flipped - 1);
-  }
-  note_.copies = static_cast<std::uint32_t>(ends.size());
-  note_.flipped = passage.flipped();
-  if (note_.flipped != 0) account.corrupted.add(1);
-  account.duplicated.add(note_.copies - 1);
-
-  // The copies that live have a reference each; ours lasts until all have met their ends.
-  const auto living = static_cast<std::uint32_t>(
-      std::count_if(ends.begin(), ends.end(), [](std::int64_t end) { return !Fates::drops(end); }));
-  const bool lives = living != 0 && passage.writable();
-  Frame* frame = passage.frame();
-  if (lives) frame->references.fetch_add(living, std::memory_order_relaxed);
-  for (copy_ = 0; copy_ < note_.copies; ++copy_) {
-    const std::int64_t end = ends[copy_];
-    if (lives && !Fates::drops(end)) {
-      sendAfter(frame, Duration{end}, tools);
-      continue;
-    }
-    const DropReason reason = Fates::drops(end) ? Fates::reasonOf(end) : DropReason::NoBuffer;
-    account.dropped.add(reason, 1);
-    logDrop(reason, "replay", passage.bytes(), passage.length(), tools);
-  }
-  if (frame) tools.pool.release(frame);
-}
-
-void Path::sendAfter(Frame* frame, Duration delay, PathTools& tools) noexcept {
-  if (delay == Duration{} && !holds()) return leave(frame, delay, tools);
-  if (!FramePool::hold(*frame)) return drop(frame, DropReason::NoBuffer, "memory", tools);
-  if (Held* held = keep(frame, copy_, tools)) travel_.departFor(held, frame->arrival + delay);
-}
-
-// Leaves the path, now or later than `due`.
-void Path::arrive(Held* held, Instant due, PathTools& tools) noexcept {
-  if (tools.lateness) tools.lateness->add(std::max(tools.now - due, Duration{}));
-  Frame* frame = take(held, tools);
-  if (note_.index < latestLeft_) account.reordered.add(frame->offload.segments);
-  latestLeft_ = std::max(latestLeft_, note_.index);
-  leave(frame, std::max(due - frame->arrival, Duration{}), tools);
-}
-
-void Path::leave(Frame* frame, Duration delay, PathTools& tools) noexcept {
+void Path::leave(Frame* frame, Duration delay, const FrameNote& note) noexcept {
   account.staged.add(frame->offload.segments);
   if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
-    logDeparture(*all, *frame, delay, tools);
-  tools.stage(tools.worker, to_, {frame, &account}, frame->arrival + delay);
+    logDeparture(*all, note, *frame, delay);
+  host().stage(host().worker, to_, {frame, &account}, frame->arrival + delay);
+}
+
+void Path::drop(Frame* frame, const Ending& ending, const FrameNote& note) noexcept {
+  account.dropped.add(ending.reason, frame->offload.segments);
+  logDrop(ending, note, *frame, frame->length);
+  host().pool.release(frame);
 }
 
 // ---- for those who record ----
 
-void Path::logArrival(const CaptureTaps& all, const Frame& frame, const PathTools& tools) const noexcept {
-  for (const CaptureTap& tap : all) {
-    if (tap.kind == CaptureTap::Kind::OfferedAndLeaving)
-      recordAt(tap, tools.index, frame.arrival, pcapng::Direction::In, frame);
-  }
-}
+namespace {
 
-void Path::logDeparture(const CaptureTaps& all, const Frame& frame, Duration delay,
-                        const PathTools& tools) const noexcept {
-  Fate fate = fateInHand(Fate::Kind::Delivered);
-  fate.delay = delay.nanoseconds;
-  for (const CaptureTap& tap : all) {
-    if (tap.kind == CaptureTap::Kind::Fates) {
-      recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
-    } else {
-      recordAt(tap, tools.index, tools.now, pcapng::Direction::Out, frame);
-    }
-  }
-}
-
-void Path::logDrop(DropReason reason, const char* stage, const Frame& frame, std::uint32_t length,
-                   const PathTools& tools) const noexcept {
-  const CaptureTaps* all = taps.load(std::memory_order_acquire);
-  if (!all) [[likely]]
-    return;
-  Fate fate = fateInHand(Fate::Kind::Dropped);
-  fate.reason = reason;
-  fate.stage = stage;
-  for (const CaptureTap& tap : *all) {
-    if (tap.kind != CaptureTap::Kind::Fates) continue;
-    if (length == frame.length) {
-      recordAt(tap, tools.index, tools.now, pcapng::Direction::Unknown, frame, fate);
-    } else {
-      recordUncut(tap, tools.index, tools.now, frame, length, fate);
-    }
-  }
-}
-
-Fate Path::fateInHand(Fate::Kind kind) const noexcept {
+Fate fateOf(const FrameNote& note, Fate::Kind kind) noexcept {
   Fate fate;
   fate.kind = kind;
-  fate.index = note_.index;
-  fate.copy = copy_;
-  fate.copies = note_.copies;
-  fate.flipped = note_.flipped;
+  fate.index = note.index;
+  fate.copy = note.copy;
+  fate.copies = note.copies;
+  fate.flipped = note.flipped;
   return fate;
 }
 
-void Path::countHeld() noexcept {
-  account.waiting.set(line_.waiting() + netem_.size());
-  account.travelling.set(travel_.segments() + (line_.empty() ? 0 : 1));
+}  // namespace
+
+void Path::logArrival(const CaptureTaps& all, const Frame& frame) const noexcept {
+  for (const CaptureTap& tap : all) {
+    if (tap.kind == CaptureTap::Kind::OfferedAndLeaving)
+      recordAt(tap, host().index, frame.arrival, pcapng::Direction::In, frame);
+  }
 }
 
-const Held* Path::head() const noexcept {
-  const Instant at = due();
-  if (line_.due() == at) return line_.inService();
-  return travel_.due() == at ? travel_.head() : netem_.head();
+void Path::logDeparture(const CaptureTaps& all, const FrameNote& note, const Frame& frame,
+                        Duration delay) const noexcept {
+  Fate fate = fateOf(note, Fate::Kind::Delivered);
+  fate.delay = delay.nanoseconds;
+  for (const CaptureTap& tap : all) {
+    if (tap.kind == CaptureTap::Kind::Fates) {
+      recordAt(tap, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
+    } else {
+      recordAt(tap, host().index, host().now, pcapng::Direction::Out, frame);
+    }
+  }
 }
 
-Instant Path::due() const noexcept { return std::min({line_.due(), travel_.due(), netem_.due()}); }
-
-bool Path::before(const Path& other) const noexcept {
-  const Instant mine = due(), theirs = other.due();
-  return mine != theirs ? mine < theirs : cameBefore(*head(), *other.head());
+void Path::logDrop(const Ending& ending, const FrameNote& note, const Frame& frame,
+                   std::uint32_t length) const noexcept {
+  const CaptureTaps* all = taps.load(std::memory_order_acquire);
+  if (!all) [[likely]]
+    return;
+  Fate fate = fateOf(note, Fate::Kind::Dropped);
+  fate.reason = ending.reason;
+  fate.stage = ending.stage;
+  for (const CaptureTap& tap : *all) {
+    if (tap.kind != CaptureTap::Kind::Fates) continue;
+    if (length == frame.length) {
+      recordAt(tap, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
+    } else {
+      recordUncut(tap, host().index, host().now, frame, length, fate);
+    }
+  }
 }
 
 }  // namespace etherloom

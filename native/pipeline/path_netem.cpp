@@ -7,37 +7,41 @@
 #include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
-#include "pipeline/path.hpp"
+#include "pipeline/path_shaping.hpp"
 #include "pipeline/topology.hpp"
 
 namespace etherloom {
 
-void Path::admitToNetem(Frame* frame, const NetemSettings& settings, PathTools& tools) noexcept {
+void Path::admitToNetem(Frame* frame, FrameNote note) noexcept {
+  Netem& netem = *shaping()->netem();
   if (!isSuperFrame(*frame)) {
-    enterNetem(frame, false, settings, tools);
-    return netem_.poke(frame->arrival);
+    const Instant now = frame->arrival;
+    enterNetem(frame, false, note);
+    return netem.poke(now);
   }
   Segmenter segmenter;
-  if (!segmenter.start(*frame)) return drop(frame, DropReason::BadOffload, "offload", tools);
-  for (std::uint64_t index = note_.index; !segmenter.done(); ++index) {
-    while (due() <= frame->arrival) step(tools);
-    note_ = {index, 1, 0};
-    if (Frame* segment = segmenter.next(tools.pool)) {
-      enterNetem(segment, false, settings, tools);
-      netem_.poke(frame->arrival);
+  if (!segmenter.start(*frame)) return drop(frame, {DropReason::BadOffload, "offload"}, note);
+  for (; !segmenter.done(); ++note.index) {
+    refresh();
+    while (due_ <= frame->arrival) step();
+    if (Frame* segment = segmenter.next(host().pool)) {
+      enterNetem(segment, false, note);
+      netem.poke(frame->arrival);
     } else {
       account.dropped.add(DropReason::NoBuffer, 1);
     }
   }
-  tools.pool.release(frame);
+  host().pool.release(frame);
 }
 
 // Takes the reference. A duplicate enters by itself, before the frame it is of goes on, and is not duplicated
 // again. Of a frame that is duplicated and lost, one remains: as if neither had happened.
-void Path::enterNetem(Frame* frame, bool clone, const NetemSettings& settings, PathTools& tools) noexcept {
-  Passage passage(tools.pool, frame);
-  std::uint32_t copies = !clone && netem_.duplicates(settings) ? 2 : 1;
-  if (netem_.loses(settings)) {
+void Path::enterNetem(Frame* frame, bool clone, FrameNote note) noexcept {
+  const NetemSettings& settings = *policy_->netem;
+  Netem& netem = *shaping()->netem();
+  Passage passage(host().pool, frame);
+  std::uint32_t copies = !clone && netem.duplicates(settings) ? 2 : 1;
+  if (netem.loses(settings)) {
     const bool marked =
         settings.ecn && isEcnCapable(*frame) && passage.writable() && markCongestion(*passage.frame());
     if (marked) {
@@ -46,55 +50,45 @@ void Path::enterNetem(Frame* frame, bool clone, const NetemSettings& settings, P
       --copies;
     }
   }
-  copy_ = 0;
-  note_.flipped = 0;
-  if (copies == 0) return drop(passage.frame(), DropReason::Loss, "loss", tools);
+  if (copies == 0) return drop(passage.frame(), {DropReason::Loss, "loss"}, note);
 
   Frame* duplicate = nullptr;
+  FrameNote first = note;  // of the duplicate, which is the first copy
   if (copies == 2) {
     duplicate = passage.frame();
     duplicate->references.fetch_add(1, std::memory_order_relaxed);
     account.duplicated.add(1);
-    note_.copies = 2;
+    first.copies = note.copies = 2;
+    note.copy = 1;
   }
-  const auto dropBoth = [&](DropReason reason, const char* stage) {
-    if (duplicate) drop(duplicate, reason, stage, tools);
-    copy_ = duplicate ? 1 : 0;
-    drop(passage.frame(), reason, stage, tools);
+  const auto dropBoth = [&](const Ending& ending) {
+    if (duplicate) drop(duplicate, ending, first);
+    drop(passage.frame(), ending, note);
   };
-  if (netem_.corrupts(settings)) {
-    passage.flip(netem_.corruptBit(passage.length()));
-    if (passage.dropped()) return dropBoth(DropReason::NoBuffer, "memory");
+  if (netem.corrupts(settings)) {
+    passage.flip(netem.corruptBit(passage.length()));
+    if (passage.dropped()) return dropBoth({DropReason::NoBuffer, "memory"});
     account.corrupted.add(1);
-    note_.flipped = passage.flipped();
+    note.flipped = passage.flipped();
   }
-  if (netem_.full(settings)) return dropBoth(DropReason::Queue, "limit");
-  if (duplicate) enterNetem(duplicate, true, settings, tools);
-  copy_ = duplicate ? 1 : 0;
-  note_.flipped = passage.flipped();
-  queueInNetem(passage.frame(), clone || duplicate, settings, tools);
+  if (netem.full(settings)) return dropBoth({DropReason::Queue, "limit"});
+  if (duplicate) enterNetem(duplicate, true, first);
+  queueInNetem(passage.frame(), clone || duplicate, note);
 }
 
 // A frame that the queue would let go at once, with no other `beside` it, need not be held.
-void Path::queueInNetem(Frame* frame, bool beside, const NetemSettings& settings, PathTools& tools) noexcept {
+void Path::queueInNetem(Frame* frame, bool beside, const FrameNote& note) noexcept {
+  Shaping& shapes = *shaping();
+  Netem& netem = *shapes.netem();
   const Instant now = frame->arrival;
-  const Netem::Place spot = netem_.place(settings, frame->length, now);
-  if (!beside && netem_.passes(spot, now) && due() == Instant::never()) return leave(frame, {}, tools);
-  FramePool::shrink(frame, tools.pool);
-  if (!hasShare(*frame, tools) || !FramePool::hold(*frame))
-    return drop(frame, DropReason::NoBuffer, "memory", tools);
-  if (Held* held = keep(frame, copy_, tools)) netem_.put(held, spot);
-}
-
-// Gives the frames that wait under another policy the departures that they would have had.
-void Path::settle(const Policy& policy, PathTools& tools) noexcept {
-  while (netem_.size() != 0) {
-    const Instant at = netem_.due();
-    if (Held* held = netem_.dequeue()) travel_.arriveAt(held, at);
-  }
-  if (!policy.netem) return;
-  while (!line_.empty()) leaveLine(tools);
-  netem_.configure(*policy.netem, travel_.latest());
+  const Netem::Place spot = netem.place(*policy_->netem, frame->length, now);
+  if (!beside && netem.passes(spot, now) && shapes.size() == 0) return leave(frame, {}, note);
+  FramePool::shrink(frame, host().pool);
+  Held* held = keep(frame, note);
+  if (!held) return;
+  held->due = spot.at;
+  held->foremost = spot.first;
+  offer(netem, held, now);
 }
 
 }  // namespace etherloom

@@ -12,12 +12,6 @@
 namespace etherloom {
 namespace {
 
-/// Calls `each` for every frame of the mask, lowest first.
-template <typename Each>
-void forEachFrame(FrameMask mask, Each&& each) {
-  for (; mask != 0; mask &= mask - 1) each(static_cast<unsigned>(std::countr_zero(mask)));
-}
-
 std::uint64_t segmentsOf(const RxBurst& burst, FrameMask mask) {
   std::uint64_t segments = 0;
   forEachFrame(mask, [&](unsigned index) { segments += burst[index]->offload.segments; });
@@ -58,9 +52,10 @@ void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
   const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
   std::span<const std::uint16_t> vlans;
   if (version->hasVlans) [[unlikely]] {
-    classify(from, burst);
+    if (const auto refused = vlans_.classify(from.seat.itsVlans(), burst); refused != 0)
+      countDropped(from, DropReason::Vlan, refused);
     if (burst.count() == 0) return;
-    vlans = std::span(vlans_.ofFrame).first(burst.count());
+    vlans = vlans_.ofFrames(burst.count());
   }
   std::array<Verdict, burstSize> verdicts;
   LearnLog log;
@@ -108,93 +103,16 @@ void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
   burst.remove(refused);
 }
 
-// Says to which VLAN each frame belongs (IEEE 802.1Q, 6.9.1 and 8.6.2): its tag's, or its port's where it has
-// none or one of priority alone. Frames of VLANs that the port is not in end here. What has a needless tag,
-// that of the port's own VLAN without a priority, loses it, so that frames of one VLAN and priority leave in
-// their order.
-void Pipeline::classify(PortQueue& from, RxBurst& burst) noexcept {
-  const PortVlans& port = from.seat.itsVlans();
-  FrameMask refused = 0;
-  std::uint64_t wires = 0;
-  unsigned kept = 0;
-  vlans_.count = 0;
-  vlans_.tagged = 0;
-  for (unsigned index = 0; index < burst.count(); ++index) {
-    Frame& frame = *burst[index];
-    std::uint16_t vlan = port.untagged();
-    bool tagged = isTagged(frame);
-    if (tagged) {
-      const bool whole = frame.length >= ethernetHeaderLength + vlanTagLength;
-      const std::uint16_t control = whole ? tagOf(frame) : std::uint16_t{vlanIdMask};
-      if ((control & vlanIdMask) != 0) vlan = control & vlanIdMask;
-      if (vlan == port.untagged() && vlan != 0) {
-        const unsigned priority = control & ~unsigned{vlanIdMask};
-        tagged = priority != 0;
-        tagged ? setTag(frame, static_cast<std::uint16_t>(priority | vlan)) : popTag(frame);
-      }
-    }
-    if (vlan == 0 || !port.has(vlan)) {
-      refused |= FrameMask{1} << index;
-      wires += frame.offload.segments;
-      continue;
-    }
-    const FrameMask bit = FrameMask{1} << kept;
-    if (tagged) vlans_.tagged |= bit;
-    vlans_.ofFrame[kept++] = vlan;
-    const auto parts = std::span(vlans_.parts).first(vlans_.count);
-    const auto part =
-        std::find_if(parts.begin(), parts.end(), [&](const auto& each) { return each.vlan == vlan; });
-    if (part != parts.end()) {
-      part->mask |= bit;
-    } else {
-      vlans_.parts[vlans_.count++] = {vlan, bit};
-    }
-  }
-  if (refused == 0) return;
-  burst.remove(refused);
-  countDropped(from, DropReason::Vlan, wires);
-}
-
 // Turns verdicts into targets: for each to-port that paths allow, which frames of the burst it gets.
 // Returns the frames that should go somewhere and that no path would carry.
 FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
                            std::span<const Verdict> verdicts) noexcept {
-  Attachment& from = queue.seat;
   targets_.clear();
-  const auto at = static_cast<std::size_t>(from.slot);
-  if (at >= version.members.size() || version.members[at] != &from) {
+  const auto at = static_cast<std::size_t>(queue.seat.slot);
+  if (at >= version.members.size() || version.members[at] != &queue.seat)
     return allFrames(static_cast<unsigned>(verdicts.size()));
-  }
-  FrameMask reached = 0;
   static const Row noRow;
-  const Row& row = version.rows[at] ? *version.rows[at] : noRow;
-
-  const auto put = [&](Attachment* to, const RowEntry* entry, Frame* const* frames, FrameMask mask) {
-    reached |= mask;
-    PathAccount& account = entry ? entry->path->account : from.defaults[to->worker];
-    PathOffer& offer = account.offerOf(queue.index);
-    if (entry) {
-      targets_.push_back({to, entry->path, entry->policy, &account, &offer, frames, mask, 0});
-    } else {
-      targets_.push_back({to, nullptr, nullptr, &account, &offer, frames, mask, 0});
-    }
-  };
-  Frame* const* asTheyCame = burst.frames().data();
-  const auto add = [&](Attachment* to, const RowEntry* entry, FrameMask mask) {
-    if (!version.hasVlans) [[likely]]
-      return put(to, entry, asTheyCame, mask);
-    // Of the VLANs that the port is in; with a tag, or without in that which it has untagged.
-    const PortVlans& port = to->itsVlans();
-    FrameMask same = 0, changed = 0;
-    for (const auto& part : std::span(vlans_.parts).first(vlans_.count)) {
-      if (!port.has(part.vlan)) continue;
-      const FrameMask differing = part.vlan == port.untagged() ? vlans_.tagged : ~vlans_.tagged;
-      same |= mask & part.mask & ~differing;
-      changed |= mask & part.mask & differing;
-    }
-    if (same != 0) put(to, entry, asTheyCame, same);
-    if (changed != 0) put(to, entry, retagged_.data(), changed);
-  };
+  Gathering gathering{queue, version, burst, version.rows[at] ? *version.rows[at] : noRow};
 
   const FrameMask returning = returningTo(queue.port->writesBackTo(), burst);
   FrameMask flooded = 0, direct = 0;
@@ -202,82 +120,94 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
     const FrameMask bit = FrameMask{1} << index;
     if (verdicts[index].floods()) {
       flooded |= bit;
-    } else if (verdicts[index].drops()) {
-      if (returning & bit) continue;
-      countDropped(queue, verdicts[index].reason(), burst[index]->offload.segments);
-    } else {
+    } else if (!verdicts[index].drops()) {
       direct |= bit;
+    } else if (!(returning & bit)) {
+      countDropped(queue, verdicts[index].reason(), burst[index]->offload.segments);
     }
   }
-
-  if (flooded != 0) {
-    if (!version.forwarding) {
-      for (const RowEntry& entry : row.entries) {
-        if (entry.policy->allowed) add(entry.to, &entry, flooded);
-      }
-    } else {
-      auto entry = row.entries.begin();
-      const auto addExplicit = [&] {
-        if (entry->policy->allowed) add(entry->to, &*entry, flooded);
-        ++entry;
-      };
-      for (Attachment* to : version.reachOf(from)) {
-        if (!to || to == &from) continue;
-        while (entry != row.entries.end() && entry->to->slot < to->slot) addExplicit();  // within the group
-        if (entry != row.entries.end() && entry->to == to) {
-          addExplicit();
-        } else {
-          add(to, nullptr, flooded);
-        }
-      }
-      while (entry != row.entries.end()) addExplicit();
-    }
-  }
-
-  const FrameMask wanted = flooded | direct;
-  while (direct != 0) {
-    const Slot slot = verdicts[static_cast<unsigned>(std::countr_zero(direct))].slot();
-    FrameMask mask = 0;
-    forEachFrame(direct, [&](unsigned index) {
-      if (verdicts[index].slot() == slot) mask |= FrameMask{1} << index;
-    });
-    direct &= ~mask;
-    const auto place = static_cast<std::size_t>(slot);
-    Attachment* to = place < version.members.size() ? version.members[place] : nullptr;
-    if (!to) continue;
-    const auto entry =
-        std::lower_bound(row.entries.begin(), row.entries.end(), slot,
-                         [](const RowEntry& left, Slot right) { return left.to->slot < right; });
-    if (entry != row.entries.end() && entry->to == to) {
-      if (entry->policy->allowed) add(to, &*entry, mask);
-    } else if (version.forwards(from, *to)) {
-      add(to, nullptr, mask);
-    }
-  }
-  if (returning != 0) add(&from, nullptr, returning);
-  return wanted & ~reached;
+  if (flooded != 0) flood(gathering, flooded);
+  if (direct != 0) sendDirect(gathering, direct, verdicts);
+  if (returning != 0) add(gathering, &queue.seat, nullptr, returning);
+  return (flooded | direct) & ~gathering.reached;
 }
 
-// Puts tags in or takes them out where targets want that: once for each frame, in a copy if others get it as
-// it came, else in place. What there is no buffer for is lost to those targets.
+// To all ports but the sender that its row allows, or that forwarding reaches and its row does not deny; in
+// the order of their slots within a group.
+void Pipeline::flood(Gathering& gathering, FrameMask frames) noexcept {
+  const FabricVersion& version = gathering.version;
+  const Attachment& from = gathering.queue.seat;
+  auto entry = gathering.row.entries.begin();
+  const auto end = gathering.row.entries.end();
+  const auto addExplicit = [&] {
+    if (entry->policy->allowed) add(gathering, entry->to, &*entry, frames);
+    ++entry;
+  };
+  if (version.forwarding) {
+    for (Attachment* to : version.reachOf(from)) {
+      if (!to || to == &from) continue;
+      while (entry != end && entry->to->slot < to->slot) addExplicit();  // within the group
+      if (entry != end && entry->to == to) {
+        addExplicit();
+      } else {
+        add(gathering, to, nullptr, frames);
+      }
+    }
+  }
+  while (entry != end) addExplicit();
+}
+
+// To the ports of their verdicts, one port after the other.
+void Pipeline::sendDirect(Gathering& gathering, FrameMask frames,
+                          std::span<const Verdict> verdicts) noexcept {
+  const auto& members = gathering.version.members;
+  const auto& entries = gathering.row.entries;
+  while (frames != 0) {
+    const Slot slot = verdicts[static_cast<unsigned>(std::countr_zero(frames))].slot();
+    FrameMask mask = 0;
+    forEachFrame(frames, [&](unsigned index) {
+      if (verdicts[index].slot() == slot) mask |= FrameMask{1} << index;
+    });
+    frames &= ~mask;
+    const auto place = static_cast<std::size_t>(slot);
+    Attachment* to = place < members.size() ? members[place] : nullptr;
+    if (!to) continue;
+    const auto entry =
+        std::lower_bound(entries.begin(), entries.end(), slot,
+                         [](const RowEntry& left, Slot right) { return left.to->slot < right; });
+    if (entry != entries.end() && entry->to == to) {
+      if (entry->policy->allowed) add(gathering, to, &*entry, mask);
+    } else if (gathering.version.forwards(gathering.queue.seat, *to)) {
+      add(gathering, to, nullptr, mask);
+    }
+  }
+}
+
+// Where the fabric has VLANs: those frames whose VLAN the port is in, some as they came and some the other
+// way.
+void Pipeline::add(Gathering& gathering, Attachment* to, const RowEntry* entry, FrameMask frames) noexcept {
+  Frame* const* asTheyCame = gathering.burst.frames().data();
+  if (!gathering.version.hasVlans) [[likely]]
+    return put(gathering, to, entry, asTheyCame, frames);
+  const auto [same, changed] = vlans_.shareOf(to->itsVlans(), frames);
+  if (same != 0) put(gathering, to, entry, asTheyCame, same);
+  if (changed != 0) put(gathering, to, entry, vlans_.retagged(), changed);
+}
+
+void Pipeline::put(Gathering& gathering, Attachment* to, const RowEntry* entry, Frame* const* frames,
+                   FrameMask mask) noexcept {
+  gathering.reached |= mask;
+  PathAccount& account = entry ? entry->path->account : gathering.queue.seat.defaults[to->worker];
+  targets_.push_back({to, entry, &account, &account.offerOf(gathering.queue.index), frames, mask, 0});
+}
+
+// Has tags put in or taken out where targets want that. What there is no buffer for is lost to those targets.
 void Pipeline::retag(const RxBurst& burst) noexcept {
-  FrameMask same = 0, lost = 0;
-  for (const Target& target : targets_) (isRetagged(target) ? changed_ : same) |= target.mask;
-  moved_ = changed_ & ~same;
-  forEachFrame(changed_, [&](unsigned index) {
-    const FrameMask bit = FrameMask{1} << index;
-    const bool inPlace = moved_ & bit;
-    Frame* frame = inPlace ? burst[index] : burst.pool.copy(*burst[index]);
-    retagged_[index] = frame;
-    if (frame && (vlans_.tagged & bit)) return popTag(*frame);
-    if (frame && pushTag(*frame, vlans_.ofFrame[index])) return;
-    if (frame && !inPlace) burst.pool.release(frame);
-    lost |= bit;
-  });
+  FrameMask same = 0, changed = 0;
+  for (const Target& target : targets_) (isRetagged(target) ? changed : same) |= target.mask;
+  const FrameMask lost = vlans_.retag(burst, changed, same);
   if (lost == 0) [[likely]]
     return;
-  moved_ &= ~lost;
-  changed_ &= ~lost;
   for (Target& target : targets_) {
     if (!isRetagged(target)) continue;
     const std::uint64_t wires = segmentsOf(burst, target.mask & lost);
@@ -307,8 +237,8 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
       offered = segmentsOf(burst, counted);
     }
     std::uint64_t refused = 0;
-    if (target.policy && target.policy->filter) {
-      const FilterProgram* program = target.policy->filter.get();
+    if (target.entry && target.entry->policy->filter) {
+      const FilterProgram* program = target.entry->policy->filter.get();
       Judged* judged = std::find_if(cache.begin(), cache.begin() + cached, [&](const Judged& entry) {
         return entry.program == program && entry.frames == target.frames;
       });
@@ -343,7 +273,7 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
 }
 
 void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept {
-  const CaptureTaps* all = target.path->taps.load(std::memory_order_acquire);
+  const CaptureTaps* all = target.entry->path->taps.load(std::memory_order_acquire);
   if (!all) [[likely]]
     return;
   Fate fate;
@@ -379,10 +309,10 @@ void Pipeline::share(FramePool& pool, Frame* const* frames, FrameMask mask) noex
 
 // Gives each frame its references, then hands the copies over target by target.
 void Pipeline::fanOut(RxBurst& burst) noexcept {
-  share(burst.pool, burst.frames().data(), allFrames(burst.count()) & ~moved_);
-  if (changed_ != 0) [[unlikely]]
-    share(burst.pool, retagged_.data(), changed_);
-  moved_ = changed_ = 0;
+  share(burst.pool, burst.frames().data(), allFrames(burst.count()) & ~vlans_.moved());
+  if (vlans_.changed() != 0) [[unlikely]]
+    share(burst.pool, vlans_.retagged(), vlans_.changed());
+  vlans_.forgetRetagged();
 
   std::array<Crossing, burstSize> crossings;
   for (const Target& target : targets_) {
@@ -392,7 +322,7 @@ void Pipeline::fanOut(RxBurst& burst) noexcept {
     }
     unsigned count = 0;
     forEachFrame(target.mask, [&](unsigned index) {
-      crossings[count++] = {target.frames[index], target.to, target.path, target.policy, target.account};
+      crossings[count++] = {target.frames[index], target.to, target.entry, target.account};
     });
     if (count != 0) sink_.handOver(std::span(crossings).first(count), *target.offer);
   }
@@ -405,7 +335,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
   unsigned count = 0;
   std::uint64_t refused = 0, lost = 0;
   const auto put = [&](Frame* frame) {
-    crossings[count++] = {frame, target.to, target.path, target.policy, target.account};
+    crossings[count++] = {frame, target.to, target.entry, target.account};
     if (count == burstSize)
       sink_.handOver(std::span(crossings).first(std::exchange(count, 0U)), *target.offer);
   };
@@ -418,7 +348,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
       Frame* segment = segmenter.next(burst.pool);
       if (!segment) {
         ++lost;
-      } else if (target.policy->filter->accepts(segment->data, segment->length)) {
+      } else if (target.entry->policy->filter->accepts(segment->data, segment->length)) {
         put(segment);
       } else {
         ++refused;

@@ -1,17 +1,11 @@
 // The order of 1 to 5: receive, decide, pass or drop, impair, transmit. Stateless but for its scratch memory;
 // one per worker, on that worker's thread.
-//
-// Theory of operation of VLANs. In a fabric with VLANs a burst is first classified: each frame belongs to the
-// VLAN of its tag, or to that which its port has untagged. Frames stay as they came, and a port that has
-// their VLAN the other way, tagged instead of untagged or the reverse, gets them retagged: in place if
-// everybody does, else in one copy that all such ports share. So between access ports no byte is moved, and a
-// flood costs one copy at most. A path sees its frames as they leave its to-port. A target is one to-port and
-// one of the two sets of frames.
 #pragma once
 
 #include <vector>
 
 #include "frame/batch.hpp"
+#include "pipeline/burst_vlans.hpp"
 #include "pipeline/topology.hpp"
 
 namespace etherloom {
@@ -20,8 +14,7 @@ namespace etherloom {
 struct Crossing {
   Frame* frame;
   Attachment* to;
-  Path* path;            ///< nullptr for a pair without a policy
-  const Policy* policy;  ///< the one it was judged by; nullptr likewise
+  const RowEntry* entry;  ///< what judged it; nullptr for a pair without a policy
   PathAccount* account;
 };
 
@@ -50,32 +43,32 @@ class Pipeline {
  private:
   struct Target {
     Attachment* to;
-    Path* path;
-    const Policy* policy;
+    const RowEntry* entry;  ///< nullptr for a pair without a policy
     PathAccount* account;
     PathOffer* offer;      ///< the receiving queue's
     Frame* const* frames;  ///< those of the burst: as they came, or retagged
     FrameMask mask;        ///< of frames that go there as they are
     FrameMask cut;         ///< of super-frames whose segments its filter judges one by one
   };
-  /// The VLANs of a burst, where the fabric has any.
-  struct BurstVlans {
-    struct Part {
-      std::uint16_t vlan;
-      FrameMask mask;
-    };
-    std::array<std::uint16_t, burstSize> ofFrame;
-    std::array<Part, burstSize> parts;
-    unsigned count;    ///< of parts
-    FrameMask tagged;  ///< of frames that have a tag as they came
+  /// A burst on its way from verdicts to targets.
+  struct Gathering {
+    PortQueue& queue;
+    const FabricVersion& version;
+    const RxBurst& burst;
+    const Row& row;         ///< of the queue's port
+    FrameMask reached = 0;  ///< those that go somewhere
   };
 
   void screen(PortQueue& from, RxBurst& burst) noexcept;
-  void classify(PortQueue& from, RxBurst& burst) noexcept;
   [[nodiscard]] FrameMask gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
+  void flood(Gathering& gathering, FrameMask frames) noexcept;
+  void sendDirect(Gathering& gathering, FrameMask frames, std::span<const Verdict> verdicts) noexcept;
+  void add(Gathering& gathering, Attachment* to, const RowEntry* entry, FrameMask frames) noexcept;
+  void put(Gathering& gathering, Attachment* to, const RowEntry* entry, Frame* const* frames,
+           FrameMask mask) noexcept;
   void retag(const RxBurst& burst) noexcept;
-  [[nodiscard]] bool isRetagged(const Target& target) const { return target.frames == retagged_.data(); }
+  [[nodiscard]] bool isRetagged(const Target& target) const { return target.frames == vlans_.retagged(); }
   void filter(const RxBurst& burst) noexcept;
   void share(FramePool& pool, Frame* const* frames, FrameMask mask) noexcept;
   void fanOut(RxBurst& burst) noexcept;
@@ -86,12 +79,7 @@ class Pipeline {
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;
-  // Where the fabric has VLANs:
-  BurstVlans vlans_;
-  std::array<Frame*, burstSize>
-      retagged_;           // frames with their tag put in or taken out, where anybody gets those
-  FrameMask changed_ = 0;  // which those are
-  FrameMask moved_ = 0;    // which of them are the burst's own frames, changed in place
+  BurstVlans vlans_;  // where the fabric has any
 };
 
 }  // namespace etherloom

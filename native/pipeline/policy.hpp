@@ -2,6 +2,7 @@
 // Built on the control thread; read by any worker. State that a path needs for it lives in the path.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,16 +28,26 @@ struct TraceSettings {
 };
 
 struct Policy {
-  std::uint64_t serial = 0;  ///< differs between any two policies of an engine's life, unlike addresses
   bool allowed = true;
   std::shared_ptr<const FilterProgram> filter;
-  std::vector<std::unique_ptr<const Impairment>> impairments;  ///< in the order of Stage
+  std::vector<std::unique_ptr<const Impairment>> impairments;  ///< in the order of their kinds
   std::optional<LineSettings> line;
   TravelSettings travel;
   std::optional<NetemSettings> netem;  ///< then nothing else but the filter
   TraceSettings trace;
   const Fates* replay = nullptr;  ///< instead of impairments, line and travel
   bool replayLoops = false;       ///< begins again at the log's end; else what follows passes
+
+  /// Puts an impairment where frames meet it.
+  void add(std::unique_ptr<const Impairment> impairment) {
+    const auto after = [&](const auto& other) { return other->kind().index > impairment->kind().index; };
+    impairments.insert(std::find_if(impairments.begin(), impairments.end(), after), std::move(impairment));
+  }
+  /// What holds for a pair that had a policy and has none any more, where its fabric lets frames pass.
+  [[nodiscard]] static const std::shared_ptr<const Policy>& none() {
+    static const auto policy = std::make_shared<const Policy>();
+    return policy;
+  }
 
   /// True when the wire frames of a super-frame leave at different times.
   [[nodiscard]] bool separates() const {

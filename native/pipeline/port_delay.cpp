@@ -1,7 +1,6 @@
 #include "pipeline/port_delay.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "pipeline/topology.hpp"
 #include "pipeline/wire_frames.hpp"
@@ -9,50 +8,45 @@
 namespace etherloom {
 
 // The rules of a path for what it holds (Path::send) hold here, too.
-void PortDelay::admit(TxItem item, Instant at, PathTools& tools) noexcept {
-  FramePool::shrink(item.frame, tools.pool);
-  const bool hasShare = tools.held.hasShare(size_, *item.frame);
+void PortDelay::admit(TxItem item, Instant at) noexcept {
+  FramePool::shrink(item.frame, host().pool);
+  const bool hasShare = host().held.hasShare(size_, *item.frame);
   const bool holdable = hasShare && FramePool::hold(*item.frame);
   if (hasShare && !holdable && isSuperFrame(*item.frame)) {
-    return toWireFrames(tools.pool, *seat_.port, item, [&](TxItem wire) { admit(wire, at, tools); });
+    return toWireFrames(host().pool, *seat_.port, item, [&](TxItem wire) { admit(wire, at); });
   }
-  Held* held = holdable ? tools.held.acquire() : nullptr;
+  Held* held = holdable ? host().held.acquire() : nullptr;
   if (!held) return seat_.port->refuse({&item, 1}, DropReason::NoBuffer);
   held->frame = item.frame;
   held->account = item.account;
   held->due = latest_ = std::max(at + delay_, latest_);
-  (first_ ? last_->next : first_) = held;
-  last_ = held;
+  waiting_.push(*held);
   ++size_;
 }
 
-TxItem PortDelay::release(PathTools& tools) noexcept {
-  Held* held = std::exchange(first_, first_->next);
-  if (tools.lateness) tools.lateness->add(std::max(tools.now - held->due, Duration{}));
-  return take(held, tools);
+TxItem PortDelay::release() noexcept {
+  Held* held = waiting_.pop();
+  if (host().lateness) host().lateness->add(std::max(host().now - held->due, Duration{}));
+  return take(held);
 }
 
-void PortDelay::flush(const PathAccount* account, PathTools& tools) noexcept {
-  Held** link = &first_;
-  last_ = nullptr;
-  while (Held* held = *link) {
-    if (account && held->account != account) {
-      last_ = held;
-      link = &held->next;
-      continue;
-    }
-    *link = held->next;
-    const TxItem item = take(held, tools);
+void PortDelay::flush(const PathAccount* account) noexcept {
+  waiting_.removeIf([&](Held& held) {
+    if (account && held.account != account) return false;
+    const TxItem item = take(&held);
     seat_.port->refuse({&item, 1}, DropReason::Flush);
-  }
+    return true;
+  });
 }
 
-TxItem PortDelay::take(Held* held, PathTools& tools) noexcept {
+TxItem PortDelay::take(Held* held) noexcept {
   const TxItem item{held->frame, held->account};
-  tools.held.release(held);
+  host().held.release(held);
   --size_;
   return item;
 }
+
+PathHost& PortDelay::host() const noexcept { return *seat_.host; }
 
 bool PortDelay::before(const PortDelay& other) const noexcept {
   return due() != other.due() ? due() < other.due() : seat_.id < other.seat_.id;

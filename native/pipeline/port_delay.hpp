@@ -7,8 +7,6 @@
 // overtake, and who is on the way keeps his departure. For its path a frame on this way is in flight.
 #pragma once
 
-#include <limits>
-
 #include "frame/batch.hpp"
 #include "lines/held.hpp"
 #include "pipeline/departures.hpp"
@@ -23,27 +21,29 @@ class PortDelay {
   /// Of frames that leave their paths from now on. Not negative.
   void set(Duration delay) noexcept { delay_ = delay; }
   /// Whether a frame that leaves its path has to wait here.
-  [[nodiscard]] bool holds() const noexcept { return delay_.nanoseconds != 0 || first_; }
+  [[nodiscard]] bool holds() const noexcept { return delay_.nanoseconds != 0 || !waiting_.empty(); }
 
   /// Takes an item that left its path at this instant. A super-frame that may not be held as it is is cut.
-  void admit(TxItem item, Instant at, PathTools& tools) noexcept;
+  void admit(TxItem item, Instant at) noexcept;
   /// Gives up the item that arrives next, which there must be.
-  [[nodiscard]] TxItem release(PathTools& tools) noexcept;
+  [[nodiscard]] TxItem release() noexcept;
   /// Drops what it holds, or only what this account pays for, counted as `flush`.
-  void flush(const PathAccount* account, PathTools& tools) noexcept;
+  void flush(const PathAccount* account) noexcept;
 
   [[nodiscard]] Attachment& seat() const noexcept { return seat_; }
-  [[nodiscard]] Instant due() const noexcept { return first_ ? first_->due : Instant::never(); }
+  [[nodiscard]] Instant due() const noexcept {
+    return waiting_.empty() ? Instant::never() : waiting_.front()->due;
+  }
   [[nodiscard]] bool before(const PortDelay& other) const noexcept;
   std::size_t place = Departures<PortDelay>::nowhere;
 
  private:
-  [[nodiscard]] TxItem take(Held* held, PathTools& tools) noexcept;
+  [[nodiscard]] TxItem take(Held* held) noexcept;
+  [[nodiscard]] PathHost& host() const noexcept;
 
   Duration delay_;
-  Held* first_ = nullptr;
-  Held* last_ = nullptr;
-  Instant latest_{std::numeric_limits<std::int64_t>::min()};  // when the last of all frames so far is due
+  Chain<Held> waiting_;
+  Instant latest_ = Instant::longAgo();  // when the last of all frames so far is due
   std::size_t size_ = 0;
   Attachment& seat_;
 };

@@ -71,6 +71,7 @@ struct Attachment final : PortQueue, Chain<Attachment>::Link {
   alignas(64) PortId id{};
   Slot slot{};
   FabricSeat* fabric = nullptr;
+  PathHost* host = nullptr;  ///< its worker
   std::string name;
   std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
   std::shared_ptr<const PortVlans> vlans;  ///< nullptr where the port was not told
@@ -96,13 +97,6 @@ struct Attachment final : PortQueue, Chain<Attachment>::Link {
     each(static_cast<PortQueue&>(*this));
     for (const auto& queue : further) each(*queue);
   }
-};
-
-/// One explicit pair: what its from-port may do towards one other port.
-struct RowEntry {
-  Attachment* to;
-  Path* path;
-  const Policy* policy;
 };
 
 /// The explicit pairs of one from-port, in the order of their to-slots.

@@ -33,9 +33,11 @@ Attachment* onlyMember(const FabricVersion& version) {
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
   std::unique_ptr<Engine> engine(new Engine(options, std::move(wake)));
   const bool isVirtual = engine->isVirtual();
-  // On a virtual clock the number of workers must not show, not even in how soon memory runs out.
-  const std::size_t memory = isVirtual ? options.memory : options.memory / options.workers;
-  for (std::uint16_t index = 0; index < options.workers; ++index) {
+  // On a virtual clock the number of workers must not show, not even in how soon memory runs out: one thread
+  // runs them, so there is one.
+  const unsigned workers = isVirtual ? 1 : options.workers;
+  const std::size_t memory = options.memory / workers;
+  for (std::uint16_t index = 0; index < workers; ++index) {
     auto pool = FramePool::create(memory);
     if (!pool) return pool.error();
     auto doorbell = Doorbell::create();
@@ -158,6 +160,7 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
     queue.key = {freeIndices_.back(), seat->generation};
     queue.worker = owners[queue.index];
   });
+  seat->host = &workers_[seat->worker]->host();
   seat->defaults = std::vector<PathAccount>(workers_.size());
   for (PathAccount& account : seat->defaults)
     account.furtherOffers = std::vector<PathAccount::FurtherOffer>(further.size());
@@ -248,39 +251,43 @@ Ticket Engine::detach(PortId id) {
 
   // First no worker names the port any more, then its device and what its paths hold go, then the seat
   // itself.
-  return publish(record, std::move(next), [this, &leaving, &record, other, pairs = std::move(pairs)] {
-    FabricSeat& fabric = record.seat;
-    if (other) forgetAddresses(record);
-    order(fabric.home, [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
-    for (const std::uint64_t key : pairs) {
-      const auto path = paths_.find(key);
-      if (path == paths_.end()) continue;
-      order(path->second->to().worker,
-            [moving = path->second.get()](Worker& worker) { worker.flush(*moving); });
-    }
-    // What it sent without a policy may be on its way into others, and is paid for by its seat.
-    for (Attachment* to : record.version->members) {
-      if (!to || !to->delays) continue;
-      order(to->worker, [to, account = &leaving.defaults[to->worker]](Worker& worker) {
-        worker.flushDelay(*to, account);
-      });
-    }
-    std::vector<const Port*> devices;
-    leaving.eachQueue([this, &devices](PortQueue& queue) {
-      order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
-      devices.push_back(queue.port.get());
-    });
-    graces_.whenGone(std::move(devices), [this, &leaving, &record, pairs] {
-      for (const std::uint64_t key : pairs) {
-        if (auto path = paths_.extract(key)) leftPaths_.push_back(std::move(path.mapped()));
-      }
-      captures_.forgetPort(leaving.id);
-      record.freeSlots.push_back(leaving.slot);
-      freeIndices_.push_back(leaving.key.index);
-      leftSeats_.push_back(std::move(seats_.extract(leaving.id).mapped()));
-      clearLeft();
-    });
-  });
+  auto before = record.version;  // what its paths hold is bound to policies of that version
+  return publish(record, std::move(next),
+                 [this, &leaving, &record, other, before = std::move(before), pairs = std::move(pairs)] {
+                   FabricSeat& fabric = record.seat;
+                   if (other) forgetAddresses(record);
+                   order(fabric.home,
+                         [&fabric, slot = leaving.slot](Worker&) { fabric.fabric->forget(slot); });
+                   for (const std::uint64_t key : pairs) {
+                     const auto path = paths_.find(key);
+                     if (path == paths_.end()) continue;
+                     order(path->second->to().worker,
+                           [moving = path->second.get()](Worker& worker) { worker.flush(*moving); });
+                   }
+                   // What it sent without a policy may be on its way into others, and is paid for by its
+                   // seat.
+                   for (Attachment* to : record.version->members) {
+                     if (!to || !to->delays) continue;
+                     order(to->worker, [to, account = &leaving.defaults[to->worker]](Worker& worker) {
+                       worker.flushDelay(*to, account);
+                     });
+                   }
+                   std::vector<const Port*> devices;
+                   leaving.eachQueue([this, &devices](PortQueue& queue) {
+                     order(queue.worker, [&queue](Worker& worker) { worker.detach(queue); });
+                     devices.push_back(queue.port.get());
+                   });
+                   graces_.whenGone(std::move(devices), [this, &leaving, &record, before, pairs] {
+                     for (const std::uint64_t key : pairs) {
+                       if (auto path = paths_.extract(key)) leftPaths_.push_back(std::move(path.mapped()));
+                     }
+                     captures_.forgetPort(leaving.id);
+                     record.freeSlots.push_back(leaving.slot);
+                     freeIndices_.push_back(leaving.key.index);
+                     leftSeats_.push_back(std::move(seats_.extract(leaving.id).mapped()));
+                     clearLeft();
+                   });
+                 });
 }
 
 Ticket Engine::revive(PortId id, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further) {
@@ -357,7 +364,8 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
   });
 
   Applied applied;
-  std::vector<Path*> touched;
+  const std::uint64_t changesBefore = changes_;
+  std::vector<std::vector<RowEntry>> orders(workers_.size());  // what each worker is told
   auto next = std::make_unique<FabricVersion>(*record.version);
   const Row none;
   for (auto at = places.cbegin(); at != places.cend();) {
@@ -374,41 +382,50 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
     for (const Slot from = at->from; at != places.cend() && at->from == from;) {
       const Slot slot = at->to;
       keepUntil([slot](Slot each) { return each >= slot; });
-      Path* path = nullptr;
+      RowEntry entry{};
       std::shared_ptr<const Policy> policy;
       if (kept < old.entries.size() && old.entries[kept].to->slot == slot) {
-        path = old.entries[kept].path;
+        entry = old.entries[kept];
         policy = old.policies[kept++];
       }
       Attachment& to = seat(at->change->to);
       for (; at != places.cend() && at->from == from && at->to == slot; ++at) {
         const PathChange& change = *at->change;
-        if (change.policy == policy) continue;
+        // A pair that lost its policy keeps its path where frames pass by default: none overtakes what is
+        // under way.
         const bool byDefault = next->forwards(seat(change.from), to);
+        const auto wanted = !change.policy && policy && byDefault ? Policy::none() : change.policy;
+        if (wanted == policy) continue;
         const bool before = policy ? policy->allowed : byDefault;
-        const bool after = change.policy ? change.policy->allowed : byDefault;
+        const bool after = wanted ? wanted->allowed : byDefault;
         ++(before == after ? applied.changed : after ? applied.up : applied.down);
-        path = &pathOf(record, seat(change.from), to, path, change.seed);
-        touched.push_back(path);
-        const TraceSettings trace = change.policy ? change.policy->trace : TraceSettings{};
-        if (trace != (policy ? policy->trace : TraceSettings{})) path->startTrace(clock_.now());
-        policy = change.policy;
+        entry.path = &pathOf(record, seat(change.from), to, entry.path, change.seed);
+        entry.change = ++changes_;
+        policy = wanted;
       }
-      if (policy) {
-        const RowEntry entry{&to, path, policy.get()};
-        row->push(entry, std::move(policy));
+      if (entry.change > changesBefore) {
+        entry = {&to, entry.path, policy ? policy.get() : Policy::none().get(), entry.change, clock_.now()};
+        entry.path->prepare(*entry.policy);
+        orders[to.worker].push_back(entry);
       }
+      if (policy) row->push(entry, std::move(policy));
     }
     keepUntil([](Slot) { return false; });
     place = row->entries.empty() ? nullptr : std::move(row);
   }
-  if (touched.empty()) return applied;
+  if (changes_ == changesBefore) return applied;
 
   orderAll([paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
-  applied.ticket = publish(record, std::move(next));
-  if (flush) {
-    for (Path* path : touched) order(path->to().worker, [path](Worker& worker) { worker.flush(*path); });
+  for (std::uint16_t worker = 0; worker < orders.size(); ++worker) {
+    if (orders[worker].empty()) continue;
+    order(worker, [flush, entries = std::move(orders[worker])](Worker& owner) {
+      for (const RowEntry& entry : entries) {
+        owner.adopt(entry);
+        if (flush) owner.flush(*entry.path);
+      }
+    });
   }
+  applied.ticket = publish(record, std::move(next));
   return applied;
 }
 
@@ -417,13 +434,17 @@ Path& Engine::pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, Pat
   if (!known) {
     auto [place, fresh] = paths_.try_emplace(pairKey(from.id, to.id));
     if (fresh) {
-      place->second = std::make_unique<Path>(
-          from, to, seed.value_or(pathSeed(seed_, fabric.seat.name, from.name, to.name)));
+      place->second =
+          std::make_unique<Path>(to, seed.value_or(pathSeed(seed_, fabric.seat.name, from.name, to.name)));
+      place->second->account.furtherOffers = std::vector<PathAccount::FurtherOffer>(from.further.size());
       return *place->second;
     }
     known = place->second.get();
   }
-  if (seed) order(to.worker, [known, value = *seed](Worker&) { known->reseed(value); });
+  if (seed) {
+    known->setSeed(*seed);
+    order(to.worker, [known, value = *seed](Worker&) { known->reseed(value); });
+  }
   return *known;
 }
 

@@ -114,7 +114,7 @@ class Engine {
   [[nodiscard]] const Capture& capture(CaptureId id) const { return captures_.at(id); }
   void forgetCapture(CaptureId id) { captures_.forget(id); }
   [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
-    return workers_.at(worker)->lateness().snapshot();
+    return worker < workers_.size() ? workers_[worker]->lateness().snapshot() : LatenessSnapshot{};
   }
 
   [[nodiscard]] Work work(std::size_t worker) const { return workers_.at(worker)->work(); }
@@ -163,7 +163,7 @@ class Engine {
   struct FabricRecord {
     FabricSeat seat;
     bool forwarding = true;
-    std::unique_ptr<const FabricVersion> version;
+    std::shared_ptr<const FabricVersion> version;
     std::vector<Slot> freeSlots;
     std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
     std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
@@ -220,6 +220,7 @@ class Engine {
   std::uint32_t nextFabric_ = 0;
   std::uint32_t nextPort_ = 0;
   std::uint32_t generation_ = 0;
+  std::uint64_t changes_ = 0;  // of policies, so far
   bool closed_ = false;
 };
 

@@ -29,15 +29,15 @@ Worker::Worker(Setup setup)
       tellControl_(std::move(setup.tellControl)),
       spin_(setup.spin),
       held_(pool_->size() * HeldPool::slotsPerFrame),
-      tools_{*pool_,
-             held_,
-             [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
-               static_cast<Worker*>(worker)->stage(to, item, at);
-             },
-             this,
-             index_,
-             {},
-             &lateness_},
+      host_{*pool_,
+            held_,
+            [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
+              static_cast<Worker*>(worker)->stage(to, item, at);
+            },
+            this,
+            index_,
+            {},
+            &lateness_},
       pipeline_(*this, index_) {}
 
 // ---- the frame path ----
@@ -96,7 +96,7 @@ bool Worker::receiveAndDecide() noexcept {
 }
 
 bool Worker::admitAndRelease(Instant now) noexcept {
-  tools_.now = turn_.now = now;
+  host_.now = turn_.now = now;
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
     return left.learned.slot < right.learned.slot;
@@ -129,7 +129,7 @@ bool Worker::serve(PortQueue& queue) noexcept {
     turn_.frames += frame->offload.segments;
     turn_.bytes += wireBytes(*frame);
   }
-  burst.at = tools_.now = turn_.now = clock_.now();
+  burst.at = host_.now = turn_.now = clock_.now();
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
@@ -174,7 +174,7 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
   while (!crossings.empty()) {
     const Crossing& first = crossings.front();
     const auto end = std::find_if(crossings.begin(), crossings.end(), [&](const Crossing& each) {
-      return each.to != first.to || each.account != first.account || each.policy != first.policy;
+      return each.to != first.to || each.account != first.account || each.entry != first.entry;
     });
     const auto count = static_cast<std::size_t>(end - crossings.begin());
     admit(crossings.first(count));
@@ -185,10 +185,10 @@ void Worker::admitRuns(std::span<const Crossing> crossings) noexcept {
 // Takes crossings that differ in nothing but the frame.
 void Worker::admit(std::span<const Crossing> crossings) noexcept {
   const Crossing& first = crossings.front();
-  if (first.path &&
-      (first.policy->shapes() || first.path->holds() || first.path->taps.load(std::memory_order_relaxed))) {
-    for (const Crossing& crossing : crossings) first.path->admit(crossing.frame, *first.policy, tools_);
-    departures_.update(*first.path);
+  if (first.entry && !first.entry->path->passes(*first.entry)) {
+    Path& path = *first.entry->path;
+    for (const Crossing& crossing : crossings) path.admit(crossing.frame, *first.entry);
+    departures_.update(path);
     return;
   }
   std::uint64_t segments = 0;
@@ -206,11 +206,11 @@ void Worker::releaseDue(Instant now) noexcept {
   for (Instant next = nextDeparture(); next <= now; next = nextDeparture()) {
     if (departures_.next() == next) {
       Path& path = *departures_.top();
-      path.step(tools_);
+      path.step();
       departures_.update(path);
     } else {
       PortDelay& delay = *delays_.top();
-      arrive(delay.seat(), delay.release(tools_));
+      arrive(delay.seat(), delay.release());
       delays_.update(delay);
     }
   }
@@ -227,7 +227,7 @@ void Worker::screen(Attachment& to, TxItem item, Instant at) noexcept {
   if (to.receive && !to.receive->accepts(*item.frame))
     return to.port->refuse({&item, 1}, DropReason::NotForUs);
   if (!to.delay.holds()) return arrive(to, item);
-  to.delay.admit(item, at, tools_);
+  to.delay.admit(item, at);
   delays_.update(to.delay);
 }
 
@@ -256,7 +256,7 @@ void Worker::transmit(Attachment& to) noexcept {
   if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
   if (const CaptureTaps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
     for (const CaptureTap& tap : *all) {
-      for (const TxItem& item : items) recordAt(tap, index_, tools_.now, pcapng::Direction::Out, *item.frame);
+      for (const TxItem& item : items) recordAt(tap, index_, host_.now, pcapng::Direction::Out, *item.frame);
     }
   }
   for (const TxItem& item : items) {
@@ -398,14 +398,19 @@ void Worker::setCarrier(PortQueue& queue, bool on) {
   if (const Result<void> set = queue.port->setCarrier(on); !set) takeDown(queue, set.error().number);
 }
 
+void Worker::adopt(const RowEntry& entry) {
+  entry.path->adopt(entry);
+  departures_.update(*entry.path);
+}
+
 void Worker::flush(Path& path) {
-  path.flush(tools_);
+  path.flush();
   departures_.update(path);
   flushDelay(path.to(), &path.account);
 }
 
 void Worker::flushDelay(Attachment& to, const PathAccount* account) {
-  to.delay.flush(account, tools_);
+  to.delay.flush(account);
   delays_.update(to.delay);
 }
 
@@ -436,8 +441,7 @@ bool Worker::idle() const noexcept {
 /// Until when there is nothing to do.
 Instant Worker::wakeAt(Instant now) const noexcept {
   if (!idle() || spin_ == forever) return now;
-  const Instant next = nextInstant();
-  return next == Instant::never() ? next : next - spin_;
+  return nextInstant() - spin_;
 }
 
 Instant Worker::nextInstant() const noexcept {

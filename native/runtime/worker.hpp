@@ -74,6 +74,8 @@ class Worker final : private ReadySink, private PipelineSink {
 
   /// Lends the port the worker's pool, before anything can name it.
   void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, turn_, queue.counters); }
+  /// What its ports' paths borrow.
+  [[nodiscard]] PathHost& host() { return host_; }
 
   // ---- orders ----
   void attach(PortQueue& queue);
@@ -85,6 +87,7 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Its device is gone, as somebody else has learned.
   void end(PortQueue& queue, int error) { takeDown(queue, error); }
   void setCarrier(PortQueue& queue, bool on);
+  void adopt(const RowEntry& entry);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
   void flushDelay(Attachment& to, const PathAccount* account);
@@ -143,7 +146,7 @@ class Worker final : private ReadySink, private PipelineSink {
   const Duration spin_;
   HeldPool held_;
   Lateness lateness_;
-  PathTools tools_;
+  PathHost host_;
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;

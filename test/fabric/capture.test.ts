@@ -341,6 +341,27 @@ describe('Capture', () => {
       expect(third.taken).to.deep.equal(first.taken)
     })
 
+    it('replays netem to the bit and in its order, where copies differ and several frames leave at once', async () => {
+      const netem =
+        'limit 10000 delay 3ms 3ms loss 5% duplicate 30% corrupt 30% reorder 20% gap 3 slot 5ms 5ms'
+      const run = async (policy: PolicyOptions, log: string) => {
+        const { engine, a, b, path } = await makePair(policy, { seed: 5n })
+        const capture = await path.fateLog(log)
+        for (let round = 0; round < 40; round++) {
+          a.send(numbered(20))
+          engine.advance('2ms')
+        }
+        engine.advance('10s')
+        await capture.close()
+        const { offered, delivered, duplicated, corrupted } = path.stats()
+        return { taken: take(b), stats: { offered, delivered, duplicated, corrupted } }
+      }
+      const first = await run({ netem }, file)
+      const second = await run({ replay: file }, joinPath(directory, 'again'))
+      expect(second.taken).to.deep.equal(first.taken)
+      expect(second.stats).to.deep.equal(first.stats)
+    })
+
     it('passes what comes after the end of the log, or begins again', async () => {
       const first = await makePair({ loss: 0.5, delay: '1ms' })
       const log = await first.path.fateLog(file)

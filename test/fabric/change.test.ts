@@ -1,6 +1,6 @@
 /** Changing policies: what a transaction does and says, and what happens to frames that are under way. */
 import { expect } from 'chai'
-import { Engine, Hub, MemoryPort, type PathChange } from '../../lib/index.js'
+import { Engine, Hub, MemoryPort, type PathChange, type PolicyOptions } from '../../lib/index.js'
 import { closing, dropped, expectBalance, join, sum, tags, take } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
@@ -222,22 +222,47 @@ describe('Changes', () => {
   })
 
   describe('of a rate', () => {
-    it('keeps the old rate for what was queued under it, and the time at which the line is free', async () => {
+    it('holds for what waits, and for what is left of the frame in service', async () => {
       const { engine, hub } = makeHub()
       const [a, b] = await join(hub, 'a', 'b')
       await hub.path(a, b).allow({ rate: '1Mbit' })
       a.send(numbered(3, { length: 125 }))
-      engine.advance('0s')
-      await hub.path(a, b).allow({ rate: '10Mbit' })
       engine.advance('500us')
+      await hub.path(a, b).allow({ rate: '10Mbit' })
+      engine.advance('1ms')
       a.send(frame({ length: 125, tag: 9 }))
       engine.advance('1s')
       expect(take(b).map(({ tag, at }) => [tag, at])).to.deep.equal([
-        [0, 1n * ms],
-        [1, 2n * ms],
-        [2, 3n * ms],
-        [9, 3_100_000n],
+        [0, 550_000n],
+        [1, 650_000n],
+        [2, 750_000n],
+        [9, 1_600_000n],
       ])
+    })
+
+    it('carries a backlog off as a trace of the same rates does', async () => {
+      const last = async (change: boolean) => {
+        const { engine, hub } = makeHub()
+        const [a, b] = await join(hub, 'a', 'b')
+        const rows = [
+          { at: '0s', rate: '1Mbit' },
+          { at: '1s', rate: '100Mbit' },
+        ] as const
+        const queue = '2000frames'
+        await hub
+          .path(a, b)
+          .allow(change ? { rate: '1Mbit', queue } : { trace: { rows, end: 'hold' }, queue })
+        a.send(numbered(1000, { length: 1500 }))
+        engine.advance('1s')
+        if (change) await hub.path(a, b).allow({ rate: '100Mbit', queue })
+        engine.advance('1h')
+        const taken = take(b)
+        expect(taken).to.have.length(1000)
+        return taken.at(-1)!.at
+      }
+      expect(await last(true))
+        .to.equal(await last(false))
+        .and.equal(1_110_000_000n)
     })
 
     it('lets nothing overtake what waits for a line that is no more', async () => {
@@ -259,6 +284,52 @@ describe('Changes', () => {
       ])
     })
   })
+
+  it('of a policy that goes lets nothing overtake what is under way', async () => {
+    const { engine, hub } = makeHub('allow')
+    const [a, b] = await join(hub, 'a', 'b')
+    await hub.path(a, b).allow({ delay: '100ms' })
+    a.send(frame({ tag: 1 }))
+    engine.advance('10ms')
+    await hub.path(a, b).set(null)
+    a.send(frame({ tag: 2 }))
+    engine.advance('1s')
+    a.send(frame({ tag: 3 }))
+    engine.advance('0s')
+    expect(take(b).map(({ tag, at }) => [tag, at])).to.deep.equal([
+      [1, 100n * ms],
+      [2, 100n * ms],
+      [3, 1010n * ms],
+    ])
+    expect(await hub.path(a, b).set(null)).to.deep.equal({ up: 0, down: 0, changed: 0 })
+  })
+
+  const remembering: [string, PolicyOptions][] = [
+    ['bursts', { loss: { rate: 0.3, burst: 10 } }],
+    ['bursts of a length', { loss: { rate: 0.3, burst: { exactly: 7 } } }],
+    ["Gilbert and Elliott's model", { loss: { model: 'gemodel', p: 0.01, r: 0.1, lossGood: 0.01 } }],
+    ['the model of four states', { loss: { model: 'state', p13: 0.02, p31: 0.1, p32: 0.2, p23: 0.1 } }],
+    ['random outages', { outage: { every: '1s', for: '200ms', random: true } }],
+    ['duplicates in a row', { duplicate: { rate: 0.2, burst: 4 } }],
+  ]
+  for (const [name, policy] of remembering)
+    it(`keep what is remembered for ${name}, while a ramp changes the delay`, async () => {
+      const passed = async (changes: boolean) => {
+        const { engine, hub } = makeHub()
+        const [a, b] = await join(hub, 'a', 'b')
+        await hub.path(a, b).allow(policy)
+        for (let tag = 0; tag < 3000; tag++) {
+          a.send(frame({ tag }))
+          engine.advance('1ms')
+          if (changes && tag % 10 === 9) await hub.path(a, b).allow({ ...policy, delay: `${tag}ns` })
+        }
+        engine.advance('1s')
+        return tags(b)
+      }
+      const expected = await passed(false)
+      expect(expected.length).not.to.equal(3000)
+      expect(await passed(true)).to.deep.equal(expected)
+    })
 
   it('keep the random streams going', async () => {
     const losses = async (changes: boolean) => {

@@ -34,6 +34,25 @@ describe('Virtual clock', () => {
     expect(take(b).map(({ at }) => at)).to.deep.equal([3_000_000n])
   })
 
+  it('loses the same frames for want of memory, whatever the number of workers', async () => {
+    const run = async (workers: number) => {
+      const engine = closes(new Engine({ clock: 'virtual', memory: '4MiB', seed: 1, workers }))
+      const hub = new Hub({ engine, name: 'hub' })
+      const ports = await join(hub, 'a', 'b', 'c', 'd')
+      await hub.between('a', 'b').allow({ delay: '1s', jitter: '300ms', duplicate: 0.3 })
+      await hub.path('c', 'd').allow({ delay: '2s', corrupt: 0.5 })
+      for (let round = 0; round < 20; round++) {
+        for (const port of ports) port.send(Array.from({ length: 40 }, (_, tag) => frame({ tag })))
+        engine.advance('100ms')
+      }
+      engine.advance('10s')
+      return { taken: ports.map(take), stats: hub.stats().paths }
+    }
+    const one = await run(1)
+    expect(one.stats.some(({ dropped }) => dropped['no-buffer'] > 0n)).to.equal(true)
+    expect(await run(3)).to.deep.equal(one)
+  })
+
   it('cannot be advanced where it is real', async () => {
     const engine = closes(new Engine())
     const error = await refusal(() => engine.advance('1s'))

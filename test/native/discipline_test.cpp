@@ -8,10 +8,13 @@
 #include <deque>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "frame_fixtures.hpp"
 #include "line_fixtures.hpp"
+#include "lines/codel.hpp"
+#include "lines/red.hpp"
 #include "pipeline_fixtures.hpp"
 
 using namespace etherloom;
@@ -90,25 +93,26 @@ struct ModelCodel {
 constexpr std::int64_t ms = 1'000'000;
 
 /// Frames of 1000 bytes at 8 Mbit/s, 1 ms each, arriving at these instants: what CoDel drops, and when.
-struct Outcome {
+struct CodelRun {
   std::vector<std::pair<int, std::int64_t>> dropped;
   std::vector<std::int64_t> left;
-  bool operator==(const Outcome&) const = default;
+  bool operator==(const CodelRun&) const = default;
 };
 
 constexpr std::uint64_t rate = 8'000'000;
 
-Outcome runLine(const std::vector<std::int64_t>& arrivals, CodelSettings codel) {
+CodelRun runLine(const std::vector<std::int64_t>& arrivals, CodelSettings codel) {
   LineBench bench;
-  const LineSettings settings{.rate = rate, .limit = {Limit::Unit::Frames, 1'000'000}, .discipline = codel};
-  bench.line.adopt(settings);
-  Outcome outcome;
+  const LineSettings settings{
+      .rate = rate, .limit = {Limit::Unit::Frames, 1'000'000}, .discipline = makeCodel(codel)};
+  bench.adopt(settings);
+  CodelRun outcome;
   const auto run = [&](std::int64_t until) {
     while (bench.line.due() <= Instant{until}) {
       const std::int64_t now = bench.line.due().nanoseconds;
       outcome.left.push_back(now);
-      static_cast<void>(bench.line.finish());
-      for (const Held* held = bench.line.takeDropped(); held; held = held->next)
+      static_cast<void>(bench.finish());
+      while (const Held* held = bench.dropped.pop())
         outcome.dropped.push_back({static_cast<int>(held->frame->number), now});
     }
   };
@@ -116,15 +120,15 @@ Outcome runLine(const std::vector<std::int64_t>& arrivals, CodelSettings codel) 
     run(arrivals[number]);
     Held* held = bench.make(1000);
     held->frame->number = static_cast<std::uint32_t>(number);
-    REQUIRE_FALSE(bench.line.offer(held, settings, {arrivals[number]}));
+    REQUIRE_FALSE(bench.line.offer(held, {arrivals[number]}));
   }
   run(Instant::never().nanoseconds - 1);
   return outcome;
 }
 
-Outcome runModel(const std::vector<std::int64_t>& arrivals, CodelSettings codel) {
+CodelRun runModel(const std::vector<std::int64_t>& arrivals, CodelSettings codel) {
   ModelCodel model{.target = codel.target.nanoseconds, .interval = codel.interval.nanoseconds};
-  Outcome outcome;
+  CodelRun outcome;
   std::int64_t free = 0;
   bool busy = false;
   std::size_t next = 0;
@@ -152,7 +156,7 @@ Outcome runModel(const std::vector<std::int64_t>& arrivals, CodelSettings codel)
 TEST_CASE("codel: under a constant overload the drops come by the control law") {
   std::vector<std::int64_t> arrivals;
   for (int frame = 0; frame < 20'000; ++frame) arrivals.push_back(frame * ms * 8 / 10);
-  const Outcome outcome = runLine(arrivals, {});
+  const CodelRun outcome = runLine(arrivals, {});
   CHECK(outcome == runModel(arrivals, {}));
   REQUIRE(outcome.dropped.size() > 100);
   // By hand: frame n is taken at n ms and has waited n / 5 ms, so that of frame 25 is the first of 5 ms; an
@@ -178,7 +182,7 @@ TEST_CASE("codel: meets the RFC's code in bursts, pauses and returns") {
       at += static_cast<std::int64_t>(random() % (load * 200'000));
       arrivals.push_back(at);
     }
-    const Outcome outcome = runLine(arrivals, codel);
+    const CodelRun outcome = runLine(arrivals, codel);
     CHECK(outcome.dropped.size() > 50);
     CHECK(outcome == runModel(arrivals, codel));
   }
@@ -194,11 +198,11 @@ namespace {
 
 /// One path with a line, and frames of IP for it.
 struct MarkBench : SeatBench {
-  explicit MarkBench(QueueDiscipline discipline, std::uint64_t limit = 1'000'000) {
-    policy.serial = 1;
+  explicit MarkBench(std::shared_ptr<const Discipline> discipline, std::uint64_t limit = 1'000'000) {
+    host.stage = stage;
+    host.worker = this;
     policy.line = LineSettings{.rate = rate, .limit = {Limit::Unit::Frames, limit}, .discipline = discipline};
   }
-  ~MarkBench() { path.flush(tools); }
 
   Frame* ip(std::int64_t at, unsigned ecn) {
     const IpFrame shape{.tcp = false, .payload = 958};  // 1000 bytes
@@ -211,11 +215,11 @@ struct MarkBench : SeatBench {
     return made;
   }
   void admit(Frame* made) {
-    path.admit(made, policy, tools);
+    given.admit(made, policy);
     CHECK(balances(path.account));
   }
   void finish() {
-    while (path.due() != Instant::never()) path.step(tools);
+    while (path.due() != Instant::never()) path.step();
     CHECK(balances(path.account));
   }
   std::uint64_t marked() const { return path.account.marked.get(); }
@@ -228,21 +232,18 @@ struct MarkBench : SeatBench {
     to.port->transmit({&item, 1});
   }
 
-  Attachment& from = seat();
   Attachment& to = seat();
-  PathTools tools{*pool, held, stage, this};
-  Path path{from, to, 7};
   Policy policy;
+  GivenPath given{to};
+  Path& path = given.path;
   std::uint64_t seen = 0;
 };
 
 }  // namespace
 
 TEST_CASE("codel and red: capable frames are marked, others dropped, and both counted") {
-  for (const QueueDiscipline& discipline :
-       {QueueDiscipline{CodelSettings{.ecn = true}},
-        QueueDiscipline{RedSettings{.min = 10'000, .max = 30'000, .probability = 0.5, .ecn = true}}}) {
-    CAPTURE(discipline.index());
+  for (const auto& discipline :
+       {makeCodel({.ecn = true}), makeRed({.min = 10'000, .max = 30'000, .probability = 0.5, .ecn = true})}) {
     for (const unsigned ecn : {0u, 2u}) {
       MarkBench bench(discipline);
       for (std::int64_t frame = 0; frame < 1500; ++frame) bench.admit(bench.ip(frame * ms * 8 / 10, ecn));
@@ -255,7 +256,7 @@ TEST_CASE("codel and red: capable frames are marked, others dropped, and both co
 }
 
 TEST_CASE("codel: marks come when drops would, and let the marked frame pass") {
-  MarkBench bench(CodelSettings{.ecn = true});
+  MarkBench bench(makeCodel({.ecn = true}));
   for (std::int64_t frame = 0; frame < 1000; ++frame) bench.admit(bench.ip(frame * ms * 8 / 10, 1));
   bench.finish();
   CHECK(bench.aqm() == 0);
@@ -268,7 +269,7 @@ TEST_CASE("codel: marks come when drops would, and let the marked frame pass") {
 }
 
 TEST_CASE("a marked frame that others share is copied first") {
-  MarkBench bench(RedSettings{.min = 1, .max = 2, .weightShift = 1, .ecn = true});
+  MarkBench bench(makeRed({.min = 1, .max = 2, .weightShift = 1, .ecn = true}));
   std::vector<Frame*> shared;
   for (int frame = 0; frame < 5; ++frame) {
     shared.push_back(bench.ip(0, 2));
@@ -345,7 +346,7 @@ TEST_CASE("red: below min nothing, from max on everything") {
 }
 
 TEST_CASE("red: an idle line lets its average fall by the frames it could have sent") {
-  MarkBench bench(RedSettings{.min = 2'000, .max = 4'000, .probability = 0, .weightShift = 1});
+  MarkBench bench(makeRed({.min = 2'000, .max = 4'000, .probability = 0, .weightShift = 1}));
   for (int frame = 0; frame < 8; ++frame) bench.admit(bench.ip(0, 0));
   CHECK(bench.aqm() > 0);
   const std::uint64_t before = bench.aqm();
@@ -356,4 +357,53 @@ TEST_CASE("red: an idle line lets its average fall by the frames it could have s
   bench.finish();
   CHECK(bench.aqm() <= before + 1);
   CHECK(countOf(bench.path.account.dropped, DropReason::Queue) == 0);
+}
+
+namespace {
+
+/// Drops every frame that comes while this many bytes wait, and marks the one after.
+class Toy final : public Discipline {
+ public:
+  struct Memory {
+    bool dropped = false;
+  };
+  explicit Toy(std::uint64_t most) : most_(most) {}
+
+  void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
+  QueueVerdict arrives(DisciplineMemory& memory, const Frame&, const Queue& queue,
+                       Random&) const noexcept override {
+    bool& dropped = memory.as<Memory>().dropped;
+    if (queue.backlog >= most_) {
+      dropped = true;
+      return QueueVerdict::Drop;
+    }
+    return std::exchange(dropped, false) ? QueueVerdict::Mark : QueueVerdict::Pass;
+  }
+
+ private:
+  std::uint64_t most_;
+};
+
+const DisciplineKind toyKind("toy", [](std::span<const std::uint64_t> words) {
+  return std::shared_ptr<const Discipline>(std::make_shared<Toy>(words[0]));
+});
+
+}  // namespace
+
+TEST_CASE("toy discipline: a line asks one that nothing in native/ knows of, and keeps its memory") {
+  REQUIRE(disciplineKind("toy") == &toyKind);
+  CHECK(disciplineKind("toys") == nullptr);
+  CHECK(disciplineKind("codel"));
+  const auto settings = [](std::uint64_t most) {
+    return LineSettings{
+        .rate = rate, .limit = {Limit::Unit::Frames, 100}, .discipline = toyKind.make({&most, 1})};
+  };
+  LineBench bench;
+  bench.adopt(settings(2000));
+  for (int frame = 0; frame < 3; ++frame) REQUIRE_FALSE(bench.line.offer(bench.make(1000), {}));
+  CHECK(bench.line.offer(bench.make(1000), {}) == DropReason::Aqm);
+  bench.adopt(settings(5000));  // other settings, one memory
+  Held* next = bench.make(1000);
+  REQUIRE_FALSE(bench.line.offer(next, {}));
+  CHECK(next->marked);
 }

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "fabrics/hub.hpp"
-#include "impairments/registry.hpp"
+#include "impairments/impairment.hpp"
 #include "ports/memory_port.hpp"
 #include "runtime/engine.hpp"
 
@@ -206,13 +206,7 @@ class EngineBench {
   unsigned named_ = 0;
 };
 
-/// Policies with serials of their own.
-inline std::shared_ptr<Policy> makePolicy() {
-  static std::uint64_t serial = 0;
-  auto policy = std::make_shared<Policy>();
-  policy->serial = ++serial;
-  return policy;
-}
+inline std::shared_ptr<Policy> makePolicy() { return std::make_shared<Policy>(); }
 
 inline std::uint64_t droppedIn(const std::array<std::uint64_t, dropReasonCount>& drops) {
   std::uint64_t frames = 0;

@@ -184,9 +184,9 @@ TEST_CASE("in steady state no frame costs an allocation") {
 
     // Every part of a path, without randomness in the number of frames.
     auto policy = makePolicy();
-    for (const ImpairmentKind& kind : impairmentKinds()) {
-      const double probability = kind.name == "duplicate" || kind.name == "corrupt" ? 1 : 0;
-      policy->impairments.push_back(makeWith(kind, probability));
+    for (const ImpairmentKind* kind : impairmentKinds()) {
+      const double probability = kind->name == "duplicate" || kind->name == "corrupt" ? 1 : 0;
+      policy->add(makeWith(*kind, probability));
     }
     policy->line = LineSettings{1'000'000'000, 24, {}};
     policy->travel = {{100'000}, {50'000}, 0.25};

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "impairments/registry.hpp"
+#include "impairments/impairment.hpp"
 
 namespace etherloom {
 
@@ -21,6 +21,7 @@ inline std::unique_ptr<const Impairment> makeWith(const ImpairmentKind& kind, do
       {"loss", {0, 0, probability, probability, probability}},
       {"bitErrorRate", {-std::expm1(std::log1p(-probability) / (8 * 60))}},
       {"corrupt", chance},
+      {"blink", {probability}},  // toy_impairment_test.cpp
   };
   return kind.make(settings.at(kind.name));
 }

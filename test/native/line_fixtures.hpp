@@ -11,8 +11,9 @@
 namespace etherloom {
 
 struct LineBench {
-  StageStates stages = seedStages(1);
-  Line line{stages};
+  Line line{1};
+  LineSettings settings;  // the line's
+  Chain<Held> dropped;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Held>> slots;
 
@@ -23,12 +24,15 @@ struct LineBench {
     slots.back()->frame = frames.back().get();
     return slots.back().get();
   }
-  bool offer(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
-    return !line.offer(make(length), settings, at);
+  void adopt(const LineSettings& wanted, Instant at = {}) { line.adopt(settings = wanted, {}, at); }
+  bool offer(std::uint32_t length, const LineSettings& wanted, Instant at = {}) {
+    if (wanted != settings) adopt(wanted, at);
+    return !line.offer(make(length), at);
   }
+  Held* finish() { return line.finish(dropped); }
   /// Offers until one is refused; how many wait then.
-  std::uint64_t fill(std::uint32_t length, const LineSettings& settings, Instant at = {}) {
-    while (offer(length, settings, at)) {
+  std::uint64_t fill(std::uint32_t length, const LineSettings& wanted, Instant at = {}) {
+    while (offer(length, wanted, at)) {
     }
     return line.waiting();
   }
@@ -37,7 +41,7 @@ struct LineBench {
     std::vector<std::int64_t> dues;
     while (line.due() <= until) {
       dues.push_back(line.due().nanoseconds);
-      CHECK(line.finish()->due.nanoseconds == dues.back());
+      CHECK(finish()->due.nanoseconds == dues.back());
     }
     return dues;
   }

@@ -24,17 +24,18 @@ struct PathBench : SeatBench {
     bool operator==(const Departure&) const = default;
   };
 
-  explicit PathBench(std::size_t memory = 4u << 20) : SeatBench(memory) {}
+  explicit PathBench(std::size_t memory = 4u << 20) : SeatBench(memory) {
+    host.stage = stage;
+    host.worker = this;
+  }
   ~PathBench() {
-    path.flush(tools);
+    path.flush();
     CHECK(held.outstanding() == 0);
   }
 
   static std::shared_ptr<Policy> policy() {
-    static std::uint64_t serial = 0;
-    auto made = std::make_shared<Policy>();
-    made->serial = ++serial;
-    return made;
+    static std::vector<std::shared_ptr<Policy>> all;  // so that no two have one address
+    return all.emplace_back(std::make_shared<Policy>());
   }
   static std::shared_ptr<Policy> delayed(std::int64_t nanoseconds) {
     auto made = policy();
@@ -48,7 +49,7 @@ struct PathBench : SeatBench {
     run(at);
     for (const std::uint32_t number : numbers) {
       now = at;
-      path.admit(frame(at, number, length), by, tools);
+      given.admit(frame(at, number, length), by);
       check();
     }
   }
@@ -56,7 +57,7 @@ struct PathBench : SeatBench {
   void run(std::int64_t until) {
     while (path.due() <= Instant{until}) {
       now = path.due().nanoseconds;
-      path.step(tools);
+      path.step();
       check();
     }
   }
@@ -68,10 +69,9 @@ struct PathBench : SeatBench {
     to.port->transmit({&item, 1});
   }
 
-  Attachment& from = seat();
   Attachment& to = seat();
-  PathTools tools{*pool, held, stage, this};
-  Path path{from, to, 7};
+  GivenPath given{to};
+  Path& path = given.path;
   std::int64_t now = 0;
   std::vector<Departure> left;
 };
@@ -104,7 +104,7 @@ TEST_CASE("path: an event is carried out at its own instant, however late") {
   policy->line = LineSettings{480'000'000'000, 0, {}};
   bench.admit(*policy, 0, {1, 2, 3});
   // The frame at 1000 finds the line free since 3: lateness has not added up.
-  bench.path.admit(bench.frame(1000, 4), *policy, bench.tools);
+  bench.given.admit(bench.frame(1000, 4), *policy);
   CHECK(bench.path.account.delivered.get() == 3);
   CHECK(bench.path.due() == Instant{1001});
   bench.run(2000);
@@ -137,7 +137,7 @@ TEST_CASE("path: a lost frame loses all its copies, a corrupted one hurts nobody
   Frame* shared = bench.frame(1, 3);
   std::memset(shared->data, 0, shared->length);
   shared->references = 2;
-  bench.path.admit(shared, *corrupting, bench.tools);
+  bench.given.admit(shared, *corrupting);
   CHECK(std::all_of(shared->data, shared->data + shared->length, [](auto byte) { return byte == 0; }));
   CHECK(shared->references == 1);
   bench.pool->release(shared);
@@ -151,7 +151,7 @@ TEST_CASE("path: a flush drops what waits, what is on the line and what travels"
   bench.run(2);
   CHECK(bench.path.account.waiting.get() == 1);
   CHECK(bench.path.account.travelling.get() == 3);
-  bench.path.flush(bench.tools);
+  bench.path.flush();
   bench.check();
   CHECK(bench.path.due() == Instant::never());
   CHECK(countOf(bench.path.account.dropped, DropReason::Flush) == 4);
@@ -206,7 +206,7 @@ TEST_CASE("path: what follows depends on the seed, and starts anew when it is gi
     PathBench bench;
     auto policy = PathBench::policy();
     policy->impairments.push_back(makeLoss(0.5));
-    bench.path.reseed(seed);
+    bench.path.setSeed(seed);
     for (std::uint32_t number = 0; number < 64; ++number) {
       if (again && number == 32) bench.path.reseed(seed);
       bench.admit(*policy, number, {number});
@@ -231,6 +231,43 @@ TEST_CASE("path: seeds differ by engine, fabric and direction, and are the same 
   CHECK(pathSeed(1, "ab", "c", "d") != pathSeed(1, "a", "bc", "d"));
 }
 
+TEST_CASE("path: frames judged before a change that come after it meet the policy of after") {
+  PathBench bench;
+  const auto older = PathBench::delayed(1000), newer = PathBench::delayed(10);
+  // Passes the first frame, and loses all others.
+  const GilbertElliott worsening{.toBad = 1, .toGood = 0};
+  for (Policy* policy : {older.get(), newer.get()}) policy->add(makeLoss(worsening));
+  const RowEntry before{&bench.to, &bench.path, older.get(), 1, {}};
+  const RowEntry after{&bench.to, &bench.path, newer.get(), 2, {}};
+  bench.path.prepare(*older);
+  bench.path.prepare(*newer);
+  const auto lost = [&] { return countOf(bench.path.account.dropped, DropReason::Loss); };
+  // As from two queues of a port that see the change one after the other.
+  for (std::uint32_t number = 0; number < 6; ++number)
+    bench.path.admit(bench.frame(0, number), number % 2 == 0 ? after : before);
+  CHECK(lost() == 5);
+
+  const auto plain = PathBench::delayed(10);
+  bench.path.adopt({&bench.to, &bench.path, plain.get(), 3, {}});
+  bench.path.flush();
+  bench.path.admit(bench.frame(0, 7), before);
+  CHECK(bench.path.due() == Instant{10});
+}
+
+TEST_CASE(
+    "path: a change holds from its instant, without a frame that says so, and what was due by then is done") {
+  PathBench bench;
+  auto slow = PathBench::policy(), fast = PathBench::policy();
+  slow->line = LineSettings{480'000'000, 0, {}};  // 60 bytes in 1000 ns
+  fast->line = LineSettings{4'800'000'000, 0, {}};
+  bench.admit(*slow, 0, {1, 2, 3});
+  bench.now = 1500;
+  bench.given.give(*fast, {1500});
+  CHECK(bench.left.size() == 1);
+  bench.run(5000);
+  CHECK(bench.left.back() == PathBench::Departure{1650, 3});
+}
+
 TEST_CASE("path: the order of two paths is by time, then by the frames that are due") {
   PathBench one, two;
   const auto policy = PathBench::delayed(10);
@@ -238,7 +275,7 @@ TEST_CASE("path: the order of two paths is by time, then by the frames that are 
   two.admit(*policy, 5, {0});
   CHECK(one.path.before(two.path));
   CHECK_FALSE(two.path.before(one.path));
-  one.path.flush(one.tools);
+  one.path.flush();
   one.admit(*policy, 5, {1});
   CHECK(two.path.before(one.path));
 }

@@ -52,6 +52,7 @@ class SeatBench : public ReadySink {
     made->port = std::move(port);
     made->port->enter(*pool, *this, current, made->counters);
     made->defaults = std::vector<PathAccount>(1);
+    made->host = &host;
     made->up = true;
     seats.push_back(std::move(made));
     return *seats.back();
@@ -68,9 +69,34 @@ class SeatBench : public ReadySink {
 
   std::unique_ptr<FramePool> pool;
   HeldPool held;
+  PathHost host{*pool, held};  // of the benches' paths, which say where frames go that leave them
   std::vector<std::unique_ptr<Attachment>> seats;
   std::vector<PortKey> reported;
   Turn current;
+};
+
+/// A path, and policies that it gets from the first frame on that is admitted under them. They have to live
+/// as long as the next of them has not come.
+class GivenPath {
+ public:
+  explicit GivenPath(Attachment& to, std::uint64_t seed = 7) : path(to, seed) {}
+  ~GivenPath() { path.flush(); }
+
+  void give(const Policy& policy, Instant since) {
+    path.prepare(policy);
+    entry_ = {&path.to(), &path, &policy, ++changes_, since};
+    path.adopt(entry_);
+  }
+  void admit(Frame* frame, const Policy& policy) {
+    if (entry_.policy != &policy) give(policy, frame->arrival);
+    path.admit(frame, entry_);
+  }
+
+  Path path;
+
+ private:
+  RowEntry entry_{};
+  std::uint64_t changes_ = 0;
 };
 
 inline std::uint64_t totalOf(const Drops& drops) {

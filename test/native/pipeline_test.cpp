@@ -59,10 +59,10 @@ struct PipelineBench : SeatBench, PipelineSink {
   std::shared_ptr<Policy> allow(Attachment& from, Attachment& to, bool allowed = true) {
     auto policy = std::make_shared<Policy>();
     policy->allowed = allowed;
-    paths.push_back(std::make_unique<Path>(from, to, 1));
+    paths.push_back(std::make_unique<Path>(to, 1));
     auto& slot = version.rows[static_cast<std::size_t>(from.slot)];
     auto row = slot ? std::make_shared<Row>(*slot) : std::make_shared<Row>();
-    row->entries.push_back({&to, paths.back().get(), policy.get()});
+    row->entries.push_back({&to, paths.back().get(), policy.get(), 1, {}});
     row->policies.push_back(policy);
     slot = row;
     return policy;

@@ -16,7 +16,7 @@ namespace {
 struct DelayBench : SeatBench {
   explicit DelayBench(std::size_t memory = 16u << 20) : SeatBench(memory) { to.delay.set({100}); }
   ~DelayBench() {
-    to.delay.flush(nullptr, tools);
+    to.delay.flush(nullptr);
     CHECK(held.outstanding() == 0);
     for (const PathAccount* account : {&one, &other}) CHECK(balances(*account));
   }
@@ -24,14 +24,14 @@ struct DelayBench : SeatBench {
   void admit(Frame* frame, std::int64_t at, PathAccount& account) {
     account.admitted.add(frame->offload.segments);
     account.staged.add(frame->offload.segments);
-    to.delay.admit({frame, &account}, {at}, tools);
+    to.delay.admit({frame, &account}, {at});
   }
   /// What is due until then, as it leaves: when, and how many wire frames each frame stands for.
   std::vector<std::pair<std::int64_t, unsigned>> run(std::int64_t until) {
     std::vector<std::pair<std::int64_t, unsigned>> left;
     while (to.delay.due() <= Instant{until}) {
       const std::int64_t at = to.delay.due().nanoseconds;
-      const TxItem item = to.delay.release(tools);
+      const TxItem item = to.delay.release();
       left.emplace_back(at, item.frame->offload.segments);
       to.port->transmit({&item, 1});
     }
@@ -39,7 +39,6 @@ struct DelayBench : SeatBench {
   }
 
   Attachment& to = seat();
-  PathTools tools{*pool, held, nullptr, nullptr};
   PathAccount one, other;
 };
 
@@ -104,7 +103,7 @@ TEST_CASE("port delay: a flush of one account leaves the others in their order")
   DelayBench bench;
   for (std::int64_t at = 0; at < 6; ++at)
     bench.admit(bench.frame(), at, at % 2 == 0 ? bench.one : bench.other);
-  bench.to.delay.flush(&bench.one, bench.tools);
+  bench.to.delay.flush(&bench.one);
   CHECK(countOf(bench.one.dropped, DropReason::Flush) == 3);
   bench.admit(bench.frame(), 7, bench.one);
   CHECK(bench.run(1000) == Left{{101, 1}, {103, 1}, {105, 1}, {107, 1}});

@@ -16,10 +16,8 @@ using namespace etherloom;
 namespace {
 
 std::shared_ptr<Policy> makePolicy() {
-  static std::uint64_t serial = 0;
-  auto policy = std::make_shared<Policy>();
-  policy->serial = ++serial;
-  return policy;
+  static std::vector<std::shared_ptr<Policy>> all;  // so that no two have one address
+  return all.emplace_back(std::make_shared<Policy>());
 }
 
 std::shared_ptr<Policy> impairing(double duplicate, double loss, double corrupt, std::int64_t delay = 0) {
@@ -39,9 +37,12 @@ struct PathBench : SeatBench {
     bool operator==(const Wire&) const = default;
   };
 
-  explicit PathBench(std::size_t memory = 16u << 20) : SeatBench(memory) {}
+  explicit PathBench(std::size_t memory = 16u << 20) : SeatBench(memory) {
+    host.stage = stage;
+    host.worker = this;
+  }
   ~PathBench() {
-    path.flush(tools);
+    path.flush();
     check();
     CHECK(held.outstanding() == 0);
   }
@@ -51,7 +52,7 @@ struct PathBench : SeatBench {
     now = at;
     frame->arrival = {at};
     frame->number = number++;
-    path.admit(frame, policy, tools);
+    given.admit(frame, policy);
     check();
   }
   void admitEach(const std::vector<Bytes>& each, const Policy& policy, std::int64_t at) {
@@ -60,7 +61,7 @@ struct PathBench : SeatBench {
   void run(std::int64_t until) {
     while (path.due() <= Instant{until}) {
       now = path.due().nanoseconds;
-      path.step(tools);
+      path.step();
       check();
     }
   }
@@ -82,10 +83,9 @@ struct PathBench : SeatBench {
     return all;
   }
 
-  Attachment& from = seat();
   Attachment& to = seat();
-  PathTools tools{*pool, held, stage, this};
-  Path path{from, to, 7};
+  GivenPath given{to};
+  Path& path = given.path;
   std::int64_t now = 0;
   std::uint32_t number = 0;
   std::vector<Wire> wires;
@@ -322,7 +322,7 @@ TEST_CASE("super-frame: a short frame that is held leaves its large buffer") {
 TEST_CASE("super-frame: a flush drops as many frames as it stands for") {
   PathBench bench;
   bench.admit(superFrameOf(*bench.pool, {.payload = 10'000}, 1000), *impairing(0, 0, 0, 1000), 0);
-  bench.path.flush(bench.tools);
+  bench.path.flush();
   CHECK(countOf(bench.path.account.dropped, DropReason::Flush) == 10);
   CHECK(bench.path.account.travelling.get() == 0);
 }

@@ -51,22 +51,21 @@ struct Arrival {
 /// When a line gives up each of these frames, or never.
 Times departures(const Trace& trace, const std::vector<Arrival>& arrivals, std::int64_t zero = 0,
                  std::int32_t overhead = 0) {
-  StageStates streams;
-  Line line(streams);
-  const LineSettings settings{1, overhead, {Limit::Unit::Frames, 1'000'000}};
+  Line line(1);
+  line.adopt({1, overhead, {Limit::Unit::Frames, 1'000'000}}, {&trace, {zero}}, {zero});
+  Chain<Held> dropped;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Held>> slots;
   Times left;
   for (const Arrival& arrival : arrivals) {
-    while (line.due() <= Instant{arrival.at}) left.push_back(line.finish()->due.nanoseconds);
+    while (line.due() <= Instant{arrival.at}) left.push_back(line.finish(dropped)->due.nanoseconds);
     frames.push_back(std::make_unique<Frame>());
     frames.back()->length = arrival.length;
     slots.push_back(std::make_unique<Held>());
     slots.back()->frame = frames.back().get();
-    slots.back()->run = {&trace, {zero}};
-    REQUIRE_FALSE(line.offer(slots.back().get(), settings, {arrival.at}));
+    REQUIRE_FALSE(line.offer(slots.back().get(), {arrival.at}));
   }
-  while (!line.empty()) left.push_back(line.finish()->due.nanoseconds);
+  while (!line.empty()) left.push_back(line.finish(dropped)->due.nanoseconds);
   return left;
 }
 
@@ -183,16 +182,15 @@ TEST_CASE("trace: random rates against a count of every nanosecond, for every en
 TEST_CASE("trace: a million frames at alternating rates take exactly the time of their bits") {
   // 7 bit/s and 1 bit/s below 10^12, in turn; a period allows for a number of bits that no frame divides.
   const Trace trace = rates({0, 3}, {999'999'999'999, 7'000'000'001}, Trace::End::Loop, 10);
-  StageStates streams;
-  Line line(streams);
+  Line line(1);
+  line.adopt({1, 0, {Limit::Unit::Frames, 1}}, {&trace, {}}, {});
+  Chain<Held> dropped;
   Frame frame;
   frame.length = 61;
   std::array<Held, 2> slots;
-  const LineSettings settings{1, 0, {Limit::Unit::Frames, 1}};
   for (Held& held : slots) {
     held.frame = &frame;
-    held.run = {&trace, {}};
-    REQUIRE_FALSE(line.offer(&held, settings, {}));
+    REQUIRE_FALSE(line.offer(&held, {}));
   }
   const unsigned __int128 perPeriod = 3 * std::uint64_t{999'999'999'999} + 7 * std::uint64_t{7'000'000'001};
   std::uint64_t wrong = 0;
@@ -203,9 +201,7 @@ TEST_CASE("trace: a million frames at alternating rates take exactly the time of
       have += exact % 10 < 3 ? 999'999'999'999 : 7'000'000'001;
     wrong += line.due().nanoseconds != exact;
     const Instant due = line.due();
-    Held* held = line.finish();
-    held->run = {&trace, {}};
-    if (line.offer(held, settings, due)) ++wrong;
+    if (line.offer(line.finish(dropped), due)) ++wrong;
   }
   CHECK(wrong == 0);
 }
@@ -260,16 +256,15 @@ TEST_CASE("trace: limits count what waits, a limit in time what the trace will l
   // 1500 bytes take 12 us, then nothing for a second.
   const Trace trace = rates({0, 100'000}, {1'000'000'000, 0}, Trace::End::Loop, 1'000'000'000);
   const auto taken = [&](Limit limit) {
-    StageStates streams;
-    Line line(streams);
+    Line line(1);
+    line.adopt({1, 0, limit}, {&trace, {}}, {});
     Frame frame;
     frame.length = 1500;
     std::vector<std::unique_ptr<Held>> slots;
     for (;;) {
       slots.push_back(std::make_unique<Held>());
       slots.back()->frame = &frame;
-      slots.back()->run = {&trace, {}};
-      if (line.offer(slots.back().get(), {1, 0, limit}, {})) return slots.size() - 1;
+      if (line.offer(slots.back().get(), {})) return slots.size() - 1;
     }
   };
   CHECK(taken({Limit::Unit::Frames, 5}) == 6);
@@ -284,19 +279,22 @@ TEST_CASE("trace: limits count what waits, a limit in time what the trace will l
 namespace {
 
 struct TraceBench : SeatBench {
-  ~TraceBench() { path.flush(tools); }
+  TraceBench() {
+    host.stage = stage;
+    host.worker = this;
+  }
   void send(const Policy& policy, std::int64_t at, std::uint32_t count = 1) {
     run(at);
     now = at;
     for (; count > 0; --count) {
-      path.admit(frame(at, number++, 1500), policy, tools);
+      given.admit(frame(at, number++, 1500), policy);
       CHECK(balances(path.account));
     }
   }
   void run(std::int64_t until) {
     while (path.due() <= Instant{until}) {
       now = path.due().nanoseconds;
-      path.step(tools);
+      path.step();
     }
   }
   static void stage(void* self, Attachment& to, TxItem item, Instant) noexcept {
@@ -305,9 +303,7 @@ struct TraceBench : SeatBench {
     to.port->transmit({&item, 1});
   }
   static Policy driven(const Trace& trace, std::int64_t offset = 0) {
-    static std::uint64_t serial = 0;
     Policy policy;
-    policy.serial = ++serial;
     policy.trace = {&trace, {offset}};
     if (trace.hasRate()) policy.line = LineSettings{1, 0, {}};
     if (trace.hasDelay()) policy.travel.delay = {1};
@@ -315,10 +311,9 @@ struct TraceBench : SeatBench {
     return policy;
   }
 
-  Attachment& from = seat();
   Attachment& to = seat();
-  PathTools tools{*pool, held, stage, this};
-  Path path{from, to, 7};
+  GivenPath given{to};
+  Path& path = given.path;
   std::int64_t now = 0;
   std::uint32_t number = 0;
   Times left;
@@ -334,7 +329,7 @@ TEST_CASE("trace: a path takes the delay of when a frame leaves its line, and fr
   const Trace trace(std::move(columns), Trace::End::Hold, 30'000);
   TraceBench bench;
   const Policy policy = TraceBench::driven(trace);
-  bench.path.startTrace({1'000'000});
+  bench.given.give(policy, {1'000'000});
   bench.send(policy, 1'000'000, 3);  // leave the line after 12, 24, 36 us: delays 1, 0 and 0 us
   bench.send(policy, 1'040'000);
   bench.run(2'000'000);
@@ -345,8 +340,8 @@ TEST_CASE("trace: a path takes the delay of when a frame leaves its line, and fr
   falling.at = {0, 5'000};
   falling.delay = {50'000, 1'000};
   const Trace delays(std::move(falling), Trace::End::Hold, 10'000);
-  bench.path.startTrace({3'000'000});
   const Policy second = TraceBench::driven(delays);
+  bench.given.give(second, {3'000'000});
   bench.send(second, 3'004'999);
   bench.send(second, 3'005'000);
   bench.send(second, 3'060'000);
@@ -385,25 +380,25 @@ TEST_CASE("trace: loss is that of the arrival, one draw for each frame whatever 
   CHECK(lost < 1000 + 5 * 23);
 }
 
-TEST_CASE("trace: a policy that follows serves what it takes; what would wait for ever is flushed") {
+TEST_CASE("trace: a line that follows serves what waits; without one, what would wait for ever is flushed") {
   const Trace slow = rates({0}, {1'000'000'000}, Trace::End::Hold, 1);
   const Trace ended = rates({0}, {1'000'000'000}, Trace::End::Stop, 12'000);
-  TraceBench bench;
-  bench.send(TraceBench::driven(slow), 0, 2);
+  const Policy slowly = TraceBench::driven(slow), stopping = TraceBench::driven(ended), none;
   Policy faster;
-  faster.serial = 1'000'000;
-  faster.line = LineSettings{12'000'000'000, 0, {}};  // 1 us each, after those of the trace
-  bench.send(faster, 0, 2);
-  bench.path.startTrace({25'500});
-  const Policy traced = TraceBench::driven(ended);  // from 26 us on, when the line is free
-  bench.send(traced, 25'500, 2);
+  faster.line = LineSettings{12'000'000'000, 0, {}};  // 1 us each
+  TraceBench bench;
+  bench.send(slowly, 0, 2);
+  bench.send(faster, 6'000, 2);  // half of the first is left
+  bench.run(20'000);
+  CHECK(bench.left == Times{6'500, 7'500, 8'500, 9'500});
+  bench.left.clear();
+  bench.send(stopping, 25'500, 2);
   bench.run(1'000'000);
-  CHECK(bench.left == Times{12'000, 24'000, 25'000, 26'000});
+  CHECK(bench.left == Times{37'500});
   CHECK(bench.path.due() == Instant::never());
   CHECK(bench.path.account.travelling.get() == 1);
-  Policy none;
-  none.serial = 1'000'001;
   bench.send(none, 2'000'000);
-  CHECK(bench.left.size() == 5);
-  CHECK(bench.path.account.dropped.get(static_cast<std::size_t>(DropReason::Flush)) == 2);
+  bench.run(3'000'000);
+  CHECK(bench.left == Times{37'500, 2'000'000});
+  CHECK(bench.path.account.dropped.get(static_cast<std::size_t>(DropReason::Flush)) == 1);
 }

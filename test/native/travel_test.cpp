@@ -29,7 +29,7 @@ struct Bench {
     frames.back()->number = static_cast<std::uint32_t>(frames.size() - 1);
     slots.push_back(std::make_unique<Held>());
     slots.back()->frame = frames.back().get();
-    slots.back()->copy = copy;
+    slots.back()->note.copy = copy;
     travel.depart(slots.back().get(), settings, at, jitter, reorder);
   }
   struct Arrival {
@@ -44,7 +44,7 @@ struct Bench {
       CHECK(travel.head()->due == due);
       const Held* held = travel.arrive();
       CHECK(held->due == due);
-      CHECK(held->next == nullptr);
+      CHECK_FALSE(Chain<Held>::linked(*held));
       arrivals.push_back({held->frame->number, due.nanoseconds});
     }
     CHECK(travel.due() == Instant::never());
@@ -179,8 +179,8 @@ TEST_CASE("ties arrive in the order of arrival, number and copy, whatever the or
   bench.depart(atOnce, {50}, {10}, 0);  // number 2
   bench.depart(atOnce, {50}, {5}, 0);   // number 3
   bench.frames[2]->number = 1;          // the second copy of number 1
-  bench.slots[2]->copy = 1;
-  bench.slots[1]->copy = 0;
+  bench.slots[2]->note.copy = 1;
+  bench.slots[1]->note.copy = 0;
   std::vector<const Held*> order;
   while (!bench.travel.empty()) order.push_back(bench.travel.arrive());
   CHECK(order == std::vector<const Held*>{bench.slots[3].get(), bench.slots[1].get(), bench.slots[2].get(),

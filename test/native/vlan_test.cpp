@@ -196,8 +196,8 @@ TEST_CASE("VLANs: a filter judges a frame as it leaves, once for all ports that 
   std::vector<std::unique_ptr<Path>> paths;
   auto row = std::make_shared<Row>();
   for (Attachment* to : others) {
-    paths.push_back(std::make_unique<Path>(from, *to, 1));
-    row->entries.push_back({to, paths.back().get(), &policy});
+    paths.push_back(std::make_unique<Path>(*to, 1));
+    row->entries.push_back({to, paths.back().get(), &policy, 1, {}});
   }
   bench.version.rows[0] = row;
   bench.pass(from, {frameOf(*bench.pool, IpFrame{}.build()), frameOf(*bench.pool, IpFrame{}.build())});

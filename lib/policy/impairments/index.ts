@@ -1,6 +1,6 @@
 /**
- * All impairments there are, in the order in which a frame meets them.
- * native/impairments/registry.cpp holds the same names in the same order; a test compares the two.
+ * All impairments there are. native/impairments/ has a kind of each name, which says where a frame meets it; a test
+ * compares the names.
  */
 import type { Percentage } from '../../values/options.js'
 import { bitErrorRate } from './bit-error-rate.js'

@@ -75,7 +75,7 @@ export interface FourState {
 export type Loss = Chance | LossInBursts | GilbertElliott | FourState
 
 export interface GivenLoss {
-  /** The models of native/impairments/registry.cpp, in its order. */
+  /** The models of native/impairments/loss.cpp, by their numbers. */
   model: 0 | 1 | 2 | 3
   words: readonly number[]
 }

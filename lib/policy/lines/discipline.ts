@@ -19,6 +19,7 @@ import {
   type Rule,
 } from '../../values/options.js'
 import { duration, size, type Duration, type Size } from '../../values/units.js'
+import { nameWords } from '../parts.js'
 
 /** Controlled delay (RFC 8289, tc-codel(8)): keeps the wait short whatever the rate, by drops that come ever faster. */
 export interface CodelOptions {
@@ -52,16 +53,17 @@ export interface RedOptions {
 /** `'tail-drop'` is the default: nothing but the limit. `'codel'` is CoDel as it comes. */
 export type Discipline = 'tail-drop' | 'codel' | { codel: CodelOptions } | { red: RedOptions }
 
-/** A discipline in words: its kind, then its settings, in the order of native/binding/policies.cpp. */
+/** A discipline in words: its name, then its settings, in the order in which native/lines/ has them in its file. */
 export type DisciplineWords = readonly (number | bigint)[]
 
-const disciplineKinds = { tailDrop: 0n, codel: 1n, red: 2n } as const
+const codelName = nameWords('codel')
+const redName = nameWords('red')
 
 /** @internal Whether it needs to know the rate. */
-export const needsRate = ([kind]: DisciplineWords): boolean => kind === disciplineKinds.red
+export const needsRate = (words: DisciplineWords): boolean => redName.every((word, at) => words[at] === word)
 
-/** @internal */
-export const tailDropWords: DisciplineWords = [disciplineKinds.tailDrop]
+/** @internal No discipline has no name. */
+export const tailDropWords: DisciplineWords = nameWords('')
 
 const ecn = about('Whether to mark frames of ECN-capable senders instead of dropping them.', flag(false))
 
@@ -77,12 +79,7 @@ const codel = mapping(
   {
     owner: 'codel',
     empty: true,
-    finish: ({ target, interval, ecn }): DisciplineWords => [
-      disciplineKinds.codel,
-      target,
-      interval,
-      ecn ? 1n : 0n,
-    ],
+    finish: ({ target, interval, ecn }): DisciplineWords => [...codelName, target, interval, ecn ? 1n : 0n],
   },
 )
 
@@ -110,7 +107,7 @@ const red = mapping(
       const absorbed = burst ?? Math.floor((2 * min + max) / (3 * averageFrame))
       const shift = weightShift(min / averageFrame, absorbed)
       return [
-        disciplineKinds.red,
+        ...redName,
         BigInt(min),
         BigInt(max),
         probability,

@@ -93,19 +93,26 @@ export function replayPart(replay: CheckedReplay | undefined): PolicyPart | unde
   return replay && { kind: partKinds.replay, words: [replay.fates, replay.loop ? 1n : 0n] }
 }
 
-/** What one frame met: `ends` by copy, a delay in nanoseconds or -1 - reason. */
-interface Fate {
+/** The end of one copy of a frame, as native/pipeline/fates.hpp has it. */
+interface End {
+  /** A delay in nanoseconds, or -1 - reason. */
+  after: bigint
+  /** 1 + the bit that was edited; 0 for none. */
   flipped: number
-  ends: bigint[]
+  /** The place of its delivery in the log: the order of frames that leave at one instant. */
+  rank: number
 }
+
+const passing: End = { after: 0n, flipped: 0, rank: 0 }
 
 /** The fates of one path of a log, as the native half reads them: from the lowest number on, gaps pass. */
 function readFates(bytes: Uint8Array, subject: string, path: string | undefined): Uint8Array {
-  const paths = new Map<string, Map<number, Fate>>()
+  const paths = new Map<string, Map<number, End[]>>()
+  let rank = 0
   for (const packet of readPackets(bytes, subject)) {
     let fates = paths.get(packet.interface)
-    if (!fates) paths.set(packet.interface, (fates = new Map<number, Fate>()))
-    for (const comment of packet.comments) addFate(fates, comment, subject)
+    if (!fates) paths.set(packet.interface, (fates = new Map<number, End[]>()))
+    for (const comment of packet.comments) addFate(fates, comment, rank++, subject)
   }
   const names = [...paths.keys()]
   if (path !== undefined && !paths.has(path))
@@ -117,20 +124,21 @@ function readFates(bytes: Uint8Array, subject: string, path: string | undefined)
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} has several paths`, {
       hint: `say which: ${names.join(', ')}`,
     })
-  const fates = paths.get(path ?? names[0] ?? '') ?? new Map<number, Fate>()
+  const fates = paths.get(path ?? names[0] ?? '') ?? new Map<number, End[]>()
   const numbers = [...fates.keys()].sort((left, right) => left - right)
   const [first = 0] = numbers
   const last = numbers.at(-1) ?? -1
   const words: bigint[] = []
   for (let number = first; number <= last; number++) {
-    const { flipped, ends } = fates.get(number) ?? { flipped: 0, ends: [0n] }
-    words.push((BigInt(flipped) << 32n) | BigInt(ends.length))
-    for (const end of ends) words.push(BigInt.asUintN(64, end))
+    const ends = fates.get(number) ?? [passing]
+    words.push(BigInt(ends.length))
+    for (const { after, flipped, rank: place } of ends)
+      words.push(BigInt.asUintN(64, after), BigInt(flipped) | (BigInt(place) << 32n))
   }
   return new Uint8Array(BigUint64Array.from(words).buffer)
 }
 
-function addFate(fates: Map<number, Fate>, comment: string, subject: string): void {
+function addFate(fates: Map<number, End[]>, comment: string, rank: number, subject: string): void {
   const words = new Map(
     comment.split(' ').map((word): [string, string] => {
       const [key = '', value = ''] = word.split('=')
@@ -146,7 +154,8 @@ function addFate(fates: Map<number, Fate>, comment: string, subject: string): vo
     if (/^\d+$/.test(value) && Number(value) <= 0xffff_ffff) return Number(value)
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' has a bad '${key}'`)
   }
-  const end = endOf(words, comment, subject)
+  const after = endOf(words, comment, subject)
+  const flipped = words.has('corrupted') ? integer('corrupted', 0) + 1 : 0
   const segments = integer('segments', 1)
   const copies = integer('copies', 1)
   const copy = integer('copy', 0)
@@ -154,10 +163,9 @@ function addFate(fates: Map<number, Fate>, comment: string, subject: string): vo
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' is out of range`)
   for (let index = 0; index < segments; index++) {
     const place = integer('n', 0) + index
-    let entry = fates.get(place)
-    if (!entry) fates.set(place, (entry = { flipped: 0, ends: new Array<bigint>(copies).fill(0n) }))
-    if (words.has('corrupted')) entry.flipped = integer('corrupted', 0) + 1
-    if (copy < entry.ends.length) entry.ends[copy] = end
+    let ends = fates.get(place)
+    if (!ends) fates.set(place, (ends = new Array<End>(copies).fill(passing)))
+    if (copy < ends.length) ends[copy] = { after, flipped, rank }
   }
 }
 
