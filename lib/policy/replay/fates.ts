@@ -38,7 +38,7 @@ export interface ReplayOptions {
   replay?: string | Replay
 }
 
-interface CheckedReplay {
+export interface CheckedReplay {
   fates: SharedData
   loop: boolean
 }
