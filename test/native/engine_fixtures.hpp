@@ -114,7 +114,7 @@ class EngineBench {
     auto made = Engine::create(options, [this] { bell.ring(); });
     REQUIRE(made);
     engine = std::move(*made);
-    for (std::uint16_t worker = 0; worker < options.workers; ++worker) {
+    for (std::uint16_t worker = 0; worker < engine->workers(); ++worker) {
       ends.push_back(std::make_unique<FarEnd>(bell));
       engine->addSource(worker, {std::shared_ptr<void>(), &ends.back()->bridge()});
     }

@@ -5,15 +5,22 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { impairments } from '../../lib/policy/impairments/index.js'
 import { delayTable } from '../../lib/policy/lines/delay-tables.js'
-import { partKinds } from '../../lib/policy/parts.js'
+import { nameWords, partKinds } from '../../lib/policy/parts.js'
 import { readPolicy } from '../../lib/policy/policy.js'
 import { parseTopology } from '../../lib/topology/load.js'
 import { refusal } from '../helpers/errors.js'
 
-const partOf = (kind: number, policy: object) =>
-  readPolicy({ allowed: true, ...policy }).parts.find((part) => part.kind === kind)?.words
-const impairmentOf = (name: keyof typeof impairments, policy: object) =>
-  partOf(partKinds.impairment + Object.keys(impairments).indexOf(name), policy)
+const partsOf = (policy: object) => readPolicy({ allowed: true, ...policy }).parts
+const partOf = (kind: number, policy: object) => partsOf(policy).find((part) => part.kind === kind)?.words
+/** The settings of an impairment, which stand behind its name. */
+const impairmentOf = (name: keyof typeof impairments, policy: object) => {
+  const head = nameWords(name)
+  const words = partsOf(policy)
+    .filter(({ kind }) => kind === partKinds.impairment)
+    .map((part) => part.words as readonly unknown[])
+    .find((each) => head.every((word, at) => each[at] === word))
+  return words?.slice(head.length)
+}
 const lossOf = (loss: unknown, more = {}) => impairmentOf('loss', { loss, ...more }) as number[] | undefined
 
 /** Each policy with a part of the message that refuses it. */

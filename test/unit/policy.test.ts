@@ -1,6 +1,7 @@
 /** Policies in numbers, and the records in which they cross to the native half. */
 import { expect } from 'chai'
 import { delayTable } from '../../lib/policy/lines/delay-tables.js'
+import { nameWords, partKinds } from '../../lib/policy/parts.js'
 import { PolicyRecords } from '../../lib/policy/records.js'
 import { readPolicy, type Policy } from '../../lib/policy/policy.js'
 
@@ -49,17 +50,17 @@ describe('readPolicy', () => {
   it('gives disciplines with the defaults of tc', () => {
     const discipline = (value: object | string) =>
       partsOf({ rate: '1Mbit', discipline: value })[0]?.words.slice(13)
-    expect(discipline('codel')).to.deep.equal([1n, 5_000_000n, 100_000_000n, 0n])
+    expect(discipline('codel')).to.deep.equal([...nameWords('codel'), 5_000_000n, 100_000_000n, 0n])
     expect(discipline({ codel: { target: '1ms', ecn: true } })).to.deep.equal([
-      1n,
+      ...nameWords('codel'),
       1_000_000n,
       100_000_000n,
       1n,
     ])
     // tc: 50 frames of burst by (2 · 30 + 90) / 3; 2^-5 is the first weight at which 21 <= (1 - (1 - w)^50) / w.
     const red = { min: '30kB', max: '90kB' }
-    expect(discipline({ red })).to.deep.equal([2n, 30_000n, 90_000n, 0.02, 1000n, 5n, 0n])
-    expect(discipline({ red: { ...red, burst: 31 } })?.[5]).to.equal(2n) // 2 <= (1 - (1 - w)^31) / w
+    expect(discipline({ red })).to.deep.equal([...nameWords('red'), 30_000n, 90_000n, 0.02, 1000n, 5n, 0n])
+    expect(discipline({ red: { ...red, burst: 31 } })?.[6]).to.equal(2n) // 2 <= (1 - (1 - w)^31) / w
     expect(discipline('tail-drop')).to.deep.equal(partsOf({ rate: '1Mbit' })[0]?.words.slice(13))
   })
 
@@ -107,8 +108,11 @@ describe('readPolicy', () => {
   })
 
   it('gives the parts in the order of their kinds, whatever the order of the options', () => {
-    const kinds = partsOf({ corrupt: 0.1, loss: 0.25, rate: '1Mbit', delay: '1ms' }).map((part) => part.kind)
-    expect(kinds).to.deep.equal([1, 2, 18, 20])
+    const parts = partsOf({ corrupt: 0.1, loss: 0.25, rate: '1Mbit', delay: '1ms' })
+    const { line, travel, impairment } = partKinds
+    expect(parts.map((part) => part.kind)).to.deep.equal([line, travel, impairment, impairment])
+    for (const [at, name] of ['loss', 'corrupt'].entries())
+      expect(parts[2 + at]!.words.slice(0, 2)).to.deep.equal(nameWords(name))
   })
 })
 

@@ -129,7 +129,7 @@ describe("a policy's trace", () => {
   it('takes the place of options that the policy leaves to it, and goes with the others', () => {
     const { line, travel, trace, impairment } = partKinds
     const kinds = (given: unknown, policy?: object) => traceOf(given, policy).parts.map(({ kind }) => kind)
-    expect(kinds([{ at: '0s', rate: '1Mbit' }], { delay: '5ms', loss: 0.1, queue: '5frames' })).to.deep.equal([line, travel, trace, impairment + 2]) // prettier-ignore
+    expect(kinds([{ at: '0s', rate: '1Mbit' }], { delay: '5ms', loss: 0.1, queue: '5frames' })).to.deep.equal([line, travel, trace, impairment]) // prettier-ignore
     expect(kinds([{ at: '0s', delay: '1ms' }], { rate: '1Mbit', reorder: 0.1 })).to.deep.equal([
       line,
       travel,
