@@ -162,8 +162,15 @@ function load(): Addon {
 
 export const addon = load()
 
+/** Functions, which need no object, instead of methods. */
+type Unbound<Calls> = {
+  [Name in keyof Calls]: Calls[Name] extends (...given: infer Given) => infer Result
+    ? (...given: Given) => Result
+    : never
+}
+
 /** The calls of one kind of port, by their native names: `calls<{ openTap(options: TapOptions): Promise<Device> }>()`. */
-export const calls = <Calls extends object>(): Calls => addon as unknown as Calls
+export const calls = <Calls extends object>(): Unbound<Calls> => addon as unknown as Unbound<Calls>
 
 /** Makes one call into the addon; its errors become EtherloomErrors. */
 export function native<T>(call: () => T): T {

@@ -69,7 +69,8 @@ const readings = new WeakMap<object, { values: Read; spec?: PolicySpec }>()
 export function compile<Options extends Partial<Policy>>(options: Options): Options {
   if (readings.has(options)) return options
   const own = frozen(options)
-  readings.set(own, { values: readPolicyOptions(own ?? null) }) // none at all is a mistake
+  const asked: unknown = own
+  readings.set(own, { values: readPolicyOptions(asked ?? null) }) // none at all is a mistake
   return own
 }
 

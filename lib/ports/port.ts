@@ -244,8 +244,8 @@ export abstract class Port extends EventEmitter<PortEvents> {
   }
 
   /** @internal Makes again what it had made and what is gone; says whether it did. */
-  async restore(): Promise<boolean> {
-    return false
+  restore(): Promise<boolean> {
+    return Promise.resolve(false)
   }
 
   /** @internal The native half says that the device is gone. */

@@ -153,7 +153,12 @@ export class UdpPort extends Port {
     if ('ip' in local && isGroup(local.ip)) {
       const name = this.#interface ?? ''
       const zone = name !== '' && isIP(local.ip) === 6 && !local.ip.includes('%') ? `%${name}` : ''
-      return sockets.makeGroupPort({ ip: local.ip + zone, port: local.port, interface: name, ...this.#frames })
+      return sockets.makeGroupPort({
+        ip: local.ip + zone,
+        port: local.port,
+        interface: name,
+        ...this.#frames,
+      })
     }
     this.#bound = sockets.bindSocket({ ...local, framing: 'datagram', mode: 0 })
     return sockets.makeDatagramPort(this.#bound, { ...this.#frames, peer })

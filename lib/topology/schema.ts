@@ -193,13 +193,13 @@ const fabricRule = () => {
 
 // ---- Worlds ----
 
-type Model = {
+interface Model {
   range: RangeModelOptions
   linear: WifiModelOptions
   exponential: WifiModelOptions
   logDistance: LogDistanceModelOptions
 }
-type OneOf<Kinds> = { [Kind in keyof Kinds]: { [Key in Kind]: Kinds[Kind] } }[keyof Kinds]
+type OneOf<Kinds> = { [Kind in keyof Kinds]: Record<Kind, Kinds[Kind]> }[keyof Kinds]
 type Matrix = (number | null)[][]
 type TopologyMovement =
   | ({ core: CoreTopologiesOptions['topologies'] } & Omit<CoreTopologiesOptions, 'topologies'>)

@@ -177,7 +177,10 @@ class Checker {
     const siblings = Object.assign({}, ...[...forms].reverse().map(({ keys }) => keys)) as Rules
     const fitting =
       by === undefined ? mostGiven(forms, value) : forms.filter(({ keys }) => accepts(keys[by], value[by]))
-    if (fitting.length === 0) return this.#noneOf(forms, by, value, place, siblings)
+    if (fitting.length === 0) {
+      this.#noneOf(forms, by, value, place, siblings)
+      return undefined
+    }
     const tried = fitting.map((form) => {
       const apart = new Checker(this.folder, this.whole)
       return { value: apart.#mapping(form, value, place, siblings), problems: apart.problems }
@@ -221,7 +224,10 @@ class Checker {
     place: Place,
   ): void {
     const given = value[by]
-    if (given === undefined) return this.#say(place, 'key', `${this.#subject(place)} needs '${by}'`)
+    if (given === undefined) {
+      this.#say(place, 'key', `${this.#subject(place)} needs '${by}'`)
+      return
+    }
     const words = forms.flatMap(({ keys }) => wordsOf(keys[by] as Rule<unknown>))
     const word = typeof given === 'string' ? given : JSON.stringify(given)
     const expected = words.map((known) => `'${known}'`).join(' or ')
@@ -250,8 +256,10 @@ class Checker {
     return { value: checker.visit(rule, value, place), problems: checker.problems }
   }
 
-  #mustBe(place: Place, expects: string): undefined {
+  /** Nothing is read of such a value. */
+  #mustBe(place: Place, expects: string): unknown {
     this.#say(place, 'value', `${this.#subject(place)} must be ${expects}`)
+    return undefined
   }
 
   #say(place: Place, at: Problem['at'], message: string): void {

@@ -126,7 +126,7 @@ function quantity<T, D extends string | undefined>(
       examples: [example],
       ...(written !== undefined && { default: written }),
     },
-  ) as Rule<D extends string ? T : T | undefined>
+  )
 }
 
 /** A rule for a `Duration`, in nanoseconds. */

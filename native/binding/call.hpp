@@ -94,6 +94,7 @@ inline Napi::Value give(Napi::Env env, bool value) { return Napi::Boolean::New(e
 inline Napi::Value give(Napi::Env env, Instant instant) {
   return Napi::BigInt::New(env, instant.nanoseconds);
 }
+inline Napi::Value give(Napi::Env env, const char* text) { return Napi::String::New(env, text); }
 inline Napi::Value give(Napi::Env env, const std::string& text) { return Napi::String::New(env, text); }
 inline Napi::Value give(Napi::Env, Napi::Value value) { return value; }
 template <typename T>

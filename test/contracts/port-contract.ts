@@ -140,7 +140,7 @@ export function describePort(
           here.send(frame({ from }))
           for (const other of [local, one, two]) if (other !== here) await receive(other, 1)
         }
-        const { feed = (frames) => void local.send(frames) } = subject
+        const { feed = (frames: Uint8Array[]) => void local.send(frames) } = subject
         const sender = subject.feed ? port : local
         await near.path(sender, up).allow({ loss: 0.5 })
         await far.path(down, two).allow({ loss: 0.5 })

@@ -193,7 +193,7 @@ describe('an engine that is closed from within advance', () => {
     const steps: string[] = []
     let closed: Promise<void> | undefined
     timeline.on('entry', (step) => {
-      steps.push(step.at as string)
+      steps.push(step.at)
       closed ??= engine.close()
     })
     engine.advance('10ms')

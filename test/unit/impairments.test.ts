@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { impairments } from '../../lib/policy/impairments/index.js'
+import type { impairments } from '../../lib/policy/impairments/index.js'
 import { delayTable } from '../../lib/policy/lines/delay-tables.js'
 import { nameWords, partKinds } from '../../lib/policy/parts.js'
 import { readPolicy } from '../../lib/policy/policy.js'
@@ -47,15 +47,8 @@ describe('Options of losses', () => {
     closeTo(lossOf({ rate: 0.5, burst: 1 }), [0, 0, 0.5, 0, 1])
     closeTo(lossOf({ rate: 0.75, burst: 3 }), [0, 0, 0.75, 2 / 3, 1])
     closeTo(lossOf({ rate: 1, correlation: 0.5 }), [0, 0, 1, 1, 0.5])
-    closeTo(impairmentOf('duplicate', { duplicate: { rate: 0.1, burst: 5 } }) as number[], [
-      0.1,
-      0.8,
-      0.1 / 4.5,
-    ])
-    closeTo(
-      impairmentOf('corrupt', { corrupt: { rate: 0.5, correlation: 0.5 } }) as number[],
-      [0.5, 0.75, 0.25],
-    )
+    closeTo(impairmentOf('duplicate', { duplicate: { rate: 0.1, burst: 5 } }), [0.1, 0.8, 0.1 / 4.5])
+    closeTo(impairmentOf('corrupt', { corrupt: { rate: 0.5, correlation: 0.5 } }), [0.5, 0.75, 0.25])
   })
 
   it('runs of one length, and the models of tc with its defaults', () => {

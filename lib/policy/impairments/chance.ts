@@ -11,6 +11,7 @@ import {
   refuse,
   required,
   shaped,
+  shapeOf,
   single,
   type Percentage,
   type Rule,
@@ -60,7 +61,7 @@ const alone = probability()
 /** A probability for each frame by itself. */
 export const each: Rule<ChanceWords> = shaped(
   (value, subject) => byItself(alone(value, subject) as number),
-  alone.shape!,
+  shapeOf(alone),
 )
 
 const inARow = mapping(

@@ -16,6 +16,7 @@ import {
   refuse,
   required,
   shaped,
+  shapeOf,
   takes,
   type Percentage,
   type Rule,
@@ -136,7 +137,7 @@ const models = { gemodel: gilbertElliott, state: fourState }
 
 const alone: Rule<GivenLoss> = shaped(
   (value, subject): GivenLoss => ({ model: 0, words: each(value, subject) }),
-  each.shape!,
+  shapeOf(each),
 )
 
 export const loss: ImpairmentKind<GivenLoss> & { marking: (settings: readonly number[]) => number[] } = {
@@ -160,7 +161,7 @@ function never(model: number, words: readonly number[]): boolean {
 
 function shapeOfLoss({ model }: Record<string, unknown>): Rule<GivenLoss | undefined> {
   if (model === undefined) return inBursts
-  return Object.hasOwn(models, String(model))
+  return typeof model === 'string' && Object.hasOwn(models, model)
     ? models[model as keyof typeof models]
     : (_, subject) => refuse(`option 'model' of ${ownerOf(subject)}`, "'gemodel' or 'state'", model)
 }

@@ -1,5 +1,5 @@
 /** Makes a path dead at times, by the clock; native/impairments/outage.hpp has the arithmetic. */
-import { about, flag, isMapping, mapping, refuse, required, shaped } from '../../values/options.js'
+import { about, flag, isMapping, mapping, refuse, required, shaped, shapeOf } from '../../values/options.js'
 import { duration, formatDuration, type Duration } from '../../values/units.js'
 import type { ImpairmentKind } from './impairment.js'
 
@@ -62,7 +62,7 @@ export const outage: ImpairmentKind<GivenOutage> = {
         value === undefined || isMapping(value)
           ? readOutage(value, subject)
           : refuse(subject, "{ every, for } such as { every: '10s', for: '500ms' }", value),
-      readOutage.shape!,
+      shapeOf(readOutage),
     ),
   ),
   settings: (given) =>

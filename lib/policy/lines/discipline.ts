@@ -14,6 +14,7 @@ import {
   refuse,
   required,
   shaped,
+  shapeOf,
   takes,
   type Percentage,
   type Rule,
@@ -122,7 +123,7 @@ const red = mapping(
 const words = about('Nothing but the limit, or CoDel as it comes.', oneOf(['tail-drop', 'codel']))
 const byWord: Rule<DisciplineWords | undefined> = shaped(
   (value, subject) => (words(value, subject) === 'codel' ? codel({}, subject) : tailDropWords),
-  words.shape!,
+  shapeOf(words),
 )
 const byKind = {
   codel: mapping(

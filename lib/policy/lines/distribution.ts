@@ -9,6 +9,7 @@ import {
   refuse,
   required,
   shaped,
+  shapeOf,
   single,
   type Rule,
 } from '../../values/options.js'
@@ -33,7 +34,7 @@ export type Distribution = 'uniform' | TabledDistribution
 const word = about('A distribution by its name.', oneOf(delayTableNames))
 const named: Rule<SharedData | undefined> = shaped(
   (value, subject) => delayTable(word(value, subject) as DelayTableName),
-  word.shape!,
+  shapeOf(word),
 )
 
 const fromFile = mapping(
@@ -51,7 +52,7 @@ const inNumbers = mapping(
     table: required(
       about(
         'The table: 1 to 16384 whole numbers, ascending; 8192 is one sigma.',
-        shaped(listedDelayTable, list(single('a number', { type: 'number' }, (value) => value)).shape!),
+        shaped(listedDelayTable, shapeOf(list(single('a number', { type: 'number' }, (value) => value)))),
       ),
     ),
   },
@@ -70,5 +71,5 @@ const uniform = oneOf(['uniform'])
 /** @internal null for uniform. */
 export const distribution = either<SharedData | null | undefined>(
   expectsTable(['uniform', ...delayTableNames]),
-  [shaped((value, subject) => (uniform(value, subject) ? null : undefined), uniform.shape!), ...tables],
+  [shaped((value, subject) => (uniform(value, subject) ? null : undefined), shapeOf(uniform)), ...tables],
 )

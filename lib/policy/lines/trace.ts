@@ -21,6 +21,7 @@ import {
   shapeOf,
   shaped,
   type Percentage,
+  type Rule,
   type RulesOf,
   type Values,
 } from '../../values/options.js'
@@ -167,7 +168,10 @@ const traceOptions = {
     oneOf(ends, 'loop'),
   ),
   offset: about('Where in the trace the path begins.', time({ default: '0s' })),
-  period: about('How long one pass lasts. Default: the last row lasts as long as the one before.', time()),
+  period: about(
+    'How long one pass lasts. Default: the last row lasts as long as the one before.',
+    time() as Rule<bigint | undefined>,
+  ),
   opportunity: about(
     'Bytes that one line of a Mahimahi trace lets pass. Default 1500B.',
     size({ fits: (bytes) => bytes >= 1n && bytes <= 65_536n, expects: 'a size from 1B to 64KiB' }),

@@ -11,7 +11,6 @@ import {
   isMapping,
   mapping,
   oneOf,
-  refuse,
   required,
   shapeOf,
   shaped,

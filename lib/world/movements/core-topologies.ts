@@ -10,7 +10,6 @@ import {
   oneOf,
   optional,
   readOptions,
-  refuse,
   required,
   shaped,
   type RulesOf,
