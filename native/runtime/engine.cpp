@@ -416,9 +416,9 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
   if (changes_ == changesBefore) return applied;
 
   orderAll([paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
-  for (std::uint16_t worker = 0; worker < orders.size(); ++worker) {
+  for (std::size_t worker = 0; worker < orders.size(); ++worker) {
     if (orders[worker].empty()) continue;
-    order(worker, [flush, entries = std::move(orders[worker])](Worker& owner) {
+    order(static_cast<std::uint16_t>(worker), [flush, entries = std::move(orders[worker])](Worker& owner) {
       for (const RowEntry& entry : entries) {
         owner.adopt(entry);
         if (flush) owner.flush(*entry.path);
