@@ -71,7 +71,9 @@ describe('Capture', () => {
       const before = process.memoryUsage().rss
       await generator.start()
       engine.advance('1ms')
-      expect(process.memoryUsage().rss - before).to.be.below(150e6)
+      // The address sanitizer keeps memory of its own beside each byte, and what was freed.
+      if (process.env.ASAN_OPTIONS === undefined)
+        expect(process.memoryUsage().rss - before).to.be.below(150e6)
       expect(generator.stats().received.frames).to.equal(300_000n)
       await capture.ended
       const numbers = recorded().packets.map(({ bytes }) => Buffer.from(bytes).readBigUInt64BE(14))
