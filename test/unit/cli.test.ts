@@ -22,7 +22,8 @@ fabrics:
 `
 
 describe('the command line', function () {
-  this.timeout(30_000) // each command is a process of its own
+  // Each command is a process of its own, and with sanitizers beside other work takes seconds; this is against hangs only.
+  this.timeout(120_000)
   let directory: string
   let environment: NodeJS.ProcessEnv
   let file: string
@@ -289,7 +290,7 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
       const ended = once(child, 'exit')
       expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
       expect(await ended).to.deep.equal([0, null])
-    }).timeout(60_000)
+    })
 
     it('shows a path, and says what a change of it took away', async () => {
       await up(file)
@@ -310,7 +311,7 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
         allowed: true,
         policy: {},
       })
-    }).timeout(60_000)
+    })
 
     it('sets carriers and tells of timelines', async () => {
       const timeline =
@@ -391,7 +392,7 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
         status: 1,
         stderr: "etherloom: no world 'se'; did you mean 'sea'?; the worlds are sky, sea\n",
       })
-    }).timeout(60_000)
+    })
 
     it('lets captures be taken, which end in order and alone', async () => {
       const { child: instance } = await up(file)
