@@ -78,7 +78,7 @@ describe('Capture', () => {
       await capture.ended
       const numbers = recorded().packets.map(({ bytes }) => Buffer.from(bytes).readBigUInt64BE(14))
       expect(numbers).to.deep.equal(Array.from({ length: 10 }, (_, index) => BigInt(index)))
-    })
+    }).timeout(60_000) // with sanitizers
 
   it('records on a path what leaves it, and what it was offered where that is asked for', async () => {
     const { engine, a, path } = await makePair({ delay: '5ms', loss: 0.5, filter: 'less 100' })
