@@ -10,7 +10,7 @@ namespace etherloom {
 
 struct Turn {
   Instant now;               ///< of what moves at present
-  std::uint64_t frames = 0;  ///< of the wire, received and handed to ports
+  std::uint64_t frames = 0;  ///< of the wire, received and sent; what was refused is not in it
   std::uint64_t bytes = 0;   ///< of these
   std::uint64_t calls = 0;   ///< to the kernel
 };

@@ -173,6 +173,8 @@ inline void Port::sent(std::span<const TxItem> items) noexcept {
   Sequence::Update update(counters_->sequence);
   counters_->transmittedFrames.add(frames);
   counters_->transmittedBytes.add(bytes);
+  turn_->frames += frames;
+  turn_->bytes += bytes;
 }
 
 inline void Port::dropped(TxItem item, DropReason reason) noexcept {

@@ -125,12 +125,12 @@ bool Worker::serve(PortQueue& queue) noexcept {
   RxBurst burst(*pool_, queue.counters.dropped);
   const RxState state = queue.port->receive(burst);
   const bool moved = burst.count() != 0;
-  for (const Frame* frame : burst.frames()) {
-    turn_.frames += frame->offload.segments;
-    turn_.bytes += wireBytes(*frame);
-  }
+  const std::uint64_t framesBefore = queue.counters.receivedFrames.get();
+  const std::uint64_t bytesBefore = queue.counters.receivedBytes.get();
   burst.at = host_.now = turn_.now = clock_.now();
   if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
+  turn_.frames += queue.counters.receivedFrames.get() - framesBefore;
+  turn_.bytes += queue.counters.receivedBytes.get() - bytesBefore;
   if (state == RxState::More) ready(queue.key);
   if (state == RxState::Failed) takeDown(queue, queue.port->failure());
   if (nextDeparture() <= burst.at) releaseDue(burst.at);
@@ -258,10 +258,6 @@ void Worker::transmit(Attachment& to) noexcept {
     for (const CaptureTap& tap : *all) {
       for (const TxItem& item : items) recordAt(tap, index_, host_.now, pcapng::Direction::Out, *item.frame);
     }
-  }
-  for (const TxItem& item : items) {
-    turn_.frames += item.frame->offload.segments;
-    turn_.bytes += wireBytes(*item.frame);
   }
   to.port->transmit(items);
   if (to.port->failure() != 0) takeDown(to, to.port->failure());
