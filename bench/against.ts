@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { build } from './build.js'
 import type { Case, Peer } from './case.js'
-import { conditionsOf, format, remarksOf, textTable, type Column, type Report } from './report.js'
+import { column, conditionsOf, format, remarksOf, textTable, type Column, type Report } from './report.js'
 import { medianInterval, ratios, summarise, type Interval, type Summary } from './statistics.js'
 
 /** A row below this is slower than may land. */
@@ -60,9 +60,7 @@ function rowsOf({ results }: Report): Row[] {
   return results.flatMap(({ case: { name, measure }, peers: [own, other] }) =>
     measure.figures.flatMap((figure, index): Row[] => {
       if (!figure.better || !other) return []
-      const column = (runs: readonly { figures: readonly number[] }[]) =>
-        runs.map(({ figures }) => figures[index] ?? NaN)
-      const [ours, theirs] = [column(own.runs), column(other.runs)]
+      const [ours, theirs] = [column(own, index), column(other, index)]
       const rounds = Math.min(ours.length, theirs.length)
       const [upper, lower] = figure.better === 'more' ? [ours, theirs] : [theirs, ours]
       const all = ratios(upper.slice(0, rounds), lower.slice(0, rounds))

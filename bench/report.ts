@@ -206,7 +206,7 @@ function doubtOf(result: CaseResult, entry: PeerResult): string | undefined {
   return measure.doubt?.(measure.figures.map((_, index) => summarise(column(entry, index)).median))
 }
 
-function column({ runs }: PeerResult, index: number): number[] {
+export function column({ runs }: PeerResult, index: number): number[] {
   return runs.map(({ figures }) => figures[index] ?? NaN)
 }
 
