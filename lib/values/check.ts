@@ -53,6 +53,7 @@ export function subjectOf(place: Place, whole = 'the topology'): string {
 }
 
 type MappingForm = Extract<Form, { kind: 'mapping' }>
+type ValueForm = Extract<Form, { kind: 'value' }>
 type EitherForm = Extract<Form, { kind: 'either' }>
 
 class Checker {
@@ -69,12 +70,7 @@ class Checker {
     const { form } = shape
     switch (form.kind) {
       case 'value':
-        return this.#single(
-          rule,
-          form.read as ((value: unknown, folder: string) => unknown) | undefined,
-          value,
-          place,
-        )
+        return this.#single(rule, form, value, place)
       case 'mapping':
         return this.#mapping(form, value, place, form.keys)
       case 'record':
@@ -86,15 +82,11 @@ class Checker {
     }
   }
 
-  #single(
-    rule: Rule<unknown>,
-    read: ((value: unknown, folder: string) => unknown) | undefined,
-    value: unknown,
-    place: Place,
-  ): unknown {
+  #single(rule: Rule<unknown>, { locate, read }: ValueForm, given: unknown, place: Place): unknown {
     try {
+      const value = locate ? locate(given, this.folder) : given
       rule(value, this.#subject(place))
-      return read ? read(value, this.folder) : value
+      return read ? read(value as never, this.folder) : value
     } catch (error) {
       this.#say(place, 'value', (error as Error).message)
       return undefined

@@ -39,10 +39,14 @@ export interface Shape {
 }
 
 export type Form =
-  /** A single value: what JSON Schema says of it, and how a file's value is written otherwise once it is read. */
+  /**
+   * A single value: what JSON Schema says of it, and how a file's value is written otherwise once it is read. `locate` does
+   * that before the rule looks, for rules that read the files which the value names; it takes any value.
+   */
   | {
       readonly kind: 'value'
       readonly json: object
+      readonly locate?: (value: unknown, folder: string) => unknown
       readonly read?: (value: never, folder: string) => unknown
     }
   /** Keys that are known, each with its rule; `empty`: null stands for none of them. */

@@ -186,6 +186,20 @@ describe('Options of travel', () => {
     expect(error.message).to.contain('(ENOENT)')
   })
 
+  it('so is a file in the words of tc, and in a timeline', async () => {
+    writeFileSync(path.join(folder, 'mine.dist'), '-5 0 5')
+    writeFileSync(path.join(folder, 'up.csv'), 'time(s),rate(Mbit)\n0,1\n1,2\n')
+    const text = `fabrics: { lan: { kind: wire, ports: { a: { tap: t0 }, b: { tap: t1 } },
+      paths: [{ from: a, to: b, netem: delay 1ms 1us distribution mine.dist }],
+      timeline: [{ at: 1s, from: a, to: b, trace: up.csv },
+        { at: 2s, from: b, to: a, delay: 9ms, jitter: 1ms, distribution: { file: mine.dist } }] } }`
+    const { fabrics } = await parseTopology(text, path.join(folder, 'net.yaml'))
+    expect(fabrics.lan?.paths?.[0]?.netem).to.equal(`delay 1ms 1us distribution ${folder}/mine.dist`)
+    const [first, second] = fabrics.lan?.timeline ?? []
+    expect(first).to.have.property('trace', path.join(folder, 'up.csv'))
+    expect(second).to.have.deep.property('distribution', { file: path.join(folder, 'mine.dist') })
+  })
+
   refuses([
     [
       { ...jitter, distribution: 'parato' },

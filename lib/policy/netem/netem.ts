@@ -2,6 +2,7 @@
  * The option `netem` of a policy: a path that does what the kernel's netem does, instead of the options of exact mode.
  * native/lines/netem.hpp is the other half.
  */
+import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
 import { tableWords } from '../lines/delay-tables.js'
 import { about, optional, refuse, shaped, type RulesOf } from '../../values/options.js'
@@ -19,6 +20,16 @@ export interface NetemOptions {
 
 const words = "the words that follow 'netem' in a tc command, such as 'delay 100ms'"
 
+/** A distribution with a dot or a slash in it is a file; the word `distribution` may be abbreviated. */
+function locateTables(value: unknown, folder: string): unknown {
+  if (typeof value !== 'string') return value
+  return value.replace(
+    /(?<=^|\s)(di[a-z]*)(\s+)(\S*[./]\S*)/g,
+    (all, word: string, space: string, file: string) =>
+      'distribution'.startsWith(word) ? `${word}${space}${path.resolve(folder, file)}` : all,
+  )
+}
+
 export const netemRules = {
   netem: about(
     "The words that follow 'netem' in a tc command: does what the kernel's netem does, instead of the other keys.",
@@ -26,7 +37,7 @@ export const netemRules = {
       shaped(
         (value, subject) =>
           typeof value === 'string' ? parseNetem(value, subject) : refuse(subject, words, value),
-        { expects: words, form: { kind: 'value', json: { type: 'string' } } },
+        { expects: words, form: { kind: 'value', json: { type: 'string' }, locate: locateTables } },
       ),
     ),
     { examples: ['delay 100ms 10ms 25% distribution normal loss gemodel 1% 10% rate 10mbit'] },
