@@ -191,7 +191,7 @@ describe('Options of travel', () => {
     writeFileSync(path.join(folder, 'up.csv'), 'time(s),rate(Mbit)\n0,1\n1,2\n')
     const text = `fabrics: { lan: { kind: wire, ports: { a: { tap: t0 }, b: { tap: t1 } },
       paths: [{ from: a, to: b, netem: delay 1ms 1us distribution mine.dist }],
-      timeline: [{ at: 1s, from: a, to: b, trace: up.csv },
+      timeline: [{ at: 1s, from: b, to: a, trace: up.csv },
         { at: 2s, from: b, to: a, delay: 9ms, jitter: 1ms, distribution: { file: mine.dist } }] } }`
     const { fabrics } = await parseTopology(text, path.join(folder, 'net.yaml'))
     expect(fabrics.lan?.paths?.[0]?.netem).to.equal(`delay 1ms 1us distribution ${folder}/mine.dist`)
