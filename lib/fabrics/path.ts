@@ -18,6 +18,12 @@ export interface PathChange {
   policy: Policy | null
 }
 
+/** @internal The changes that give both paths of two ports one policy. */
+export const bothWays = <P extends Port | string>(from: P, to: P, policy: Policy | null) => [
+  { from, to, policy },
+  { from: to, to: from, policy },
+]
+
 /** How a change treats what is under way. */
 export interface ChangeOptions {
   /** Drops what waits and travels on the changed paths, counted as `flush`. Default: it keeps its departure. */
@@ -109,13 +115,6 @@ export class Path extends PathHandle {
 /** Both paths between two ports, changed in one transaction. Made by `fabric.between(a, b)`. */
 export class PathPair extends PathHandle {
   set(policy: Policy | null, options?: ChangeOptions): Promise<Applied> {
-    const { from, to } = this
-    return this.fabric.apply(
-      [
-        { from, to, policy },
-        { from: to, to: from, policy },
-      ],
-      options,
-    )
+    return this.fabric.apply(bothWays(this.from, this.to, policy), options)
   }
 }

@@ -1,6 +1,5 @@
 /** PacketPort: a packet socket on an existing interface (packet(7)). */
 import { calls, native, type Device } from '../binding.js'
-import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import { about, flag, oneOf, optionsReader, required, type RulesOf } from '../values/options.js'
@@ -10,17 +9,14 @@ import { DevicePort } from './device.js'
 import type { PortKind } from './kind.js'
 import { fill } from './numbered.js'
 
-interface OpenPacket {
-  interface: string
-  direction: 'in' | 'out' | 'both'
-  promiscuous: boolean
-  filter?: Uint8Array | undefined
-  method?: 'ring' | 'calls' | undefined
+/** What the native half needs: options of a PacketPort, read. */
+type OpenPacket = Omit<ReturnType<typeof readPacketOptions>, 'checksums' | 'name' | 'namespace'> & {
   completeChecksums: boolean
-  namespace?: unknown
 }
 
-const { openPacket } = calls<{ openPacket(options: OpenPacket): Promise<Device> }>()
+const { openPacket } = calls<{
+  openPacket(options: OpenPacket & { namespace: unknown }): Promise<Device>
+}>()
 
 export interface PacketPortOptions {
   /** The interface's name. */
@@ -75,6 +71,7 @@ const readPacketOptions = optionsReader('PacketPort', {
 
 const packetKeys = { packet: existing, ...inFiles }
 
+/** Why its carrier cannot be taken away. */
 const noCarrier = "is a packet socket, which has no say in its interface's carrier"
 
 /**
@@ -85,20 +82,13 @@ const noCarrier = "is a packet socket, which has no say in its interface's carri
  * comes back in. Privilege: CAP_NET_RAW in the namespace.
  */
 export class PacketPort extends DevicePort {
-  readonly #options: Omit<OpenPacket, 'namespace'>
+  readonly #options: OpenPacket
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_FILTER */
   constructor(options: PacketPortOptions) {
-    const given = readPacketOptions(options)
-    super(given.name ?? given.interface, given.namespace)
-    this.#options = {
-      interface: given.interface,
-      direction: given.direction,
-      promiscuous: given.promiscuous,
-      filter: given.filter,
-      method: given.method,
-      completeChecksums: given.checksums === 'complete',
-    }
+    const { name, namespace, checksums, ...given } = readPacketOptions(options)
+    super(name ?? given.interface, namespace)
+    this.#options = { ...given, completeChecksums: checksums === 'complete' }
   }
 
   protected override readonly endsWithInterface = true
@@ -108,11 +98,8 @@ export class PacketPort extends DevicePort {
     return this.device?.method
   }
 
-  override insistOnCarrier(): void {
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_UNSUPPORTED',
-      `port '${this.name}' ${noCarrier}; deny its paths instead`,
-    )
+  override get noCarrier(): string {
+    return noCarrier
   }
 
   protected override async openDevice(namespace: unknown): Promise<Device> {

@@ -1,6 +1,6 @@
 /** The base of all port kinds: a name, a state, and a place in a fabric. One file per kind stands in ports/. */
 import { EventEmitter } from 'node:events'
-import { native } from '../binding.js'
+import { addon, native } from '../binding.js'
 import {
   Capture,
   tapKinds,
@@ -71,6 +71,8 @@ export abstract class Port extends EventEmitter<PortEvents> {
   #carrier = true
   #id = -1
   #joins = 0
+  /** How often its device was lost. */
+  #endings = 0
 
   protected constructor(name: string) {
     super()
@@ -109,13 +111,13 @@ export abstract class Port extends EventEmitter<PortEvents> {
    *   whose interface is not ours
    */
   async carrier(on: boolean): Promise<void> {
-    const { engine } = this.seat()
+    const { engine } = this.attachedTo()
     await engine.settled(this.setCarrier(required(flag())(on, "what 'carrier' is given")))
   }
 
   /** @internal The part of `carrier` that needs no waiting; returns a ticket. */
   setCarrier(on: boolean): number {
-    const fabric = this.seat()
+    const fabric = this.attachedTo()
     this.insistOnCarrier()
     if (this.#carrier === on) return fabric.engine.native.latest()
     const ticket = native(() => fabric.engine.native.setCarrier(this.#id, on))
@@ -125,14 +127,22 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return ticket
   }
 
-  /** @internal Throws where a port cannot have its carrier taken away. */
+  /** @internal Why its carrier cannot be taken away, in the words that follow its name; undefined where it can. */
+  get noCarrier(): string | undefined {
+    return undefined
+  }
+
+  /** @internal Throws where its carrier cannot be taken away. */
   insistOnCarrier(): void {
-    // Most kinds can.
+    if (this.noCarrier !== undefined)
+      throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `port '${this.name}' ${this.noCarrier}`, {
+        hint: 'deny its paths instead',
+      })
   }
 
   /** One consistent snapshot of its counters, which start at 0 with every attach. @throws EtherloomError ERR_ETHERLOOM_STATE */
   stats(): PortStats {
-    const { engine } = this.seat()
+    const { engine } = this.attachedTo()
     return readPortStats(native(() => engine.native.portStats(this.#id)))
   }
 
@@ -143,19 +153,19 @@ export abstract class Port extends EventEmitter<PortEvents> {
    *   ERR_ETHERLOOM_PRIVILEGE for a file that cannot be written
    */
   async capture(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
-    const { engine } = this.seat()
+    const { engine } = this.attachedTo()
     const target = (): CaptureTarget => ({
-      from: this.seat().port(this).id,
+      from: this.attachedTo().port(this).id,
       to: -1,
       kind: tapKinds.frames,
       name: this.name,
-      description: `port of ${this.seat().name}`,
+      description: `port of ${this.attachedTo().name}`,
     })
     return Capture.start(engine, output, () => [target()], options)
   }
 
   /** @internal The fabric it is attached to. @throws EtherloomError ERR_ETHERLOOM_STATE when it is not */
-  protected seat(): PortFabric {
+  protected attachedTo(): PortFabric {
     if (this.#fabric && this.#id >= 0) return this.#fabric
     throw new EtherloomError(
       'ERR_ETHERLOOM_STATE',
@@ -250,25 +260,47 @@ export abstract class Port extends EventEmitter<PortEvents> {
 
   /** @internal The native half says that the device is gone. */
   wentDown(error: EtherloomError): void {
+    this.#endings++
     if (this.#state !== 'up') return
     this.#state = 'down'
     this.emit('down', error)
     this.#fabric?.tell('port:down', { port: this, error })
   }
 
-  /** @internal The device is back. */
-  protected cameUp(): void {
-    if (this.#state !== 'down') return
-    this.#state = 'up'
-    this.emit('up')
-    this.#fabric?.tell('port:up', { port: this })
-  }
-
   /**
-   * @internal Opens the device and attaches it natively; returns the port's number. Where opening takes long it may end
+   * @internal Opens the device and hands it to `seatDevice`; returns the port's number. Where opening takes long it may end
    * early by the signal, with its reason.
    */
   protected abstract open(fabric: PortFabric, signal?: AbortSignal): Promise<number>
+
+  /** @internal Attaches an open device natively; returns the port's number. On failure the device is closed. */
+  protected seatDevice({ engine, id }: PortFabric, device: unknown): number {
+    try {
+      return native(() => engine.native.attach(id, this.name, device))
+    } catch (error) {
+      addon.discardDevice(device)
+      throw error
+    }
+  }
+
+  /** @internal Gives a port that is down another device, and says that it is up where it still has that then. */
+  protected async revive(fabric: PortFabric, device: unknown): Promise<void> {
+    const endings = this.#endings
+    await fabric.engine.settled(native(() => fabric.engine.native.revive(this.#id, device)))
+    if (endings !== this.#endings || this.#fabric !== fabric || this.#state !== 'down') return
+    this.#state = 'up'
+    this.emit('up')
+    fabric.tell('port:up', { port: this })
+  }
+
+  /** @internal Refuses a virtual clock, for ports whose other end has a clock of its own. */
+  protected insistOnRealClock({ engine }: PortFabric): void {
+    if (engine.clock === 'virtual')
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
+      )
+  }
 
   /** @internal Gives up what open() took, the native seat apart. */
   protected closed(_fabric: PortFabric): void {

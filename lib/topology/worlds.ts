@@ -10,7 +10,7 @@ import { linkModels } from '../world/models/index.js'
 import type { LinkQualityModel } from '../world/models/model.js'
 import { movements } from '../world/movements/index.js'
 import type { Movement } from '../world/movements/movement.js'
-import type { CommonWorldOptions } from '../world/world.js'
+import type { CommonWorldOptions } from '../world/options.js'
 import type { Plan, PortPlan } from './plan.js'
 import type { TopologyNic, TopologyWorld } from './schema.js'
 

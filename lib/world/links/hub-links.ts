@@ -1,17 +1,16 @@
 /** Links as paths of one fabric, on which each node has a port: a hub that denies by default is a radio. */
 import { EtherloomError } from '../../values/errors.js'
 import type { Fabric } from '../../fabrics/fabric.js'
+import { bothWays, type PathChange } from '../../fabrics/path.js'
 import { refuse } from '../../values/options.js'
-import type { Policy } from '../../policy/policy.js'
 import type { Port } from '../../ports/port.js'
 import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
 export class HubLinks implements Links {
   readonly fabric: Fabric
   readonly nodes: readonly string[]
-  /** The ports as of the last change, and how often each was attached by then. */
-  #ports: (Port | undefined)[]
-  #joins: (number | undefined)[]
+  /** The node's ports as of the last change, each with how often it was attached by then; undefined: none now. */
+  #ports: ({ port: Port; joins: number } | undefined)[]
 
   /** `nodes` are names of ports; by default all that the fabric has. */
   constructor(fabric: Fabric, nodes: readonly (Port | string)[] | undefined) {
@@ -24,7 +23,6 @@ export class HubLinks implements Links {
     this.fabric = fabric
     this.nodes = (nodes ?? [...fabric.ports.values()]).map((port) => fabric.port(port).name)
     this.#ports = this.#look()
-    this.#joins = this.#ports.map((port) => port?.joins)
   }
 
   get engine() {
@@ -32,22 +30,21 @@ export class HubLinks implements Links {
   }
 
   renewed(): number[] {
-    const [ports, joins] = [this.#ports, this.#joins]
+    const before = this.#ports
     this.#ports = this.#look()
-    this.#joins = this.#ports.map((port) => port?.joins)
-    return this.#ports.flatMap((port, node) =>
-      port === ports[node] && port?.joins === joins[node] ? [] : [node],
+    return this.#ports.flatMap((now, node) =>
+      now?.port === before[node]?.port && now?.joins === before[node]?.joins ? [] : [node],
     )
   }
 
   /** One transaction. A node without a port has no links until it has one again. */
-  change(changes: readonly LinkChange[]): Outcome {
+  change(changes: readonly Pick<LinkChange, 'first' | 'second' | 'policy'>[]): Outcome {
     if (this.fabric.closed)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.fabric.name}' is closed; make a new world`)
-    const paths: { from: Port; to: Port; policy: Policy | null }[] = []
+    const paths: PathChange[] = []
     for (const { first, second, policy } of changes) {
       const [from, to] = [this.#ports[first], this.#ports[second]]
-      if (from && to) paths.push({ from, to, policy }, { from: to, to: from, policy })
+      if (from && to) paths.push(...bothWays(from.port, to.port, policy))
     }
     return { ticket: this.fabric.change(paths, false).ticket, failures: [] }
   }
@@ -56,21 +53,17 @@ export class HubLinks implements Links {
     return { fabric: this.fabric.name, ports: [this.nodes[first] ?? '', this.nodes[second] ?? ''] }
   }
 
-  async close(up: readonly (readonly [number, number])[]): Promise<void> {
+  async close(up: readonly Pick<LinkChange, 'first' | 'second'>[]): Promise<void> {
     if (this.fabric.closed) return
     this.renewed()
-    const paths = up.flatMap(([first, second]) => {
-      const [from, to] = [this.#ports[first], this.#ports[second]]
-      return from && to ? [{ from, to, policy: null }, { from: to, to: from, policy: null }] : [] // prettier-ignore
-    })
-    await this.engine.settled(this.fabric.change(paths, false).ticket)
+    const { ticket } = this.change(up.map(({ first, second }) => ({ first, second, policy: null })))
+    await this.engine.settled(ticket)
   }
 
-  #look(): (Port | undefined)[] {
-    const { ports } = this.fabric
+  #look() {
     return this.nodes.map((name) => {
-      const port = ports.get(name)
-      return port && port.id >= 0 ? port : undefined
+      const port = this.fabric.ports.get(name)
+      return port && port.id >= 0 ? { port, joins: port.joins } : undefined
     })
   }
 }

@@ -43,5 +43,5 @@ export interface Links {
   change(changes: readonly LinkChange[]): Outcome | Promise<Outcome>
   place(first: number, second: number): LinkPlace | undefined
   /** Takes all of these links down and gives up what was opened for any. */
-  close(up: readonly (readonly [first: number, second: number])[]): Promise<void>
+  close(up: readonly Pick<LinkChange, 'first' | 'second'>[]): Promise<void>
 }

@@ -8,10 +8,9 @@
  */
 import type { Engine } from '../../engine/engine.js'
 import { EtherloomError, locate } from '../../values/errors.js'
-import type { Policy } from '../../policy/policy.js'
 import { refuse } from '../../values/options.js'
 import { Port } from '../../ports/port.js'
-import { PacketPort } from '../../ports/packet.js'
+import { bothWays } from '../../fabrics/path.js'
 import { Wire } from '../../fabrics/wire.js'
 import type { LinkChange, LinkPlace, Links, Outcome } from './links.js'
 
@@ -30,34 +29,30 @@ interface Connection {
   numbers: [number, number]
 }
 
+/** What the links of a world are made with. */
+interface WireLinksOptions {
+  engine: Engine
+  nodes: readonly string[]
+  nic: NicMaker
+  wireName: WireNamer
+  whenDown: WhenDown
+}
+
 export class WireLinks implements Links {
   readonly engine: Engine
   readonly nodes: readonly string[]
-  readonly #wireName: WireNamer
-  readonly #nic: NicMaker
-  readonly #whenDown: WhenDown
+  readonly #options: WireLinksOptions
   readonly #connections = new Map<string, Connection>()
   /** The numbers of each node's interfaces that are in use. */
   readonly #used: Set<number>[]
   readonly #changed: (wire: Wire, exists: boolean) => void
 
   /** `changed` is told of each wire that comes or goes. */
-  constructor(
-    { engine, wireName, nodes, nic, whenDown }: {
-      engine: Engine
-      wireName: WireNamer
-      nodes: readonly string[]
-      nic: NicMaker
-      whenDown: WhenDown
-    }, // prettier-ignore
-    changed: (wire: Wire, exists: boolean) => void,
-  ) {
-    this.engine = engine
-    this.nodes = nodes
-    this.#wireName = wireName
-    this.#nic = nic
-    this.#whenDown = whenDown
-    this.#used = nodes.map(() => new Set())
+  constructor(options: WireLinksOptions, changed: (wire: Wire, exists: boolean) => void) {
+    this.engine = options.engine
+    this.nodes = options.nodes
+    this.#options = options
+    this.#used = options.nodes.map(() => new Set())
     this.#changed = changed
   }
 
@@ -68,7 +63,7 @@ export class WireLinks implements Links {
   change(changes: readonly LinkChange[]): Outcome | Promise<Outcome> {
     const known = changes.every(
       (change) =>
-        this.#of(change) !== undefined && (change.policy !== null || this.#whenDown === 'no-carrier'),
+        this.#of(change) !== undefined && (change.policy !== null || this.#options.whenDown === 'no-carrier'),
     )
     const outcome: Outcome = { ticket: this.engine.native.latest(), failures: [] }
     if (!known) return this.#makeAndChange(changes, outcome)
@@ -98,7 +93,7 @@ export class WireLinks implements Links {
     )
     for (const change of inOrder) {
       try {
-        if (change.policy === null && this.#whenDown === 'remove') {
+        if (change.policy === null && this.#options.whenDown === 'remove') {
           await this.#remove(keyOf(change.first, change.second))
           continue
         }
@@ -126,19 +121,17 @@ export class WireLinks implements Links {
     if (!connection) return this.engine.native.latest() // it was never up
     const { wire, ends } = connection
     const [from, to] = ends
-    const policy: Policy | null = change.policy
-    const { ticket } = wire.change([{ from, to, policy }, { from: to, to: from, policy }], false) // prettier-ignore
-    const others = ends.map((port) => (port instanceof PacketPort ? 0 : port.setCarrier(policy !== null)))
+    const { ticket } = wire.change(bothWays(from, to, change.policy), false)
+    const others = ends.map((port) =>
+      port.noCarrier === undefined ? port.setCarrier(change.policy !== null) : 0,
+    )
     return Math.max(ticket, ...others)
   }
 
   async #make({ a, b, first, second }: LinkChange): Promise<void> {
     const numbers = [this.#firstUnused(first), this.#firstUnused(second)] as [number, number]
-    const wire = new Wire({
-      name: this.#wireName(a, b),
-      engine: this.engine,
-      forwarding: 'deny',
-    })
+    const name = this.#options.wireName(a, b)
+    const wire = new Wire({ name, engine: this.engine, forwarding: 'deny' })
     try {
       const ends = [this.#port(a, numbers[0]), this.#port(b, numbers[1])] as [Port, Port]
       for (const end of ends) await wire.attach(end)
@@ -153,7 +146,7 @@ export class WireLinks implements Links {
   }
 
   #port(node: string, number: number): Port {
-    const port: unknown = this.#nic(node, number)
+    const port: unknown = this.#options.nic(node, number)
     return port instanceof Port
       ? port
       : refuse(`what 'nic' made for '${node}'`, 'a port, such as a TapPort', port)

@@ -9,6 +9,7 @@ import {
   shaped,
   type Rule,
   type RulesOf,
+  type Values,
 } from '../../values/options.js'
 import type { Distances } from '../distances.js'
 import { Random } from '../random.js'
@@ -78,6 +79,8 @@ export const planeRules = {
 
 /** Nodes in a rectangle, each moving in straight legs. */
 export abstract class PlaneMovement implements Movement {
+  protected readonly area: readonly [number, number]
+  readonly #speed: readonly [number, number]
   readonly #start: readonly [number, number][] | undefined
   #positions = new Float64Array(0)
   #reach = 0
@@ -87,9 +90,10 @@ export abstract class PlaneMovement implements Movement {
   protected constructor(
     /** The movement's name: its draws are its own. */
     protected readonly kind: string,
-    protected readonly area: readonly [number, number],
-    start: readonly [number, number][] | undefined,
+    { area, speed, start }: Values<typeof planeRules>,
   ) {
+    this.area = area
+    this.#speed = speed
     this.#start = start
     start?.forEach(([x, y], index) => {
       if (x > area[0] || y > area[1])
@@ -134,6 +138,11 @@ export abstract class PlaneMovement implements Movement {
   /** A uniform draw. */
   protected draw(low: number, high: number): number {
     return (this.#random as Random).between(low, high)
+  }
+
+  /** Metres per second, as far as they are allowed. */
+  protected drawSpeed(): number {
+    return this.draw(...this.#speed)
   }
 
   /** A place in the area, anywhere. */

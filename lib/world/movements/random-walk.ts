@@ -22,7 +22,6 @@ const randomWalkRules = {
  * edge of the area reflects.
  */
 export class RandomWalk extends PlaneMovement {
-  readonly #speed: readonly [number, number]
   /** In seconds. */
   readonly #leg: number
   /** Metres per second of each node, x and y. */
@@ -32,10 +31,9 @@ export class RandomWalk extends PlaneMovement {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: RandomWalkOptions) {
-    const { area, speed, start, leg } = readOptions('RandomWalk', options, randomWalkRules)
-    super('RandomWalk', area, start)
-    this.#speed = speed
-    this.#leg = Number(leg) / 1e9
+    const given = readOptions('RandomWalk', options, randomWalkRules)
+    super('RandomWalk', given)
+    this.#leg = Number(given.leg) / 1e9
   }
 
   protected settle(nodes: number): void {
@@ -55,7 +53,7 @@ export class RandomWalk extends PlaneMovement {
 
   #turn(node: number): void {
     const direction = this.draw(0, 2 * Math.PI)
-    const speed = this.draw(...this.#speed)
+    const speed = this.drawSpeed()
     this.#velocities.set([speed * Math.cos(direction), speed * Math.sin(direction)], 2 * node)
     this.#left[node] = this.#leg
   }

@@ -20,7 +20,6 @@ const randomWaypointRules = {
  * next to nothing never arrive.
  */
 export class RandomWaypoint extends PlaneMovement {
-  readonly #speed: readonly [number, number]
   /** In seconds. */
   readonly #pause: number
   /** Where each node goes, x and y. */
@@ -31,10 +30,9 @@ export class RandomWaypoint extends PlaneMovement {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: RandomWaypointOptions) {
-    const { area, speed, start, pause } = readOptions('RandomWaypoint', options, randomWaypointRules)
-    super('RandomWaypoint', area, start)
-    this.#speed = speed
-    this.#pause = Number(pause) / 1e9
+    const given = readOptions('RandomWaypoint', options, randomWaypointRules)
+    super('RandomWaypoint', given)
+    this.#pause = Number(given.pause) / 1e9
   }
 
   protected settle(nodes: number): void {
@@ -71,7 +69,7 @@ export class RandomWaypoint extends PlaneMovement {
 
   #depart(node: number): void {
     this.#goals.set(this.place(), 2 * node)
-    this.#speeds[node] = this.draw(...this.#speed)
+    this.#speeds[node] = this.drawSpeed()
   }
 }
 
