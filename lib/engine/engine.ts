@@ -1,7 +1,7 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
-import { addon, calls, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
+import { addon, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
 import {
   about,
@@ -21,11 +21,7 @@ import { nameRule } from '../values/names.js'
 import { sharedKinds, type SharedData } from '../policy/shared-data.js'
 import { readLateness, type Lateness } from '../values/stats.js'
 import { duration, parseDuration, size, type Duration, type Size } from '../values/units.js'
-
-const { watchSocket } = calls<{
-  /** Reports the socket once, by a happening with the number that this returns. */
-  watchSocket(engine: NativeEngine, socket: unknown, what: 'readable' | 'writable'): number
-}>()
+import { Watches } from './watches.js'
 
 export interface EngineOptions {
   /** For messages. Default `engine`. */
@@ -145,8 +141,7 @@ export class Engine {
   readonly #named = new Map<string, number>()
   readonly #residents = new Set<EngineResident>()
   readonly #shared = new Map<string, number>()
-  readonly #watches = new Map<unknown, { watch: number; listeners: Set<(news: LinkNews) => void> }>()
-  readonly #sockets = new Map<number, () => void>()
+  readonly #watches = new Watches(() => this.#native)
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
   /** Failures that nobody listened to, while the clock is being advanced. */
@@ -357,30 +352,14 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** @internal Calls back with all news of interfaces in the namespace. */
+  /** @internal As `Watches.links`. */
   watchLinks(namespace: unknown, listener: (news: LinkNews) => void): () => void {
-    let entry = this.#watches.get(namespace)
-    if (!entry) {
-      entry = { watch: native(() => this.native.watchLinks(namespace)), listeners: new Set() }
-      this.#watches.set(namespace, entry)
-    }
-    const { watch, listeners } = entry
-    listeners.add(listener)
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size > 0) return
-      this.#watches.delete(namespace)
-      this.#native?.unwatch(watch)
-    }
+    return this.#watches.links(this.native, namespace, listener)
   }
 
-  /** @internal Calls back once, when the socket is readable or writable, or has failed. */
+  /** @internal As `Watches.socket`. */
   watchSocket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
-    const watch = native(() => watchSocket(this.native, socket, what))
-    this.#sockets.set(watch, ready)
-    return () => {
-      if (this.#sockets.delete(watch)) this.#native?.unwatch(watch)
-    }
+    return this.#watches.socket(this.native, socket, what, ready)
   }
 
   /** Runs everything that is due until then. */
@@ -401,14 +380,8 @@ export class Engine {
   }
 
   #happened(happening: Happening): void {
-    if ('watch' in happening) {
-      for (const { watch, listeners } of this.#watches.values()) {
-        if (watch === happening.watch) for (const listener of [...listeners]) listener(happening)
-      }
-    } else if ('socket' in happening) {
-      const ready = this.#sockets.get(happening.socket)
-      this.#sockets.delete(happening.socket)
-      ready?.()
+    if ('watch' in happening || 'socket' in happening) {
+      this.#watches.happened(happening)
     } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
       const port = this.#ports.get(happening.port)
       const message = `the device of port '${port?.name}' is gone`

@@ -1,5 +1,5 @@
 /** What a port has in its fabric, whatever its kind: the options of `attach` and `configure`. */
-import { macShape, parseMac } from '../values/addresses.js'
+import { isGroupMac, macRule } from '../values/addresses.js'
 import type { PortSettings } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import {
@@ -11,7 +11,6 @@ import {
   optional,
   optionsReader,
   refuse,
-  shaped,
   type Rule,
   type RulesOf,
 } from '../values/options.js'
@@ -79,32 +78,25 @@ export interface AttachSettings {
 
 type ReceiveSettings = NonNullable<PortSettings['receive']>
 
-const station: Rule<Uint8Array> = about(
+const station = about(
   'The MAC address of a station.',
-  shaped(
-    (value, subject) => {
-      const mac = parseMac(value, subject)
-      return isGroup(mac) ? refuse(subject, 'the address of one station (an even first byte)', value) : mac
-    },
-    macShape('[02468aceACE]', 'the address of one station (an even first byte)', '02:00:00:00:00:01'),
+  macRule(
+    'the address of one station (an even first byte)',
+    '[02468aceACE]',
+    '02:00:00:00:00:01',
+    (mac) => !isGroupMac(mac),
   ),
 )
-const group: Rule<Uint8Array> = about(
+const group = about(
   'The MAC address of a group.',
-  shaped(
-    (value, subject) => {
-      const mac = parseMac(value, subject)
-      return isGroup(mac) ? mac : refuse(subject, 'a group address (an odd first byte)', value)
-    },
-    macShape('[13579bdfBDF]', 'a group address (an odd first byte)', '01:00:5e:00:00:01'),
-  ),
+  macRule('a group address (an odd first byte)', '[13579bdfBDF]', '01:00:5e:00:00:01', isGroupMac),
 )
 
 /** What `multicast` may be: all of them, none, or a list. */
 const groups = either<boolean | Uint8Array[] | undefined>('true, false or a list of group addresses', [
   flag(),
   list(group),
-]) as Rule<boolean | Uint8Array[]>
+])
 
 const receiveKeys = {
   addresses: about(
@@ -160,5 +152,4 @@ export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): P
   vlan,
 })
 
-const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1
 const numberOf = (mac: Uint8Array): bigint => mac.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)

@@ -1,9 +1,11 @@
-/** What hubs, switches and wires have in common: ports, paths, transactions, events, life. */
+/**
+ * What users call of hubs, switches and wires, and their life. Its ports are the matter of seats.ts, the policies of its paths
+ * that of policies.ts.
+ */
 import { EventEmitter } from 'node:events'
 import { readAddress } from '../values/addresses.js'
 import {
   abortSignal,
-  portSettings,
   readAttachOptions,
   type Abortable,
   type Attaching,
@@ -19,7 +21,7 @@ import {
   type CaptureTarget,
 } from '../capture/capture.js'
 import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.js'
-import { EtherloomError, locate } from '../values/errors.js'
+import { EtherloomError } from '../values/errors.js'
 import {
   about,
   asOptions,
@@ -28,12 +30,13 @@ import {
   optional,
   readOptions,
   refuse,
-  suggestion,
   type RulesOf,
+  type Values,
 } from '../values/options.js'
 import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
-import { PolicyRecords } from '../policy/records.js'
-import { compile, readPolicy, type Applied, type Policy } from '../policy/policy.js'
+import { Policies, type PolicyChange } from './policies.js'
+import { Seats } from './seats.js'
+import type { Applied, Policy } from '../policy/policy.js'
 import { nameRule } from '../values/names.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
@@ -63,8 +66,6 @@ declare module '../ports/port.js' {
   interface PortFabric extends Fabric {}
 }
 
-const noPolicy = 0xffffffff
-
 /** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
 export abstract class Fabric
   extends EventEmitter<FabricEvents>
@@ -77,44 +78,33 @@ export abstract class Fabric
   /** @internal */
   readonly id: number
   readonly #ownEngine: boolean
-  readonly #ports = new Map<string, Port>()
-  readonly #seats = new Map<number, Port>()
-  readonly #settings = new Map<Port, AttachSettings>()
-  readonly #policies = new Map<Port, Map<Port, Policy>>()
+  readonly #seats: Seats
+  readonly #policies: Policies = new Policies(this)
   readonly #kind: 'hub' | 'switch' | 'wire'
-  readonly #portLimit: number
-  readonly #attaching = new Map<Port, Promise<void>>()
-  readonly #leaving = new Map<Port, Promise<void>>()
   readonly #timelines = new Set<Timeline>()
   readonly #servers = new Set<SocketServer>()
   #closing: Promise<void> | undefined
   #closed = false
-  #referenced = true
 
   protected constructor(
     kind: 'hub' | 'switch' | 'wire',
-    given: {
-      name: string | undefined
-      forwarding: 'allow' | 'deny'
-      engine: Engine | EngineOptions | undefined
-    },
+    { name, forwarding, engine }: Values<typeof fabricRules>,
     settings: object,
     portLimit = Infinity,
   ) {
     super()
-    this.#ownEngine = !(given.engine instanceof Engine)
-    this.name = given.name ?? (given.engine instanceof Engine ? given.engine.nextName(kind) : `${kind}0`)
-    this.forwarding = given.forwarding
+    this.#ownEngine = !(engine instanceof Engine)
+    this.name = name ?? (engine instanceof Engine ? engine.nextName(kind) : `${kind}0`)
+    this.forwarding = forwarding
     this.#kind = kind
-    this.#portLimit = portLimit
-    this.engine =
-      given.engine instanceof Engine ? given.engine : new Engine({ name: this.name, ...given.engine })
-    this.id = this.engine.addFabric(this, kind, given.forwarding === 'allow', settings)
+    this.#seats = new Seats(this, portLimit)
+    this.engine = engine instanceof Engine ? engine : new Engine({ name: this.name, ...engine })
+    this.id = this.engine.addFabric(this, kind, forwarding === 'allow', settings)
   }
 
   /** Its ports by name. */
   get ports(): ReadonlyMap<string, Port> {
-    return this.#ports
+    return this.#seats.ports
   }
 
   /** Whether it is closed. */
@@ -139,47 +129,7 @@ export abstract class Fabric
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
     this.#insistOnKind('vlan', settings.vlan, ['switch'])
     this.#insistOnKind('group', settings.group, ['hub', 'switch'])
-    port.settleName(this.#ports)
-    const taken = this.#ports.get(port.name)
-    if (taken && taken !== port)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_NAME',
-        `'${this.name}' has a port '${port.name}' already; choose another name`,
-      )
-    if (!taken && this.#ports.size >= this.#portLimit)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `wire '${this.name}' has both its ports; a hub joins more than two`,
-      )
-    this.#ports.set(port.name, port)
-    if (!taken) this.engine.native.expect(this.id, port.name, portSettings(settings))
-    const joining = port.join(this, signal)
-    if (!taken) this.#attaching.set(port, joining)
-    try {
-      await joining
-    } catch (error) {
-      if (!taken) {
-        this.#ports.delete(port.name)
-        if (!this.engine.closed) this.engine.native.expect(this.id, port.name, undefined)
-      }
-      throw error
-    } finally {
-      if (!taken) this.#attaching.delete(port)
-    }
-    const { id } = port
-    this.#seats.set(id, port)
-    this.#settings.set(port, settings)
-    this.engine.addPort(port)
-    if (this.#referenced) this.engine.hold()
-    await this.engine.settled(this.engine.native.latest())
-    if (signal?.aborted) await this.detach(port)
-    signal?.throwIfAborted()
-    if (port.id !== id)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${port.name}' was detached from '${this.name}' while it was being attached`,
-      )
-    port.attached()
+    await this.#seats.attach(port, settings, signal)
     return port
   }
 
@@ -202,14 +152,12 @@ export abstract class Fabric
           'ERR_ETHERLOOM_OPTION',
           `option '${option}' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
         )
-    const before = this.#settings.get(asked) as AttachSettings
-    const settings = {
+    const before = this.#seats.settingsOf(asked) as AttachSettings
+    const ticket = this.#seats.configure(asked, {
       ...before,
       delay: delay ?? before.delay,
       receive: receive === undefined ? before.receive : receive,
-    }
-    const ticket = native(() => this.engine.native.configure(asked.id, portSettings(settings)))
-    this.#settings.set(asked, settings)
+    })
     await this.engine.settled(ticket)
   }
 
@@ -241,11 +189,7 @@ export abstract class Fabric
    * @throws EtherloomError ERR_ETHERLOOM_NAME for a name that no port here has
    */
   async detach(port: Port | string): Promise<void> {
-    const found = this.#find(port)
-    const attaching = this.#attaching.get(found)
-    if (attaching) await attaching.catch(() => undefined)
-    if (found.fabric === this && found.id >= 0) await this.#release(found)
-    else await this.#leaving.get(found)
+    await this.#seats.detach(port)
   }
 
   /**
@@ -265,30 +209,17 @@ export abstract class Fabric
 
   /** The port of this name (or the given one, checked). @throws EtherloomError ERR_ETHERLOOM_NAME, ERR_ETHERLOOM_STATE */
   port(port: Port | string): Port {
-    if (port instanceof Port && port.fabric === this && port.id >= 0) return port
-    if (typeof port !== 'string' && !(port instanceof Port)) refuse('a port', 'a Port or its name', port)
-    const name = typeof port === 'string' ? port : port.name
-    const found = this.#ports.get(name)
-    if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
-    if (typeof port !== 'string')
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${name}' is not attached to '${this.name}'; attach it first`,
-      )
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_NAME',
-      `'${this.name}' has no port '${name}'${suggestion(name, [...this.#ports.keys()])}`,
-    )
+    return this.#seats.port(port)
   }
 
   /** The directed path between two of its ports. */
   path(from: Port | string, to: Port | string): Path {
-    return new Path(this, ...this.#pair(from, to))
+    return new Path(this, ...this.#policies.pair(from, to))
   }
 
   /** Both paths between two of its ports. */
   between(left: Port | string, right: Port | string): PathPair {
-    return new PathPair(this, ...this.#pair(left, right))
+    return new PathPair(this, ...this.#policies.pair(left, right))
   }
 
   /**
@@ -319,63 +250,21 @@ export abstract class Fabric
     return timeline
   }
 
-  /**
-   * @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. A `seed` does not
-   * start the streams of a change with `keepStreams` anew.
-   */
-  change(
-    list: readonly (PathChange & { keepStreams?: boolean })[],
-    flush: boolean,
-  ): Applied & { ticket: number } {
-    const records = new PolicyRecords((data) => this.engine.share(data))
-    const known = new Map<Policy, number>()
-    const copies: Policy[] = [] // by the number of their record
-    const triples = new Uint32Array(list.length * 3)
-    // Options are read first: a getter of theirs may detach a port.
-    const pairs = list.map(({ from, to, policy, keepStreams }, index) => {
-      try {
-        const pair = this.#pair(from, to)
-        let record = policy === null ? noPolicy : keepStreams ? undefined : known.get(policy)
-        if (policy !== null && record === undefined) {
-          const own = compile(policy)
-          const spec = readPolicy(own)
-          record = records.add(keepStreams ? { ...spec, seed: undefined } : spec)
-          copies[record] = own
-          if (!keepStreams) known.set(policy, record)
-        }
-        triples[3 * index + 2] = record ?? noPolicy
-        return pair
-      } catch (error) {
-        throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
-      }
-    })
-
-    pairs.forEach(([from, to], index) => {
-      triples[3 * index] = this.port(from).id
-      triples[3 * index + 1] = this.port(to).id
-    })
-    const [up, down, changed, ticket] = native(() =>
-      this.engine.native.apply(this.id, records.bytes, triples, flush),
-    )
-    pairs.forEach(([from, to], index) => {
-      const record = triples[3 * index + 2] as number
-      this.#remember(from, to, record === noPolicy ? undefined : copies[record])
-    })
-    return { up, down, changed, ticket }
+  /** @internal The part of `apply` that needs no waiting; the ticket says when it holds for every frame. */
+  change(list: readonly PolicyChange[], flush: boolean): Applied & { ticket: number } {
+    return this.#policies.change(list, flush)
   }
 
   /** One snapshot of the counters of all ports and of all paths with a policy. Stops nothing. */
   stats(): FabricStats {
-    const paths = [...this.#policies].flatMap(([from, row]) =>
-      [...row].map(([to, policy]) => ({
-        from: from.name,
-        to: to.name,
-        allowed: policy.allowed,
-        ...this.pathStats(from, to),
-      })),
-    )
+    const paths = [...this.#policies].map(([from, to, { allowed }]) => ({
+      from: from.name,
+      to: to.name,
+      allowed,
+      ...this.pathStats(from, to),
+    }))
     return {
-      ports: Object.fromEntries([...this.#seats.values()].map((port) => [port.name, port.stats()])),
+      ports: Object.fromEntries([...this.#seats].map((port) => [port.name, port.stats()])),
       paths,
     }
   }
@@ -387,9 +276,7 @@ export abstract class Fabric
    * @throws EtherloomError as `Port.capture`; ERR_ETHERLOOM_STATE when no path has a policy
    */
   async fateLog(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
-    const paths = [...this.#policies].flatMap(([from, row]) =>
-      [...row.keys()].map((to) => this.path(from, to)),
-    )
+    const paths = [...this.#policies].map(([from, to]) => this.path(from, to))
     if (paths.length === 0)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `no path of '${this.name}' has a policy to log`)
     return this.record(paths, output, options, 'fates')
@@ -403,7 +290,7 @@ export abstract class Fabric
     kind: keyof typeof tapKinds,
   ): Promise<Capture> {
     this.#open()
-    const bare = paths.filter(({ from, to }) => !this.#policies.get(from)?.has(to))
+    const bare = paths.filter(({ from, to }) => !this.#policies.get(from, to))
     if (bare.length > 0)
       await this.apply(bare.map(({ from, to }) => ({ from, to, policy: this.policyOf(from, to) })))
     const target = ({ from, to }: Path): CaptureTarget => {
@@ -433,33 +320,31 @@ export abstract class Fabric
 
   /** Keeps the process alive while it has ports (the default). */
   ref(): this {
-    if (!this.#referenced) for (const _ of this.#seats) this.engine.hold()
-    this.#referenced = true
+    this.#seats.reference(true)
     return this
   }
 
   /** Lets the process end although it has ports. */
   unref(): this {
-    if (this.#referenced) for (const _ of this.#seats) this.engine.unhold()
-    this.#referenced = false
+    this.#seats.reference(false)
     return this
   }
 
   /** @internal */
   policyOf(from: Port, to: Port): Policy {
-    const policy = this.#policies.get(from)?.get(to)
+    const policy = this.#policies.get(from, to)
     return policy ? { ...policy } : { allowed: this.allowsByDefault(from, to) }
   }
 
   /** @internal What holds for a path without a policy: `forwarding`, but not within a group. */
   allowsByDefault(from: Port, to: Port): boolean {
-    const group = this.#settings.get(from)?.group
-    return this.forwarding === 'allow' && (group === undefined || group !== this.#settings.get(to)?.group)
+    const [group, other] = [from, to].map((port) => this.#seats.settingsOf(port)?.group)
+    return this.forwarding === 'allow' && (group === undefined || group !== other)
   }
 
   /** @internal The policy that the path was given last, the same object until it is given another. */
   ownPolicy(from: Port | string, to: Port | string): Policy | undefined {
-    return this.#policies.get(this.port(from))?.get(this.port(to))
+    return this.#policies.get(this.port(from), this.port(to))
   }
 
   /** @internal */
@@ -475,72 +360,36 @@ export abstract class Fabric
 
   /** @internal */
   addressMoved(word: bigint, from: number, to: number): void {
-    this.emit('address:moved', { ...readAddress(word), from: this.#seats.get(from), to: this.#seats.get(to) })
+    this.emit('address:moved', { ...readAddress(word), from: this.portAt(from), to: this.portAt(to) })
   }
 
   /** @internal The engine has closed. */
   async ended(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    const undone = [...this.#seats.values()].map((port) => port.undone())
-    this.#stopTimelines()
-    this.#stopServers()
-    const left = [...this.#ports.values()]
-    this.#ports.clear()
-    this.#seats.clear()
-    this.#settings.clear()
+    this.#stop()
     this.#policies.clear()
-    for (const port of left) port.left()
-    await Promise.all(undone)
+    await this.#seats.ended()
+  }
+
+  /** @internal A port has gone, and its policies with it. */
+  forget(port: Port): void {
+    this.#policies.forget(port)
   }
 
   /** @internal The port with this number. */
-  protected seat(id: number): Port | undefined {
-    return this.#seats.get(id)
+  protected portAt(id: number): Port | undefined {
+    return this.#seats.at(id)
   }
 
-  /** The port that is meant, whether it is here or comes or goes. */
-  #find(port: Port | string): Port {
-    if (typeof port !== 'string') return port instanceof Port ? port : this.port(port)
-    const all = [...this.#leaving.keys(), ...this.#ports.values()]
-    return all.findLast(({ name }) => name === port) ?? this.port(port)
-  }
-
-  #release(port: Port): Promise<void> {
-    const leaving = this.#letGo(port).finally(() => this.#leaving.delete(port))
-    this.#leaving.set(port, leaving)
-    return leaving
-  }
-
-  async #letGo(port: Port): Promise<void> {
-    const id = port.leave()
-    this.#ports.delete(port.name)
-    this.#seats.delete(id)
-    this.#settings.delete(port)
-    this.#policies.delete(port)
-    for (const row of this.#policies.values()) row.delete(port)
-    const ticket = native(() => this.engine.native.detach(id))
-    this.engine.removePort(id)
-    if (this.#referenced) this.engine.unhold()
-    await this.engine.settled(ticket)
-    await port.undone()
-    port.left()
-  }
-
-  #stopTimelines(): void {
-    for (const timeline of [...this.#timelines]) timeline.stop()
-  }
-
-  #stopServers(): void {
-    for (const server of [...this.#servers]) server.stop()
+  /** What it does by itself ends. */
+  #stop(): void {
+    for (const each of [...this.#timelines, ...this.#servers]) each.stop()
   }
 
   async #end(): Promise<void> {
-    this.#stopTimelines()
-    this.#stopServers()
-    await Promise.allSettled(this.#attaching.values())
-    await Promise.all([...this.#seats.values()].map((port) => this.#release(port)))
-    await Promise.all(this.#leaving.values())
+    this.#stop()
+    await this.#seats.detachAll()
     if (this.#closed) return // with its engine, meanwhile
     this.#closed = true
     await this.engine.removeFabric(this.id)
@@ -557,22 +406,6 @@ export abstract class Fabric
       'ERR_ETHERLOOM_OPTION',
       `option '${option}' of attach is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
     )
-  }
-
-  #pair(from: Port | string, to: Port | string): [Port, Port] {
-    const pair: [Port, Port] = [this.port(from), this.port(to)]
-    if (pair[0] !== pair[1]) return pair
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_OPTION',
-      `a path joins two different ports, not '${pair[0].name}' to itself: a frame never returns to the port it came from`,
-    )
-  }
-
-  #remember(from: Port, to: Port, policy: Policy | undefined): void {
-    let row = this.#policies.get(from)
-    if (!row) this.#policies.set(from, (row = new Map<Port, Policy>()))
-    if (policy) row.set(to, policy)
-    else row.delete(to)
   }
 }
 

@@ -1,6 +1,5 @@
 /** SocketServer: a socket at which any number of peers become ports of a fabric. Made by `Fabric.listen`. */
 import { EventEmitter } from 'node:events'
-import type { SocketPlace } from '../values/addresses.js'
 import { socketPlace } from '../values/addresses.js'
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
@@ -17,15 +16,8 @@ import {
   text,
   type RulesOf,
 } from '../values/options.js'
-import {
-  bindSocket,
-  frameLimitRule,
-  modeRule,
-  padRule,
-  resolvePlace,
-  SocketPort,
-  sockets,
-} from '../ports/socket.js'
+import { SocketPort } from '../ports/socket.js'
+import { bindSocket, frameLimitRule, modeRule, padRule, resolvePlace, sockets } from '../ports/sockets.js'
 
 export interface ListenOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
@@ -58,8 +50,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   readonly socket: string
   readonly #fabric: Attaching
   readonly #stopped: (server: SocketServer) => void
-  readonly #options: Required<Omit<ListenOptions, 'socket'>>
-  readonly #place: SocketPlace
+  readonly #options: ReturnType<typeof readListenOptions>
   readonly #ports = new Set<SocketPort>()
   #bound: unknown
   #unwatch: (() => void) | undefined
@@ -70,10 +61,8 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   private constructor(fabric: Attaching, options: ListenOptions, stopped: (server: SocketServer) => void) {
     super()
     this.#stopped = stopped
-    const { socket, ...given } = readListenOptions(options)
     this.#fabric = fabric
-    this.#options = given
-    this.#place = socket
+    this.#options = readListenOptions(options)
     this.socket = options.socket
   }
 
@@ -89,9 +78,8 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
         'ERR_ETHERLOOM_STATE',
         `'${fabric.name}' has a virtual clock, which the outside world does not keep`,
       )
-    const address = await resolvePlace(server.#place)
-    const { framing, mode } = server.#options
-    server.#bound = bindSocket({ ...address, framing, mode })
+    const { socket, framing, mode } = server.#options
+    server.#bound = bindSocket({ ...(await resolvePlace(socket)), framing, mode })
     server.#watch()
     return server
   }
@@ -146,14 +134,8 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   }
 
   async #attach(socket: unknown): Promise<void> {
-    const { framing, frameLimit, pad } = this.#options
-    const port = SocketPort.accepted(socket, {
-      name: this.#options.name,
-      framing,
-      frameLimit,
-      pad,
-      socket: this.socket,
-    })
+    const { name, framing, frameLimit, pad } = this.#options
+    const port = SocketPort.accepted(socket, { name, framing, frameLimit, pad, socket: this.socket })
     this.#ports.add(port)
     const ended = new Promise<EtherloomError>((resolve) => port.once('down', resolve))
     try {
@@ -217,9 +199,7 @@ export const listenRules = {
 const readListen = optionsReader('listen', listenRules)
 
 /** @internal The options of `Fabric.listen`, checked. */
-export function readListenOptions(
-  options: ListenOptions,
-): Required<Omit<ListenOptions, 'socket'>> & { socket: SocketPlace } {
+export function readListenOptions(options: ListenOptions) {
   const given = readListen(options)
   if (!('path' in given.socket) && given.framing !== 'stream')
     refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)

@@ -10,7 +10,8 @@ import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { oneOf, readOptions, type Rule } from '../values/options.js'
 import { nameRule } from '../values/names.js'
-import { SocketPort, sockets } from '../ports/socket.js'
+import { SocketPort } from '../ports/socket.js'
+import { sockets } from '../ports/sockets.js'
 
 /** The `signal` ends the program (SIGTERM), and with it the port. */
 export interface SpawnOptions extends Abortable {

@@ -38,7 +38,7 @@ export class Switch extends Fabric {
   /** What it has learned and not forgotten. */
   addresses(): LearnedAddress[] {
     return native(() => this.engine.native.addresses(this.id)).flatMap(({ address, port, age }) => {
-      const at = this.seat(port)
+      const at = this.portAt(port)
       return at ? [{ ...readAddress(address), port: at.name, age: formatDuration(age) }] : []
     })
   }

@@ -41,10 +41,10 @@ const keys = {
   access: about('The VLAN of an access port; its frames pass the port without a tag.', integer(first, last)),
   trunk: about(
     "The VLANs that a trunk carries with their tags: a list, or 'all'.",
-    either<'all' | (number | undefined)[] | undefined>("a list of VLANs such as [10, 20], or 'all'", [
+    either<'all' | number[] | undefined>("a list of VLANs such as [10, 20], or 'all'", [
       every,
       list(vlanId, { min: 1, expects: "a list of VLANs such as [10, 20], or 'all'" }),
-    ]) as Rule<number[] | 'all' | undefined>,
+    ]),
   ),
   native: about('The VLAN of frames without a tag. Default: they are dropped.', integer(first, last)),
 }

@@ -33,13 +33,6 @@ export interface GatewayOptions {
   dns?: boolean | string[]
 }
 
-/** The same with everything filled in. */
-export interface GatewaySettings {
-  interface: string
-  dhcp: boolean | { from: string; to: string }
-  dns: boolean | string[]
-}
-
 /** A name that can be part of the name of an nftables table, beside being that of an interface. */
 const outsidePattern = /^(?!\.{1,2}$)[\w.-]{1,15}$/
 
@@ -72,7 +65,7 @@ export const gatewayRule = about(
               to: required(about('The last address.', ipv4Address())),
             }),
           ],
-        ) as Rule<boolean | { from: string; to: string }>,
+        ),
         false,
         false,
       ),
@@ -82,14 +75,17 @@ export const gatewayRule = about(
       optional(
         either<boolean | string[] | undefined>('true, false, or a list of IPv4 addresses of name servers', [
           flag(),
-          list(server, { min: 1 }) as Rule<string[]>,
-        ]) as Rule<boolean | string[]>,
+          list(server, { min: 1 }),
+        ]),
         false,
         false,
       ),
     ),
   } satisfies RulesOf<GatewayOptions>),
 )
+
+/** The options of a gateway with everything filled in. */
+export type GatewaySettings = NonNullable<ReturnType<typeof gatewayRule>>
 
 /** What is wrong with a gateway for this TAP, and with which of its keys; undefined when nothing is. */
 export function gatewayFault(

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:os'
 import { addon, native, type Device, type LinkNews } from '../binding.js'
-import { EtherloomError } from '../values/errors.js'
+import type { EtherloomError } from '../values/errors.js'
 import { Namespace } from '../engine/namespace.js'
 import { Port, type PortFabric, type PortState } from './port.js'
 
@@ -21,7 +21,6 @@ export abstract class DevicePort extends Port {
   #moved = false
   #reopening = false
   #news = false
-  #endings = 0
   #lookAgain: NodeJS.Timeout | undefined
 
   protected constructor(name: string, namespace: string | Namespace | undefined) {
@@ -55,32 +54,22 @@ export abstract class DevicePort extends Port {
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
-    if (fabric.engine.clock === 'virtual')
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
-      )
+    this.insistOnRealClock(fabric)
     if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
-    const { engine } = fabric
     const early: LinkNews[] = []
     let hear = (news: LinkNews): void => void early.push(news)
-    this.#unwatch = engine.watchLinks(this.#namespace(), (news) => {
+    this.#unwatch = fabric.engine.watchLinks(this.#namespace(), (news) => {
       hear(news)
     })
     const opened = await this.openDevice(this.#namespace())
     this.#device = opened
     this.#moved = false
-    try {
-      const id = native(() => engine.native.attach(fabric.id, this.name, opened.device))
-      hear = (news) => {
-        this.#heard(fabric, id, news)
-      }
-      early.forEach(hear)
-      return id
-    } catch (error) {
-      addon.discardDevice(opened.device)
-      throw error
+    const id = this.seatDevice(fabric, opened.device)
+    hear = (news) => {
+      this.#heard(fabric, id, news)
     }
+    early.forEach(hear)
+    return id
   }
 
   protected override closed(_fabric: PortFabric): void {
@@ -93,7 +82,6 @@ export abstract class DevicePort extends Port {
   }
 
   override wentDown(error: EtherloomError): void {
-    this.#endings++
     super.wentDown(error)
     // It may be back already: the news of its return can be older than the news of its end.
     if (this.fabric) void this.#reopen(this.fabric)
@@ -184,9 +172,7 @@ export abstract class DevicePort extends Port {
       }
       this.#device = opened
       this.#moved = false
-      const endings = this.#endings
-      await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, opened.device)))
-      if (endings === this.#endings) this.cameUp() // else it is gone again already
+      await this.revive(fabric, opened.device)
     } catch (error) {
       // Not ready: the next news of it tries again. But there is no news of somebody who lets go of it.
       if ((error as EtherloomError).errno !== constants.errno.EBUSY || this.fabric !== fabric) return

@@ -80,16 +80,21 @@ export class GeneratorPort extends Port {
   }
 
   async #run(running: boolean): Promise<void> {
-    const { engine } = this.seat()
+    const { engine } = this.attachedTo()
     await engine.settled(native(() => runGenerator(engine.native, this.id, running)))
   }
 
-  protected override async open({ engine, id }: PortFabric): Promise<number> {
-    if (engine.clock === 'virtual' && this.#options.count === undefined)
+  protected override async open(fabric: PortFabric): Promise<number> {
+    if (fabric.engine.clock === 'virtual' && this.#options.count === undefined)
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
         `generator '${this.name}' has no end, and a virtual clock would never leave the instant it starts at; give it a 'count'`,
       )
-    return Promise.resolve(native(() => engine.native.attach(id, this.name, makeGenerator(this.#options))))
+    return Promise.resolve(
+      this.seatDevice(
+        fabric,
+        native(() => makeGenerator(this.#options)),
+      ),
+    )
   }
 }

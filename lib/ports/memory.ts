@@ -1,6 +1,4 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
-import { native } from '../binding.js'
-import { EtherloomError } from '../values/errors.js'
 import { integer, readOptions, refuse } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
@@ -55,12 +53,8 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
    * @throws EtherloomError ERR_ETHERLOOM_STATE while it is not attached, ERR_ETHERLOOM_OPTION for what is not bytes
    */
   send(frames: Uint8Array | readonly Uint8Array[]): number {
-    const bridge = this.#bridge
-    if (!bridge || this.id < 0)
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${this.name}' is not attached; attach it to a fabric first`,
-      )
+    this.attachedTo()
+    const bridge = this.#bridge as MemoryBridge
     const list = frames instanceof Uint8Array ? [frames] : frames
     if (!Array.isArray(list) || !list.every((frame) => frame instanceof Uint8Array))
       refuse('what a MemoryPort sends', 'a Uint8Array or a list of them', frames)
@@ -119,11 +113,8 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
 
   protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
-    const worker = engine.native.leastLoaded()
-    const [bridge, number] = MemoryBridge.next(engine, worker)
-    const id = native(() =>
-      engine.native.attach(fabric.id, this.name, bridge.device(number, this.#frameLimit, this.#limit)),
-    )
+    const [bridge, number] = MemoryBridge.next(engine, engine.native.leastLoaded())
+    const id = this.seatDevice(fabric, bridge.device(number, this.#frameLimit, this.#limit))
     bridge.join(number, {
       deliver: (batch) => {
         this.#batches.push(batch)

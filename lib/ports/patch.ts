@@ -1,7 +1,7 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
 import { calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { about, integer, list, optional, readOptions, refuse, required, text } from '../values/options.js'
+import { about, integer, list, optional, readOptions, required, text } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind, PortReference } from './kind.js'
@@ -40,10 +40,13 @@ export class PatchPort extends Port {
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
     const { names, limit } = readOptions('PatchPort.pair', options, {
-      names: optional<[string, string], [string, string]>(twoNames, ['patch%d', 'patch%d']),
+      names: optional(list(nameRule(), { min: 2, max: 2, expects: 'a list of two names' }), [
+        'patch%d',
+        'patch%d',
+      ]),
       limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })
-    const [first, second] = names
+    const [first, second] = names as [string, string]
     const ends: [PatchPort, PatchPort] = [new PatchPort(first, limit), new PatchPort(second, limit)]
     ends[0].#peer = ends[1]
     ends[1].#peer = ends[0]
@@ -63,17 +66,13 @@ export class PatchPort extends Port {
         `patch port '${this.name}' cannot join '${fabric.name}' to '${peer.fabric.name}', which has another engine; give both fabrics the same 'engine'`,
       )
     const { native: engine } = fabric.engine
-    const id = native(() => engine.attach(fabric.id, this.name, makePatch(engine, this.#limit, peer.id)))
+    const id = this.seatDevice(
+      fabric,
+      native(() => makePatch(engine, this.#limit, peer.id)),
+    )
     if (peer.id >= 0) joinPatches(engine, id, peer.id)
     return Promise.resolve(id)
   }
-}
-
-function twoNames(value: unknown, subject: string): [string, string] {
-  const [first, second, ...more] = list(nameRule())(value, subject)
-  if (first === undefined || second === undefined || more.length > 0)
-    return refuse(subject, 'a list of two names', value)
-  return [first, second]
 }
 
 const patchKeys = {

@@ -1,5 +1,5 @@
 /** SinkPort: a null device. */
-import { calls, native } from '../binding.js'
+import { calls } from '../binding.js'
 import { readOptions } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
@@ -27,6 +27,6 @@ export class SinkPort extends Port {
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
-    return Promise.resolve(native(() => fabric.engine.native.attach(fabric.id, this.name, makeSink())))
+    return Promise.resolve(this.seatDevice(fabric, makeSink()))
   }
 }

@@ -1,13 +1,11 @@
 /** SocketPort: frames in a Unix or TCP socket, as other programs, emulators and other processes of ours have them. */
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
-import { addon, calls, native, type NativeEngine } from '../binding.js'
+import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
-  flag,
   integer,
   oneOf,
   optional,
@@ -20,47 +18,19 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
-import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
-
-/**
- * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
- * `-netdev stream`, passt, socket_vmnet, and our own trunks. `datagram`: one in each datagram of a Unix socket: QEMU's
- * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
- * slirp4netns.
- */
-export type Framing = 'stream' | 'datagram' | 'seqpacket'
-
-/** @internal A socket's address: a path, or an IP address in numbers and a port. */
-export type NativeAddress = { path: string } | { ip: string; port: number }
-
-/** @internal What frames of a socket may be. */
-export interface FrameShape {
-  frameLimit: number
-  pad: boolean
-}
-
-/** @internal What the native half does with sockets. */
-export const sockets = calls<{
-  /** Takes a connected socket; the descriptor stays the caller's. */
-  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: Framing }
-  /** Takes the connected socket; without one the port is down at once. */
-  makeSocketPort(socket: unknown, options: FrameShape & { framing: Framing }): unknown
-  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
-  /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
-  makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
-  /** A socket that listens, or receives datagrams. */
-  bindSocket(options: NativeAddress & { framing: Framing; mode: number }): unknown
-  socketAddress(bound: unknown): string
-  acceptPeer(bound: unknown): unknown
-  connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
-  finishConnecting(socket: unknown, address: NativeAddress): void
-  closeSocket(socket: unknown): void
-  /** Of a port of datagrams. */
-  keepAlive(engine: NativeEngine, port: number): void
-  /** Two descriptors, which are the caller's to close. */
-  socketPair(framing: Framing): [number, number]
-}>()
+import { Port, type PortFabric } from './port.js'
+import {
+  bindSocket,
+  frameLimitRule,
+  modeRule,
+  padRule,
+  resolvePlace,
+  sockets,
+  type FrameShape,
+  type Framing,
+  type NativeAddress,
+} from './sockets.js'
 
 export interface SocketPortOptions {
   /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
@@ -88,23 +58,6 @@ export interface SocketPortOptions {
   /** Default `socket%d`. */
   name?: string
 }
-
-/** @internal The rule for `pad`. */
-export const padRule = about(
-  'Whether to fill frames that go out with zeros up to 60 bytes, for emulated cards that refuse shorter ones.',
-  flag(false),
-)
-
-/** @internal The rule for `frameLimit` of sockets. */
-export const frameLimitRule = about(
-  'Bytes of the longest frame that passes.',
-  integer(64, 69632, { unit: 'bytes', default: 69632 }),
-)
-/** @internal The rule for `mode` of sockets. */
-export const modeRule = about(
-  'Rights of a path that is made here, as 0o660. Default 0o600: of our own user only.',
-  integer(0, 0o777),
-)
 
 function socketPath(value: unknown, subject: string): string {
   const place = socketPlace(value, subject)
@@ -186,7 +139,6 @@ export class SocketPort extends Port {
   #stop: (() => void) | undefined
   #failures = 0
   #connectedAt = 0
-  #endings = 0
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SocketPortOptions) {
@@ -232,18 +184,8 @@ export class SocketPort extends Port {
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
-    if (fabric.engine.clock === 'virtual')
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
-      )
-    const device = await this.#openDevice(fabric)
-    try {
-      return native(() => fabric.engine.native.attach(fabric.id, this.name, device))
-    } catch (error) {
-      addon.discardDevice(device)
-      throw error
-    }
+    this.insistOnRealClock(fabric)
+    return this.seatDevice(fabric, await this.#openDevice(fabric))
   }
 
   protected override closed(_fabric: PortFabric): void {
@@ -255,7 +197,6 @@ export class SocketPort extends Port {
   }
 
   override wentDown(error: EtherloomError): void {
-    this.#endings++
     if (performance.now() - this.#connectedAt > settledAfter) this.#failures = 0
     super.wentDown(this.#inWords(error))
     if (this.fabric && this.state === 'down') this.#await(this.fabric)
@@ -382,82 +323,34 @@ export class SocketPort extends Port {
         if (socket !== undefined) sockets.closeSocket(socket)
         return
       }
-      if (socket !== undefined) {
-        const device = this.#makeDevice(socket)
-        const endings = this.#endings
-        await fabric.engine.settled(native(() => fabric.engine.native.revive(this.id, device)))
-        if (!isOurs()) return
-        if (endings === this.#endings) {
-          this.cameUp()
-          return
-        }
-      }
+      if (socket !== undefined) await this.revive(fabric, this.#makeDevice(socket))
     } catch {
       // Nobody there yet: the next attempt.
     }
     if (isOurs()) this.#await(fabric)
   }
 
+  /** The end of a connection as users know it. */
   #inWords(error: EtherloomError): EtherloomError {
-    const { errno } = error
-    const details = { cause: error, errno }
-    const where = this.address
-    switch (errno) {
-      case constants.errno.ENOTCONN:
-        return new EtherloomError(
-          'ERR_ETHERLOOM_DEVICE',
-          this.#role === 'listen'
-            ? `port '${this.name}' waits for a peer at ${where}`
-            : `port '${this.name}' finds nobody at ${where} yet, and goes on trying`,
-          details,
-        )
-      case constants.errno.ECONNRESET:
-      case constants.errno.EPIPE:
-        return new EtherloomError(
-          'ERR_ETHERLOOM_DEVICE',
-          `the peer of port '${this.name}' at ${where} has gone`,
-          details,
-        )
-      case constants.errno.EPROTO:
-        return new EtherloomError(
-          'ERR_ETHERLOOM_DEVICE',
-          `the peer of port '${this.name}' at ${where} sends no frames: a length above 69632`,
-          {
-            ...details,
-            hint: "see whether it speaks QEMU's stream framing, 4 bytes of length before each frame",
-          },
-        )
-      default:
-        return error
-    }
-  }
-}
-
-/** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
-export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): unknown {
-  try {
-    return native(() => sockets.bindSocket(options))
-  } catch (cause) {
-    if (!(cause instanceof EtherloomError) || cause.errno !== constants.errno.ENOENT) throw cause
-    const { code, message, syscall, errno } = cause
-    const hint = 'make its folder first, or choose another path'
-    throw new EtherloomError(code, message, { cause, syscall, errno, hint })
-  }
-}
-
-/** @internal The address of a place, by name where it is not in numbers. */
-export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
-  if ('path' in place) return place
-  const { host, port } = place
-  if (isIP(host) !== 0 || host.includes('%')) return { ip: host, port }
-  try {
-    const { address } = await lookup(host)
-    return { ip: address, port }
-  } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name '${host}' leads to no address`, {
-      cause,
-      errno: constants.errno.EHOSTUNREACH,
-    })
+    const { ECONNRESET, ENOTCONN, EPIPE, EPROTO } = constants.errno
+    const [us, where] = [`port '${this.name}'`, this.address]
+    const waiting =
+      this.#role === 'listen'
+        ? `${us} waits for a peer at ${where}`
+        : `${us} finds nobody at ${where} yet, and goes on trying`
+    const gone = `the peer of ${us} at ${where} has gone`
+    const words = new Map<number | undefined, string>([
+      [ENOTCONN, waiting],
+      [ECONNRESET, gone],
+      [EPIPE, gone],
+      [EPROTO, `the peer of ${us} at ${where} sends no frames: a length above 69632`],
+    ]).get(error.errno)
+    if (words === undefined) return error
+    const hint =
+      error.errno === EPROTO
+        ? "see whether it speaks QEMU's stream framing, 4 bytes of length before each frame"
+        : undefined
+    return new EtherloomError('ERR_ETHERLOOM_DEVICE', words, { cause: error, errno: error.errno, hint })
   }
 }
 

@@ -24,28 +24,16 @@ import { attempt } from '../values/problem.js'
 import type { PortKind } from './kind.js'
 import { fill, numberedInterface, type InterfaceSeries } from './numbered.js'
 
-/** What the native half needs for a TAP that is opened here. */
-interface OpenTap {
-  name: string
-  mtu?: number | undefined
-  mac?: Uint8Array | undefined
-  addresses: string[]
-  up: boolean
-  owner?: number | undefined
-  group?: number | undefined
-  persist: boolean
-  napi: boolean
-  queues: number
-  filter?: Uint8Array | undefined
-  writeback: boolean
-  completeChecksums: boolean
-  namespace?: unknown
-}
+/** What the native half needs for a TAP that is opened here: options of a TapPort, read. */
+type OpenTap = Omit<
+  ReturnType<typeof readTapOptions>,
+  'as' | 'checksums' | 'fd' | 'gateway' | 'name' | 'namespace'
+> & { name: string; completeChecksums: boolean }
 
 const { openTap, adoptTap } = calls<{
-  openTap(options: OpenTap): Promise<Device>
+  openTap(options: OpenTap & { namespace: unknown }): Promise<Device>
   /** The descriptor stays the caller's. */
-  adoptTap(fd: number, options: Pick<OpenTap, 'filter' | 'writeback' | 'completeChecksums'>): Promise<Device>
+  adoptTap(fd: number, options: OpenTap): Promise<Device>
 }>()
 
 export interface TapPortOptions {
@@ -183,40 +171,24 @@ const besideDescriptor = ['fd', 'as', 'filter', 'writeback', 'checksums']
  * const left = await hub.attach(new TapPort({ name: 'left0', addresses: ['10.0.0.1/24'] }))
  */
 export class TapPort extends DevicePort {
-  readonly #options
+  readonly #options: OpenTap
   readonly #fd: number | undefined
   readonly #gatewaySettings: GatewaySettings | undefined
   #gateway: Gateway | undefined
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: TapPortOptions = {}) {
-    const given = readTapOptions(options)
-    const [beside] = Object.keys(options).filter((key) => !besideDescriptor.includes(key))
-    if (given.fd !== undefined && beside !== undefined)
-      refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, given.fd)
-    const interfaceName = given.name ?? 'tap%d'
-    super(given.as ?? interfaceName, given.namespace)
-    this.#fd = given.fd
-    const addresses = given.addresses as string[]
-    const fault = given.gateway && gatewayFault(given.gateway, { tap: interfaceName, addresses })
+    const { name = 'tap%d', as = name, checksums, fd, gateway, namespace, ...given } = readTapOptions(options)
+    const beside = Object.keys(options).find((key) => !besideDescriptor.includes(key))
+    if (fd !== undefined && beside !== undefined)
+      refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, fd)
+    super(as, namespace)
+    const fault = gateway && gatewayFault(gateway, { tap: name, addresses: given.addresses })
     if (fault)
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'gateway' of TapPort: ${fault.message}`)
-    this.#gatewaySettings = given.gateway
-    this.#options = {
-      name: interfaceName,
-      mtu: given.mtu,
-      mac: given.mac,
-      addresses,
-      up: given.up,
-      owner: given.owner,
-      group: given.group,
-      persist: given.persist,
-      napi: given.napi,
-      queues: given.queues,
-      filter: given.filter,
-      writeback: given.writeback,
-      completeChecksums: given.checksums === 'complete',
-    }
+    this.#fd = fd
+    this.#gatewaySettings = gateway
+    this.#options = { ...given, name, completeChecksums: checksums === 'complete' }
   }
 
   /** Its descriptor works in every namespace, and tells when the interface ends. */

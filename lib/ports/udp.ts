@@ -1,14 +1,13 @@
 /** UdpPort: one frame in each UDP datagram. */
 import { isIP } from 'node:net'
 import { inetAddress } from '../values/addresses.js'
-import { addon, native } from '../binding.js'
-import { EtherloomError } from '../values/errors.js'
+import { native } from '../binding.js'
 import { about, integer, optionsReader, refuse, required, type RulesOf } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { duration, type Duration } from '../values/units.js'
-import { padRule, resolvePlace, sockets, type FrameShape, type NativeAddress } from './socket.js'
+import { padRule, resolvePlace, sockets, type NativeAddress } from './sockets.js'
 
 export interface UdpPortOptions {
   /**
@@ -78,11 +77,7 @@ const udpKeys = { udp: local, ...inFiles }
  * const link = await hub.attach(new UdpPort({ local: '127.0.0.1:5000', remote: '127.0.0.1:5001' }))
  */
 export class UdpPort extends Port {
-  readonly #local
-  readonly #remote
-  readonly #keepAlive: bigint | undefined
-  readonly #interface: string | undefined
-  readonly #frames: FrameShape
+  readonly #options: ReturnType<typeof readUdpOptions>
   #bound: unknown
   #timer: NodeJS.Timeout | undefined
 
@@ -90,31 +85,24 @@ export class UdpPort extends Port {
   constructor(options: UdpPortOptions) {
     const given = readUdpOptions(options)
     super(given.name ?? 'udp%d')
-    const families = [given.local, given.remote].map((place) => place && isIP(place.host))
-    if (families[0] && families[1] && families[0] !== families[1])
-      refuse("option 'remote' of UdpPort", `an IPv${families[0]} address, as 'local' is`, options.remote)
-    if (given.remote?.port === 0)
-      refuse("option 'remote' of UdpPort", 'an address with a port above 0', options.remote)
-    const [beside] = Object.keys(options).filter((key) => key === 'remote' || key === 'keepAlive')
-    if (given.remote && isGroup(given.remote.host))
-      refuse(
-        "option 'remote' of UdpPort",
-        "one peer; the address of a group is given as 'local'",
-        options.remote,
-      )
-    if (isGroup(given.local.host) ? beside : given.interface)
-      refuse(
-        `option '${beside ?? 'interface'}' of UdpPort`,
-        `given ${beside === undefined ? 'only with' : 'without'} the address of a multicast group as 'local'`,
-        options[beside as 'remote'] ?? given.interface,
-      )
-    if (isGroup(given.local.host) && given.local.port === 0)
-      refuse("option 'local' of UdpPort", 'a group with a port above 0', options.local)
-    this.#local = given.local
-    this.#interface = given.interface
-    this.#remote = given.remote
-    this.#keepAlive = given.keepAlive
-    this.#frames = { frameLimit: given.frameLimit, pad: given.pad }
+    this.#options = given
+    const { local, remote } = given
+    const mustBe = (option: keyof UdpPortOptions, expects: string): never =>
+      refuse(`option '${option}' of UdpPort`, expects, options[option])
+    const [family, other] = [isIP(local.host), isIP(remote?.host ?? '')]
+    if (family !== 0 && other !== 0 && family !== other)
+      mustBe('remote', `an IPv${family} address, as 'local' is`)
+    if (remote?.port === 0) mustBe('remote', 'an address with a port above 0')
+    if (remote && isGroup(remote.host))
+      mustBe('remote', "one peer; the address of a group is given as 'local'")
+    const aGroup = "the address of a multicast group as 'local'"
+    if (!isGroup(local.host)) {
+      if (given.interface !== undefined) mustBe('interface', `given only with ${aGroup}`)
+      return
+    }
+    for (const option of ['remote', 'keepAlive'] as const)
+      if (given[option] !== undefined) mustBe(option, `given without ${aGroup}`)
+    if (local.port === 0) mustBe('local', 'a group with a port above 0')
   }
 
   /** Where it receives, with the port that the kernel has chosen; undefined while detached. */
@@ -123,45 +111,37 @@ export class UdpPort extends Port {
   }
 
   protected override async open(fabric: PortFabric): Promise<number> {
-    const { engine } = fabric
-    if (engine.clock === 'virtual')
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_STATE',
-        `port '${this.name}' belongs to the outside world, which keeps no virtual clock; use a MemoryPort`,
-      )
-    const local = await resolvePlace(this.#local)
-    const peer = this.#remote && (await resolvePlace(this.#remote))
-    const device = native(() => this.#makeDevice(local, peer))
-    let id: number
-    try {
-      id = native(() => engine.native.attach(fabric.id, this.name, device))
-    } catch (error) {
-      addon.discardDevice(device)
-      throw error
-    }
-    if (this.#keepAlive !== undefined)
+    this.insistOnRealClock(fabric)
+    const { local, remote, keepAlive } = this.#options
+    const [here, there] = [await resolvePlace(local), remote && (await resolvePlace(remote))]
+    const id = this.seatDevice(
+      fabric,
+      native(() => this.#makeDevice(here, there)),
+    )
+    if (keepAlive !== undefined)
       this.#timer = setInterval(
         () => {
-          if (this.id >= 0) sockets.keepAlive(engine.native, this.id)
+          if (this.id >= 0) sockets.keepAlive(fabric.engine.native, this.id)
         },
-        Number(this.#keepAlive / 1_000_000n),
+        Number(keepAlive / 1_000_000n),
       ).unref()
     return id
   }
 
   #makeDevice(local: NativeAddress, peer: NativeAddress | undefined): unknown {
+    const { interface: name = '', frameLimit, pad } = this.#options
     if ('ip' in local && isGroup(local.ip)) {
-      const name = this.#interface ?? ''
       const zone = name !== '' && isIP(local.ip) === 6 && !local.ip.includes('%') ? `%${name}` : ''
       return sockets.makeGroupPort({
         ip: local.ip + zone,
         port: local.port,
         interface: name,
-        ...this.#frames,
+        frameLimit,
+        pad,
       })
     }
     this.#bound = sockets.bindSocket({ ...local, framing: 'datagram', mode: 0 })
-    return sockets.makeDatagramPort(this.#bound, { ...this.#frames, peer })
+    return sockets.makeDatagramPort(this.#bound, { frameLimit, pad, peer })
   }
 
   protected override closed(_fabric: PortFabric): void {

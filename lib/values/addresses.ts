@@ -11,34 +11,42 @@ export function parseMac(value: unknown, subject = 'value'): Uint8Array {
   return Uint8Array.from(value.split(':'), (byte) => Number.parseInt(byte, 16))
 }
 
+/** A rule for MAC addresses that `fits`; `digits` are those in which their first byte ends. */
+export const macRule = (
+  expects: string,
+  digits: string,
+  example: string,
+  fits: (mac: Uint8Array) => boolean,
+): Rule<Uint8Array> =>
+  shaped(
+    (value, subject) => {
+      const mac = parseMac(value, subject)
+      return fits(mac) ? mac : refuse(subject, expects, value)
+    },
+    {
+      expects,
+      examples: [example],
+      form: {
+        kind: 'value',
+        json: { type: 'string', pattern: `^[0-9a-fA-F]${digits}(:[0-9a-fA-F]{2}){5}$` },
+      },
+    },
+  )
+
+/** Whether a MAC address is that of a group. */
+export const isGroupMac = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1
+
+const ofInterface = macRule(
+  'the address of one interface (an even first byte, and not all zeros)',
+  '[02468aceACE]',
+  '02:00:00:00:00:01',
+  (mac) => !isGroupMac(mac) && mac.some((byte) => byte > 0),
+)
+
 /** A rule for the address of an interface: not a group address. */
 export const interfaceMac = <D extends Uint8Array | undefined = undefined>(
   fallback?: D,
-): Rule<Uint8Array | D> =>
-  optional<Uint8Array, D>(
-    shaped(
-      (value, subject) => {
-        const mac = parseMac(value, subject)
-        return ((mac[0] ?? 0) & 1) === 0 && mac.some((byte) => byte > 0)
-          ? mac
-          : refuse(subject, expectsMac, value)
-      },
-      macShape('[02468aceACE]', expectsMac, '02:00:00:00:00:01'),
-    ),
-    fallback,
-  )
-
-const expectsMac = 'the address of one interface (an even first byte, and not all zeros)'
-
-/** What is known of MAC addresses whose first byte ends in one of `digits`. */
-export const macShape = (digits: string, expects: string, example: string) => ({
-  expects,
-  examples: [example],
-  form: {
-    kind: 'value' as const,
-    json: { type: 'string', pattern: `^[0-9a-fA-F]${digits}(:[0-9a-fA-F]{2}){5}$` },
-  },
-})
+): Rule<Uint8Array | D> => optional<Uint8Array, D>(ofInterface, fallback)
 
 /** A rule for an IP address of an interface, as `10.0.0.1/24` or `fd00::1/64`. */
 export const interfaceAddress = (): Rule<string | undefined> =>

@@ -148,8 +148,9 @@ export function optional<T, D extends T | undefined = undefined>(
   check: Rule<T>,
   fallback?: D,
   written?: unknown,
-): Rule<T | D> {
-  return shaped((value, subject) => (value === undefined ? (fallback as D) : check(value, subject)), {
+): Rule<Exclude<T, undefined> | D> {
+  type Checked = Exclude<T, undefined> | D
+  return shaped((value, subject) => (value === undefined ? fallback : check(value, subject)) as Checked, {
     ...shapeOf(check),
     ...(written !== undefined && { default: written }),
   })
@@ -312,7 +313,7 @@ export function seed(): Rule<bigint | undefined> {
 export function list<T>(
   rule: Rule<T>,
   { min = 0, max, expects }: { min?: number; max?: number; expects?: string } = {},
-): Rule<T[]> {
+): Rule<Exclude<T, undefined>[]> {
   const entry = required(rule)
   return shaped(
     (value, subject) => {
@@ -320,7 +321,7 @@ export function list<T>(
       if (!Array.isArray(value)) return refuse(subject, expects ?? 'a list', value)
       if (value.length < min || value.length > (max ?? Infinity))
         refuse(subject, expects ?? `a list of at least ${entries(min)}`, value)
-      return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`) as T)
+      return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`))
     },
     {
       ...(expects !== undefined && { expects }),

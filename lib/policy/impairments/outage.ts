@@ -1,5 +1,16 @@
 /** Makes a path dead at times, by the clock; native/impairments/outage.hpp has the arithmetic. */
-import { about, flag, isMapping, mapping, refuse, required, shaped, shapeOf } from '../../values/options.js'
+import {
+  about,
+  flag,
+  isMapping,
+  mapping,
+  refuse,
+  required,
+  shaped,
+  shapeOf,
+  type RulesOf,
+  type Values,
+} from '../../values/options.js'
 import { duration, formatDuration, type Duration } from '../../values/units.js'
 import type { ImpairmentKind } from './impairment.js'
 
@@ -14,47 +25,39 @@ export interface Outage {
   random?: boolean
 }
 
-export interface GivenOutage {
-  every: bigint
-  for: bigint
-  offset: bigint | undefined
-  random: boolean
-}
-
 // Nanoseconds cross as doubles.
 const longest = 90n * 24n * 3_600_000_000_000n
 
-const readOutage = mapping(
-  {
-    every: required(
-      about(
-        'From the beginning of one outage to that of the next.',
-        duration({
-          fits: (time) => time >= 1n && time <= longest,
-          expects: 'a duration from 1ns to 90 days',
-        }),
-      ),
+const keys = {
+  every: required(
+    about(
+      'From the beginning of one outage to that of the next.',
+      duration({
+        fits: (time) => time >= 1n && time <= longest,
+        expects: 'a duration from 1ns to 90 days',
+      }),
     ),
-    for: required(about('How long each lasts.', duration())),
-    offset: about("When the first begins, on the engine's clock. Default 0s.", duration()),
-    random: about('Whether both times are exponentially distributed.', flag(false)),
-  },
-  {
-    finish: (given, owner): GivenOutage => {
-      if (given.for > given.every)
-        refuse(
-          `option 'for' of ${owner}`,
-          `at most 'every', ${formatDuration(given.every)}`,
-          formatDuration(given.for),
-        )
-      if (given.random && given.offset !== undefined)
-        refuse(`option 'offset' of ${owner}`, "left out with 'random'", formatDuration(given.offset))
-      return given
-    },
-  },
-)
+  ),
+  for: required(about('How long each lasts.', duration())),
+  offset: about("When the first begins, on the engine's clock. Default 0s.", duration()),
+  random: about('Whether both times are exponentially distributed.', flag(false)),
+} satisfies RulesOf<Outage>
 
-export const outage: ImpairmentKind<GivenOutage> = {
+const readOutage = mapping(keys, {
+  finish: (given, owner) => {
+    if (given.for > given.every)
+      refuse(
+        `option 'for' of ${owner}`,
+        `at most 'every', ${formatDuration(given.every)}`,
+        formatDuration(given.for),
+      )
+    if (given.random && given.offset !== undefined)
+      refuse(`option 'offset' of ${owner}`, "left out with 'random'", formatDuration(given.offset))
+    return given
+  },
+})
+
+export const outage: ImpairmentKind<Values<typeof keys>> = {
   rule: about(
     'Times during which every frame is lost.',
     shaped(

@@ -1,5 +1,5 @@
 /** The line of a path: rate, what a frame occupies it with, and what may wait. native/lines/line.hpp is the other half. */
-import { about, integer, mapping, refuse, required, type RulesOf } from '../../values/options.js'
+import { about, integer, mapping, refuse, required, type RulesOf, type Values } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import {
   formatDuration,
@@ -11,8 +11,8 @@ import {
   type Rate,
   type Size,
 } from '../../values/units.js'
-import { discipline, needsRate, tailDropWords, type Discipline, type DisciplineWords } from './discipline.js'
-import { noSlotWords, slot, type SlotOptions, type SlotWords } from './slot.js'
+import { discipline, needsRate, tailDropWords, type Discipline } from './discipline.js'
+import { noSlotWords, slot, type SlotOptions } from './slot.js'
 
 /** Cells that frames cross the line in. ATM: `{ size: 48, overhead: 5 }`. */
 export interface CellOptions {
@@ -77,15 +77,7 @@ export const lineRules = {
   slot: about('Frames leave the line together, in slots, as from a shared medium.', slot),
 } satisfies RulesOf<LineOptions>
 
-interface Given {
-  rate: bigint | undefined
-  overhead: number | undefined
-  cell: { size: number; overhead: number } | undefined
-  burst: number | undefined
-  queue: QueueBound | undefined
-  discipline: DisciplineWords | undefined
-  slot: SlotWords | undefined
-}
+type Given = Values<typeof lineRules>
 
 /** undefined where there is no line. */
 export function linePart(given: Given): PolicyPart | undefined {
@@ -113,12 +105,14 @@ export function linePart(given: Given): PolicyPart | undefined {
 
 /** Refuses what makes no sense without a rate: most of it, and without slots, all. */
 function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot: slots }: Given): void {
-  let name: string | undefined
-  if (overhead !== undefined) name = 'overhead'
-  else if (cell !== undefined) name = 'cell'
-  else if (burst !== undefined) name = 'burst'
-  else if (drops !== undefined && (slots === undefined || needsRate(drops))) name = 'discipline'
-  else if (queue !== undefined && slots === undefined) name = 'queue'
+  const withRate = {
+    overhead,
+    cell,
+    burst,
+    discipline: drops && (slots === undefined || needsRate(drops)) ? drops : undefined,
+    queue: slots === undefined ? queue : undefined,
+  }
+  const [name] = Object.entries(withRate).find(([, value]) => value !== undefined) ?? []
   if (name !== undefined)
     refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`)
 }

@@ -37,6 +37,8 @@ import {
   size,
 } from '../../values/units.js'
 import type { Duration, Rate, Size } from '../../values/units.js'
+import type { lineRules } from './line.js'
+import type { travelRules } from './travel.js'
 import { checkOrder, readTraceFile, traceLimits, type TraceColumns, type TraceFormat } from './trace-file.js'
 
 /** What holds from one time until that of the next row. Every row of a trace has the same columns. */
@@ -99,14 +101,10 @@ export interface Trace {
 }
 
 /** Refuses what the trace says and the policy says as well, and returns what stands in the place of the policy's own. */
-export function driveByTrace<
-  Given extends {
-    rate: bigint | undefined
-    burst: number | undefined
-    delay: bigint
-    trace: Trace | undefined
-  },
->(given: Given, loss: unknown): Given {
+export function driveByTrace<Given extends Values<typeof lineRules & typeof travelRules & typeof traceRules>>(
+  given: Given,
+  loss: unknown,
+): Given {
   const { trace } = given
   if (trace === undefined) return given
   const both = (name: string, value: unknown): never =>

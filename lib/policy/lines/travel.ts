@@ -1,8 +1,7 @@
 /** The travel of a path: how long a frame is under way after the line. native/lines/travel.hpp is the other half. */
-import { chance, correlation, runLength, type Chance, type ChanceWords } from '../impairments/chance.js'
-import { about, refuse, type RulesOf } from '../../values/options.js'
+import { chance, correlation, runLength, type Chance } from '../impairments/chance.js'
+import { about, refuse, type RulesOf, type Values } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
-import type { SharedData } from '../shared-data.js'
 import { duration, formatDuration, type Duration } from '../../values/units.js'
 import { tableWords } from './delay-tables.js'
 import { distribution, type Distribution } from './distribution.js'
@@ -40,14 +39,7 @@ export const travelRules = {
   gap: about('So many frames, less one, are delayed before one may skip the delay. Default 1.', runLength),
 } satisfies RulesOf<TravelOptions>
 
-interface Given {
-  delay: bigint
-  jitter: bigint
-  distribution: SharedData | null | undefined
-  delayCorrelation: number | undefined
-  reorder: ChanceWords | undefined
-  gap: number | undefined
-}
+type Given = Values<typeof travelRules>
 
 /** undefined where frames arrive as they depart. */
 export function travelPart(given: Given): PolicyPart | undefined {

@@ -1,0 +1,95 @@
+/** The policies of a fabric's paths, and the transactions that change them. Called by Fabric. */
+import { native } from '../binding.js'
+import { compile, readPolicy, type Applied, type Policy } from '../policy/policy.js'
+import { PolicyRecords } from '../policy/records.js'
+import type { Port, PortFabric } from '../ports/port.js'
+import { EtherloomError, locate } from '../values/errors.js'
+import type { PathChange } from './path.js'
+
+/** In the place of a record: the path has no policy of its own. */
+const noPolicy = 0xffffffff
+
+/** A change with `keepStreams` does not start the path's random streams anew, whatever `seed` its policy has. */
+export type PolicyChange = PathChange & { keepStreams?: boolean }
+
+export class Policies {
+  readonly #fabric: PortFabric
+  readonly #rows = new Map<Port, Map<Port, Policy>>()
+
+  constructor(fabric: PortFabric) {
+    this.#fabric = fabric
+  }
+
+  /** The policy that the path was given last, the same object until it is given another. */
+  get(from: Port, to: Port): Policy | undefined {
+    return this.#rows.get(from)?.get(to)
+  }
+
+  /** The paths that have one of their own. */
+  *[Symbol.iterator](): Iterator<[from: Port, to: Port, policy: Policy]> {
+    for (const [from, row] of this.#rows) for (const [to, policy] of row) yield [from, to, policy]
+  }
+
+  /** The paths of a port have none any more. */
+  forget(port: Port): void {
+    this.#rows.delete(port)
+    for (const row of this.#rows.values()) row.delete(port)
+  }
+
+  /** No path has one any more. */
+  clear(): void {
+    this.#rows.clear()
+  }
+
+  /** The two ends of a path. @throws EtherloomError what `Fabric.port` throws, ERR_ETHERLOOM_OPTION for one port twice */
+  pair(from: Port | string, to: Port | string): [Port, Port] {
+    const pair: [Port, Port] = [this.#fabric.port(from), this.#fabric.port(to)]
+    if (pair[0] !== pair[1]) return pair
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `a path joins two different ports, not '${pair[0].name}' to itself: a frame never returns to the port it came from`,
+    )
+  }
+
+  /** Changes all of these paths in one transaction, or none; the ticket says when it holds for every frame. */
+  change(list: readonly PolicyChange[], flush: boolean): Applied & { ticket: number } {
+    const { id, engine } = this.#fabric
+    const records = new PolicyRecords((data) => engine.share(data))
+    const known = new Map<Policy, number>()
+    const compiled: Policy[] = [] // by the number of their record
+    const recordOf = (policy: Policy, keepStreams = false): number => {
+      const before = keepStreams ? undefined : known.get(policy)
+      if (before !== undefined) return before
+      const own = compile(policy)
+      const spec = readPolicy(own)
+      const record = records.add(keepStreams ? { ...spec, seed: undefined } : spec)
+      compiled[record] = own
+      if (!keepStreams) known.set(policy, record)
+      return record
+    }
+    // Options are read before ports are asked for their numbers: a getter among them may detach a port.
+    const changes = list.map(({ from, to, policy, keepStreams }, index) => {
+      try {
+        const pair = this.pair(from, to)
+        return { pair, record: policy === null ? noPolicy : recordOf(policy, keepStreams) }
+      } catch (error) {
+        throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
+      }
+    })
+    const triples = new Uint32Array(3 * changes.length)
+    changes.forEach(({ pair, record }, index) => {
+      const [from, to] = pair.map((port) => this.#fabric.port(port).id) as [number, number]
+      triples.set([from, to, record], 3 * index)
+    })
+    const [up, down, changed, ticket] = native(() => engine.native.apply(id, records.bytes, triples, flush))
+    for (const { pair, record } of changes) this.#remember(...pair, compiled[record])
+    return { up, down, changed, ticket }
+  }
+
+  #remember(from: Port, to: Port, policy: Policy | undefined): void {
+    let row = this.#rows.get(from)
+    if (!row) this.#rows.set(from, (row = new Map<Port, Policy>()))
+    if (policy) row.set(to, policy)
+    else row.delete(to)
+  }
+}

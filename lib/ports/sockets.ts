@@ -1,0 +1,95 @@
+/**
+ * What ports over sockets share: framings, the native calls, the rules of common options, and places that become addresses.
+ * Called by SocketPort, UdpPort, SocketServer and spawn.
+ */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { constants } from 'node:os'
+import { calls, native, type NativeEngine } from '../binding.js'
+import type { SocketPlace } from '../values/addresses.js'
+import { EtherloomError } from '../values/errors.js'
+import { about, flag, integer } from '../values/options.js'
+
+/**
+ * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
+ * `-netdev stream`, passt, socket_vmnet, and our own trunks. `datagram`: one in each datagram of a Unix socket: QEMU's
+ * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
+ * slirp4netns.
+ */
+export type Framing = 'stream' | 'datagram' | 'seqpacket'
+
+/** @internal A socket's address: a path, or an IP address in numbers and a port. */
+export type NativeAddress = { path: string } | { ip: string; port: number }
+
+/** @internal What frames of a socket may be. */
+export interface FrameShape {
+  frameLimit: number
+  pad: boolean
+}
+
+/** @internal What the native half does with sockets. */
+export const sockets = calls<{
+  /** Takes a connected socket; the descriptor stays the caller's. */
+  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: Framing }
+  /** Takes the connected socket; without one the port is down at once. */
+  makeSocketPort(socket: unknown, options: FrameShape & { framing: Framing }): unknown
+  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
+  /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
+  makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
+  /** A socket that listens, or receives datagrams. */
+  bindSocket(options: NativeAddress & { framing: Framing; mode: number }): unknown
+  socketAddress(bound: unknown): string
+  acceptPeer(bound: unknown): unknown
+  connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
+  finishConnecting(socket: unknown, address: NativeAddress): void
+  closeSocket(socket: unknown): void
+  /** Of a port of datagrams. */
+  keepAlive(engine: NativeEngine, port: number): void
+  /** Two descriptors, which are the caller's to close. */
+  socketPair(framing: Framing): [number, number]
+}>()
+
+/** @internal The rule for `pad`. */
+export const padRule = about(
+  'Whether to fill frames that go out with zeros up to 60 bytes, for emulated cards that refuse shorter ones.',
+  flag(false),
+)
+
+/** @internal The rule for `frameLimit` of sockets. */
+export const frameLimitRule = about(
+  'Bytes of the longest frame that passes.',
+  integer(64, 69632, { unit: 'bytes', default: 69632 }),
+)
+/** @internal The rule for `mode` of sockets. */
+export const modeRule = about(
+  'Rights of a path that is made here, as 0o660. Default 0o600: of our own user only.',
+  integer(0, 0o777),
+)
+
+/** @internal A socket at which peers connect, or to which they send. @throws EtherloomError ERR_ETHERLOOM_DEVICE */
+export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): unknown {
+  try {
+    return native(() => sockets.bindSocket(options))
+  } catch (cause) {
+    if (!(cause instanceof EtherloomError) || cause.errno !== constants.errno.ENOENT) throw cause
+    const { code, message, syscall, errno } = cause
+    const hint = 'make its folder first, or choose another path'
+    throw new EtherloomError(code, message, { cause, syscall, errno, hint })
+  }
+}
+
+/** @internal The address of a place, by name where it is not in numbers. */
+export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
+  if ('path' in place) return place
+  const { host, port } = place
+  if (isIP(host) !== 0 || host.includes('%')) return { ip: host, port }
+  try {
+    const { address } = await lookup(host)
+    return { ip: address, port }
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name '${host}' leads to no address`, {
+      cause,
+      errno: constants.errno.EHOSTUNREACH,
+    })
+  }
+}
