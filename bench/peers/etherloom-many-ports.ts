@@ -15,8 +15,8 @@ export function etherloomManyPorts(size: Pick<ManyPortsConfig, 'taps' | 'ports' 
     async start(network, { machine }) {
       const config: ManyPortsConfig = {
         ...size,
-        from: { name: portName, namespace: network.sender.path },
-        to: { name: portName, namespace: network.receiver.path },
+        from: { interface: portName, namespace: network.sender.path },
+        to: { interface: portName, namespace: network.receiver.path },
         elsewhere: (await network.between()).path,
       }
       return startProgram(network, 'many-ports', config, { core: machine.forwarderCore })

@@ -28,8 +28,8 @@ export function etherloomTwoWay(
 
     start(network, { machine }) {
       const config: TwoWayConfig = {
-        left: { ...tap, name: portName, namespace: network.sender.path },
-        right: { ...tap, name: portName, namespace: network.receiver.path },
+        left: { ...tap, interface: portName, namespace: network.sender.path },
+        right: { ...tap, interface: portName, namespace: network.receiver.path },
         policy,
         engine,
       }

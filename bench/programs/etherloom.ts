@@ -42,7 +42,7 @@ function makePort(name: string, given: EtherloomConfig['ports'][number]): Port {
   }
   const { interface: device, namespace } = given
   return given.kind === 'tap'
-    ? new TapPort({ name: device, as: name, namespace })
+    ? new TapPort({ interface: device, name, namespace })
     : new PacketPort({ interface: device, name, namespace })
 }
 

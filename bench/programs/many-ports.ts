@@ -8,8 +8,8 @@ import { configuration, readyUntilStopped, state } from './statement.js'
 
 /** The only argument, as JSON. */
 export interface ManyPortsConfig {
-  from: { name: string; namespace: string }
-  to: { name: string; namespace: string }
+  from: { interface: string; namespace: string }
+  to: { interface: string; namespace: string }
   /** Where the other TAPs are made. */
   elsewhere: string
   taps: number
@@ -23,8 +23,8 @@ const config = configuration() as ManyPortsConfig
 const hub = new Hub({ forwarding: 'deny' })
 try {
   const before = performance.now()
-  const from = new TapPort({ ...config.from, as: 'from' })
-  const to = new TapPort({ ...config.to, as: 'to' })
+  const from = new TapPort({ ...config.from, name: 'from' })
+  const to = new TapPort({ ...config.to, name: 'to' })
   const others: Port[] = Array.from({ length: config.ports - 2 }, (_, index) =>
     index < config.taps - 2
       ? new TapPort({ name: `tap${index}`, namespace: config.elsewhere })

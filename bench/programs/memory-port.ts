@@ -23,7 +23,7 @@ const { framesPerSecond, length } = configuration() as MemoryPortConfig
 const wire = new Wire()
 try {
   const from = await wire.attach(new MemoryPort({ name: 'from' }))
-  const to = await wire.attach(new MemoryPort({ name: 'to', limit: 65536 }))
+  const to = await wire.attach(new MemoryPort({ name: 'to', queueLimit: 65536 }))
   const batch = Array.from({ length: batchSize }, () =>
     Uint8Array.of(2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5),
   ).map((header) => Buffer.concat([header], length))

@@ -16,7 +16,7 @@ export interface TwoWayConfig {
 const { left, right, policy = {}, engine = {} } = configuration() as TwoWayConfig
 const hub = new Hub({ forwarding: 'deny', engine })
 try {
-  const ends = [new TapPort({ ...left, as: 'left' }), new TapPort({ ...right, as: 'right' })] as const
+  const ends = [new TapPort({ ...left, name: 'left' }), new TapPort({ ...right, name: 'right' })] as const
   await hub.attach(ends[0])
   await hub.attach(ends[1])
   await hub.between(...ends).allow(policy)

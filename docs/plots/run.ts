@@ -36,7 +36,7 @@ export async function run(policy: PolicyOptions, { frames, length = 100, apart =
   const wire = new Wire({ engine, name: 'wire' })
   try {
     const from = await wire.attach(new MemoryPort({ name: 'from' }))
-    const to = await wire.attach(new MemoryPort({ name: 'to', limit: 1_000_000 }))
+    const to = await wire.attach(new MemoryPort({ name: 'to', queueLimit: 1_000_000 }))
     await wire.path(from, to).allow(policy)
     const arrivals: Arrival[] = []
     const sent: bigint[] = []

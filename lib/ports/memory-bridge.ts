@@ -18,7 +18,7 @@ const { makeBridge, makeMemory, commitMemory, publishedMemory, consumeMemory, re
       outbound: ArrayBuffer,
       drain: () => void,
     ): unknown
-    makeMemory(bridge: unknown, number: number, limit: number, quota: number): unknown
+    makeMemory(bridge: unknown, number: number, frameLimit: number, queueLimit: number): unknown
     /** Returns up to where the worker has read. */
     commitMemory(engine: NativeEngine, bridge: unknown, position: number): number
     publishedMemory(bridge: unknown): number
@@ -75,9 +75,9 @@ export class MemoryBridge {
     return [bridge, own.ports++]
   }
 
-  /** What a memory port with this number attaches. `quota`: frames that may wait for its reader. */
-  device(port: number, limit: number, quota: number): unknown {
-    return makeMemory(this.#bridge, port, limit, quota)
+  /** What a memory port with this number attaches. `queueLimit`: frames that may wait for its reader. */
+  device(port: number, frameLimit: number, queueLimit: number): unknown {
+    return makeMemory(this.#bridge, port, frameLimit, queueLimit)
   }
 
   /** The reader of the port with this id has read so many frames. */

@@ -10,7 +10,7 @@ export interface MemoryPortOptions {
   /** Default `memory%d`. */
   name?: string
   /** Frames that may wait for the reader; more are dropped and counted as `port-full`. 1 to 1000000, default 4096. */
-  limit?: number
+  queueLimit?: number
   /** The longest frame, in bytes: 64 to 69632. Default 1518, an Ethernet frame with one VLAN tag. */
   frameLimit?: number
 }
@@ -23,7 +23,7 @@ export interface MemoryPortOptions {
  * for await (const batch of port) for (const frame of batch) handle(frame)
  */
 export class MemoryPort extends Port implements AsyncIterable<Batch> {
-  readonly #limit: number
+  readonly #queueLimit: number
   readonly #frameLimit: number
   #bridge: MemoryBridge | undefined
   #number = -1
@@ -37,11 +37,11 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   constructor(options: MemoryPortOptions = {}) {
     const given = readOptions('MemoryPort', options, {
       name: nameRule(),
-      limit: integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
+      queueLimit: integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
       frameLimit: integer(64, 69632, { unit: 'bytes', default: 1518 }),
     })
     super(given.name ?? 'memory%d')
-    this.#limit = given.limit
+    this.#queueLimit = given.queueLimit
     this.#frameLimit = given.frameLimit
   }
 
@@ -114,7 +114,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
     const [bridge, number] = MemoryBridge.next(engine, engine.native.leastLoaded())
-    const id = this.seatDevice(fabric, bridge.device(number, this.#frameLimit, this.#limit))
+    const id = this.seatDevice(fabric, bridge.device(number, this.#frameLimit, this.#queueLimit))
     bridge.join(number, {
       deliver: (batch) => {
         this.#batches.push(batch)

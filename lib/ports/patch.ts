@@ -10,12 +10,12 @@ export interface PatchPortOptions {
   /** Names of the two ends. Default `patch%d` for both. */
   names?: [string, string]
   /** The longest frame that passes, in bytes. 64 to 69632, default 69632. */
-  limit?: number
+  frameLimit?: number
 }
 
 const { makePatch, joinPatches } = calls<{
   /** For an engine, beside the `peer` where that is attached already, else -1. */
-  makePatch(engine: NativeEngine, limit: number, peer: number): unknown
+  makePatch(engine: NativeEngine, frameLimit: number, peer: number): unknown
   joinPatches(engine: NativeEngine, left: number, right: number): void
 }>()
 
@@ -29,25 +29,25 @@ const { makePatch, joinPatches } = calls<{
  * await edge.attach(down)
  */
 export class PatchPort extends Port {
-  readonly #limit: number
+  readonly #frameLimit: number
   #peer: PatchPort | undefined
 
-  private constructor(name: string, limit: number) {
+  private constructor(name: string, frameLimit: number) {
     super(name)
-    this.#limit = limit
+    this.#frameLimit = frameLimit
   }
 
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
-    const { names, limit } = readOptions('PatchPort.pair', options, {
+    const { names, frameLimit } = readOptions('PatchPort.pair', options, {
       names: optional(list(nameRule(), { min: 2, max: 2, expects: 'a list of two names' }), [
         'patch%d',
         'patch%d',
       ]),
-      limit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
+      frameLimit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
     })
     const [first, second] = names as [string, string]
-    const ends: [PatchPort, PatchPort] = [new PatchPort(first, limit), new PatchPort(second, limit)]
+    const ends: [PatchPort, PatchPort] = [new PatchPort(first, frameLimit), new PatchPort(second, frameLimit)]
     ends[0].#peer = ends[1]
     ends[1].#peer = ends[0]
     return ends
@@ -68,7 +68,7 @@ export class PatchPort extends Port {
     const { native: engine } = fabric.engine
     const id = this.seatDevice(
       fabric,
-      native(() => makePatch(engine, this.#limit, peer.id)),
+      native(() => makePatch(engine, this.#frameLimit, peer.id)),
     )
     if (peer.id >= 0) joinPatches(engine, id, peer.id)
     return Promise.resolve(id)

@@ -27,7 +27,7 @@ import { fill, numberedInterface, type InterfaceSeries } from './numbered.js'
 /** What the native half needs for a TAP that is opened here: options of a TapPort, read. */
 type OpenTap = Omit<
   ReturnType<typeof readTapOptions>,
-  'as' | 'checksums' | 'fd' | 'gateway' | 'name' | 'namespace'
+  'checksums' | 'fd' | 'gateway' | 'interface' | 'name' | 'namespace'
 > & { name: string; completeChecksums: boolean }
 
 const { openTap, adoptTap } = calls<{
@@ -37,10 +37,10 @@ const { openTap, adoptTap } = calls<{
 }>()
 
 export interface TapPortOptions {
-  /** The interface's name, 1 to 15 characters, and the port's. One `%d` lets the kernel number it. Default `tap%d`. */
+  /** The interface's name, 1 to 15 characters. One `%d` lets the kernel number it. Default: `name`, else `tap%d`. */
+  interface?: string
+  /** The port's name in its fabric. Default: the interface's. */
   name?: string
-  /** The port's name in its fabric, where it shall differ from the interface's. */
-  as?: string
   /** Bytes, 68 to 65521, without the Ethernet header. Default: as it is, 1500 for a new one. */
   mtu?: number
   /** Of the interface, as `02:00:00:00:00:01`. Default: as it is, random for a new one. */
@@ -91,7 +91,7 @@ export interface TapPortOptions {
    */
   gateway?: GatewayOptions
   /**
-   * An open descriptor of a TAP instead of all of the above but `as`, `filter`, `writeback` and `checksums`; it is duplicated, and stays
+   * An open descriptor of a TAP instead of all of the above but `name`, `filter`, `writeback` and `checksums`; it is duplicated, and stays
    * the caller's to close.
    */
   fd?: number
@@ -131,8 +131,8 @@ const tapOptions = {
 }
 
 const readTapOptions = optionsReader('TapPort', {
-  name: about("The interface's name, and the port's. Default tap%d.", interfaceRule()),
-  as: about("The port's name, where it shall differ.", nameRule()),
+  interface: about("The interface's name. Default: the port's, else tap%d.", interfaceRule()),
+  name: about("The port's name. Default: the interface's.", nameRule()),
   up: about('Whether to set the interface up.', flag(true)),
   group: about('Group id that may join the TAP without privilege.', integer(0, 0xfffffffe)),
   namespace: about("The interface's network namespace. Default: this process's.", namespaceRule),
@@ -159,7 +159,7 @@ const hostKeys = {
 }
 
 /** Options that go with an open descriptor. */
-const besideDescriptor = ['fd', 'as', 'filter', 'writeback', 'checksums']
+const besideDescriptor = ['fd', 'name', 'filter', 'writeback', 'checksums']
 
 /**
  * A TAP device as a port: what its kernel sends on the interface comes in here, what goes out here that kernel receives.
@@ -168,7 +168,7 @@ const besideDescriptor = ['fd', 'as', 'filter', 'writeback', 'checksums']
  * A write gives no back-pressure: what the receiving kernel drops is not ours to see or count.
  *
  * @example
- * const left = await hub.attach(new TapPort({ name: 'left0', addresses: ['10.0.0.1/24'] }))
+ * const left = await hub.attach(new TapPort({ interface: 'left0', addresses: ['10.0.0.1/24'] }))
  */
 export class TapPort extends DevicePort {
   readonly #options: OpenTap
@@ -178,17 +178,19 @@ export class TapPort extends DevicePort {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: TapPortOptions = {}) {
-    const { name = 'tap%d', as = name, checksums, fd, gateway, namespace, ...given } = readTapOptions(options)
+    const given = readTapOptions(options)
+    const { name, interface: tap = name ?? 'tap%d', checksums, fd, gateway, namespace, ...rest } = given
     const beside = Object.keys(options).find((key) => !besideDescriptor.includes(key))
     if (fd !== undefined && beside !== undefined)
       refuse("option 'fd' of TapPort", `given without '${beside}': an open TAP is taken as it is`, fd)
-    super(as, namespace)
-    const fault = gateway && gatewayFault(gateway, { tap: name, addresses: given.addresses })
+    if (fd === undefined) interfaceRule()(tap, "option 'name' of TapPort without 'interface'")
+    super(name ?? tap, namespace)
+    const fault = gateway && gatewayFault(gateway, { tap, addresses: rest.addresses })
     if (fault)
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'gateway' of TapPort: ${fault.message}`)
     this.#fd = fd
     this.#gatewaySettings = gateway
-    this.#options = { ...given, name, completeChecksums: checksums === 'complete' }
+    this.#options = { ...rest, name: tap, completeChecksums: checksums === 'complete' }
   }
 
   /** Its descriptor works in every namespace, and tells when the interface ends. */
@@ -301,7 +303,7 @@ export const tapKind: PortKind<TapMapping, TapPort> = {
   ...common,
   key: 'tap',
   options: tapKeys,
-  make: (name, { tap, ...options }) => new TapPort({ ...options, name: tap, as: name }),
+  make: (name, { tap, ...options }) => new TapPort({ ...options, name, interface: tap }),
   leadsTo: ({ tap }) => tap,
   check: (given, complain, engine) => {
     common.check(given, complain, engine)
@@ -322,14 +324,9 @@ export const hostKind: PortKind<HostMapping, TapPort> = {
   ...common,
   key: 'host',
   options: hostKeys,
-  make: (name, { host, interface: interfaceName, ...options }, { namespaceOf }) => {
+  make: (name, { host, interface: interfaceName = 'eth%d', ...options }, { namespaceOf }) => {
     const namespace = namespaceOf(host)
-    return new TapPort({
-      ...options,
-      as: name,
-      ...(interfaceName !== undefined && { name: interfaceName }),
-      ...(namespace && { namespace }),
-    })
+    return new TapPort({ ...options, name, interface: interfaceName, ...(namespace && { namespace }) })
   },
   leadsTo: ({ host, interface: name }) => `${host}:${name}`,
   ownInterface: ({ host, interface: name, addresses = [], mac }) => ({ key: 'interface', name, host, addresses, mac }), // prettier-ignore
@@ -337,15 +334,15 @@ export const hostKind: PortKind<HostMapping, TapPort> = {
     const {
       host,
       interface: pattern = 'link%d',
-      as,
+      name: ports = `${node}.${pattern}`,
       ...rest
     } = nic as InterfaceSeries & {
       host: string
       interface?: string
-      as?: string
+      name?: string
     }
     // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-    const name = fill(as ?? `${node}.${pattern}`, number)
+    const name = fill(ports, number)
     return { name, given: { host, interface: fill(pattern, number), ...numberedInterface(rest, number) } }
   },
 }

@@ -135,7 +135,7 @@ const timelineEntry = shapes([
 // ---- Ports and fabrics ----
 
 type InFiles<Options, But extends keyof Options> = Omit<Options, But | 'namespace'>
-type TapOptions = InFiles<TapPortOptions, 'name' | 'as' | 'up' | 'group' | 'fd'>
+type TapOptions = InFiles<TapPortOptions, 'interface' | 'name' | 'up' | 'group' | 'fd'>
 export type TopologyPort = AttachOptions &
   (
     | ({ host: string; interface?: string } & TapOptions)
@@ -233,7 +233,7 @@ interface Series {
 }
 export type TopologyNic =
   | ({ tap: string; owner?: number; persist?: boolean } & Series)
-  | ({ host: string; interface?: string; as?: string } & Series)
+  | ({ host: string; interface?: string; name?: string } & Series)
   | { packet: string }
 
 const numbered = (description: string) =>
@@ -269,7 +269,7 @@ const nicRule = shapes([
   {
     host: required(about('Host that gets the interfaces.', entryName())),
     interface: numbered("Name of the interfaces inside the host. Default 'link%d'."),
-    as: numbered("Name of the ports. Default: the node's name, a dot and the interface's."),
+    name: numbered("Name of the ports. Default: the node's name, a dot and the interface's."),
     ...series,
   },
   {

@@ -100,7 +100,7 @@ const classes: Record<
     make: (options) => new MemoryPort(options),
     options: {
       name,
-      limit: whole('from 1 to 1000000 frames', 0, -1, 1_000_001),
+      queueLimit: whole('from 1 to 1000000 frames', 0, -1, 1_000_001),
       frameLimit: whole('from 64 to 69632 bytes', 63, -1, 69_633),
     },
   },
@@ -108,7 +108,7 @@ const classes: Record<
     make: (options) => PatchPort.pair(options),
     options: {
       names: ['a list', 'ab', 5, true, null, {}],
-      limit: whole('from 64 to 69632 bytes', 63, -1, 69_633),
+      frameLimit: whole('from 64 to 69632 bytes', 63, -1, 69_633),
     },
   },
   SinkPort: { make: (options) => new SinkPort(options), options: { name } },
@@ -125,8 +125,8 @@ const classes: Record<
   TapPort: {
     make: (options) => new TapPort(options),
     options: {
-      name: interfaceName,
-      as: name,
+      interface: interfaceName,
+      name,
       mtu: whole('from 68 to 65521 bytes', 67, -1, 65_522),
       mac,
       addresses: ['a list', '10.0.0.1/24', 5, true, null, {}],

@@ -27,7 +27,7 @@ describePort('MemoryPort', (_engine, name) => {
 })
 
 describePort('PatchPort', async (engine, name) => {
-  const [port, other] = PatchPort.pair({ names: [name, 'far'], limit: 9000 })
+  const [port, other] = PatchPort.pair({ names: [name, 'far'], frameLimit: 9000 })
   const far = new Hub({ engine })
   await far.attach(other)
   const [source] = await join(far, 'source')
@@ -118,7 +118,7 @@ describe('MemoryPort', () => {
   it('keeps at most `limit` frames for its reader and counts the others, on itself and on the path', async () => {
     const { engine, hub } = makeHub()
     const [a] = await join(hub, 'a')
-    const slow = await hub.attach(new MemoryPort({ name: 'slow', limit: 10 }))
+    const slow = await hub.attach(new MemoryPort({ name: 'slow', queueLimit: 10 }))
     await hub.path(a, slow).allow()
     a.send(numbered(25))
     engine.advance('0s')

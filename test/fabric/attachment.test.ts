@@ -21,7 +21,7 @@ describe('What a port has in its fabric', () => {
     return { engine, hub: new Hub({ engine, name: 'hub' }) }
   }
   const attach = (hub: Hub, name: string, options: AttachOptions) =>
-    hub.attach(new MemoryPort({ name, limit: 100_000, frameLimit: 69632 }), options)
+    hub.attach(new MemoryPort({ name, queueLimit: 100_000, frameLimit: 69632 }), options)
   /** What has come, and when, in nanoseconds. */
   const arrivals = (port: MemoryPort) => take(port).map(({ tag, at }) => [tag, at])
 
@@ -181,7 +181,7 @@ describe('What a port has in its fabric', () => {
         await hub.attach(near, { delay: '1ms' })
         await far.attach(other)
         const [a, c] = await join(hub, 'a', 'c')
-        const b = await far.attach(new MemoryPort({ name: 'b', limit: 100_000 }), { delay: '2ms' })
+        const b = await far.attach(new MemoryPort({ name: 'b', queueLimit: 100_000 }), { delay: '2ms' })
         await hub.path(a, near).allow({ delay: '1ms', jitter: '1ms' })
         for (let tag = 0; tag < 200; tag++) {
           ;(tag % 2 === 0 ? a : c).send(frame({ tag }))

@@ -58,7 +58,7 @@ describe('The numbers add up', () => {
     const arrive = async () => {
       const port = new MemoryPort({
         name: `p${named++}`,
-        limit: draw.of([20, 1000]),
+        queueLimit: draw.of([20, 1000]),
         frameLimit: draw.of([200, 1518]),
       })
       const fabric = draw.of(fabrics)
@@ -68,7 +68,7 @@ describe('The numbers add up', () => {
       })
     }
     for (let index = 0; index < 8; index++) await arrive()
-    const [left, right] = PatchPort.pair({ limit: 1000 })
+    const [left, right] = PatchPort.pair({ frameLimit: 1000 })
     await fabrics[0]!.attach(left)
     await fabrics[1]!.attach(right)
 

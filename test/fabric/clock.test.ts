@@ -106,7 +106,7 @@ describe('Virtual clock', () => {
     )
     const ports: MemoryPort[] = []
     for (let number = 0; number < 12; number++) {
-      const port = new MemoryPort({ name: `p${number}`, limit: 100_000 })
+      const port = new MemoryPort({ name: `p${number}`, queueLimit: 100_000 })
       ports.push(await fabrics[draw.below(4)]!.attach(port))
     }
     for (const [from, to] of [

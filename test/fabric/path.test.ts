@@ -349,7 +349,7 @@ describe('Path', () => {
     it('of 1000 frames at 1000 kbit/s stands at 12.1 s and drops from the tail (S12)', async () => {
       const { engine, hub, a, path } = await makePair({ rate: '1000kbit', queue: '1000frames' })
       // Frames of 1514 bytes take 12.112 ms; they come every 10 ms.
-      const big = await hub.attach(new MemoryPort({ name: 'big', limit: 100_000 }))
+      const big = await hub.attach(new MemoryPort({ name: 'big', queueLimit: 100_000 }))
       await hub.path(a, big).allow({ rate: '1000kbit', queue: '1000frames' })
       const toBig = hub.path(a, big)
       const service = 12_112_000n

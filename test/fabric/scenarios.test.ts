@@ -103,7 +103,7 @@ describe('Scenarios', () => {
     const engine = closes(new Engine({ workers: 2 }))
     const hub = new Hub({ engine })
     const [a, b] = await join(hub, 'a', 'b')
-    const stuck = await hub.attach(new MemoryPort({ name: 'stuck', limit: 100 }))
+    const stuck = await hub.attach(new MemoryPort({ name: 'stuck', queueLimit: 100 }))
     for (const to of [b, stuck]) await hub.path(a, to).allow()
     const count = 20_000
     let got = 0

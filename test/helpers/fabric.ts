@@ -38,7 +38,7 @@ export async function join<const Names extends readonly string[]>(
   ...names: Names
 ): Promise<Named<Names>> {
   const ports: MemoryPort[] = []
-  for (const name of names) ports.push(await fabric.attach(new MemoryPort({ name, limit: 100_000 })))
+  for (const name of names) ports.push(await fabric.attach(new MemoryPort({ name, queueLimit: 100_000 })))
   return ports as Named<Names>
 }
 

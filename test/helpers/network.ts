@@ -67,7 +67,7 @@ export class Host {
   /** A port named after the host that is its interface `eth0`, with its addresses. */
   tap(options: TapPortOptions = {}): TapPort {
     const { name, namespace, address, mac } = this
-    return new TapPort({ as: name, name: 'eth0', namespace, mac, addresses: [`${address}/24`], ...options })
+    return new TapPort({ name, interface: 'eth0', namespace, mac, addresses: [`${address}/24`], ...options })
   }
 
   /** Runs a program here to its end and returns what it printed. */

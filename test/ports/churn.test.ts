@@ -40,8 +40,8 @@ describeOnDevices('churn', function () {
         for (let index = 0; index < tapsPerHost; index++) {
           const name = `eth${index}`
           const port = new TapPort({
-            name,
-            as: `${host.name}-${name}`,
+            interface: name,
+            name: `${host.name}-${name}`,
             namespace: host.namespace,
             addresses: [`10.0.${index}.${number}/24`],
           })

@@ -24,10 +24,10 @@ function feedInto(
 }
 
 describeOnDevices('ports on devices', () => {
-  describePort('TapPort', async (engine, as) => {
+  describePort('TapPort', async (engine, name) => {
     const host = await Host.create(1)
     return {
-      port: new TapPort({ as, name: 'eth0', namespace: host.namespace }),
+      port: new TapPort({ name, interface: 'eth0', namespace: host.namespace }),
       feed: feedInto(engine, 'eth0', host.namespace),
       close: () => host.close(),
     }

@@ -67,8 +67,8 @@ describeOnDevices('TapPort', function () {
 
     it('that the kernel numbers', async () => {
       const names = []
-      for (const options of [{ name: 'left%d' }, { name: 'left%d' }, {}])
-        names.push((await attach({ ...options, as: `port${names.length}` })).interface)
+      for (const options of [{ interface: 'left%d' }, { interface: 'left%d' }, { interface: 'tap%d' }])
+        names.push((await attach({ ...options, name: `port${names.length}` })).interface)
       expect(names).to.deep.equal(['left0', 'left1', 'tap0'])
       for (const name of names) expect(await host.link(name)).to.exist
     })
@@ -123,7 +123,7 @@ describeOnDevices('TapPort', function () {
   it('takes a descriptor that somebody else opened', async () => {
     const other = close(await Host.create(2))
     const ports = [
-      { tap: { fd: 9, as: 'given' } },
+      { tap: { fd: 9, name: 'given' } },
       { tap: { name: 'eth0', namespace: other.namespace.path } },
     ]
     const answer = await startHub(ports, {

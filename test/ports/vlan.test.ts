@@ -13,7 +13,7 @@ describeOnDevices('on TAPs', function () {
   /** A host with a TAP on the fabric. */
   const enter = async (fabric: Fabric, number: number, options: AttachOptions = {}): Promise<Host> => {
     const host = close(await Host.create(number))
-    await fabric.attach(host.tap({ as: `host${fabric.ports.size}` }), options)
+    await fabric.attach(host.tap({ name: `host${fabric.ports.size}` }), options)
     return host
   }
   const access = (vlan: number): AttachOptions => ({ vlan: { access: vlan } })

@@ -76,7 +76,7 @@ describeUnless(lacksNetwork() ?? lacksProgram('python3'), 'World of TAPs', funct
   it('on the air: exactly the linked hear each other, through five topologies', async () => {
     const hosts = await makeHosts()
     const hub = closes(new Hub({ forwarding: 'deny', engine: { seed: 1 } }))
-    for (const host of hosts) await hub.attach(host.tap({ as: `${host.number}` }))
+    for (const host of hosts) await hub.attach(host.tap({ name: `${host.number}` }))
     const world = closes(new World({ fabric: hub, model: new WifiExponentialModel() }))
     const ears = new Ears()
     await ears.open(hosts)
@@ -113,7 +113,7 @@ describeUnless(lacksNetwork() ?? lacksProgram('python3'), 'World of TAPs', funct
   it('a relayed ping of two hops takes no less than the delays of its links', async () => {
     const hosts = await makeHosts()
     const hub = closes(new Hub({ forwarding: 'deny', engine: { seed: 1 } }))
-    for (const host of hosts.slice(0, 3)) await hub.attach(host.tap({ as: `${host.number}` }))
+    for (const host of hosts.slice(0, 3)) await hub.attach(host.tap({ name: `${host.number}` }))
     const world = closes(new World({ fabric: hub, model: new WifiExponentialModel() }))
     await world.step([['1', '2', 1], ['2', '3', 1], ['1', '3', -1]]) // prettier-ignore
     const [one, two, three] = hosts as [Host, Host, Host]

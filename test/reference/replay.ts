@@ -43,4 +43,4 @@ export async function replay(netem: string, frames: readonly Sent[]): Promise<Ar
   }
 }
 
-const port = (name: string) => new MemoryPort({ name, limit: 1_000_000, frameLimit: longest })
+const port = (name: string) => new MemoryPort({ name, queueLimit: 1_000_000, frameLimit: longest })

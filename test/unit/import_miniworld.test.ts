@@ -49,7 +49,7 @@ const example = async (name: string, options: ConversionOptions = {}): Promise<O
 const wired = (node: number, count: number, addresses: string[]): object => ({
   host: `${node}`,
   interface: 'eth%i',
-  as: `tap_0000${node}_%x`,
+  name: `tap_0000${node}_%x`,
   macs: Array.from({ length: count }, (_, index) => `02:0${index + 1}:00:00:00:0${node}`),
   addresses,
 })

@@ -177,7 +177,7 @@ describe('a network with worlds', () => {
     it('names wires and interfaces by patterns', () => {
       expect(wireNameOf('br_%05d_%05d', ['1', '12'])).to.equal('br_00001_00012')
       expect(wireNameOf('%s to %s', ['%s', 'two'])).to.equal('%s to two')
-      const nic = { host: 'h', interface: 'eth%i', as: 'tap_1_%x', macs: ['02:00:00:00:00:01'] }
+      const nic = { host: 'h', interface: 'eth%i', name: 'tap_1_%x', macs: ['02:00:00:00:00:01'] }
       expect(nicPlan('1', nic, 1)).to.deep.equal({
         name: 'tap_1_1',
         plan: { host: 'h', interface: 'eth0', addresses: [], mac: '02:00:00:00:00:01' },

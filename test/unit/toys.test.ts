@@ -28,7 +28,7 @@ function toys({ Hub, integer, MemoryPort, required }: Library) {
   const basket: PortKind<{ basket: number }, MemoryPort> = {
     key: 'basket',
     options: { basket: required(integer(1, 1000, { unit: 'frames' })) },
-    make: (name, { basket: limit }) => new MemoryPort({ name, limit }),
+    make: (name, { basket: queueLimit }) => new MemoryPort({ name, queueLimit }),
     leadsTo: ({ basket: limit }) => `here, ${limit} frames`,
     noCarrier: 'is a basket, which has no cable',
   }

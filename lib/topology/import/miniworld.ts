@@ -152,7 +152,7 @@ function wireNics(
   return {
     host: `${node}`,
     interface: 'eth%i',
-    as: name,
+    name,
     ...(count > 0 && macs[0] !== undefined && { macs }),
     ...(addresses.length > 0 && { addresses }),
   }
