@@ -9,6 +9,9 @@ import { counted, describeStep, printJson, printLine } from './output.js'
 
 /** What is said of an event; nothing where it is not worth a line. */
 const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | undefined } = {
+  // Whoever attaches or detaches a port says so, and peers come and go as ports that are up and down.
+  'port:attach': () => undefined,
+  'port:detach': () => undefined,
   'port:down': ({ fabric, port, error }) => `${fabric}.${port}: down: ${error.message}`,
   'port:up': ({ fabric, port }) => `${fabric}.${port}: up`,
   'port:carrier': ({ fabric, port, on }) => `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`,

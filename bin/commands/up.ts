@@ -60,6 +60,7 @@ async function applyTo(
   topology: Topology,
   { json }: UpFlags,
 ): Promise<number> {
+  await running.greet()
   const { file } = await running.call('info', {})
   if (file !== path)
     throw new EtherloomError(

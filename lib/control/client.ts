@@ -4,14 +4,14 @@
  */
 import { EventEmitter, once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
-import { JSONRPCClient, JSONRPCErrorException, type JSONRPCResponse } from 'json-rpc-2.0'
+import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import { controlDirectory, controlSocket, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
 import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
 import { controlMethods, type ControlMethods } from './methods/index.js'
-import { otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
+import { noVersion, otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
 import { errorFrom, eventMethod, readLines, writeLine, type ErrorData } from './protocol.js'
 
 export interface ConnectOptions<Known extends Methods = ControlMethods> {
@@ -167,8 +167,8 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
 
   async #request(name: string, params: object, signal: AbortSignal | undefined): Promise<unknown> {
     const asked = Promise.resolve(this.#rpc.request(name, params)).catch((error: unknown) => {
-      const { message } = error as Error
-      const data = error instanceof JSONRPCErrorException ? (error.data as ErrorData | undefined) : undefined
+      const { message, code, data } = error as Error & { code?: number; data?: ErrorData }
+      if (code === JSONRPCErrorCode.MethodNotFound && name === 'hello') throw noVersion(this.#name)
       throw errorFrom({ message, ...data })
     })
     return signal ? Promise.race([asked, aborted(signal, asked)]) : asked

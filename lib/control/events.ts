@@ -40,6 +40,8 @@ interface Declared<Name extends ControlEventName> {
 }
 
 export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name> } = {
+  'port:attach': { description: 'A port was attached, by whoever it was.', keys: at },
+  'port:detach': { description: 'A port was detached, or the instance ends.', keys: at },
   'port:down': {
     description: "A port's device failed or vanished, or its peer went.",
     keys: { ...at, error: failure },

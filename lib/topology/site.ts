@@ -26,6 +26,8 @@ import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
 
 /** What the fabrics of a network report, with their names. */
 export interface NetworkEvents {
+  'port:attach': [{ fabric: string; port: string }]
+  'port:detach': [{ fabric: string; port: string }]
   'port:down': [{ fabric: string; port: string; error: EtherloomError }]
   'port:up': [{ fabric: string; port: string }]
   'address:moved': [
@@ -42,6 +44,11 @@ export interface NetworkEvents {
   /** A world could not take an automatic step, or its hook failed; everything else goes on. */
   'world:error': [{ world: string; error: EtherloomError }]
 }
+
+/** The events of fabrics that are about a port. */
+const portEvents = [
+  ...(['port:attach', 'port:detach', 'port:down', 'port:up', 'port:carrier', 'gateway:down'] as const),
+]
 
 const nothing: Applied = { up: 0, down: 0, changed: 0 }
 
@@ -154,16 +161,10 @@ export class Site {
   #open(name: string, { kind, options }: FabricPlan): void {
     const fabric = fabricKinds.get(kind).make({ name, engine: this.engine, ...options })
     const events = this.#events
-    fabric.on('port:down', ({ port, error }) =>
-      events.emit('port:down', { fabric: name, port: port.name, error }),
-    )
-    fabric.on('port:up', ({ port }) => events.emit('port:up', { fabric: name, port: port.name }))
-    fabric.on('gateway:down', ({ port, error }) =>
-      events.emit('gateway:down', { fabric: name, port: port.name, error }),
-    )
-    fabric.on('port:carrier', ({ port, on }) =>
-      events.emit('port:carrier', { fabric: name, port: port.name, on }),
-    )
+    for (const event of portEvents)
+      fabric.on(event, ({ port, ...more }: { port: Port }) =>
+        (events as EventEmitter).emit(event, { fabric: name, port: port.name, ...more }),
+      )
     fabric.on('address:moved', ({ from, to, ...address }) =>
       events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )

@@ -1,11 +1,11 @@
 /** The client of the control protocol, as programs use it, and the seam by which a method is added. */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect as connectSocket } from 'node:net'
+import { connect as connectSocket, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { connect, EtherloomError, type Topology } from '../../lib/index.js'
+import { connect, EtherloomError, MemoryPort, type Topology } from '../../lib/index.js'
 import { controlSocket } from '../../lib/control/directory.js'
 import { controlEvents } from '../../lib/control/events.js'
 import { Instance } from '../../lib/control/instance.js'
@@ -80,6 +80,29 @@ describe('the control client', () => {
     expect(network.listenerCount('port:down')).to.equal(0)
   })
 
+  it('hears of ports that are attached and detached, by whoever it was', async () => {
+    const { network } = await start()
+    const client = keep(await connect())
+    await client.subscribe('port:attach', 'port:detach')
+    const seen: unknown[] = []
+    client.on('port:attach', (event) => seen.push(['attach', event]))
+    client.on('port:detach', (event) => seen.push(['detach', event]))
+    const core = network.fabrics.get('core')!
+    await core.attach(new MemoryPort({ name: 'mine' }))
+    await core.detach('mine')
+    const { fabrics } = structuredClone(topology)
+    fabrics.core!.ports.green = { patch: 'edge.green' }
+    fabrics.edge!.ports.green = { patch: 'core.green' }
+    await client.call('apply', { topology: { fabrics } })
+    await client.call('info', {}) // what came before it has been read
+    expect(seen).to.deep.equal([
+      ['attach', { fabric: 'core', port: 'mine' }],
+      ['detach', { fabric: 'core', port: 'mine' }],
+      ['attach', { fabric: 'core', port: 'green' }],
+      ['attach', { fabric: 'edge', port: 'green' }],
+    ])
+  })
+
   it('says what an instance that ends leaves unanswered', async () => {
     const instance = await start()
     const client = keep(await connect({ name: 'lab' }))
@@ -143,6 +166,26 @@ describe('the control client', () => {
     expect((JSON.parse(line) as { error: { message: string } }).error.message).to.match(
       /^the instance speaks version 1 .*, this program version 7; use the etherloom/,
     )
+  })
+
+  it('says what to do with an instance from before there were versions', async () => {
+    await start().then((instance) => instance.close()) // for the directory
+    const old = createServer((socket) => {
+      socket.setEncoding('utf8').on('data', (line: string) => {
+        const { id } = JSON.parse(line) as { id: number }
+        socket.write(`{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found"}}\n`)
+      })
+    }).listen(controlSocket('old'))
+    await once(old, 'listening')
+    try {
+      const refused = await refusal(connect({ name: 'old' }))
+      expect(refused).to.include({ code: 'ERR_ETHERLOOM_CONTROL' })
+      expect(refused.message).to.equal(
+        "instance 'old' runs an etherloom from before the control protocol had versions; end it where it runs, with Ctrl-C or by a signal to its process, and start it again",
+      )
+    } finally {
+      old.close()
+    }
   })
 
   it('calls a method that was added, with its types', async () => {

@@ -46,3 +46,11 @@ export const otherVersion = (etherloom: string, theirs: number, ours: number): E
     `the instance speaks version ${theirs} of the control protocol (etherloom ${etherloom}), this program version ${ours}`,
     { hint: 'use the etherloom that started the instance, or end it and start it with this one' },
   )
+
+/** The refusal of an instance that does not know `hello`. */
+export const noVersion = (name: string): EtherloomError =>
+  new EtherloomError(
+    'ERR_ETHERLOOM_CONTROL',
+    `instance '${name}' runs an etherloom from before the control protocol had versions`,
+    { hint: 'end it where it runs, with Ctrl-C or by a signal to its process, and start it again' },
+  )
