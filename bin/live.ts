@@ -60,7 +60,7 @@ export class LiveView {
   #linesOf(ports: PortRow[], paths: PathRow[], entries: TimelineRow[]): string[] {
     const now = performance.now()
     const seconds = (now - this.#at) / 1000
-    const perSecond = (count: number, before = count): number => Math.round((count - before) / seconds)
+    const perSecond = (count: bigint, before = count): number => Math.round(Number(count - before) / seconds)
     const portLines = ports.map((row) => {
       const before = this.#ports.get(`${row.fabric}.${row.port}`)
       return [

@@ -5,6 +5,7 @@
 import { controlEvents } from '../../lib/control/events.js'
 import type { AnyMethod } from '../../lib/control/method.js'
 import { controlMethods } from '../../lib/control/methods/index.js'
+import { asJson } from '../../lib/control/protocol.js'
 import { shapeOf, type Rule, type Rules } from '../../lib/values/options.js'
 
 /** All pages, by their file names. */
@@ -43,8 +44,8 @@ ${resultText(result)}
 ## Example
 
 \`\`\`json
-${JSON.stringify(request)}
-${JSON.stringify(response)}
+${asJson(request)}
+${asJson(response)}
 \`\`\`
 `
 }
@@ -82,9 +83,10 @@ function typeOf(rule: Rule<unknown>): string {
   const { form, expects } = shapeOf(rule)
   if (form.kind === 'list') return `list of ${typeOf(form.entry)}`
   if (form.kind !== 'value') return 'object'
-  const { type, enum: words } = form.json as { type?: string; enum?: string[] }
+  const { type, enum: words } = form.json as { type?: string | string[]; enum?: string[] }
   if (words !== undefined && words.length <= 3) return words.map((word) => `\`${word}\``).join(', ')
-  return { string: 'text', integer: 'number', boolean: 'true, false' }[type ?? ''] ?? type ?? expects ?? 'any'
+  if (typeof type !== 'string') return expects ?? 'any'
+  return { string: 'text', integer: 'number', boolean: 'true, false' }[type] ?? type
 }
 
 const table = (headings: string[], rows: string[][]): string =>

@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.js'
 import type { EtherloomError } from '../values/errors.js'
 import { fromNative } from '../values/errors.js'
 import { integer, optional, readOptions, refuse } from '../values/options.js'
+import { counted, type Counted } from '../values/counter.js'
 import { parseSize, type Size } from '../values/units.js'
 
 /**
@@ -37,13 +38,13 @@ export interface PathCaptureOptions extends CaptureOptions {
   offered?: boolean
 }
 
-export interface CaptureStats {
+export interface CaptureStats extends Counted {
   /** Written to the output, or about to be. */
-  frames: number
+  frames: bigint
   /** Bytes of pcapng written. */
-  bytes: number
+  bytes: bigint
   /** Not recorded because the buffer was full. */
-  lost: number
+  lost: bigint
 }
 
 /** What is recorded. The numbers are those of native/capture/capture.hpp. */
@@ -74,7 +75,7 @@ export class Capture {
   readonly #id: number
   readonly #afterwards: () => Promise<void>
   #resolve: (error: EtherloomError | undefined) => void = () => undefined
-  #stats: CaptureStats = { frames: 0, bytes: 0, lost: 0 }
+  #stats = { frames: 0n, bytes: 0n, lost: 0n }
   #closing = false
   #done = false
 
@@ -142,7 +143,7 @@ export class Capture {
   /** The numbers up to now; of one that has ended, its last. */
   stats(): CaptureStats {
     if (!this.#done) this.#read()
-    return { ...this.#stats }
+    return counted(this.#stats)
   }
 
   /** Ends it; resolves when everything is written. A reader that takes nothing is given one second. Idempotent. */
@@ -187,10 +188,9 @@ export class Capture {
   }
 
   #read(): { state: number; errno: number } {
-    const words = Array.from(this.#engine.native.captureState(this.#id), Number)
-    const [state = running, errno = 0, frames = 0, bytes = 0, lost = 0] = words
+    const [state, errno, frames = 0n, bytes = 0n, lost = 0n] = this.#engine.native.captureState(this.#id)
     this.#stats = { frames, bytes, lost }
-    return { state, errno }
+    return { state: Number(state), errno: Number(errno) }
   }
 }
 

@@ -3,6 +3,7 @@
  * Called by the control server and its client.
  */
 import type { Socket } from 'node:net'
+import { inJson } from '../values/counter.js'
 import { EtherloomError, isErrorCode } from '../values/errors.js'
 
 /** The JSON-RPC error code of an EtherloomError; its own code travels as data. */
@@ -72,14 +73,8 @@ export function writeLine(socket: Socket, message: unknown): void {
   else socket.write(`${asJson(message)}\n`)
 }
 
-/** JSON in which counters are numbers up to 2^53 and decimal text above, and errors what they say. */
+/** JSON in which bigints are numbers up to 2^53 - 1 and decimal text above, and errors what they say. */
 export const asJson = (value: unknown): string =>
   JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'bigint'
-      ? each <= Number.MAX_SAFE_INTEGER
-        ? Number(each)
-        : String(each)
-      : each instanceof Error
-        ? errorData(each)
-        : each,
+    typeof each === 'bigint' ? inJson(each) : each instanceof Error ? errorData(each) : each,
   )

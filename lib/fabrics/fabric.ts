@@ -37,6 +37,7 @@ import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } 
 import { Policies, type PolicyChange } from './policies.js'
 import { Seats } from './seats.js'
 import type { Applied, Policy } from '../policy/policy.js'
+import { counted } from '../values/counter.js'
 import { nameRule } from '../values/names.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
@@ -255,18 +256,23 @@ export abstract class Fabric
     return this.#policies.change(list, flush)
   }
 
-  /** One snapshot of the counters of all ports and of all paths with a policy. Stops nothing. */
+  /**
+   * One snapshot of the counters of all ports, and of all paths that have or had a policy: those count by themselves
+   * until one of their ports is detached. Stops nothing.
+   */
   stats(): FabricStats {
-    const paths = [...this.#policies].map(([from, to, { allowed }]) => ({
-      from: from.name,
-      to: to.name,
-      allowed,
-      ...this.pathStats(from, to),
-    }))
-    return {
+    const paths = [...this.#policies].map(([from, to]) =>
+      counted({
+        from: from.name,
+        to: to.name,
+        allowed: this.policyOf(from, to).allowed,
+        ...this.pathStats(from, to),
+      }),
+    )
+    return counted({
       ports: Object.fromEntries([...this.#seats].map((port) => [port.name, port.stats()])),
       paths,
-    }
+    })
   }
 
   /**
@@ -276,7 +282,7 @@ export abstract class Fabric
    * @throws EtherloomError as `Port.capture`; ERR_ETHERLOOM_STATE when no path has a policy
    */
   async fateLog(output: CaptureOutput, options: CaptureOptions = {}): Promise<Capture> {
-    const paths = [...this.#policies].map(([from, to]) => this.path(from, to))
+    const paths = [...this.#policies].flatMap(([from, to, policy]) => (policy ? [this.path(from, to)] : []))
     if (paths.length === 0)
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `no path of '${this.name}' has a policy to log`)
     return this.record(paths, output, options, 'fates')

@@ -14,7 +14,8 @@ export type PolicyChange = PathChange & { keepStreams?: boolean }
 
 export class Policies {
   readonly #fabric: PortFabric
-  readonly #rows = new Map<Port, Map<Port, Policy>>()
+  /** Undefined where the default holds again: such a path has counted by itself, and may go on. */
+  readonly #rows = new Map<Port, Map<Port, Policy | undefined>>()
 
   constructor(fabric: PortFabric) {
     this.#fabric = fabric
@@ -25,8 +26,8 @@ export class Policies {
     return this.#rows.get(from)?.get(to)
   }
 
-  /** The paths that have one of their own. */
-  *[Symbol.iterator](): Iterator<[from: Port, to: Port, policy: Policy]> {
+  /** The paths that have one of their own, or had. */
+  *[Symbol.iterator](): Iterator<[from: Port, to: Port, policy: Policy | undefined]> {
     for (const [from, row] of this.#rows) for (const [to, policy] of row) yield [from, to, policy]
   }
 
@@ -88,8 +89,7 @@ export class Policies {
 
   #remember(from: Port, to: Port, policy: Policy | undefined): void {
     let row = this.#rows.get(from)
-    if (!row) this.#rows.set(from, (row = new Map<Port, Policy>()))
-    if (policy) row.set(to, policy)
-    else row.delete(to)
+    if (!row) this.#rows.set(from, (row = new Map<Port, Policy | undefined>()))
+    if (policy || row.has(to)) row.set(to, policy)
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What a network is doing, as rows of plain values that print as tables and travel as JSON.
- * Called by the control socket for `show` and by the live view of `up`. Counters are numbers: exact below 2^53.
+ * Called by the control socket for `show` and by the live view of `up`.
  */
 import { fabricKinds } from '../fabrics/index.js'
 import { nameOfKind, portKindOf } from '../ports/index.js'
@@ -27,30 +27,20 @@ export interface PortRow extends DeviceFacts {
   group?: string
   /** Its VLANs, if it was given any: `10`, `trunk 10,20 native 1`, `trunk all`. */
   vlan?: string
-  receivedFrames: number
-  receivedBytes: number
-  transmittedFrames: number
-  transmittedBytes: number
-  dropped: number
+  receivedFrames: bigint
+  receivedBytes: bigint
+  transmittedFrames: bigint
+  transmittedBytes: bigint
+  dropped: bigint
 }
 
-export interface PathRow {
+export interface PathRow extends Omit<PathStats, 'dropped' | 'toJSON'> {
   fabric: string
   from: string
   to: string
   allowed: boolean
   policy: TopologyPolicy
-  offered: number
-  duplicated: number
-  delivered: number
-  deliveredBytes: number
-  marked: number
-  delayed: number
-  reordered: number
-  corrupted: number
-  dropped: number
-  waiting: number
-  inFlight: number
+  dropped: bigint
 }
 
 export interface AddressRow extends LearnedAddress {
@@ -62,7 +52,7 @@ export interface DropRow {
   /** A port, or a path as `from > to`. */
   at: string
   reason: string
-  frames: number
+  frames: bigint
 }
 
 export interface HostRow {
@@ -97,10 +87,8 @@ export interface LinkRow extends Omit<WorldLink, 'policy'> {
 }
 
 /** How late frames left a worker's paths, compared with when they were due. Times are nanoseconds. */
-export interface LatenessRow extends Omit<Lateness, 'buckets'> {
+export interface LatenessRow extends Omit<Lateness, 'toJSON'> {
   worker: number
-  /** `to` is missing in the last bucket, which has no end. */
-  buckets: { from: number; to?: number; count: number }[]
 }
 
 /** What `show` can be asked for, by name. */
@@ -145,10 +133,10 @@ function portRows(network: Network): PortRow[] {
         ...(plan.group !== undefined && { group: plan.group }),
         ...(plan.vlan !== undefined && { vlan: describeVlan(plan.vlan) }),
         ...kind.device?.(port, network.engine),
-        receivedFrames: Number(received.frames),
-        receivedBytes: Number(received.bytes),
-        transmittedFrames: Number(transmitted.frames),
-        transmittedBytes: Number(transmitted.bytes),
+        receivedFrames: received.frames,
+        receivedBytes: received.bytes,
+        transmittedFrames: transmitted.frames,
+        transmittedBytes: transmitted.bytes,
         dropped: sum(dropped),
       }
     }),
@@ -172,24 +160,7 @@ function rowOfPath(
   { from, to, policy: { allowed, ...policy } }: PathPlan,
   stats: PathStats,
 ): PathRow {
-  return {
-    fabric,
-    from,
-    to,
-    allowed,
-    policy,
-    offered: Number(stats.offered),
-    duplicated: Number(stats.duplicated),
-    delivered: Number(stats.delivered),
-    deliveredBytes: Number(stats.deliveredBytes),
-    marked: Number(stats.marked),
-    delayed: Number(stats.delayed),
-    reordered: Number(stats.reordered),
-    corrupted: Number(stats.corrupted),
-    dropped: sum(stats.dropped),
-    waiting: Number(stats.waiting),
-    inFlight: Number(stats.inFlight),
-  }
+  return { fabric, from, to, allowed, policy, ...stats, dropped: sum(stats.dropped) }
 }
 
 function addressRows({ fabrics, plan }: Network): AddressRow[] {
@@ -203,7 +174,7 @@ function addressRows({ fabrics, plan }: Network): AddressRow[] {
 function dropRows(network: Network): DropRow[] {
   const rows = (fabric: string, at: string, dropped: Drops): DropRow[] =>
     Object.entries(dropped).flatMap(([reason, frames]) =>
-      frames === 0n ? [] : [{ fabric, at, reason, frames: Number(frames) }],
+      frames === 0n ? [] : [{ fabric, at, reason, frames }],
     )
   const atPorts = [...network.fabrics].flatMap(([fabric, { ports }]) =>
     [...ports].flatMap(([name, port]) => rows(fabric, name, port.stats().dropped)),
@@ -253,14 +224,10 @@ function linkRows({ worlds }: Network): LinkRow[] {
 }
 
 function latenessRows({ engine, plan }: Network): LatenessRow[] {
-  return Array.from({ length: plan.engine.workers ?? 1 }, (_, worker) => {
-    const { buckets, ...rest } = engine.lateness(worker)
-    return {
-      worker,
-      ...rest,
-      buckets: buckets.map(({ to, ...each }) => ({ ...each, ...(to !== Infinity && { to }) })),
-    }
-  })
+  return Array.from({ length: plan.engine.workers ?? 1 }, (_, worker) => ({
+    worker,
+    ...engine.lateness(worker),
+  }))
 }
 
 /** What `rows` says of every path that has a policy, with the one in force: a timeline's, where it has changed it. */
@@ -276,6 +243,4 @@ function eachPath<Row>(
   )
 }
 
-function sum(dropped: Drops): number {
-  return Number(Object.values(dropped).reduce((total, frames) => total + frames, 0n))
-}
+const sum = (dropped: Drops): bigint => Object.values(dropped).reduce((total, frames) => total + frames, 0n)

@@ -2,6 +2,7 @@
  * Counters as users read them, and the table of drop reasons that both halves share.
  * native/frame/drop.hpp holds the same names in the same order; a test compares the two.
  */
+import { counted, type Counted } from './counter.js'
 
 /** Why frames ended, in words. */
 export const dropReasons = {
@@ -35,7 +36,7 @@ export type Drops = Record<DropReason, bigint>
  * Counters of a path, one consistent snapshot:
  * `offered + duplicated = delivered + all of dropped + waiting + inFlight`, always.
  */
-export interface PathStats {
+export interface PathStats extends Counted {
   /** Frames that the fabric gave to this path. */
   offered: bigint
   /** Extra copies that its duplicate impairment made. */
@@ -60,7 +61,7 @@ export interface PathStats {
 }
 
 /** Counters of a port, one consistent snapshot. */
-export interface PortStats {
+export interface PortStats extends Counted {
   received: { frames: bigint; bytes: bigint }
   transmitted: { frames: bigint; bytes: bigint }
   /** At receive and at transmit; what a path dropped is counted on the path. */
@@ -69,9 +70,9 @@ export interface PortStats {
   defaults: PathStats
 }
 
-export interface FabricStats {
+export interface FabricStats extends Counted {
   ports: Record<string, PortStats>
-  /** The paths with a policy of their own. */
+  /** The paths that have, or had, a policy of their own: those count by themselves. */
   paths: ({ from: string; to: string; allowed: boolean } & PathStats)[]
 }
 
@@ -79,13 +80,15 @@ const reasons = Object.keys(dropReasons) as DropReason[]
 const wordsBefore = { path: 10, port: 4 }
 
 function readDrops(words: BigUint64Array, at: number): Drops {
-  return Object.fromEntries(reasons.map((reason, index) => [reason, words[at + index] ?? 0n])) as Drops
+  return counted(
+    Object.fromEntries(reasons.map((reason, index) => [reason, words[at + index] ?? 0n])) as Drops,
+  )
 }
 
 /** @internal The words of NativeEngine.pathStats. */
 export function readPathStats(words: BigUint64Array, at = 0): PathStats {
   const word = (index: number): bigint => words[at + index] ?? 0n
-  return {
+  return counted({
     offered: word(0),
     duplicated: word(1),
     delivered: word(2),
@@ -97,55 +100,56 @@ export function readPathStats(words: BigUint64Array, at = 0): PathStats {
     delayed: word(7),
     reordered: word(8),
     corrupted: word(9),
-  }
+  })
 }
 
 /** @internal The words of NativeEngine.portStats. */
 export function readPortStats(words: BigUint64Array): PortStats {
   const word = (index: number): bigint => words[index] ?? 0n
-  return {
-    received: { frames: word(0), bytes: word(1) },
-    transmitted: { frames: word(2), bytes: word(3) },
+  return counted({
+    received: counted({ frames: word(0), bytes: word(1) }),
+    transmitted: counted({ frames: word(2), bytes: word(3) }),
     dropped: readDrops(words, wordsBefore.port),
     defaults: readPathStats(words, wordsBefore.port + reasons.length),
-  }
+  })
 }
 
 /** @internal A path that no frame was offered to. */
 export const noPathStats = (): PathStats => readPathStats(new BigUint64Array(0))
 
 /** How late departures really were: a histogram of (left - due) of every frame that a path held back. */
-export interface Lateness {
+export interface Lateness extends Counted {
   /** Departures counted. */
-  count: number
+  count: bigint
   /** The longest, in nanoseconds. */
   max: number
   /** Half of the departures were not later than this, in nanoseconds; the end of its bucket, or `max`. */
   p50: number
   p99: number
-  /** Buckets that have any: departures late by `from` up to, not including, `to` nanoseconds. */
-  buckets: { from: number; to: number; count: number }[]
+  /** Buckets that have any: departures late by `from` up to, not including, `to` nanoseconds; the last has no `to`. */
+  buckets: { from: number; to?: number; count: bigint }[]
 }
 
 /** @internal The words of NativeEngine.lateness, of one worker or several. */
 export function readLateness(workers: readonly BigUint64Array[]): Lateness {
+  const sum = (counts: readonly bigint[]): bigint => counts.reduce((total, each) => total + each, 0n)
   const counts = Array.from({ length: (workers[0]?.length ?? 1) - 1 }, (_, index) =>
-    workers.reduce((sum, words) => sum + Number(words[index + 1]), 0),
+    sum(workers.map((words) => words[index + 1] ?? 0n)),
   )
   const max = Math.max(...workers.map((words) => Number(words[0])))
-  const count = counts.reduce((sum, each) => sum + each, 0)
+  const count = sum(counts)
   const bounds = (index: number): [number, number] => (index === 0 ? [0, 1] : [2 ** (index - 1), 2 ** index])
-  const quantile = (share: number): number => {
-    let seen = 0
+  const quantile = (percent: bigint): number => {
+    let seen = 0n
     for (const [index, each] of counts.entries()) {
       seen += each
-      if (seen > 0 && seen >= share * count) return Math.min(bounds(index)[1] - 1, max)
+      if (seen > 0n && seen * 100n >= percent * count) return Math.min(bounds(index)[1] - 1, max)
     }
     return 0
   }
   const buckets = counts.flatMap((each, index) => {
     const [from, to] = bounds(index)
-    return each === 0 ? [] : [{ from, to: index === counts.length - 1 ? Infinity : to, count: each }]
+    return each === 0n ? [] : [counted({ from, ...(index < counts.length - 1 && { to }), count: each })]
   })
-  return { count, max, p50: quantile(0.5), p99: quantile(0.99), buckets }
+  return counted({ count, max, p50: quantile(50n), p99: quantile(99n), buckets })
 }

@@ -58,7 +58,11 @@ describe('Capture', () => {
     ])
     expect(packets[0]?.bytes).to.deep.equal(frame({ tag: 7, length: 61 }))
     expect(statistics).to.deep.equal([{ interface: 'a', received: 2n, dropped: 0n }])
-    expect(capture.stats()).to.deep.include({ frames: 2, lost: 0, bytes: readFileSync(file).length })
+    expect(capture.stats()).to.deep.include({
+      frames: 2n,
+      lost: 0n,
+      bytes: BigInt(readFileSync(file).length),
+    })
   })
 
   for (const workers of [1, 2])
@@ -413,11 +417,11 @@ describe('Capture', () => {
       a.send(numbered(9))
       engine.advance('1s')
       expect(engine.lateness()).to.deep.equal({
-        count: 9,
+        count: 9n,
         max: 0,
         p50: 0,
         p99: 0,
-        buckets: [{ from: 0, to: 1, count: 9 }],
+        buckets: [{ from: 0, to: 1, count: 9n }],
       })
       expect(path.stats()).to.deep.include({ delayed: 9n, reordered: 0n, corrupted: 0n })
     })
@@ -429,12 +433,12 @@ describe('Capture', () => {
       a.send(numbered(50))
       await receive(b, 50)
       const all = hub.engine.lateness()
-      expect(all.count).to.equal(50)
-      expect(all.buckets.reduce((sum, { count }) => sum + count, 0)).to.equal(50)
+      expect(all.count).to.equal(50n)
+      expect(all.buckets.reduce((sum, { count }) => sum + count, 0n)).to.equal(50n)
       expect(all.p50).to.be.within(0, all.p99)
       expect(all.p99).to.be.within(all.p50, all.max)
       expect(all.max).to.be.below(60e9)
-      expect([0, 1].reduce((sum, worker) => sum + hub.engine.lateness(worker).count, 0)).to.equal(50)
+      expect([0, 1].reduce((sum, worker) => sum + hub.engine.lateness(worker).count, 0n)).to.equal(50n)
     })
   })
 })

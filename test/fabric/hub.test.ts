@@ -131,4 +131,32 @@ describe('Hub', () => {
     expect(paths[0]).to.deep.include({ from: 'a', to: 'b', allowed: true, offered: 2n, delivered: 2n })
     expect(hub.path(a, c).stats().offered).to.equal(0n)
   })
+
+  for (const forwarding of ['allow', 'deny'] as const)
+    it(`goes on listing a path that lost its policy (forwarding ${forwarding}), so that sums never fall`, async () => {
+      const { engine, hub } = makeHub(forwarding)
+      const [a, b, c] = await join(hub, 'a', 'b', 'c')
+      const count = (): bigint[] => {
+        const { ports, paths } = hub.stats()
+        const all = [...paths, ...Object.values(ports).map(({ defaults }) => defaults)]
+        return [all, paths].map((counted) => counted.reduce((sum, { delivered }) => sum + delivered, 0n))
+      }
+      await hub.path(a, b).allow()
+      await hub.path(a, c).set(null)
+      a.send([frame(), frame()])
+      engine.advance('0s')
+      const before = count()
+      await hub.path(a, b).set(null)
+      expect(count()).to.deep.equal(before)
+      const allowed = forwarding === 'allow'
+      expect(
+        hub.stats().paths.map(({ from, to, allowed, delivered }) => [from, to, allowed, delivered]),
+      ).to.deep.equal([['a', 'b', allowed, 2n]])
+      a.send(frame())
+      engine.advance('0s')
+      expect(count()[1]).to.equal(allowed ? 3n : 2n)
+      expect(hub.path(a, b).stats()).to.deep.include({ delivered: allowed ? 3n : 2n })
+      await hub.detach(b)
+      expect(hub.stats().paths).to.deep.equal([])
+    })
 })

@@ -1,6 +1,7 @@
 /** Captures that go to a socket of the caller. */
 import type { CaptureStats } from '../../capture/capture.js'
 import { EtherloomError } from '../../values/errors.js'
+import { counter } from '../../values/counter.js'
 import { about, flag, integer, required, text } from '../../values/options.js'
 import { fields, method } from '../method.js'
 
@@ -13,6 +14,9 @@ export interface CaptureRequest {
   snapLength?: number
   count?: number
 }
+
+/** The numbers of a capture, as they cross. */
+type CaptureNumbers = Omit<CaptureStats, 'toJSON'>
 
 const most = Number.MAX_SAFE_INTEGER
 const number = about('its number', required(integer(1, most)))
@@ -44,15 +48,15 @@ export const capture = method<CaptureRequest, { capture: number }>({
   },
 })
 
-export const endCapture = method<{ capture: number }, CaptureStats>({
+export const endCapture = method<{ capture: number }, CaptureNumbers>({
   description: 'Ends a capture, and answers with its last numbers. One that has ended already is no mistake.',
   parameters: { capture: number },
-  result: fields<CaptureStats>({
-    frames: about('frames written', required(integer(0, most))),
-    bytes: about('bytes of pcapng written', required(integer(0, most))),
-    lost: about('frames not recorded, because the reader was too slow', required(integer(0, most))),
+  result: fields<CaptureNumbers>({
+    frames: about('frames written', required(counter())),
+    bytes: about('bytes of pcapng written', required(counter())),
+    lost: about('frames not recorded, because the reader was too slow', required(counter())),
   }),
-  example: { params: { capture: 1 }, result: { frames: 3, bytes: 812, lost: 0 } },
+  example: { params: { capture: 1 }, result: { frames: 3n, bytes: 812n, lost: 0n } },
   call: async ({ capture: number }, instance) => {
     const capture = (await instance).captures.get(number)
     if (!capture) throw new EtherloomError('ERR_ETHERLOOM_NAME', `no capture ${number}`)

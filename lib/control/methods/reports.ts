@@ -1,11 +1,13 @@
 /** What the network is doing, a method per report; each answers with rows. */
 import type { Reports } from '../../topology/report.js'
 import { about, flag, integer, list, oneOf, required, text } from '../../values/options.js'
+import { counter } from '../../values/counter.js'
 import type { Rule, RulesOf } from '../../values/options.js'
 import { anything, fields, method, type Method } from '../method.js'
 
 const most = Number.MAX_SAFE_INTEGER
-const count = (description: string) => about(description, required(integer(0, most)))
+const whole = (description: string) => about(description, required(integer(0, most)))
+const count = (description: string) => about(description, required(counter()))
 const word = (description: string) => about(description, required(text({ max: 4096 })))
 const words = (description: string) => about(description, required(list(text({ max: 4096 }))))
 const policyOf = (description: string) =>
@@ -55,7 +57,7 @@ export const ports = report(
   {
     ...{ fabric: 'core', port: 'red', kind: 'tap', leadsTo: 'red:eth0', state: 'up', carrier: 'on' },
     ...{ method: 'io_uring', queues: 1, superFrames: ['tcp', 'udp'] },
-    ...{ receivedFrames: 3, receivedBytes: 266, transmittedFrames: 1, transmittedBytes: 90, dropped: 0 },
+    ...{ receivedFrames: 3n, receivedBytes: 266n, transmittedFrames: 1n, transmittedBytes: 90n, dropped: 0n },
   },
 )
 
@@ -80,8 +82,16 @@ export const pathKeys: RulesOf<Reports['paths'][number]> = {
 }
 export const pathExample: Reports['paths'][number] = {
   ...{ fabric: 'core', from: 'red', to: 'blue', allowed: true, policy: { delay: '5ms' } },
-  ...{ offered: 7, duplicated: 0, delivered: 7, deliveredBytes: 586, marked: 0, delayed: 7, reordered: 0 },
-  ...{ corrupted: 0, dropped: 0, waiting: 0, inFlight: 0 },
+  ...{
+    offered: 7n,
+    duplicated: 0n,
+    delivered: 7n,
+    deliveredBytes: 586n,
+    marked: 0n,
+    delayed: 7n,
+    reordered: 0n,
+  },
+  ...{ corrupted: 0n, dropped: 0n, waiting: 0n, inFlight: 0n },
 }
 export const paths = report(
   'paths',
@@ -96,7 +106,7 @@ export const addresses = report(
   {
     fabric: word('the switch'),
     address: word('the MAC address'),
-    vlan: count('its VLAN; 0 where there is none'),
+    vlan: whole('its VLAN; 0 where there is none'),
     port: word('the port behind which it is'),
     age: word('since the last frame that refreshed it'),
   },
@@ -112,7 +122,7 @@ export const drops = report(
     reason: word('the drop reason'),
     frames: count('how many'),
   },
-  { fabric: 'core', at: 'red > blue', reason: 'loss', frames: 17 },
+  { fabric: 'core', at: 'red > blue', reason: 'loss', frames: 17n },
 )
 
 export const hosts = report(
@@ -136,7 +146,7 @@ export const timeline = report(
   {
     fabric: word('the fabric'),
     entry: word('the entry in words'),
-    taken: count('steps taken'),
+    taken: whole('steps taken'),
     next: about('the time of its next step, from time zero; absent when there is none', text()),
     error: about('what went wrong last', text({ max: 65_536 })),
   },
@@ -148,9 +158,9 @@ export const worlds = report(
   'The worlds.',
   {
     world: word('its name'),
-    nodes: count('its nodes'),
-    links: count('links that are up'),
-    steps: count('steps taken'),
+    nodes: whole('its nodes'),
+    links: whole('links that are up'),
+    steps: whole('steps taken'),
     running: about('whether more come by themselves', required(flag())),
   },
   { world: 'field', nodes: 3, links: 2, steps: 10, running: true },
@@ -163,7 +173,7 @@ export const links = report(
     world: word('the world'),
     a: word('the node at its one end'),
     b: word('the node at its other'),
-    distance: count('whole metres between them'),
+    distance: whole('whole metres between them'),
     policy: policyOf('the policy of both directions'),
     fabric: word('the fabric that the link runs on'),
     ports: words('the ports of its two ends'),
@@ -174,19 +184,31 @@ export const links = report(
   },
 )
 
+const bucket = fields<Reports['lateness'][number]['buckets'][number]>({
+  from: whole('nanoseconds'),
+  to: about('nanoseconds', integer(0, most)),
+  count: count('departures'),
+})
 export const lateness = report(
   'lateness',
   'How late frames left, compared with when they were due, per worker.',
   {
-    worker: count('its number'),
+    worker: whole('its number'),
     count: count('departures counted'),
-    max: count('the longest, in nanoseconds'),
-    p50: count('half of the departures were not later than this, in nanoseconds'),
-    p99: count('99 of 100 were not later'),
+    max: whole('the longest, in nanoseconds'),
+    p50: whole('half of the departures were not later than this, in nanoseconds'),
+    p99: whole('99 of 100 were not later'),
     buckets: about(
       'departures late by `from` up to, not including, `to` nanoseconds; the last has no `to`',
-      required(list(anything<object>('a bucket'))),
+      required(list(bucket)),
     ),
   },
-  { worker: 0, count: 7, max: 40_112, p50: 8191, p99: 40_112, buckets: [{ from: 4096, to: 8192, count: 7 }] },
+  {
+    worker: 0,
+    count: 7n,
+    max: 40_112,
+    p50: 8191,
+    p99: 40_112,
+    buckets: [{ from: 4096, to: 8192, count: 7n }],
+  },
 )
