@@ -15,6 +15,7 @@ const program = new Command('etherloom')
   .version(version)
   .exitOverride()
   .enablePositionalOptions()
+  .configureHelp({ minWidthToWrap: 20 })
   .configureOutput({ outputError: (text) => process.stderr.write(usageError(text)) })
 for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
 

@@ -2,13 +2,14 @@
  * How commands print: tables and JSON on stdout, errors on stderr.
  * Called by every command.
  */
+import { asJson } from '../lib/control/protocol.js'
 import { EtherloomError } from '../lib/values/errors.js'
 import type { StepTaken } from '../lib/control/methods/step.js'
 import type { FileProblem } from '../lib/topology/file-problem.js'
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  process.stdout.write(`${asJson(value)}\n`)
 }
 
 export function printLine(text: string): void {
@@ -22,7 +23,8 @@ export function printNotes(notes: readonly FileProblem[]): void {
 }
 
 /** `1 port`, `2 ports`. */
-export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+export const counted = (count: number | bigint, word: string): string =>
+  `${count} ${word}${Number(count) === 1 ? '' : 's'}`
 
 /** A step of a world as a user reads it. */
 export function describeStep(taken: StepTaken): string {
@@ -32,28 +34,80 @@ export function describeStep(taken: StepTaken): string {
 }
 
 /** Undefined where there is nothing to say. */
-export type Cell = string | number | undefined
+export type Cell = string | number | bigint | undefined
 
-/** A table with a heading line; columns of numbers stand to the right, columns that say nothing are left out. */
-export function formatTable(headings: readonly string[], cells: readonly (readonly Cell[])[]): string[] {
-  const isSaid = (_: unknown, index: number): boolean =>
-    cells.length === 0 || cells.some((row) => row[index] !== undefined)
-  const columns = headings.filter(isSaid)
-  const rows = cells.map((row) => row.filter(isSaid).map((cell) => cell ?? '-'))
-  const lines = [columns, ...rows]
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => String(line[index] ?? '').length)))
-  const right = columns.map((_, index) => rows.some((row) => typeof row[index] === 'number'))
-  return lines.map((line) =>
-    line
-      .map((cell, index) => {
-        const width = widths[index] ?? 0
-        const text = typeof cell === 'number' ? cell.toLocaleString('en') : cell
-        return right[index] ? text.padStart(width) : text.padEnd(width)
-      })
-      .join('  ')
-      .trimEnd(),
+/** Characters on a line of the terminal; where there is none, what COLUMNS says, or no limit. */
+export const lineWidth = (): number => process.stdout.columns || Number(process.env.COLUMNS) || Infinity
+
+/** Text in lines of at most `width` characters, as far as its words are not longer. */
+export function wrap(text: string, width: number): string[] {
+  if (text.length <= width) return [text]
+  const lines = text.match(new RegExp(`.{1,${width}}(?: +|$)|[^ ]+ *`, 'g')) ?? []
+  return lines.map((line) => line.trimEnd())
+}
+
+const gap = '  '
+
+/**
+ * A table with a heading line; columns of numbers stand to the right, columns that say nothing are left out. Columns that
+ * do not fit into `width` go on below, behind the first `keys` again, which say what a row is of.
+ */
+export function formatTable(
+  headings: readonly string[],
+  cells: readonly (readonly Cell[])[],
+  { keys = 1, width = Infinity } = {},
+): string[] {
+  const columns = headings.flatMap((heading, index) => {
+    const values = cells.map((row) => row[index])
+    if (values.length > 0 && values.every((value) => value === undefined)) return []
+    const texts = values.map((value = '-') =>
+      typeof value === 'string' ? value : value.toLocaleString('en'),
+    )
+    const right = values.some((value) => typeof value === 'number' || typeof value === 'bigint')
+    return [{ texts: [heading, ...texts], right, width: widest([heading, ...texts]) }]
+  })
+  const first = columns.slice(0, keys)
+  const room = first.reduce((left, column) => left - column.width - gap.length, width)
+  const blocks = [[...first]]
+  let left = room
+  for (const column of columns.slice(keys)) {
+    if (column.width > left && left < room) {
+      blocks.push([...first])
+      left = room
+    }
+    blocks.at(-1)?.push(column)
+    left -= column.width + gap.length
+  }
+  return blocks.flatMap((block, index) => [...(index > 0 ? [''] : []), ...linesOf(block, room)])
+}
+
+interface Column {
+  /** The heading, then a cell of each row. */
+  texts: string[]
+  right: boolean
+  width: number
+}
+
+/** A block of a table; what is wider than `room` goes on in further lines of its row. */
+function linesOf(columns: readonly Column[], room: number): string[] {
+  const wrapped = columns.map(({ texts, right, width }) => {
+    const lines = texts.map((text) => wrap(text, Math.max(room, 20)))
+    return { lines, right, width: width > room ? widest(lines.flat()) : width }
+  })
+  return (columns[0]?.texts ?? []).flatMap((_, row) =>
+    Array.from({ length: Math.max(...wrapped.map(({ lines }) => lines[row]?.length ?? 0)) }, (_, line) =>
+      wrapped
+        .map(({ lines, right, width }) => {
+          const text = lines[row]?.[line] ?? ''
+          return right ? text.padStart(width) : text.padEnd(width)
+        })
+        .join(gap)
+        .trimEnd(),
+    ),
   )
 }
+
+const widest = (texts: readonly string[]): number => Math.max(...texts.map(({ length }) => length))
 
 /** Prints an error and returns the exit code that goes with it. */
 export function fail(error: unknown, { json }: { json?: boolean }): number {

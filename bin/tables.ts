@@ -4,14 +4,16 @@
 import type { Reports } from '../lib/topology/report.js'
 import { parseDuration } from '../lib/values/units.js'
 import type { TopologyPolicy } from '../lib/topology/schema.js'
-import type { Cell } from './output.js'
+import { formatTable, lineWidth, printJson, printLine, type Cell } from './output.js'
 
 type Tables = {
-  [What in keyof Reports]: { columns: string[]; cells: (row: Reports[What][number]) => Cell[] }
+  /** `keys`: how many columns say what a row is of. Default 1. */
+  [What in keyof Reports]: { columns: string[]; keys?: number; cells: (row: Reports[What][number]) => Cell[] }
 }
 
-export const tables: Tables = {
+const tables: Tables = {
   ports: {
+    keys: 2,
     columns: [
       'FABRIC',
       'PORT',
@@ -50,6 +52,7 @@ export const tables: Tables = {
     ],
   },
   paths: {
+    keys: 3,
     columns: [
       'FABRIC',
       'FROM',
@@ -76,10 +79,12 @@ export const tables: Tables = {
     ],
   },
   addresses: {
+    keys: 2,
     columns: ['FABRIC', 'ADDRESS', 'VLAN', 'PORT', 'AGE'],
     cells: ({ fabric, address, vlan, port, age }) => [fabric, address, vlan, port, seconds(age)],
   },
   drops: {
+    keys: 2,
     columns: ['FABRIC', 'AT', 'REASON', 'FRAMES'],
     cells: ({ fabric, at, reason, frames }) => [fabric, at, reason, frames],
   },
@@ -100,6 +105,7 @@ export const tables: Tables = {
     cells: ({ world, nodes, links, steps, running }) => [world, nodes, links, steps, running ? 'yes' : 'no'],
   },
   links: {
+    keys: 2,
     columns: ['WORLD', 'LINK', 'METRES', 'POLICY', 'FABRIC', 'PORTS'],
     cells: ({ world, a, b, distance, policy, fabric, ports }) => [
       world,
@@ -111,6 +117,7 @@ export const tables: Tables = {
     ],
   },
   timeline: {
+    keys: 2,
     columns: ['FABRIC', 'ENTRY', 'STEPS', 'NEXT AT', 'ERROR'],
     cells: ({ fabric, entry, taken, next, error }) => [fabric, entry, taken, next ?? '-', error ?? '-'],
   },
@@ -121,7 +128,17 @@ function seconds(age: string): string {
   return `${(Number(parseDuration(age)) / 1e9).toFixed(1)}s`
 }
 
+/** What there are tables of. */
+export const tableNames = Object.keys(tables)
+
 export const isTable = (what: string): what is keyof Reports => Object.hasOwn(tables, what)
+
+/** Prints the rows of a report: as a table, or each as JSON. */
+export function printRows<What extends keyof Reports>(what: What, rows: Reports[What], json = false): void {
+  const { columns, keys = 1, cells } = tables[what]
+  if (json) rows.forEach(printJson)
+  else formatTable(columns, rows.map(cells), { keys, width: lineWidth() }).forEach(printLine)
+}
 
 /** A policy in the words of `etherloom path`, as a shell takes them. */
 export function describePolicy(allowed: boolean, policy: TopologyPolicy): string {

@@ -7,7 +7,7 @@ import type { Program } from '../../lib/gateway/programs.js'
 import type { Namespace } from '../../lib/engine/namespace.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
-import { printJson, printLine } from '../output.js'
+import { lineWidth, printJson, printLine, wrap } from '../output.js'
 
 export const doctor = command(
   'doctor',
@@ -42,14 +42,18 @@ async function examine({ json }: Flags): Promise<ExitCode> {
   ]
   for (const check of checks) {
     if (json) printJson(check)
-    else {
-      printLine(
-        `${check.ok ? 'ok     ' : check.needed ? 'missing' : 'limited'}  ${check.name}: ${check.found}`,
-      )
-      if (check.advice !== '') printLine(`         ${check.advice}`)
-    }
+    else printCheck(check)
   }
   return checks.every(({ ok, needed }) => ok || !needed) ? 0 : 1
+}
+
+/** How it is stands in front, the rest in lines beside it. */
+function printCheck({ name, ok, needed, found, advice }: Check): void {
+  const state = ok ? 'ok' : needed ? 'missing' : 'limited'
+  const lines = [`${name}: ${found}`, ...(advice === '' ? [] : [advice])]
+  lines
+    .flatMap((line) => wrap(line, lineWidth() - 9))
+    .forEach((line, index) => printLine(`${(index === 0 ? state : '').padEnd(9)}${line}`))
 }
 
 function checkKernel(): Check {

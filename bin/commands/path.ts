@@ -2,8 +2,8 @@
 import { EtherloomError } from '../../lib/values/errors.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import { action, fabricOption, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
-import { formatTable, printJson, printLine } from '../output.js'
-import { describePolicy, tables } from '../tables.js'
+import { printJson, printLine } from '../output.js'
+import { describePolicy, printRows } from '../tables.js'
 
 interface PathFlags extends InstanceFlags {
   both?: boolean
@@ -45,8 +45,7 @@ const show = (from: string, to: string, options: PathFlags): Promise<number> =>
   withInstance(options, async (instance) => {
     const rows = []
     for (const path of ends(from, to, options)) rows.push(await instance.call('showPath', path))
-    if (options.json) rows.forEach(printJson)
-    else formatTable(tables.paths.columns, rows.map(tables.paths.cells)).forEach(printLine)
+    printRows('paths', rows, options.json)
     return 0
   })
 

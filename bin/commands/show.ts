@@ -2,10 +2,10 @@
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
 import { action, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
-import { formatTable, printJson, printLine } from '../output.js'
-import { isTable, tables } from '../tables.js'
+import { printJson } from '../output.js'
+import { isTable, printRows, tableNames } from '../tables.js'
 
-const words = [...Object.keys(tables), 'info', 'topology']
+const words = [...tableNames, 'info', 'topology']
 
 export const show = instanceCommand('show', 'show the state of a running instance')
   .argument('[what]', `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`, 'ports')
@@ -17,11 +17,8 @@ export const show = instanceCommand('show', 'show the state of a running instanc
           `cannot show '${what}'${suggestion(what, words) || `; it can be ${words.join(', ')}`}`,
         )
       return withInstance(options, async (instance) => {
-        if (isTable(what)) {
-          const rows = await instance.call(what, {})
-          if (options.json) rows.forEach(printJson)
-          else formatTable(tables[what].columns, rows.map(tables[what].cells as never)).forEach(printLine)
-        } else {
+        if (isTable(what)) printRows(what, await instance.call(what, {}), options.json)
+        else {
           const value = await instance.call(what === 'info' ? 'info' : 'export', {})
           if (options.json) printJson(value)
           else process.stdout.write(await (await import('../../lib/topology/yaml.js')).writeYaml(value))

@@ -32,6 +32,7 @@ describe('the command line', function () {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'etherloom-cli-'))
     environment = { ...process.env, ETHERLOOM_CONTROL_DIRECTORY: join(directory, 'run') }
+    delete environment.COLUMNS
     file = join(directory, 'lab.yaml')
     writeFileSync(file, patched('{ between: [one, two], delay: 5ms }'))
   })
@@ -339,6 +340,33 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
         taken: 0,
       })
     })
+
+    it('prints what fits on a terminal', async () => {
+      const line = (a: string, b: string): string =>
+        `{ between: [${a}, ${b}], delay: 40ms, jitter: 5ms, loss: 1%, rate: 10Mbit, queue: 100 frames }`
+      const world = '{ fabric: b, model: exponential, movement: { matrix: [[0, 1], [1, 0]] }, step: manual }'
+      writeFileSync(
+        file,
+        `${patched(line('one', 'two')).replace('kind: switch', 'kind: switch, forwarding: deny')}worlds: { sky: ${world} }\n`,
+      )
+      await up(file)
+      etherloom('step')
+      environment.COLUMNS = '80'
+      let ports = ''
+      for (const words of [
+        ...['show links', 'info links', 'path a.one two --both', 'doctor'],
+        ...['--help', 'import --help', 'path --help', 'show ports'],
+      ]) {
+        const { stdout, stderr } = etherloom(...words.split(' '))
+        expect(stderr, words).to.equal('')
+        for (const each of stdout.split('\n')) expect(each.length, `${words}: ${each}`).to.be.at.most(80)
+        ports = stdout
+      }
+      expect(ports)
+        .to.match(/^FABRIC  PORT  KIND .*\n/)
+        .and.to.match(/\n\nFABRIC  PORT .* DROPPED\n/)
+      expect(ports).to.match(/^a +one +0 +0 +0 +0 +0$/m)
+    }).timeout(300_000)
 
     it('takes steps of worlds, and prints their links as MiniWorld does', async () => {
       const world = (fabric: string, hook = 'true'): string =>
