@@ -3,13 +3,14 @@ import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join as joinPath } from 'node:path'
+import { basename, join as joinPath } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import {
   Engine,
   GeneratorPort,
   Hub,
+  parseTopology,
   SinkPort,
   type CaptureOptions,
   type PolicyOptions,
@@ -385,6 +386,21 @@ describe('Capture', () => {
       }
       expect(await replayed('pass')).to.deep.equal([...kept, ...Array.from({ length: 20 }, (_, i) => 20 + i)])
       expect(await replayed('loop')).to.deep.equal([...kept, ...kept.map((tag) => tag + 20)])
+    })
+
+    it('replays logs that topology files name, by their place, in paths and in timelines', async () => {
+      const { engine, hub, a } = await makePair({ loss: 0.5 })
+      const log = await hub.fateLog(file)
+      a.send(numbered(5))
+      engine.advance('0s')
+      await log.close()
+      const name = basename(file)
+      const text = `fabrics: { lan: { kind: wire, ports: { a: { tap: t0 }, b: { tap: t1 } },
+        paths: [{ from: a, to: b, replay: { file: ${name}, path: 'a>b', end: loop } }],
+        timeline: [{ at: 1s, from: b, to: a, replay: ${name} }] } }`
+      const { fabrics } = await parseTopology(text, joinPath(directory, 'net.yaml'))
+      expect(fabrics.lan?.paths?.[0]?.replay).to.deep.equal({ file, path: 'a>b', end: 'loop' })
+      expect(fabrics.lan?.timeline?.[0]).to.have.property('replay', file)
     })
 
     it('refuses logs that are none, and policies that would do what the log does', async () => {

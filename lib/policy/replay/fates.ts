@@ -11,6 +11,8 @@ import {
   isMapping,
   mapping,
   oneOf,
+  optional,
+  refuse,
   required,
   shapeOf,
   shaped,
@@ -44,10 +46,10 @@ export interface CheckedReplay {
 
 const reasons = Object.keys(dropReasons) as DropReason[]
 
-const logFile = required(about('The fate log.', file()))
+const logFile = about('The fate log.', file())
 const replayKeys = mapping(
   {
-    file: logFile,
+    file: required(logFile),
     path: about("Which of its paths, as 'from>to'. Default: the only one.", text()),
     end: about(
       'What frames meet behind the end of the log: nothing, or its beginning again.',
@@ -58,18 +60,18 @@ const replayKeys = mapping(
 )
 const expectsReplay = "the path of a fate log, or { file, path, end: 'loop' }"
 
-const byName = shaped((file: unknown, subject) => replayKeys({ file }, subject), {
-  ...shapeOf(logFile),
-  required: false,
-})
+const shapes = either<unknown>(expectsReplay, [logFile, replayKeys])
 
 /** @internal */
 export const replayRule = about(
   'A fate log whose fates the frames meet again, in their order, instead of impairments.',
-  either<CheckedReplay | undefined>(expectsReplay, [byName, replayKeys], (value) =>
-    typeof value === 'string' ? byName : isMapping(value) ? replayKeys : undefined,
-  ),
+  optional(shaped(readReplay, shapeOf(shapes))),
 )
+
+function readReplay(value: unknown, subject: string): CheckedReplay | undefined {
+  const given = typeof value === 'string' ? { file: value } : value
+  return isMapping(given) ? replayKeys(given, subject) : refuse(subject, expectsReplay, value)
+}
 
 function readLog(
   { file, path, end }: { file: string; path: string | undefined; end: 'pass' | 'loop' },
