@@ -438,6 +438,19 @@ describe('netem', () => {
     ])
   })
 
+  it('begins its model of losses again when its words change, as the kernel does', async () => {
+    const { engine, a, b, path } = await makePath({ netem: 'delay 9ms' })
+    const passed: number[] = []
+    for (let change = 1; change <= 3; change++) {
+      // The first frame passes in the good state; the bad one, which loses all, is not left.
+      await path.allow({ netem: `delay ${change}ms loss gemodel 100% 0%` })
+      a.send(numbered(10))
+      engine.advance('1s')
+      passed.push(...tags(b))
+    }
+    expect(passed).to.deep.equal([0, 0, 0])
+  })
+
   it('drops what waits on a flush, and shows it before as waiting', async () => {
     const { engine, a, b, path } = await makePath({ netem: 'delay 10ms' })
     a.send(numbered(5))

@@ -109,5 +109,6 @@ describe('options', () => {
     expect(nearest('duplicate', words)).to.equal(undefined)
     expect(nearest('x', words)).to.equal(undefined)
     expect(nearest('mtu', ['mtx', 'Mtu'])).to.equal('Mtu')
+    expect(nearest('loss', ['loss']), 'another one').to.equal(undefined)
   })
 })

@@ -58,6 +58,7 @@ describe('units', () => {
       [parseDuration, 40, /not 40$/],
       [parseDuration, '5mss', /did you mean '5ms'\?/],
       [parseDuration, '5MS', /did you mean '5ms'\?/],
+      [parseDuration, '50p', /, not '50p'$/], // two letters that differ are no slip
       [parseDuration, '5  ms', /not '5 {2}ms'/],
       [parseDuration, '-5ms', /not '-5ms'/],
       [parseDuration, '1e3ms', /not '1e3ms'/],

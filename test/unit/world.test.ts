@@ -111,6 +111,9 @@ describe('link quality models', () => {
       'bandwidth',
     )
     expect((await refusal(() => new LogDistanceModel({ rates: [] }))).message).to.contain('1 to 64')
+    expect((await refusal(() => new LogDistanceModel({ exponent: 0 }))).message).to.equal(
+      "option 'exponent' of LogDistanceModel must be a number from 1 to 10, not 0",
+    )
   })
 })
 
