@@ -71,7 +71,7 @@ inline void sendFrame(const Fd& fd, const FrameBytes& frame) {
 /// Waits until something can be read; a deadline guards against a hang.
 inline bool waitReadable(const Fd& fd) {
   pollfd watched{fd.get(), POLLIN, 0};
-  return poll(&watched, 1, 10'000) == 1;
+  return poll(&watched, 1, 60'000) == 1;
 }
 
 /// The marks of the test frames on a descriptor, which begin `headerSize` bytes after the start of what is

@@ -32,7 +32,7 @@ inline BenchIo eachIo() {
 
 class PortBench : public ReadySink {
  public:
-  static constexpr Duration patience{10'000'000'000};  // guards against a hang
+  static constexpr Duration patience{60'000'000'000};  // guards against a hang
 
   Clock clock{Clock::Kind::Real};
   std::unique_ptr<FramePool> pool;

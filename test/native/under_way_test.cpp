@@ -94,12 +94,24 @@ TEST_CASE("a write that ends when sender, path and fabric are gone is counted, a
   bench.leave(sender);  // does not wait for the writes
   CHECK(io.pending == 10);
   const Ticket leaving = bench.engine->detach(*slow);
+  const Result<Ticket> removing = bench.engine->removeFabric(hub);
+  REQUIRE(removing);
+  CHECK_FALSE(bench.engine->knows(hub));
   for (int look = 0; look < 20; ++look) bench.look();
   CHECK_FALSE(bench.engine->settled(leaving));  // its device is not done with them
+  CHECK_FALSE(bench.engine->settled(*removing));
   bench.engine->order(bench.engine->workerOf(*slow), [&](Worker&) { io.endAll(); });
-  bench.settle(leaving);
-  bench.settle(bench.engine->fence([] {}));
+  bench.settle(*removing);
+  CHECK(bench.engine->settled(leaving));
   CHECK(io.pending == 0);
+
+  // What they paid with is destroyed, and others are as they were.
+  const FabricId other = bench.hub();
+  auto& left = bench.join(other);
+  auto& right = bench.join(other);
+  REQUIRE(bench.send(left, 1));
+  bench.commit();
+  bench.lookUntil([&] { return right.frames == 1; });
 }
 
 TEST_CASE("200 broadcasts to 200 ports with a delay are 200 buffers, and all of them arrive") {
