@@ -1,12 +1,13 @@
 /** Programs that come with a port: how they attach, and what becomes of the port when they end. */
 import { expect } from 'chai'
-import type { ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { Hub, type Fabric, type SpawnOptions } from '../../lib/index.js'
+import { Hub, UdpPort, type Fabric, type SpawnOptions } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
 import { guestCommand, pingFrom } from '../helpers/guest.js'
 import { describeUnless, eventually, lacksNetwork } from '../helpers/kernel.js'
@@ -112,37 +113,65 @@ describeUnless(lacksQemu() ?? lacksNetwork(), 'QEMU', function () {
   this.timeout(240_000) // without KVM, on a busy machine
   const close = closing()
 
+  /** Two machines, started so with the words that all have, and the host 9 on a hub: each of them reaches the others. */
+  async function expectAllReach(
+    hub: Hub,
+    start: (number: number, words: string[]) => Promise<ChildProcess>,
+  ): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), 'etherloom-qemu-'))
+    close({ close: () => rmSync(folder, { recursive: true }) })
+    const initramfs = join(folder, 'initramfs')
+    writeInitramfs(initramfs)
+    const host = close(await Host.create(9))
+    await hub.attach(host.tap())
+    const machines = await Promise.all(
+      [1, 2].map(async (number) => {
+        const program = await start(number, qemuWords(initramfs, number))
+        close(ending(program))
+        const console = new Console(program)
+        await console.until(/^ready$/)
+        return console
+      }),
+    )
+    const [first, second] = machines as [Console, Console]
+    for (const [machine, address] of [
+      [first, '10.0.0.2'],
+      [second, host.address],
+    ] as const) {
+      const { text, status } = await machine.run(`ping -q -c 20 -i 0.01 -W 20 ${address}`)
+      expect(text).to.contain('20 packets transmitted, 20 packets received, 0% packet loss')
+      expect(status).to.equal(0)
+    }
+    expect(await host.ping('10.0.0.1', 20, 0.01)).to.include({ received: 20, duplicates: 0 })
+  }
+
   for (const framing of ['stream', 'datagram'] as const)
     it(`machines reach each other and the host by ${framing}`, async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'etherloom-qemu-'))
-      close({ close: () => rmSync(folder, { recursive: true }) })
-      const initramfs = join(folder, 'initramfs')
-      writeInitramfs(initramfs)
       const hub = close(new Hub())
-      const host = close(await Host.create(9))
-      await hub.attach(host.tap())
-      const machines = await Promise.all(
-        [1, 2].map(async (number) => {
-          const { program } = await hub.spawn(
-            qemu,
-            ({ netdev }) => [...netdev('net0'), ...qemuWords(initramfs, number)],
-            { name: `machine${number}`, framing, stdio: 'pipe' },
-          )
-          close(ending(program))
-          const console = new Console(program)
-          await console.until(/^ready$/)
-          return console
-        }),
-      )
-      const [first, second] = machines as [Console, Console]
-      for (const [machine, address] of [
-        [first, '10.0.0.2'],
-        [second, host.address],
-      ] as const) {
-        const { text, status } = await machine.run(`ping -q -c 20 -i 0.01 -W 20 ${address}`)
-        expect(text).to.contain('20 packets transmitted, 20 packets received, 0% packet loss')
-        expect(status).to.equal(0)
-      }
-      expect(await host.ping('10.0.0.1', 20, 0.01)).to.include({ received: 20, duplicates: 0 })
+      await expectAllReach(hub, async (number, words) => {
+        const options = { name: `machine${number}`, framing, stdio: 'pipe' } as const
+        const { program } = await hub.spawn(qemu, ({ netdev }) => [...netdev('net0'), ...words], options)
+        return program
+      })
     })
+
+  it('machines of a multicast group reach each other, and the host through a member', async () => {
+    const group = '239.255.77.78'
+    // Another member, whose port nobody else has.
+    const member = createSocket({ type: 'udp4', reuseAddr: true })
+    close({
+      close: () => {
+        member.close()
+      },
+    })
+    member.bind(0, group)
+    await once(member, 'listening')
+    const place = `${group}:${member.address().port}`
+    const hub = close(new Hub())
+    await hub.attach(new UdpPort({ local: place, interface: 'lo' }))
+    await expectAllReach(hub, (_number, words) => {
+      const netdev = ['-netdev', `socket,id=net0,mcast=${place},localaddr=127.0.0.1`]
+      return Promise.resolve(spawn(qemu, [...netdev, ...words], { stdio: 'pipe' }))
+    })
+  })
 })
