@@ -28,7 +28,7 @@ export interface HostPort {
 }
 
 /** How long a program may take to make its interfaces. */
-const deadlineMs = 10_000
+const deadlineMs = 60_000
 
 const holdNamespace = `
   for conf in all default; do

@@ -18,7 +18,10 @@ export interface FrameWords {
   vlan?: number
 }
 
-/** A frame of the ethertype for local experiments (IEEE 802, 0x88b5), zero but for its tag. */
+/** For local experiments (IEEE 802). */
+const experimental = 0x88b5
+
+/** A frame of that ethertype, zero but for its tag. */
 export function frame({
   to = broadcast,
   from = station(0),
@@ -35,7 +38,7 @@ export function frame({
     view.setUint32(at, (0x8100 << 16) | vlan)
     at += 4
   }
-  view.setUint16(at, 0x88b5)
+  view.setUint16(at, experimental)
   view.setUint32(at + 2, tag)
   return bytes
 }
@@ -48,6 +51,14 @@ export const numbered = (count: number, words: FrameWords = {}): Uint8Array[] =>
 export function tagOf(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return view.getUint32(view.getUint16(12) === 0x8100 ? 18 : 14)
+}
+
+/** Whether `frame` made these bytes. Kernels send frames by themselves, ARP and IPv6 neighbour discovery among them. */
+export function isTestFrame(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 12
+  while (at + 6 <= bytes.length && [0x8100, 0x88a8].includes(view.getUint16(at))) at += 4
+  return at + 2 <= bytes.length && view.getUint16(at) === experimental
 }
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0')

@@ -8,19 +8,29 @@ import {
   type PasstPortOptions,
   type TapPortOptions,
 } from '../../lib/index.js'
+import { isTestFrame } from './frames.js'
 import { Child, testFile } from './kernel.js'
 
-/** What ping(8) counted. */
+/** What programs/ping.py counted. */
 export interface Pings {
   sent: number
   received: number
   duplicates: number
-  /** Milliseconds; undefined without an answer. */
-  shortest: number | undefined
+  /** Milliseconds; null without an answer. */
+  shortest: number | null
+}
+
+export interface PingOptions {
+  /** Seconds to wait for the answers that are missing after the last request. Default 30, which guards against hangs. */
+  patience?: number
+  /** Bytes of each request behind its ICMP header. Default 56. */
+  payload?: number
+  /** Requests are not to be fragmented. */
+  whole?: boolean
 }
 
 /** For `ping`, where no answer is expected: does not wait for a late one. */
-export const soon = ['-W', '0.5']
+export const soon: PingOptions = { patience: 0.5 }
 
 const withoutForwarding = `
   [ $(cat /proc/sys/net/ipv4/ip_forward) = 0 ] || echo 0 > /proc/sys/net/ipv4/ip_forward`
@@ -30,6 +40,27 @@ const withoutIPv6 = `
     file=/proc/sys/net/ipv6/conf/$each/disable_ipv6
     if [ -e $file ]; then echo 1 > $file; fi
   done`
+
+/**
+ * Pings an address, also a broadcast one, every so many seconds; with `Infinity` when the ping before is answered. Prints
+ * `Pings` as JSON.
+ */
+export function pingCommand(
+  address: string,
+  count: number,
+  interval: number,
+  { patience = 30, payload = 56, whole = false }: PingOptions = {},
+): string[] {
+  const numbers = [count, interval, patience, payload].map(String)
+  return [
+    'python3',
+    '-S',
+    testFile('ports/programs/ping.py'),
+    address,
+    ...numbers,
+    ...(whole ? ['whole'] : []),
+  ]
+}
 
 /** A machine of its own: a namespace with its kernel stack. */
 export class Host {
@@ -43,8 +74,9 @@ export class Host {
   }
 
   /**
-   * `number`, 1 to 9, makes its addresses. Without IPv6, the default, nothing is sent but what the test sends. It forwards
-   * nothing, whatever the machine does: a new namespace has the machine's settings.
+   * `number`, 1 to 9, makes its addresses. Without IPv6, the default, its kernel sends little by itself: ARP, some seconds
+   * after it has spoken with a neighbour. It forwards nothing, whatever the machine does: a new namespace has the machine's
+   * settings.
    */
   static async create(number: number, { ipv6 = false } = {}): Promise<Host> {
     const host = new Host(number, await Namespace.create())
@@ -106,12 +138,10 @@ export class Host {
     return links.find(({ ifname }) => ifname === name)
   }
 
-  /** Pings with ping(8). The interval is in seconds; further options are the program's own. */
-  async ping(to: Host | string, count: number, interval: number, ...options: string[]): Promise<Pings> {
+  /** Pings as `pingCommand` says. */
+  async ping(to: Host | string, count: number, interval: number, options?: PingOptions): Promise<Pings> {
     const address = typeof to === 'string' ? to : to.address
-    const words = ['-q', '-n', '-W', '10', '-c', `${count}`, '-i', `${interval}`, ...options, address]
-    const answersMissing = 1
-    return readPings(await this.start('ping', ...words).rest(answersMissing))
+    return JSON.parse(await this.run(...pingCommand(address, count, interval, options))) as Pings
   }
 
   /** The frames that pass the interface, seen and sent without etherloom, through a packet socket. */
@@ -185,8 +215,13 @@ export class Sniffer {
     return { direction, bytes: Buffer.from(hex, 'hex') }
   }
 
-  /** All frames up to and with the first that equals `last`. */
+  /** All frames of tests up to and with the first that equals `last`: what kernels send by themselves is passed over. */
   async upTo(last: Uint8Array): Promise<Sniffed[]> {
+    return (await this.everythingUpTo(last)).filter(({ bytes }) => isTestFrame(bytes))
+  }
+
+  /** All frames up to and with the first that equals `last`. */
+  async everythingUpTo(last: Uint8Array): Promise<Sniffed[]> {
     const all: Sniffed[] = []
     do all.push(await this.next())
     while (!all.at(-1)!.bytes.equals(last))
@@ -245,16 +280,4 @@ export async function transfer(from: Host, to: Host, bytes: number): Promise<voi
   const sender = from.start(process.execPath, program, 'send', to.address, `${bytes}`)
   const [sent, received] = await Promise.all([sender.rest(), receiver.rest()])
   expect(JSON.parse(received)).to.deep.equal(JSON.parse(sent)).and.to.include({ bytes })
-}
-
-function readPings(text: string): Pings {
-  const counts = /(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?/.exec(text)
-  if (!counts) throw new Error(`ping says: ${text}`)
-  const shortest = /min\/avg\/max\/mdev = ([\d.]+)/.exec(text)?.[1]
-  return {
-    sent: Number(counts[1]),
-    received: Number(counts[2]),
-    duplicates: Number(counts[3] ?? 0),
-    shortest: shortest === undefined ? undefined : Number(shortest),
-  }
 }

@@ -29,7 +29,7 @@ describeOnDevices('carrier', function () {
     await eventually('its state is down', async () => (await stateOf(right)) === 'DOWN')
     expect(await cableOf(left), 'the other port').to.equal(true)
     const before = (await right.link())!.stats64.rx.packets
-    expect(await left.ping(right, 5, 0.01, ...soon)).to.include({ received: 0 })
+    expect(await left.ping(right, 5, 0.01, soon)).to.include({ received: 0 })
     expect((await right.link())!.stats64.rx.packets).to.equal(before)
     expect(Number(port.stats().dropped['port-down'])).to.be.above(0)
     expect([port.state, port.carrierOn]).to.deep.equal(['up', false])
@@ -51,7 +51,7 @@ describeOnDevices('carrier', function () {
     await right.ip('tuntap', 'add', 'eth0', 'mode', 'tap')
     await up
     expect(await cableOf(right)).to.equal(false)
-    expect(await left.ping(right, 2, 0.01, ...soon)).to.include({ received: 0 })
+    expect(await left.ping(right, 2, 0.01, soon)).to.include({ received: 0 })
     await hub.port('host2').carrier(true)
     expect(await left.ping(right, 5, 0.01)).to.include({ received: 5 })
   })
@@ -84,7 +84,7 @@ describeOnDevices('carrier', function () {
     const [source, witness] = [await left.sniff(), await right.sniff()]
     const last = frame({ tag: 2 })
     await hub.port('host1').carrier(false)
-    expect(await left.ping('10.0.0.255', 3, 0.01, '-b', ...soon)).to.include({ received: 0 })
+    expect(await left.ping('10.0.0.255', 3, 0.01, soon)).to.include({ received: 0 })
     await hub.port('host1').carrier(true)
     await eventually('the interface sends again', async () => (await stateOf(left)) !== 'DOWN')
     source.send(last)

@@ -103,9 +103,9 @@ describeUnless(
       await hub.attach(gatewayTap(machine, { interface: 'uplink' }))
       const inside = await guest(hub, 2)
 
-      expect(await outside.ping('10.0.77.2', 3, 0.01, ...soon)).to.include({ received: 0 })
-      expect(await outside.ping('10.0.6.6', 3, 0.01, ...soon)).to.include({ received: 0 })
-      expect(await inside.ping('10.0.6.6', 3, 0.01, ...soon)).to.include({ received: 0 })
+      expect(await outside.ping('10.0.77.2', 3, 0.01, soon)).to.include({ received: 0 })
+      expect(await outside.ping('10.0.6.6', 3, 0.01, soon)).to.include({ received: 0 })
+      expect(await inside.ping('10.0.6.6', 3, 0.01, soon)).to.include({ received: 0 })
       expect(await inside.ping(outside, 3, 0.01)).to.include({ received: 3 })
     })
 
@@ -230,12 +230,13 @@ describeUnless(
     })
 
     it('stands in a topology, which names the port where it cannot be', async () => {
-      const out = { tap: 'etl-gw', addresses: ['10.0.77.1/24'], gateway: { interface: 'no-such-one' } }
+      const tap = `etl-${process.pid}` // among the interfaces of this machine
+      const out = { tap, addresses: ['10.0.77.1/24'], gateway: { interface: 'no-such-one' } }
       const topology: Topology = { fabrics: { lan: { kind: 'hub', ports: { out } } } }
       const error = await Network.up(topology).catch((error: unknown) => error)
       expect(error).to.be.instanceOf(EtherloomError)
-      expect((error as EtherloomError).message).to.match(
-        /^port lan.out: the gateway of 'etl-gw' leads to 'no-such-one', an interface that does not exist/,
+      expect((error as EtherloomError).message).to.contain(
+        `port lan.out: the gateway of '${tap}' leads to 'no-such-one', an interface that does not exist`,
       )
     })
 

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { Network, parseTopology } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
 import { Child, describeOnDevices, testFile } from '../helpers/kernel.js'
-import { Sniffer } from '../helpers/network.js'
+import { pingCommand, Sniffer, soon, type PingOptions, type Pings } from '../helpers/network.js'
 
 const nodes = ['n1', 'n2', 'n3'] as const
 const topology = (paths: string): string => `
@@ -28,24 +28,23 @@ describeOnDevices('a management network (S11)', function () {
   it('answers before the first step, while the data network is full or cut, and is no hub', async () => {
     const network = keep(await Network.up(await parseTopology(topology(''))))
     const path = (node: string) => network.hosts.get(node)!.path
-    // How many answers. Ping does not wait for the last one once it has another.
-    const ping = async (from: string, address: string, count = 20, patience = 10): Promise<number> => {
-      const words = ['-c', `${count}`, '-i', '0.002', '-W', `${patience}`]
-      const child = keep(new Child(['ping', '-q', '-n', ...words, address], path(from)))
-      const text = await child.rest(1)
-      expect(text, 'no duplicates').to.not.include('duplicates')
-      return Number(/(\d+) received/.exec(text)?.[1])
+    /** How many answers. */
+    const ping = async (from: string, address: string, count: number, options?: PingOptions) => {
+      const child = keep(new Child(pingCommand(address, count, 0.002, options), path(from)))
+      const { received, duplicates } = JSON.parse(await child.rest()) as Pings
+      expect(duplicates, 'duplicates').to.equal(0)
+      return received
     }
     const expectManagement = async (when: string) => {
       for (const [from, to] of [
         ['n1', 2],
         ['n3', 1],
       ] as const)
-        expect(await ping(from, `172.21.0.${to}`), `${from} to n${to} ${when}`).to.be.above(0)
+        expect(await ping(from, `172.21.0.${to}`, 20), `${from} to n${to} ${when}`).to.equal(20)
     }
 
     await expectManagement('before the first step')
-    expect(await ping('n1', '10.0.0.2', 1, 1), 'no data path yet').to.equal(0)
+    expect(await ping('n1', '10.0.0.2', 1, soon), 'no data path yet').to.equal(0)
     await network.apply(await parseTopology(topology('{ between: [n1, n2], rate: 100kbit, queue: 5frames }')))
     expect(await ping('n1', '10.0.0.2', 1)).to.equal(1)
     const flood = keep(
@@ -54,7 +53,7 @@ describeOnDevices('a management network (S11)', function () {
     await expectManagement('while the data network overflows')
     await flood.close()
     await network.apply(await parseTopology(topology('')))
-    expect(await ping('n1', '10.0.0.2', 1, 1), 'the data path is cut').to.equal(0)
+    expect(await ping('n1', '10.0.0.2', 1, soon), 'the data path is cut').to.equal(0)
     await expectManagement('while all data paths are cut')
 
     // Unicast between two that are known is not for the third, which sees its own.
@@ -62,7 +61,7 @@ describeOnDevices('a management network (S11)', function () {
       keep(new Child(['python3', testFile('ports/programs/sniff.py'), 'mgmt'], path('n3'))),
     )
     await witness.ready()
-    expect(await ping('n1', '172.21.0.2')).to.be.above(0)
+    expect(await ping('n1', '172.21.0.2', 20)).to.equal(20)
     expect(await ping('n3', '172.21.0.1', 1)).to.equal(1)
     const [ip, icmp] = [0x0800, 1]
     for (let heard = 0; heard < 2;) {

@@ -13,7 +13,7 @@ import { Network } from '../../lib/topology/network.js'
 import type { WorldStep } from '../../lib/world/world.js'
 import { reports } from '../../lib/topology/report.js'
 import { closing } from '../helpers/fabric.js'
-import { frame, station } from '../helpers/frames.js'
+import { frame, station, tagOf } from '../helpers/frames.js'
 import { Child, describeOnDevices, testFile } from '../helpers/kernel.js'
 import { Host, Sniffer } from '../helpers/network.js'
 
@@ -140,9 +140,7 @@ describeOnDevices('scenarios of MiniWorld', function () {
     await step(network)
     const [one, two, three] = await Promise.all(['1', '2', '3'].map((node) => sniff(network, node, 'eth0')))
     const ours = (sniffed: { direction: string; bytes: Buffer }[]): string[] =>
-      sniffed
-        .filter(({ bytes }) => bytes.readUInt16BE(12) === 0x88b5)
-        .map(({ direction, bytes }) => `${direction} ${bytes.readUInt32BE(14)}`)
+      sniffed.map(({ direction, bytes }) => `${direction} ${tagOf(bytes)}`)
     const last = frame({ from: station(2), tag: 3 })
     one!.send(frame({ from: station(1), tag: 1 })) // to 2 only
     const atTwo = await two!.upTo(frame({ from: station(1), tag: 1 }))

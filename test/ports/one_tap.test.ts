@@ -5,7 +5,7 @@
 import { expect } from 'chai'
 import { Hub, Switch, TapPort, type TapPortOptions } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
-import { broadcast, frame, tagOf } from '../helpers/frames.js'
+import { broadcast, frame, isTestFrame, tagOf } from '../helpers/frames.js'
 import { describeOnDevices, testFile, type Child } from '../helpers/kernel.js'
 import { Host, Sniffer, type Sniffed } from '../helpers/network.js'
 
@@ -181,10 +181,10 @@ describeOnDevices('One TAP, many readers', function () {
     const [far, shared] = [await other.sniff(), await machine.sniff('tapA')]
     const request = arpRequest(other.mac, other.address, address.H)
     far.send(request)
-    await shared.upTo(request) // its kernel has it now, and has answered if it does
+    await shared.everythingUpTo(request) // its kernel has it now, and has answered if it does
     const last = frame({ from: mac.A, tag: 1 })
     shared.send(last)
-    const answers = (await far.upTo(last)).filter(isArpReply)
+    const answers = (await far.everythingUpTo(last)).filter(isArpReply)
     expect(answers.map(({ bytes }) => bytes.toString('hex', 6, 12))).to.deep.equal([
       host.mac!.replaceAll(':', ''),
     ])
@@ -279,8 +279,10 @@ function arpRequest(from: string, sender: string, target: string): Uint8Array {
   return bytes
 }
 
-const hasTag = (tag: number) => (heard: Sniffed) => isTagged(heard) && tagOf(heard.bytes) === tag
-const isTagged = ({ bytes }: Sniffed) => bytes.readUInt16BE(12) === 0x88b5
+const hasTag =
+  (tag: number) =>
+  ({ bytes }: Sniffed) =>
+    isTestFrame(bytes) && tagOf(bytes) === tag
 const isEchoReply = ({ bytes }: Sniffed) =>
   bytes.readUInt16BE(12) === 0x0800 && bytes[23] === 1 && bytes[34] === 0
 const tagAndDirection = ({ bytes, direction }: Sniffed) => `${tagOf(bytes)} ${direction}`

@@ -4,7 +4,7 @@ import { Hub, Switch, Wire } from '../../lib/index.js'
 import { closing } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeOnDevices, eventually } from '../helpers/kernel.js'
-import { connect, soon, transfer, type Host } from '../helpers/network.js'
+import { connect, transfer, type Host } from '../helpers/network.js'
 
 describeOnDevices('kernel stacks on TAPs', function () {
   this.timeout(60_000)
@@ -26,12 +26,11 @@ describeOnDevices('kernel stacks on TAPs', function () {
 
   it('carry jumbo frames unfragmented, up to the MTU and not beyond', async () => {
     const [left, right] = (await connect(close(new Switch()), close, 2, { mtu: 9000 })) as [Host, Host]
-    const [ipAndIcmpHeaders, unfragmented] = [28, ['-M', 'do']]
-    const size = 9000 - ipAndIcmpHeaders
-    expect(await left.ping(right, 20, 0.002, ...unfragmented, '-s', `${size}`)).to.include({ received: 20 })
-    expect(await left.ping(right, 1, 1, ...soon, ...unfragmented, '-s', `${size + 1}`)).to.include({
-      received: 0,
-    })
+    const largest = 9000 - 28 // headers of IP and ICMP
+    const ping = (payload: number, patience?: number) =>
+      left.ping(right, 20, 0.002, { payload, whole: true, ...(patience !== undefined && { patience }) })
+    expect(await ping(largest)).to.include({ received: 20 })
+    expect(await ping(largest + 1, 0.5)).to.include({ received: 0 })
   })
 
   it('pass VLAN-tagged frames unchanged', async () => {
@@ -69,7 +68,7 @@ describeOnDevices('kernel stacks on TAPs', function () {
       ] as const) {
         const last = Buffer.from(frame({ from: other.mac }))
         otherSniffer.send(last) // behind all that could have come back
-        const own = (await sniffer.upTo(last)).filter(({ bytes }) => sourceOf(bytes) === host.mac)
+        const own = (await sniffer.everythingUpTo(last)).filter(({ bytes }) => sourceOf(bytes) === host.mac)
         expect(own.filter(isNeighbourSolicitation), 'were sent').not.to.be.empty
         expect(
           own.filter(({ direction }) => direction === 'in'),

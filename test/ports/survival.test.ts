@@ -48,14 +48,14 @@ describeOnDevices('survival', function () {
 
     program.signal('SIGSTOP')
     const [unheard, pings] = await Promise.all([
-      left.ping(beyond, 200, 0.002, ...soon),
+      left.ping(beyond, 200, 0.002, soon),
       left.ping(right, 1000, 0.001),
     ])
     expect(unheard).to.include({ received: 0 })
     expect(pings).to.include({ received: 1000, duplicates: 0 })
 
     program.signal('SIGCONT')
-    await eventually('it answers again', async () => (await left.ping(beyond, 1, 1, ...soon)).received === 1)
+    await eventually('it answers again', async () => (await left.ping(beyond, 1, 1, soon)).received === 1)
     await program.close()
     expect(await left.ping(right, 200, 0.002)).to.include({ received: 200, duplicates: 0 })
   })

@@ -12,7 +12,7 @@ const missing = addons.some((addon) => !existsSync(testFile(`witness/node_module
   : undefined
 
 describeUnless(lacksNetwork() ?? missing, 'witnesses', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const close = closing()
 
   it('see each frame leave one TAP and arrive at the other once, with the same bytes', async () => {
@@ -24,7 +24,7 @@ describeUnless(lacksNetwork() ?? missing, 'witnesses', function () {
     expect(messages).to.have.length(count)
 
     // Behind them all: if one had come twice, this would not be next.
-    await left.ping(right, 1, 1, '-p', 'e7')
+    await left.run('ping', '-q', '-n', '-c', '1', '-p', 'e7', right.address)
     const sent = await lines(leaving, count + 1)
     expect(await lines(arriving, count + 1)).to.deep.equal(sent)
     expect(sent.at(-1)).to.match(/(e7){40}$/)

@@ -31,7 +31,7 @@ interface Report {
 }
 
 describeUnless(lacking(), 'without root', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
 
   for (const name of ['tap', 'packet', 'stacks']) {
     it(`all tests of ports/${name}.test.ts pass`, async () => {
