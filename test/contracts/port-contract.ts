@@ -25,7 +25,7 @@ export function describePort(
   make: (engine: Engine, name: string) => PortSubject | Promise<PortSubject>,
 ): void {
   describe(`${kind}: the contract of every port`, function () {
-    this.timeout(60_000) // with sanitizers, beside other work
+    this.timeout(120_000) // with sanitizers, beside other work
     const closes = closing()
     const makeEngine = () => closes(new Engine({ workers: 2, memory: '8MiB' }))
     const makeSubject = async (engine: Engine, name = 'subject') => {

@@ -9,7 +9,7 @@ const program = fileURLToPath(new URL('programs/exit.ts', import.meta.url))
 const longest = 2000
 
 describe('The end of a process', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const running = new Set<ReturnType<typeof spawn>>()
   afterEach(() => {
     for (const child of running) child.kill('SIGKILL')

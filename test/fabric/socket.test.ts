@@ -19,7 +19,7 @@ function framed(bytes: Uint8Array, length = bytes.length): Buffer {
 }
 
 describe('SocketPort', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const closes = closing()
   let directory: string
   let path: string

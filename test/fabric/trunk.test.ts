@@ -13,7 +13,7 @@ import { frame, station } from '../helpers/frames.js'
 const program = fileURLToPath(new URL('programs/trunk.ts', import.meta.url))
 
 describe('A trunk of several processes', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const closes = closing()
   let path: string
 

@@ -11,7 +11,7 @@ import { frame, numbered } from '../helpers/frames.js'
 const ping = Buffer.from('2a187bf3641eb4cb07ed2d0a981fc748', 'hex')
 
 describe('UdpPort', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   const closes = closing()
   const makeHub = () => closes(new Hub({ engine: { memory: '16MiB' } }))
   /** Another program's socket. */

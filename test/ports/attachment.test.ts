@@ -10,7 +10,7 @@ const tagsOf = (heard: Sniffed[], direction: 'in' | 'out') =>
   heard.filter((each) => each.direction === direction).map(({ bytes }) => tagOf(bytes))
 
 describeOnDevices('What ports of TAPs have in their fabric', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   for (const Kind of [Hub, Switch]) {

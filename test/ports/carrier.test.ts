@@ -9,7 +9,7 @@ import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { connect, soon, type Host } from '../helpers/network.js'
 
 describeOnDevices('carrier', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const close = closing()
 
   /** What the host's own kernel says: of the cable at once, of the interface's state when it has looked. */

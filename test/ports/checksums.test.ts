@@ -17,7 +17,7 @@ function sumOfUdp(frame: Buffer): number {
 }
 
 describeOnDevices('checksums that were left to the device', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const close = closing()
   let hub: Hub
   let sender: Host

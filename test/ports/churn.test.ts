@@ -19,7 +19,7 @@ interface Place {
 }
 
 describeOnDevices('churn', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   for (const io of ['io_uring', 'epoll'] as const) {

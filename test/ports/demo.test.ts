@@ -14,7 +14,7 @@ interface Row {
 }
 
 describeOnDevices('demo', function () {
-  this.timeout(90_000)
+  this.timeout(120_000)
   let demo: ChildProcess | undefined
 
   afterEach(async () => {

@@ -13,7 +13,7 @@ fabrics: { lab: { kind: hub, ports: { red: { host: red } } } }
 `
 
 describeOnDevices('etherloom exec', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   it('runs a command with the interfaces, /sys, hosts and resolv.conf of the host, and returns its exit code', async () => {

@@ -55,7 +55,7 @@ describeUnless(
   lacksNetwork() ?? lacksProgram('nft', 'dnsmasq', 'busybox'),
   'the gateway of a TAP',
   function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     const close = closing()
 
     /** A guest with an address of the subnet and a route through the gateway. */

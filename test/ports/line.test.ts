@@ -9,7 +9,7 @@ import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { connect, transfer, type Host } from '../helpers/network.js'
 
 describeOnDevices('lines between kernel stacks', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   const connected = async () => {

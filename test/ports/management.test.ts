@@ -22,7 +22,7 @@ ${nodes.map((node, index) => `      ${node}: { host: ${node}, interface: mesh, a
 `
 
 describeOnDevices('a management network (S11)', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const keep = closing()
 
   it('answers before the first step, while the data network is full or cut, and is no hub', async () => {

@@ -47,7 +47,7 @@ const mac = { A: '02:00:00:00:00:0a', B: '02:00:00:00:00:0b', C: '02:00:00:00:00
 const address = { A: '10.0.77.10', B: '10.0.77.11', C: '10.0.77.12', P: '10.0.77.13', H: '10.0.77.1' }
 
 describeOnDevices('One TAP, many readers', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
   const hostAddress = `${address.H}/24`
 

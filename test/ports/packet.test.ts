@@ -16,7 +16,7 @@ import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { cable, Host, soon, startHub, transfer, type Link } from '../helpers/network.js'
 
 describeOnDevices('PacketPort', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
   /** At the far end of the cable that ends as `left` in the namespace of `middle`. */
   let far: Host

@@ -9,7 +9,7 @@ import { describeUnless, eventually, lacksNetwork, lacksProgram } from '../helpe
 import { cable, Host, startHub, transfer, type HubAnswer } from '../helpers/network.js'
 
 describeUnless(lacksNetwork() ?? lacksProgram('passt', 'busybox'), 'PasstPort', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   /** A guest whose only way out is passt, in a machine whose default route leads to the outside. */

@@ -7,7 +7,7 @@ import { describeOnDevices, testFile } from '../helpers/kernel.js'
 import { connect, soon, type Host } from '../helpers/network.js'
 
 describeOnDevices('policies between kernel stacks', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const close = closing()
   let hub: Hub
   let hosts: [Host, Host, Host]

@@ -26,7 +26,7 @@ const ending = (program: ChildProcess): { close(): Promise<void> } => ({
 })
 
 describe('a program with a port', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const close = closing()
 
   /** A guest on the fabric, ready. */

@@ -7,7 +7,7 @@ import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { connect, transfer, type Host } from '../helpers/network.js'
 
 describeOnDevices('kernel stacks on TAPs', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   for (const Kind of [Hub, Switch, Wire]) {

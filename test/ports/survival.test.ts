@@ -10,7 +10,7 @@ import { describeOnDevices, eventually } from '../helpers/kernel.js'
 import { cable, connect, Host, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('survival', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   const close = closing()
 
   it('a program that no longer reads its interface costs the others nothing', async () => {

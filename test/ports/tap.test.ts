@@ -18,7 +18,7 @@ import { describeOnDevices, eventually, run, testFile, type Child } from '../hel
 import { connect, Host, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('TapPort', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
   let host: Host
   let hub: Hub

@@ -18,7 +18,7 @@ bpf0 at le0: tme/host/bsd/bpf interface tapA
 const all = { sent: 100, received: 100, duplicates: 0 }
 
 describeOnDevices("TME's master and slaves", function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
   let lab: Host
   let beyond: Host

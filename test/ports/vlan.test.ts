@@ -7,7 +7,7 @@ import { describeOnDevices } from '../helpers/kernel.js'
 import { Host, soon, transfer } from '../helpers/network.js'
 
 describeOnDevices('on TAPs', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   /** A host with a TAP on the fabric. */

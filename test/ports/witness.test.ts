@@ -12,7 +12,7 @@ const missing = addons.some((addon) => !existsSync(testFile(`witness/node_module
   : undefined
 
 describeUnless(lacksNetwork() ?? missing, 'witnesses', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const close = closing()
 
   it('see each frame leave one TAP and arrive at the other once, with the same bytes', async () => {

@@ -58,7 +58,7 @@ class Ears {
 }
 
 describeUnless(lacksNetwork() ?? lacksProgram('python3'), 'World of TAPs', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const closes = closing()
 
   const makeHosts = async (): Promise<Host[]> => {
