@@ -21,7 +21,7 @@ export class Hub extends Fabric {
 }
 
 /** @internal */
-export const hubKind: FabricKind = {
+export const hubKind: FabricKind<FabricOptions, Hub, 'hub'> = {
   key: 'hub',
   description: 'Every frame goes to every other port.',
   options: {},

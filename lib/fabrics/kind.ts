@@ -18,9 +18,10 @@ export interface LearnedAddress {
 export interface FabricKind<
   Given extends FabricOptions = FabricOptions,
   Made extends Fabric = Fabric,
-> extends Keyed {
+  Key extends string = string,
+> extends Keyed<Key> {
   /** The word at `kind` in files. */
-  readonly key: string
+  readonly key: Key
   /** What it does, in a sentence. */
   readonly description: string
   /** What it can have beyond what all kinds have. */

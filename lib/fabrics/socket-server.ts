@@ -4,6 +4,7 @@ import { socketPlace } from '../values/addresses.js'
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import type { BackgroundEvents } from '../engine/engine.js'
+import type { PortMapping } from '../ports/index.js'
 import type { Attaching } from './attachment.js'
 import {
   about,
@@ -82,6 +83,11 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     server.#bound = bindSocket({ ...(await resolvePlace(socket)), framing, mode })
     server.#watch()
     return server
+  }
+
+  /** @internal The mapping that each of its ports would have in a topology file. */
+  get peer(): PortMapping {
+    return { socket: this.socket, role: 'listen', framing: this.#options.framing }
   }
 
   /** The ports of the peers that are there. */

@@ -45,7 +45,7 @@ export class Switch extends Fabric {
 }
 
 /** @internal */
-export const switchKind: FabricKind<SwitchOptions, Switch> = {
+export const switchKind: FabricKind<SwitchOptions, Switch, 'switch'> = {
   key: 'switch',
   description: 'Frames go where their destination address was last seen.',
   options: switchRules,

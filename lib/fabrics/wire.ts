@@ -24,7 +24,7 @@ export class Wire extends Fabric {
 }
 
 /** @internal */
-export const wireKind: FabricKind = {
+export const wireKind: FabricKind<FabricOptions, Wire, 'wire'> = {
   key: 'wire',
   description: 'Two ports, cross-connected.',
   options: {},

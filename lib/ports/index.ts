@@ -8,15 +8,17 @@ import { socketKind } from './socket.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
 
-export const portKinds = new Registry<PortKind>('port kind', [
-  hostKind,
-  tapKind,
-  packetKind,
-  passtKind,
-  patchKind,
-  socketKind,
-  udpKind,
-])
+const kinds = [hostKind, tapKind, packetKind, passtKind, patchKind, socketKind, udpKind] as const
+
+export const portKinds = new Registry<PortKind>('port kind', kinds)
+
+type OurKind = (typeof kinds)[number]
+/** What a topology file says of a port of ours, without what ports of all kinds can have. */
+export type PortMapping = Parameters<OurKind['make']>[1]
+/** What a topology file says of the interfaces of a world's node. */
+export type NicMapping = NicOf<OurKind>
+type NicOf<Kind> =
+  Kind extends PortKind<infer _Given, infer _Made, infer Nic> ? (object extends Nic ? never : Nic) : never
 
 /** The kind that a port's mapping is of: the one whose key it has. */
 export function portKindOf(given: object): PortKind {

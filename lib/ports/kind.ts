@@ -50,15 +50,20 @@ export interface Surroundings {
   peer?: Port | undefined
 }
 
-/** What an interface of a numbered series is: that of a node of a world. */
-export interface Numbered<Given> {
-  /** The port's. */
-  name: string
-  given: Given
+/** The interfaces that nodes of worlds get, numbered from 1. `Nic` is a mapping with patterns for names. */
+export interface NumberedKind<Given, Nic> {
+  /** The keys of such a mapping, the kind's own among them as a required one. */
+  readonly options: Rules
+  /** The interface of that number: the port's name and its mapping. */
+  make(node: string, nic: Nic, number: number): { name: string; given: Given }
 }
 
 /** `Given` is a port's mapping in a file, without what ports of all kinds can have. */
-export interface PortKind<Given extends object = object, Made extends Port = Port> extends Keyed {
+export interface PortKind<
+  Given extends object = object,
+  Made extends Port = Port,
+  Nic extends object = object,
+> extends Keyed {
   /** The key that its mappings in files have, and no other kind's. */
   readonly key: string
   /** The keys of its mappings, the kind's own among them as a required one, beside those that ports of all kinds have. */
@@ -79,8 +84,8 @@ export interface PortKind<Given extends object = object, Made extends Port = Por
   readonly noCarrier?: string
   /** What reports say of the device of an attached port. */
   device?(port: Made, engine: Engine): DeviceFacts
-  /** Interfaces of nodes of worlds: that of a number, from 1, by a mapping with patterns for names. */
-  numbered?(node: string, nic: object, number: number): Numbered<Given>
+  /** Of kinds that nodes of worlds can have interfaces of. */
+  readonly numbered?: NumberedKind<Given, Nic>
   /** Programs that it runs, each with what needs it, for `doctor`. */
   readonly programs?: Readonly<Partial<Record<Program, string>>>
 }

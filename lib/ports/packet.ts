@@ -7,7 +7,7 @@ import { interfaceRule, nameRule } from '../values/names.js'
 import { attempt } from '../values/problem.js'
 import { DevicePort } from './device.js'
 import type { PortKind } from './kind.js'
-import { fill } from './numbered.js'
+import { fill, patternRule } from './numbered.js'
 
 /** What the native half needs: options of a PacketPort, read. */
 type OpenPacket = Omit<ReturnType<typeof readPacketOptions>, 'checksums' | 'name' | 'namespace'> & {
@@ -110,7 +110,7 @@ export class PacketPort extends DevicePort {
 type PacketMapping = Omit<PacketPortOptions, 'interface' | 'name' | 'namespace'> & { packet: string }
 
 /** @internal */
-export const packetKind: PortKind<PacketMapping, PacketPort> = {
+export const packetKind: PortKind<PacketMapping, PacketPort, { packet: string }> = {
   key: 'packet',
   options: packetKeys,
   make: (name, { packet, ...options }) => new PacketPort({ ...options, name, interface: packet }),
@@ -121,8 +121,15 @@ export const packetKind: PortKind<PacketMapping, PacketPort> = {
   noCarrier,
   device: ({ method, superFrames }) =>
     method === undefined || superFrames === undefined ? {} : { method, superFrames },
-  numbered: (_node, nic, number) => {
-    const name = fill((nic as PacketMapping).packet, number)
-    return { name, given: { packet: name } }
+  numbered: {
+    options: {
+      packet: required(
+        patternRule("Existing interfaces to open packet sockets on; '%d' is the number of each, from 1."),
+      ),
+    },
+    make: (_node, { packet }, number) => {
+      const name = fill(packet, number)
+      return { name, given: { packet: name } }
+    },
   },
 }

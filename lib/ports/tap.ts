@@ -22,7 +22,7 @@ import { DevicePort } from './device.js'
 import type { PortFabric } from './port.js'
 import { attempt } from '../values/problem.js'
 import type { PortKind } from './kind.js'
-import { fill, numberedInterface, type InterfaceSeries } from './numbered.js'
+import { fill, numberedInterface, patternRule, seriesRules, type InterfaceSeries } from './numbered.js'
 
 /** What the native half needs for a TAP that is opened here: options of a TapPort, read. */
 type OpenTap = Omit<
@@ -140,11 +140,11 @@ const readTapOptions = optionsReader('TapPort', {
   ...tapOptions,
 } satisfies RulesOf<TapPortOptions>)
 
-/** @internal The mapping of a TAP in a topology file. */
-export const tapKeys = {
+/** The mapping of a TAP in a topology file. */
+const tapKeys = {
   tap: required(about('TAP interface on this machine, created if it does not exist.', interfaceRule())),
   ...tapOptions,
-}
+} satisfies RulesOf<TapMapping>
 
 /** The mapping of an interface of a host in a topology file. */
 const hostKeys = {
@@ -156,7 +156,7 @@ const hostKeys = {
     interfaceRule(),
   ),
   ...interfaceOptions,
-}
+} satisfies RulesOf<HostMapping>
 
 /** Options that go with an open descriptor. */
 const besideDescriptor = ['fd', 'name', 'filter', 'writeback', 'checksums']
@@ -269,14 +269,13 @@ export class TapPort extends DevicePort {
   }
 }
 
-/** What an interface that is made for a topology can have. */
-type InFiles = Pick<
-  TapPortOptions,
-  'mtu' | 'mac' | 'addresses' | 'owner' | 'persist' | 'napi' | 'queues' | 'filter' | 'writeback' | 'gateway'
->
+type InterfaceOptions = Pick<TapPortOptions, 'mtu' | 'mac' | 'addresses' | 'napi' | 'checksums' | 'queues'>
+type TapOnly = Pick<TapPortOptions, 'owner' | 'persist' | 'filter' | 'writeback' | 'gateway'>
+type TapMapping = { tap: string } & InterfaceOptions & TapOnly
+type HostMapping = { host: string; interface?: string } & InterfaceOptions
 
-type TapMapping = InFiles & { tap: string }
-type HostMapping = InFiles & { host: string; interface?: string }
+type TapNic = { tap: string } & InterfaceSeries
+type HostNic = { host: string; interface?: string; name?: string } & Omit<InterfaceSeries, 'owner' | 'persist'>
 
 const common = {
   name: 'tap',
@@ -296,10 +295,10 @@ const common = {
     port.superFrames === undefined
       ? {}
       : { method: engine.io, queues: port.queues, superFrames: port.superFrames },
-} satisfies Partial<PortKind<InFiles, TapPort>>
+} satisfies Partial<PortKind<InterfaceOptions & TapOnly, TapPort>>
 
 /** @internal A TAP on this machine. */
-export const tapKind: PortKind<TapMapping, TapPort> = {
+export const tapKind: PortKind<TapMapping, TapPort, TapNic> = {
   ...common,
   key: 'tap',
   options: tapKeys,
@@ -312,15 +311,27 @@ export const tapKind: PortKind<TapMapping, TapPort> = {
     if (fault) complain(['gateway', ...(fault.key ? [fault.key] : [])], fault.message)
   },
   ownInterface: ({ tap, addresses = [], mac }) => ({ key: 'tap', name: tap, host: undefined, addresses, mac }), // prettier-ignore
-  numbered: (_node, nic, number) => {
-    const { tap, ...rest } = nic as InterfaceSeries & { tap: string }
-    const name = fill(tap, number)
-    return { name, given: { tap: name, ...numberedInterface(rest, number) } }
+  numbered: {
+    options: {
+      tap: required(
+        patternRule(
+          "TAP interfaces on this machine; '%d' is the number of each, from 1, '%x' the same in hexadecimal, '%i' one less.",
+        ),
+      ),
+      ...seriesRules,
+      mtu: interfaceOptions.mtu,
+      owner: tapOptions.owner,
+      persist: tapOptions.persist,
+    } satisfies RulesOf<TapNic>,
+    make: (_node, { tap, ...rest }, number) => {
+      const name = fill(tap, number)
+      return { name, given: { tap: name, ...numberedInterface(rest, number) } }
+    },
   },
 }
 
 /** @internal An interface of a host, a network namespace that a topology makes. */
-export const hostKind: PortKind<HostMapping, TapPort> = {
+export const hostKind: PortKind<HostMapping, TapPort, HostNic> = {
   ...common,
   key: 'host',
   options: hostKeys,
@@ -330,19 +341,18 @@ export const hostKind: PortKind<HostMapping, TapPort> = {
   },
   leadsTo: ({ host, interface: name }) => `${host}:${name}`,
   ownInterface: ({ host, interface: name, addresses = [], mac }) => ({ key: 'interface', name, host, addresses, mac }), // prettier-ignore
-  numbered: (node, nic, number) => {
-    const {
-      host,
-      interface: pattern = 'link%d',
-      name: ports = `${node}.${pattern}`,
-      ...rest
-    } = nic as InterfaceSeries & {
-      host: string
-      interface?: string
-      name?: string
-    }
-    // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
-    const name = fill(ports, number)
-    return { name, given: { host, interface: fill(pattern, number), ...numberedInterface(rest, number) } }
+  numbered: {
+    options: {
+      host: required(about('Host that gets the interfaces.', entryName())),
+      interface: patternRule("Name of the interfaces inside the host. Default 'link%d'."),
+      name: patternRule("Name of the ports. Default: the node's name, a dot and the interface's."),
+      ...seriesRules,
+      mtu: interfaceOptions.mtu,
+    } satisfies RulesOf<HostNic>,
+    make: (node, { host, interface: pattern = 'link%d', name: ports = `${node}.${pattern}`, ...rest }, number) => {
+      // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
+      const name = fill(ports, number)
+      return { name, given: { host, interface: fill(pattern, number), ...numberedInterface(rest, number) } }
+    },
   },
 }

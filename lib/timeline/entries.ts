@@ -8,10 +8,14 @@ import type { Port } from '../ports/port.js'
 import { duration, formatDuration, type Duration } from '../values/units.js'
 import { readRamp, ruleOf, valuesAt } from './ramp.js'
 
-type Ports = Port | string | readonly (Port | string)[]
+type Ports<End> = End | readonly End[]
 
-/** The paths of an entry: both ways for each pair, or from each to each. `'*'` is every other port that is attached then. */
-export type TimelinePaths = { between: readonly (Port | string)[] } | { from: Ports; to: Ports }
+/**
+ * The paths of an entry: both ways for each pair, or from each to each. `'*'` is every other port that is attached then.
+ * `End` is how a port is given; files have names.
+ */
+export type TimelinePaths<End = Port | string> =
+  { between: readonly End[] } | { from: Ports<End>; to: Ports<End> }
 
 interface Repeated {
   /** Does it again and again, with this much between the beginnings. */
@@ -21,7 +25,7 @@ interface Repeated {
 }
 
 /** From a time on, these options lie over the policies of the paths. */
-export type TimelineChange = TimelinePaths &
+export type TimelineChange<End = Port | string> = TimelinePaths<End> &
   Repeated &
   PolicyOptions & {
     at: Duration
@@ -31,7 +35,7 @@ export type TimelineChange = TimelinePaths &
   }
 
 /** Options that go from a first to a last value, in equal steps. */
-export type TimelineRamp = TimelinePaths &
+export type TimelineRamp<End = Port | string> = TimelinePaths<End> &
   Repeated & {
     /** When it begins. Default 0s. */
     at?: Duration
@@ -53,22 +57,26 @@ interface Flaps {
 }
 
 /** Outages of paths: nothing passes. */
-export type TimelineFlap = TimelinePaths & Flaps
+export type TimelineFlap<End = Port | string> = TimelinePaths<End> & Flaps
 
 /** The carrier of ports, on or off from a time on. `'*'` is every port that is attached then, both ends of a wire. */
-export interface TimelineCarrier extends Repeated {
+export interface TimelineCarrier<End = Port | string> extends Repeated {
   at: Duration
-  port: Ports
+  port: Ports<End>
   carrier: 'on' | 'off'
 }
 
 /** Outages of ports: no carrier. */
-export interface TimelineCarrierFlap extends Flaps {
-  port: Ports
+export interface TimelineCarrierFlap<End = Port | string> extends Flaps {
+  port: Ports<End>
 }
 
-export type TimelineEntry =
-  TimelineChange | TimelineRamp | TimelineFlap | TimelineCarrier | TimelineCarrierFlap
+export type TimelineEntry<End = Port | string> =
+  | TimelineChange<End>
+  | TimelineRamp<End>
+  | TimelineFlap<End>
+  | TimelineCarrier<End>
+  | TimelineCarrierFlap<End>
 
 /** @internal What a step does to the picture of its paths or ports. */
 export type Effect =

@@ -3,7 +3,7 @@
  * Made by resolve.ts; diff.ts compares plans and site.ts carries them out.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { AttachOptions } from '../fabrics/attachment.js'
+import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
 import type { ListenOptions } from '../fabrics/socket-server.js'
 import type {
   Topology,
@@ -70,17 +70,13 @@ export const copyOf = ({ engine, hosts, fabrics, worlds }: Plan): Plan => ({
 export const pathKey = (from: string, to: string): string => `${from}>${to}`
 
 /** The mapping of a port in two: what it has in its fabric, the options of `attach`, and what only its kind knows. */
-export function apart({ delay, receive, group, vlan, ...given }: PortPlan): {
-  seat: AttachOptions
-  given: object
-} {
-  const seat: AttachOptions = {
-    ...(delay !== undefined && { delay }),
-    ...(receive !== undefined && { receive }),
-    ...(group !== undefined && { group }),
-    ...(vlan !== undefined && { vlan }),
+export function apart(plan: PortPlan): { seat: AttachOptions; given: object } {
+  const entries = Object.entries(plan)
+  const isSeat = ([key]: [string, unknown]): boolean => Object.hasOwn(attachRules, key)
+  return {
+    seat: Object.fromEntries(entries.filter(isSeat)),
+    given: Object.fromEntries(entries.filter((entry) => !isSeat(entry))),
   }
-  return { seat, given }
 }
 
 /** The topology that a plan came from, in its shortest form; its plan is the same again. */

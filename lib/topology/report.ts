@@ -13,6 +13,7 @@ import type { WorldLink } from '../world/world.js'
 import { findEnds } from './ends.js'
 import type { Network } from './network.js'
 import type { PathPlan } from './plan.js'
+import { ownInterfaceOf } from './ports.js'
 import type { TopologyPolicy } from './schema.js'
 
 export interface PortRow extends DeviceFacts {
@@ -186,14 +187,17 @@ function dropRows(network: Network): DropRow[] {
 }
 
 function hostRows(network: Network): HostRow[] {
-  const ports = portRows(network)
+  const own = [...network.fabrics.values()].flatMap(({ ports }) =>
+    [...ports.values()].flatMap((port) => {
+      const plan = network.portPlan(port)
+      return (plan && ownInterfaceOf(plan)) ?? []
+    }),
+  )
   return [...network.hosts].map(([host, { path }]) => ({
     host,
     namespace: path,
     userNamespace: `/proc/${process.pid}/ns/user`,
-    interfaces: ports.flatMap(({ leadsTo }) =>
-      leadsTo.startsWith(`${host}:`) ? [leadsTo.slice(host.length + 1)] : [],
-    ),
+    interfaces: own.flatMap(({ host: its, name }) => (its === host && name !== undefined ? [name] : [])),
   }))
 }
 

@@ -3,7 +3,7 @@
  * Called by check.ts, which finds mistakes by it, and by the build, which publishes its JSON Schema; its types are used by
  * everything about topologies. What a single value cannot show, such as names that must exist, is checked in plan.ts.
  */
-import { interfaceAddress, interfaceMac } from '../values/addresses.js'
+import { interfaceAddress } from '../values/addresses.js'
 import { jsonSchema } from '../values/json-schema.js'
 import { entryName } from '../values/names.js'
 import {
@@ -25,24 +25,13 @@ import { rate, duration, type Duration, type Rate, type Size } from '../values/u
 import { engineRules } from '../engine/engine.js'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
 import { listenRules, type ListenOptions } from '../fabrics/socket-server.js'
-import { fabricRules } from '../fabrics/fabric.js'
-import { fabricKinds } from '../fabrics/index.js'
+import { fabricRules, type FabricOptions } from '../fabrics/fabric.js'
+import { fabricKinds, type FabricMapping } from '../fabrics/index.js'
 import { policyRules, type Policy } from '../policy/policy.js'
-import { portKinds } from '../ports/index.js'
-import type { PacketPortOptions } from '../ports/packet.js'
-import type { PasstPortOptions } from '../ports/passt.js'
-import type { SocketPortOptions } from '../ports/socket.js'
-import { tapKeys, type TapPortOptions } from '../ports/tap.js'
-import type { UdpPortOptions } from '../ports/udp.js'
-import { entryKeys } from '../timeline/entries.js'
-import { linkModels } from '../world/models/index.js'
-import type { LogDistanceModelOptions } from '../world/models/log-distance.js'
-import type { RangeModelOptions } from '../world/models/range.js'
-import type { WifiModelOptions } from '../world/models/wifi.js'
-import type { CoreTopologiesOptions } from '../world/movements/core-topologies.js'
-import { movements } from '../world/movements/index.js'
-import type { RandomWalkOptions } from '../world/movements/random-walk.js'
-import type { RandomWaypointOptions } from '../world/movements/random-waypoint.js'
+import { portKinds, type NicMapping, type PortMapping } from '../ports/index.js'
+import { entryKeys, type TimelineEntry, type TimelinePaths } from '../timeline/entries.js'
+import { linkModels, type LinkModelMapping } from '../world/models/index.js'
+import { movements, type MovementMapping } from '../world/movements/index.js'
 
 // ---- Policies and paths ----
 
@@ -67,34 +56,13 @@ const somePorts = required(
 )
 const paths = [{ between }, { from: somePorts, to: somePorts }]
 
-export type TopologyPaths = { between: string[] } | { from: string | string[]; to: string | string[] }
-export type TopologyPath = TopologyPaths & TopologyPolicy
+export type TopologyPath = TimelinePaths<string> & TopologyPolicy
 
 const pathRule = shapes(paths.map((ends) => ({ ...ends, ...policyRules })))
 
 // ---- Timelines ----
 
-interface Repeated {
-  repeat?: Duration
-  until?: Duration
-}
-interface Flaps {
-  at?: Duration
-  flap: { every: Duration; for: Duration }
-  until?: Duration
-}
-type Ramp = {
-  [Option in keyof TopologyPolicy]?: [
-    NonNullable<TopologyPolicy[Option]>,
-    NonNullable<TopologyPolicy[Option]>,
-  ]
-}
-export type TopologyTimelineEntry =
-  | (TopologyPaths & TopologyPolicy & Repeated & { at: Duration; reset?: boolean })
-  | (TopologyPaths & Repeated & { at?: Duration; ramp: Ramp; over: Duration; every?: Duration })
-  | (TopologyPaths & Flaps)
-  | ({ port: string | string[] } & Flaps)
-  | ({ port: string | string[]; at: Duration; carrier: 'on' | 'off' } & Repeated)
+export type TopologyTimelineEntry = TimelineEntry<string>
 
 const { allowed: _allowed, filter: _filter, seed: _seed, ...ramped } = policyRules as Rules
 /** For each option that can go from one value to another: a list of the two. */
@@ -134,33 +102,17 @@ const timelineEntry = shapes([
 
 // ---- Ports and fabrics ----
 
-type InFiles<Options, But extends keyof Options> = Omit<Options, But | 'namespace'>
-type TapOptions = InFiles<TapPortOptions, 'interface' | 'name' | 'up' | 'group' | 'fd'>
-export type TopologyPort = AttachOptions &
-  (
-    | ({ host: string; interface?: string } & TapOptions)
-    | ({ tap: string } & TapOptions)
-    | ({ packet: string } & InFiles<PacketPortOptions, 'interface' | 'name'>)
-    | { passt: Omit<PasstPortOptions, 'name'> }
-    | { patch: string }
-    | ({ socket: string } & Omit<SocketPortOptions, 'socket' | 'name' | 'fd'>)
-    | ({ udp: string } & Omit<UdpPortOptions, 'local' | 'name'>)
-  )
+export type TopologyPort = AttachOptions & PortMapping
 
 const portRule = () => shapes([...portKinds].map(({ options }) => ({ ...attachRules, ...options })))
 
-interface FabricKeys {
-  forwarding?: 'allow' | 'deny'
+interface FabricKeys extends Pick<FabricOptions, 'forwarding'> {
   ports: Record<string, TopologyPort>
   listen?: ListenOptions
   paths?: TopologyPath[]
   timeline?: TopologyTimelineEntry[]
 }
-export type TopologyFabric = FabricKeys &
-  (
-    | { kind: 'hub' | 'wire' }
-    | { kind: 'switch'; ageing?: Duration; addresses?: number; forwardReserved?: boolean }
-  )
+export type TopologyFabric = FabricKeys & FabricMapping
 
 const fabricKeys = () => ({
   forwarding: about('What holds for pairs of ports that no path entry names.', fabricRules.forwarding),
@@ -193,21 +145,6 @@ const fabricRule = () => {
 
 // ---- Worlds ----
 
-interface Model {
-  range: RangeModelOptions
-  linear: WifiModelOptions
-  exponential: WifiModelOptions
-  logDistance: LogDistanceModelOptions
-}
-type OneOf<Kinds> = { [Kind in keyof Kinds]: Record<Kind, Kinds[Kind]> }[keyof Kinds]
-type Matrix = (number | null)[][]
-type TopologyMovement =
-  | ({ core: CoreTopologiesOptions['topologies'] } & Omit<CoreTopologiesOptions, 'topologies'>)
-  | { matrix: Matrix }
-  | { matrices: Matrix[]; loop?: boolean }
-  | { randomWaypoint: RandomWaypointOptions }
-  | { randomWalk: RandomWalkOptions }
-
 const bandwidth = about(
   "Bits per second of links, in each direction; of the WiFi models, at distance 0. Default: the model's own.",
   rate(),
@@ -226,63 +163,12 @@ const model = () =>
 const movement = () =>
   about('How the distances of nodes come about.', shapes([...movements].map(({ options }) => options)))
 
-interface Series {
-  addresses?: string[]
-  macs?: string[]
-  mtu?: number
-}
-export type TopologyNic =
-  | ({ tap: string; owner?: number; persist?: boolean } & Series)
-  | ({ host: string; interface?: string; name?: string } & Series)
-  | { packet: string }
-
-const numbered = (description: string) =>
-  about(
-    description,
-    text({
-      pattern: /^[^\s/:%]{0,13}%[dxi][^\s/:%]{0,13}$/,
-      expects: "the name of an interface with '%d', '%x' or '%i' in it, such as 'tap_00001_%d'",
-    }),
-  )
-const series = {
-  addresses: about(
-    'One for each interface, in the order of their numbers; further ones have none.',
-    list(interfaceAddress()),
-  ),
-  macs: about(
-    'One for each interface, in the order of their numbers; further ones get any.',
-    list(interfaceMac()),
-  ),
-  mtu: tapKeys.mtu,
-}
-const nicRule = shapes([
-  {
-    tap: required(
-      numbered(
-        "TAP interfaces on this machine; '%d' is the number of each, from 1, '%x' the same in hexadecimal, '%i' one less.",
-      ),
-    ),
-    ...series,
-    owner: tapKeys.owner,
-    persist: tapKeys.persist,
-  },
-  {
-    host: required(about('Host that gets the interfaces.', entryName())),
-    interface: numbered("Name of the interfaces inside the host. Default 'link%d'."),
-    name: numbered("Name of the ports. Default: the node's name, a dot and the interface's."),
-    ...series,
-  },
-  {
-    packet: required(
-      numbered("Existing interfaces to open packet sockets on; '%d' is the number of each, from 1."),
-    ),
-  },
-])
+const nicRule = () => shapes([...portKinds].flatMap(({ numbered }) => (numbered ? [numbered.options] : [])))
 
 interface WorldKeys {
-  model?: keyof Model | OneOf<Model>
+  model?: LinkModelMapping
   bandwidth?: Rate
-  movement?: TopologyMovement
+  movement?: MovementMapping
   step?: 'manual' | Duration
   missing?: 'unchanged' | 'down'
   hook?: string
@@ -290,7 +176,7 @@ interface WorldKeys {
 export type TopologyWorld = WorldKeys &
   (
     | { fabric: string; nodes?: string[] }
-    | { wires: Record<string, TopologyNic>; wireNames?: string; whenDown?: 'no-carrier' | 'remove' }
+    | { wires: Record<string, NicMapping>; wireNames?: string; whenDown?: 'no-carrier' | 'remove' }
   )
 
 const worldKeys = () => ({
@@ -325,7 +211,7 @@ const worldRule = () => {
       wires: required(
         about(
           'The nodes, and the interfaces that each gets for its links, a wire per link.',
-          record(about('Name of the node.', entryName()), nicRule),
+          record(about('Name of the node.', entryName()), nicRule()),
         ),
       ),
       wireNames: about(

@@ -222,9 +222,8 @@ export class Site {
     } catch (error) {
       throw locate(error, `fabric '${fabric}'`)
     }
-    const { socket, framing = 'stream' } = options
     server.on('connect', (port) => {
-      this.#made.set(port, { socket, role: 'listen', framing })
+      this.#made.set(port, server.peer)
       this.#events.emit('port:up', { fabric, port: port.name })
     })
     this.#servers.set(fabric, server)

@@ -1,17 +1,11 @@
 /**
  * What is valid in a topology and looks like a mistake: a word to the user, not a refusal. Called by check.ts.
  */
+import { impairments } from '../policy/impairments/index.js'
+import type { ImpairmentKind } from '../policy/impairments/impairment.js'
 import type { Complain } from '../values/problem.js'
 import type { PathPlan, Plan, PortPlan } from './plan.js'
 import { ownInterfaceOf, peerOf } from './ports.js'
-
-/** What a probability of 1 does to every frame. A user who means one per cent writes it, too. */
-const certainties = {
-  loss: 'is lost',
-  bitErrorRate: 'is lost',
-  corrupt: 'is corrupted',
-  duplicate: 'is sent twice',
-} as const
 
 /** Hands to `warn` all that looks wrong; `data` is the topology as it was written, where 100% is not yet 1. */
 export function warnOf(plan: Plan, data: unknown, warn: Complain): void {
@@ -26,15 +20,19 @@ export function warnOf(plan: Plan, data: unknown, warn: Complain): void {
   warnOfEqualAddresses(plan, warn)
 }
 
+/** A user who means one per cent writes 1, too. */
 function warnOfCertainties(policy: Partial<PathPlan['policy']>, warn: Complain): void {
   if (policy.allowed === false) return
-  for (const [option, becomes] of Object.entries(certainties)) {
-    const given: unknown = policy[option as keyof typeof certainties]
+  for (const [option, { certainty }] of Object.entries<Pick<ImpairmentKind<unknown>, 'certainty'>>(
+    impairments,
+  )) {
+    if (certainty === undefined) continue
+    const given: unknown = policy[option as keyof typeof impairments]
     const inRate = typeof given === 'object' && given !== null && 'rate' in given
     if ((inRate ? given.rate : given) === 1)
       warn(
         [option, ...(inRate ? ['rate'] : [])],
-        `every frame ${becomes}, for 1 is a certainty; write 1% or 0.01 for one in a hundred, 100% for all`,
+        `every frame ${certainty}, for 1 is a certainty; write 1% or 0.01 for one in a hundred, 100% for all`,
       )
   }
 }

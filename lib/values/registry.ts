@@ -6,9 +6,9 @@ import { EtherloomError } from './errors.js'
 import { suggestion } from './options.js'
 
 /** What every kind of anything has. */
-export interface Keyed {
+export interface Keyed<Key extends string = string> {
   /** The word for it in files and commands. */
-  readonly key: string
+  readonly key: Key
 }
 
 /** Kinds by their keys, in the order in which they were added. */

@@ -6,6 +6,7 @@ import { about, probability } from '../../values/options.js'
 import type { ImpairmentKind } from './impairment.js'
 
 export const bitErrorRate: ImpairmentKind<number> = {
+  certainty: 'is lost',
   rule: about('Probability of an error in each bit; a frame with one is lost.', probability()),
   settings: (rate) => (rate === 0 ? undefined : [rate]),
 }

@@ -141,6 +141,7 @@ const alone: Rule<GivenLoss> = shaped(
 )
 
 export const loss: ImpairmentKind<GivenLoss> & { marking: (settings: readonly number[]) => number[] } = {
+  certainty: 'is lost',
   rule: about(
     'Frames that are lost: a probability, or a model of losses in bursts.',
     either<GivenLoss | undefined>(

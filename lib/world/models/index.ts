@@ -6,9 +6,10 @@ import { rangeKind } from './range.js'
 import { exponentialKind } from './wifi-exponential.js'
 import { linearKind } from './wifi-linear.js'
 
-export const linkModels = new Registry<LinkModelKind>('link model', [
-  rangeKind,
-  linearKind,
-  exponentialKind,
-  logDistanceKind,
-])
+const kinds = [rangeKind, linearKind, exponentialKind, logDistanceKind] as const
+
+export const linkModels = new Registry<LinkModelKind>('link model', kinds)
+
+/** What a topology file says of a model of ours: its word, or the word with its options. */
+export type LinkModelMapping = MappingOf<(typeof kinds)[number]>
+type MappingOf<Kind> = Kind extends LinkModelKind<infer Given, infer Key> ? Key | Record<Key, Given> : never

@@ -119,7 +119,7 @@ export class LogDistanceModel implements LinkQualityModel {
 }
 
 /** @internal Its rates are those of its table. */
-export const logDistanceKind: LinkModelKind<LogDistanceModelOptions> = {
+export const logDistanceKind: LinkModelKind<LogDistanceModelOptions, 'logDistance'> = {
   key: 'logDistance',
   description: 'Log-distance path loss, and the rate that the arriving power is enough for.',
   options: logDistanceRules,

@@ -31,7 +31,10 @@ export function lastDistance(connected: (distance: number) => boolean): number {
 }
 
 /** A model under its word in topology files, which have it as it comes or with its options. index.ts lists them. */
-export interface LinkModelKind<Given extends object = object> extends Keyed {
+export interface LinkModelKind<
+  Given extends object = object,
+  Key extends string = string,
+> extends Keyed<Key> {
   /** What it does, in a sentence. */
   readonly description: string
   readonly options: Rules

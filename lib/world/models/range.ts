@@ -35,7 +35,7 @@ export class RangeModel implements LinkQualityModel {
 }
 
 /** @internal */
-export const rangeKind: LinkModelKind<RangeModelOptions> = {
+export const rangeKind: LinkModelKind<RangeModelOptions, 'range'> = {
   key: 'range',
   description: 'Connected or not, by the distance alone.',
   options: rangeRules,

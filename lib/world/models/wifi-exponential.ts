@@ -21,7 +21,7 @@ export class WifiExponentialModel extends WifiModel {
 const factor = (distance: number): number => 2 ** Math.floor(distance / 4)
 
 /** @internal */
-export const exponentialKind: LinkModelKind<WifiModelOptions> = {
+export const exponentialKind: LinkModelKind<WifiModelOptions, 'exponential'> = {
   key: 'exponential',
   description:
     'A bandwidth that falls with the distance, and a delay that grows, by half and double every four metres.',

@@ -21,7 +21,7 @@ export class WifiLinearModel extends WifiModel {
 const divisor = (distance: number): number => Math.max((distance + 1) / 2, 1)
 
 /** @internal */
-export const linearKind: LinkModelKind<WifiModelOptions> = {
+export const linearKind: LinkModelKind<WifiModelOptions, 'linear'> = {
   key: 'linear',
   description: 'A bandwidth that falls with the distance, and a delay that grows by a millisecond per metre.',
   options: wifiRules,

@@ -6,10 +6,9 @@ import type { MovementKind } from './movement.js'
 import { randomWalkKind } from './random-walk.js'
 import { randomWaypointKind } from './random-waypoint.js'
 
-export const movements = new Registry<MovementKind>('movement', [
-  coreKind,
-  matrixKind,
-  matricesKind,
-  randomWaypointKind,
-  randomWalkKind,
-])
+const kinds = [coreKind, matrixKind, matricesKind, randomWaypointKind, randomWalkKind] as const
+
+export const movements = new Registry<MovementKind>('movement', kinds)
+
+/** What a topology file says of a movement of ours. */
+export type MovementMapping = Parameters<(typeof kinds)[number]['make']>[0]
