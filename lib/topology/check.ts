@@ -3,9 +3,9 @@
  * Called by load.ts for files, by Network for topologies built in a program, and by the command line for policies.
  */
 import { check } from '../values/check.js'
-import type { Problem } from '../values/problem.js'
+import type { Complain, Place, Problem } from '../values/problem.js'
 import type { Plan } from './plan.js'
-import { planOf } from './resolve.js'
+import { planOf, type ReadTopology } from './resolve.js'
 import { policyRule, topologyRule, type Topology, type TopologyPolicy } from './schema.js'
 import { warnOf } from './warnings.js'
 
@@ -18,14 +18,27 @@ export type Checked =
  * relative to `folder`, by default that of the process.
  */
 export function checkTopology(data: unknown, folder = '.'): Checked {
-  const { value, problems } = check(topologyRule(), data, { folder })
+  const { value, problems: ofShape } = check(topologyRule(), data, { folder })
+  if (value === undefined) return { problems: ofShape }
+  const into =
+    (found: Problem[]): Complain =>
+    (place, message, at = 'value') => {
+      if (!ofShape.some((mistake) => isInside(mistake.place, place))) found.push({ place, at, message })
+    }
+  const [resolved, warnings]: [Problem[], Problem[]] = [[], []]
+  const plan = planOf(value as ReadTopology, into(resolved), into(warnings))
+  const problems = [...ofShape, ...resolved]
   if (problems.length > 0) return { problems }
-  const topology = value as Topology
-  const plan = planOf(topology, (place, message, at = 'value') => problems.push({ place, at, message }))
-  if (problems.length > 0) return { problems }
-  const warnings: Problem[] = []
-  warnOf(plan, data, (place, message, at = 'value') => warnings.push({ place, at, message }))
-  return { topology, plan, problems: [], warnings }
+  warnOf(plan, data, into(warnings))
+  return { topology: value as Topology, plan, problems: [], warnings }
+}
+
+/** Whether a mistake is there, or in the same port or world: what more is said of that may only follow from it. */
+function isInside(mistake: Place, place: Place): boolean {
+  const [room, , list] = place
+  const isEntry = list === 'paths' || list === 'timeline'
+  const whole = isEntry ? place : place.slice(0, room === 'fabrics' ? 4 : 2)
+  return whole.every((step, index) => mistake[index] === step)
 }
 
 /** The policy that `data` states, its files relative to `folder`, or all that is wrong with it. */

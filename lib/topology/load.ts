@@ -9,8 +9,9 @@ import { EtherloomError } from '../values/errors.js'
 import type { Checked } from './check.js'
 import { topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
+import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
-import { danglingAliases, nameKeys, offsetOf, quoteScalars } from './yaml.js'
+import { danglingAliases, nameKeys, offsetOf, quoteScalars, type Misplaced } from './yaml.js'
 
 const ignore: TakeNote = () => undefined
 
@@ -67,12 +68,11 @@ export async function inspectTopology(
   file: string,
   options: ConversionOptions = {},
 ): Promise<Inspected> {
-  const { ambiguity, importFiles, recognise, refuseOptions } = await import('./import/index.js')
   const could = recognise(text)
   const [format] = could
   if (could.length > 1)
     return { problems: [{ file, line: 1, column: 1, message: ambiguity(could) }], notes: [] }
-  if (format !== undefined && format !== 'topology') return importFiles(format, [{ file, text }], options)
+  if (format !== undefined) return importFiles(format, [{ file, text }], options)
   refuseOptions(file, options)
   return inspectOwn(text, file)
 }
@@ -81,29 +81,26 @@ export async function inspectTopology(
 async function inspectOwn(text: string, file: string): Promise<Inspected> {
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const lineCounter = new yaml.LineCounter()
-  const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false })
-  const atLines = (found: { offset: number; message: string }[]): FileProblem[] =>
+  const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false })
+  const atLines = (found: Misplaced[]): FileProblem[] =>
     found
       .sort((one, other) => one.offset - other.offset)
       .map(({ offset, message }) => {
         const { line, col } = lineCounter.linePos(offset)
         return { file, line: Math.max(line, 1), column: Math.max(col, 1), message }
       })
-  const report = (found: { offset: number; message: string }[]): Inspected => ({
-    problems: atLines(found),
-    notes: [],
-  })
-  const broken = [
-    ...document.errors,
-    ...document.warnings,
-    ...danglingAliases(yaml, document),
-    ...nameKeys(yaml, document),
-  ]
-  if (broken.length > 0)
-    return report(broken.map(({ pos, message }) => ({ offset: pos[0], message: message.replace(/;.*/, '') })))
+  const ofYaml = [...document.errors, ...document.warnings].map(({ pos, message }): Misplaced => ({
+    offset: pos[0],
+    message: message.replace(/;.*/, ''),
+  }))
+  const dangling = danglingAliases(yaml, document)
+  ofYaml.push(...dangling, ...nameKeys(yaml, document))
+  const report = (found: Misplaced[]): Inspected => ({ problems: atLines([...ofYaml, ...found]), notes: [] })
+  if (document.errors.length + dangling.length > 0) return report([])
   const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
   const checked = check()
   if ('topology' in checked) {
+    if (ofYaml.length > 0) return report([])
     const { topology, warnings } = checked
     const notes = warnings.map((each) => ({ ...each, offset: offsetOf(yaml, document, each) }))
     return { topology, problems: [], notes: atLines(notes) }

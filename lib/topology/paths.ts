@@ -5,7 +5,7 @@ import { checkEntry } from '../timeline/entries.js'
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { pathKey, type FabricPlan, type PathPlan, type PortPlan } from './plan.js'
-import type { TopologyPath } from './schema.js'
+import type { TopologyPath, TopologyTimelineEntry } from './schema.js'
 
 type Ports = ReadonlyMap<string, PortPlan>
 
@@ -14,13 +14,14 @@ type Ports = ReadonlyMap<string, PortPlan>
  * pairs within a group: who means them names them.
  */
 export function planPaths(
-  entries: TopologyPath[],
+  entries: readonly (TopologyPath | undefined)[],
   ports: Ports,
   place: Place,
   complain: Complain,
 ): Map<string, PathPlan> {
   const paths = new Map<string, PathPlan>()
   entries.forEach((entry, index) => {
+    if (entry === undefined) return
     const { from, to, policy } = readEntry(entry, portResolver(ports, [...place, index], complain))
     const byName = 'between' in entry || (entry.from !== '*' && entry.to !== '*')
     const pairs = from.flatMap((start) =>
@@ -56,7 +57,9 @@ export function checkTimeline(
   const [between, withinGroup] = [{ allowed: options.forwarding !== 'deny' }, { allowed: false }]
   const byDefault = (start: string, end: string): PathPlan['policy'] =>
     inOneGroup(ports, start, end) ? withinGroup : between
-  timeline.forEach((entry, index) => {
+  const read: readonly (TopologyTimelineEntry | undefined)[] = timeline
+  read.forEach((entry, index) => {
+    if (entry === undefined) return
     const here = [...place, index]
     const resolve = portResolver(ports, here, complain)
     if ('port' in entry) {

@@ -11,8 +11,12 @@ import type { Topology, TopologyPort } from './schema.js'
 /** Where hosts do not exist yet, and other ends are not made. */
 const nowhere: Surroundings = { namespaceOf: () => undefined }
 
-/** The ports of each fabric by their names, in the order of the file. */
-export function planPorts(topology: Topology, complain: Complain): Map<string, Map<string, PortPlan>> {
+/** The ports of each fabric by their names, in the order of the file; fabrics of the names `unread` are there as well. */
+export function planPorts(
+  topology: Topology,
+  unread: ReadonlySet<string>,
+  complain: Complain,
+): Map<string, Map<string, PortPlan>> {
   const ports = Object.entries(topology.fabrics).flatMap(
     ([fabric, { kind, ports }]) =>
     Object.entries(ports).map(([port, given]) => ({ fabric, port, kind, given, place: ['fabrics', fabric, 'ports', port] })), // prettier-ignore
@@ -25,14 +29,14 @@ export function planPorts(topology: Topology, complain: Complain): Map<string, M
   for (const { fabric, port, kind, given, place } of ports) {
     const host = ownInterfaceOf(given)?.host
     if (host !== undefined && !hosts.includes(host))
-      complain([...place, 'host'], `no host '${host}'${suggestion(host, hosts)}`)
+      complain([...place, portKindOf(given).key], `no host '${host}'${suggestion(host, hosts)}`)
     const plan = { ...given, ...names.get(given) }
     checkPort(port, plan, topology, place, complain)
-    checkPeer(topology, { fabric, port }, given, place, complain)
+    checkPeer(topology, unread, { fabric, port }, given, place, complain)
     checkSeat(plan, kind, place, complain)
     planned.get(fabric)?.set(port, plan)
   }
-  giveHostAddresses(topology.hosts ?? {}, planned, complain)
+  if (unread.size === 0) giveHostAddresses(topology.hosts ?? {}, planned, complain)
   return planned
 }
 
@@ -78,6 +82,7 @@ function checkSeat(plan: PortPlan, kind: string, place: Place, complain: Complai
 /** The other end must be there, on another fabric, and name this one in return. */
 function checkPeer(
   { fabrics }: Topology,
+  unread: ReadonlySet<string>,
   self: PortReference,
   given: TopologyPort,
   place: Place,
@@ -85,13 +90,14 @@ function checkPeer(
 ): void {
   const kind = portKindOf(given)
   const peer = peerOf(given)
-  if (!peer) return
+  if (!peer || unread.has(peer.fabric)) return
   const at = [...place, kind.key]
   const { fabric, port } = peer
   const ports = fabrics[fabric]?.ports
   const end = ports?.[port]
   const back = end && peerOf(end)
-  if (ports === undefined) complain(at, `no fabric '${fabric}'${suggestion(fabric, Object.keys(fabrics))}`)
+  if (ports === undefined)
+    complain(at, `no fabric '${fabric}'${suggestion(fabric, [...Object.keys(fabrics), ...unread])}`)
   else if (end === undefined)
     complain(at, `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(ports))}`)
   else if (fabric === self.fabric) complain(at, `a ${kind.key} must join two different fabrics`)

@@ -1,20 +1,37 @@
-/** Resolves a topology of valid shape: every name leads to what it means, or is complained of. Called by check.ts. */
+/**
+ * Resolves a topology: every name leads to what it means, or is complained of. Called by check.ts, also where something of
+ * the file has no valid shape: then of all that does not depend on it.
+ */
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { checkTimeline, planPaths } from './paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
 import { planPorts } from './ports.js'
-import type { Topology } from './schema.js'
+import type { Topology, TopologyFabric, TopologyWorld } from './schema.js'
 import { checkWorld } from './worlds.js'
 
-/** What a topology comes to. What leads nowhere or cannot be is handed to `complain`. */
-export function planOf(topology: Topology, complain: Complain): Plan {
-  const { hosts, fabrics, worlds, ...engine } = topology
+/** As `check` reads it: what has no valid shape is undefined, and its name is known all the same. */
+export type ReadTopology = Omit<Topology, 'fabrics' | 'worlds'> & {
+  fabrics: Record<string, TopologyFabric | undefined>
+  worlds?: Record<string, TopologyWorld | undefined>
+}
+
+/**
+ * What a topology comes to. What leads nowhere or cannot be is handed to `complain`, what is not applied and may be missed
+ * to `warn`.
+ */
+export function planOf(
+  { hosts = {}, fabrics, worlds = {}, ...engine }: ReadTopology,
+  complain: Complain,
+  warn: Complain,
+): Plan {
   const plan = emptyPlan(engine)
-  plan.hosts = new Set(Object.keys(hosts ?? {}))
-  const ports = planPorts(topology, complain)
-  for (const [name, fabric] of Object.entries(fabrics)) {
+  plan.hosts = new Set(Object.keys(hosts))
+  const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
+  const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
+  const ports = planPorts({ ...engine, hosts, fabrics: Object.fromEntries(known) }, unread, complain)
+  for (const [name, fabric] of known) {
     const place = ['fabrics', name]
     const { kind, ports: _, listen, paths = [], timeline = [], ...options } = fabric
     const own = ports.get(name) ?? new Map<string, never>()
@@ -37,10 +54,17 @@ export function planOf(topology: Topology, complain: Complain): Plan {
     checkTimeline(planned, [...place, 'timeline'], complain)
     plan.fabrics.set(name, planned)
   }
-  plan.worlds = new Map(Object.entries(worlds ?? {}))
-  for (const [name, world] of plan.worlds) checkWorld(world, plan, ['worlds', name], complain)
+  for (const [name, world] of Object.entries(worlds)) {
+    if (world === undefined) continue
+    plan.worlds.set(name, world)
+    if (!('fabric' in world && unread.has(world.fabric)))
+      checkWorld(world, plan, ['worlds', name], complain, warn)
+  }
   return plan
 }
+
+const isRead = (fabric: TopologyFabric | undefined): boolean =>
+  fabric !== undefined && Object.values<unknown>(fabric.ports).every((port) => port !== undefined)
 
 function checkListen(listen: ListenOptions, kind: string, place: Place, complain: Complain): void {
   const { ports } = fabricKinds.get(kind)

@@ -4,7 +4,7 @@
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { fabricKinds } from '../fabrics/index.js'
-import { portKindOf } from '../ports/index.js'
+import { portKindOf, type NicMapping } from '../ports/index.js'
 import { EtherloomError } from '../values/errors.js'
 import { linkModels } from '../world/models/index.js'
 import type { LinkQualityModel } from '../world/models/model.js'
@@ -12,7 +12,7 @@ import { movements } from '../world/movements/index.js'
 import type { Movement } from '../world/movements/movement.js'
 import type { CommonWorldOptions } from '../world/options.js'
 import type { Plan, PortPlan } from './plan.js'
-import type { TopologyNic, TopologyWorld } from './schema.js'
+import type { TopologyWorld } from './schema.js'
 
 /** The names of a world's nodes, in the order of matrices. */
 export function nodesOf(world: TopologyWorld, { fabrics }: Plan): string[] {
@@ -20,8 +20,14 @@ export function nodesOf(world: TopologyWorld, { fabrics }: Plan): string[] {
   return world.nodes ?? [...(fabrics.get(world.fabric)?.ports.keys() ?? [])]
 }
 
-/** Complains of names that lead nowhere, and of what the world's constructor would refuse. */
-export function checkWorld(world: TopologyWorld, plan: Plan, place: Place, complain: Complain): void {
+/** Complains of names that lead nowhere, and of what the world's constructor would refuse; warns of what is left out. */
+export function checkWorld(
+  world: TopologyWorld,
+  plan: Plan,
+  place: Place,
+  complain: Complain,
+  warn: Complain,
+): void {
   if ('wires' in world) checkWires(world.wires, plan, [...place, 'wires'], complain)
   else {
     checkFabric(world, plan, place, complain)
@@ -31,7 +37,9 @@ export function checkWorld(world: TopologyWorld, plan: Plan, place: Place, compl
   attempt(
     () => {
       const nodes = nodesOf(world, plan).length
-      movementOf(world)?.begin({ nodes, reach: 0, seed: 0n })
+      const movement = movementOf(world)
+      movement?.begin({ nodes, reach: 0, seed: 0n })
+      for (const note of movement?.notes ?? []) warn([...place, 'movement'], note)
     },
     [...place, 'movement'],
     complain,
@@ -84,7 +92,7 @@ function checkAlone(world: TopologyWorld, plan: Plan, place: Place, complain: Co
 }
 
 function checkWires(
-  nics: Record<string, TopologyNic>,
+  nics: Record<string, NicMapping>,
   { hosts }: Plan,
   place: Place,
   complain: Complain,
@@ -92,13 +100,13 @@ function checkWires(
   for (const [node, nic] of Object.entries(nics)) {
     const host = hostOf(nic)
     if (host !== undefined && !hosts.has(host))
-      complain([...place, node, 'host'], `no host '${host}'${suggestion(host, [...hosts])}`)
+      complain([...place, node, portKindOf(nic).key], `no host '${host}'${suggestion(host, [...hosts])}`)
     attempt(() => nicPlan(node, nic, 1), [...place, node], complain)
   }
 }
 
 /** The host that gets a node's interfaces. */
-export const hostOf = (nic: TopologyNic): string | undefined => portKindOf(nic).ownInterface?.(nic).host
+export const hostOf = (nic: NicMapping): string | undefined => portKindOf(nic).ownInterface?.(nic).host
 
 /** What `new World` takes, from the keys that all worlds have. */
 export function worldOptions(world: TopologyWorld): CommonWorldOptions {
@@ -126,11 +134,11 @@ function movementOf({ movement }: TopologyWorld): Movement | undefined {
 }
 
 /** The port behind an interface of a node: its name and its plan. */
-export function nicPlan(node: string, nic: TopologyNic, number: number): { name: string; plan: PortPlan } {
-  const kind = portKindOf(nic)
-  if (!kind.numbered)
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `ports of the kind '${kind.key}' have no numbered interfaces`) // prettier-ignore
-  const { name, given } = kind.numbered(node, nic, number)
+export function nicPlan(node: string, nic: NicMapping, number: number): { name: string; plan: PortPlan } {
+  const { key, numbered } = portKindOf(nic)
+  if (!numbered)
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `ports of the kind '${key}' have no numbered interfaces`) // prettier-ignore
+  const { name, given } = numbered.make(node, nic, number)
   return { name, plan: given as PortPlan }
 }
 

@@ -5,29 +5,55 @@ import type { Problem } from '../values/problem.js'
 
 type Yaml = typeof yaml
 
+/** A mistake in the text of a document. */
+export interface Misplaced {
+  offset: number
+  message: string
+}
+
 /**
- * Makes every key the word that it is written as: `1`, `null` and `true` are names like others there. Returns the keys that
- * cannot be names.
+ * Makes every key the word that it is written as: `1`, `null` and `true` are names like others there. Takes out those that
+ * cannot be names, and returns them. What stands under a key that is there twice is joined, so that both can be looked at.
  */
-export function nameKeys(yaml: Yaml, document: Document): { pos: [number]; message: string }[] {
-  const found: { pos: [number]; message: string }[] = []
+export function nameKeys(yaml: Yaml, document: Document): Misplaced[] {
+  const found: Misplaced[] = []
+  const nameOf = (key: unknown): string | undefined => {
+    const named = yaml.isAlias(key) ? key.resolve(document) : key
+    if (!yaml.isScalar(named)) return undefined
+    if (typeof named.value !== 'string') named.value = named.source ?? String(named.value)
+    return String(named.value)
+  }
   yaml.visit(document, {
-    Pair: (_key, { key }) => {
-      const named = yaml.isAlias(key) ? key.resolve(document) : key
-      const refuse = (message: string): void => {
-        found.push({ pos: [yaml.isNode(key) ? (key.range?.[0] ?? 0) : 0], message })
-      }
-      if (!yaml.isScalar(named)) {
-        refuse('a key must be one word')
-        return
-      }
-      if (typeof named.value !== 'string') named.value = named.source ?? String(named.value)
-      if (named.value === '__proto__') refuse("'__proto__' cannot be a name, take another")
-      if (named.value === '') refuse('a key is missing before the colon')
+    Map: (_key, map) => {
+      const known = new Map<string, yaml.Pair>()
+      map.items = map.items.filter((pair) => {
+        const { key } = pair
+        const name = nameOf(key)
+        const first = known.get(name ?? '')
+        if (first) join(yaml, first.value, pair.value)
+        const message = first ? 'Map keys must be unique' : whyNoName(name)
+        if (message === undefined) known.set(name ?? '', pair)
+        else found.push({ offset: startOf(yaml, key), message })
+        return message === undefined
+      })
     },
   })
   return found
 }
+
+function whyNoName(word: string | undefined): string | undefined {
+  if (word === undefined) return 'a key must be one word'
+  if (word === '') return 'a key is missing before the colon'
+  return word === '__proto__' ? "'__proto__' cannot be a name, take another" : undefined
+}
+
+/** Puts what the other has into the one, where both are mappings, or lists. */
+function join(yaml: Yaml, one: unknown, other: unknown): void {
+  if ((yaml.isMap(one) && yaml.isMap(other)) || (yaml.isSeq(one) && yaml.isSeq(other)))
+    one.items.push(...(other.items as never[]))
+}
+
+const startOf = (yaml: Yaml, node: unknown): number => (yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0)
 
 /** Makes the scalars at places of problems the words that they are written as, and returns those words by their places. */
 export function quoteScalars(
@@ -46,12 +72,12 @@ export function quoteScalars(
 }
 
 /** Aliases without an anchor, which the parser itself lets pass. */
-export function danglingAliases(yaml: Yaml, document: Document): { pos: [number]; message: string }[] {
-  const found: { pos: [number]; message: string }[] = []
+export function danglingAliases(yaml: Yaml, document: Document): Misplaced[] {
+  const found: Misplaced[] = []
   yaml.visit(document, {
     Alias: (_key, alias) => {
       if (alias.resolve(document) === undefined)
-        found.push({ pos: [alias.range?.[0] ?? 0], message: `no anchor '${alias.source}' before this alias` })
+        found.push({ offset: startOf(yaml, alias), message: `no anchor '${alias.source}' before this alias` })
     },
   })
   return found
@@ -72,8 +98,7 @@ export function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem)
       key = value
     }
   }
-  const node = at === 'key' ? key : value
-  return yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0
+  return startOf(yaml, at === 'key' ? key : value)
 }
 
 /**

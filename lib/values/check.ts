@@ -27,7 +27,10 @@ export interface Problem {
   message: string
 }
 
-/** What was given, with percentages as numbers and files relative to `folder`; and all that is wrong with it. */
+/**
+ * What was given, with percentages as numbers and files relative to `folder`; and all that is wrong with it. What is wrong is
+ * undefined, and so is a mapping without what it requires, or a list with a wrong value.
+ */
 export interface Found {
   value: unknown
   problems: Problem[]
@@ -93,7 +96,10 @@ class Checker {
     }
   }
 
-  /** `siblings`: the keys of all shapes that the value could have, for those that are right in another one. */
+  /**
+   * Without all that it requires there is no mapping. `siblings`: the keys of all shapes that the value could have, for those
+   * that are right in another one.
+   */
   #mapping({ keys, empty }: MappingForm, value: unknown, place: Place, siblings: Rules): unknown {
     if (value === null && empty) return null
     if (!isMapping(value)) return this.#mustBe(place, 'a mapping')
@@ -105,7 +111,7 @@ class Checker {
       if (given !== undefined) read[key] = this.visit(rule, given, [...place, key])
       else if (rule.shape?.required) this.#say(place, 'key', `${this.#subject(place)} needs '${key}'`)
     }
-    return inOrderOf(value, read)
+    return requiredKeys(keys).every((key) => read[key] !== undefined) ? inOrderOf(value, read) : undefined
   }
 
   #record({ names, each }: Extract<Form, { kind: 'record' }>, value: unknown, place: Place): unknown {
@@ -135,18 +141,24 @@ class Checker {
         'value',
         `${this.#subject(place)} must ${expects === undefined ? `have at least ${entries(min)}` : `be ${expects}`}`,
       )
-    return value.map((each, index) => this.visit(entry, each, [...place, index]))
+    const read = value.map((each, index) => this.visit(entry, each, [...place, index]))
+    return shapeOf(entry).form.kind === 'value' && read.includes(undefined) ? undefined : read
   }
 
   #either({ expects }: Shape, { branches, by }: EitherForm, value: unknown, place: Place): unknown {
-    const mappings = branches.flatMap((branch) => {
-      const { form } = shapeOf(branch)
-      return form.kind === 'mapping' ? [form] : []
-    })
-    if (isMapping(value) && mappings.length > 0) return this.#eitherMapping(mappings, by, value, place)
+    if (isMapping(value)) {
+      const anyKeys = branches.some((branch) => shapeOf(branch).form.kind === 'record')
+      const mappings = branches.flatMap((branch) => {
+        const { form } = shapeOf(branch)
+        if (form.kind !== 'mapping') return []
+        return !anyKeys || requiredKeys(form.keys).every((key) => Object.hasOwn(value, key)) ? [form] : []
+      })
+      if (mappings.length > 0) return this.#eitherMapping(mappings, by, value, place)
+    }
     const lists = branches.filter((branch) => shapeOf(branch).form.kind === 'list')
     if (Array.isArray(value) && lists[0]) return this.visit(lists[0], value, place)
-    const others = branches.filter((branch) => !['mapping', 'list'].includes(shapeOf(branch).form.kind))
+    const passed = isMapping(value) ? ['list'] : ['mapping', 'list']
+    const others = branches.filter((branch) => !passed.includes(shapeOf(branch).form.kind))
     const tried = others.map((branch) => this.#apart(branch, value, place))
     const right = tried.find(({ problems }) => problems.length === 0)
     if (right) return right.value

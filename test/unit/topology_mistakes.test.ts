@@ -1,0 +1,167 @@
+/** Mistakes in topology files that stand beside others, or that a wrong subject used to explain: each is told, and told right. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { inspectTopology, loadTopology } from '../../lib/topology/load.js'
+import { Engine, Hub, MemoryPort } from '../../lib/index.js'
+import { closing } from '../helpers/fabric.js'
+import { frame } from '../helpers/frames.js'
+
+async function mistakes(text: string): Promise<string[]> {
+  const { problems } = await inspectTopology(text, 'lab.yaml')
+  return problems.map(({ line, column, message }) => `${line}:${column} ${message}`)
+}
+
+const hub = (more: string, ports = 'red: { tap: t-red }, green: { tap: t-green }'): string => `fabrics:
+  wifi:
+    kind: hub
+    ports: { ${ports} }
+    ${more}
+`
+
+describe('all mistakes of a topology file are told at once', () => {
+  it('beside a key that is there twice, of both its values', async () => {
+    const text = `fabrics:
+  wifi:
+    kind: hub
+    ports: { red: { tap: t-red, mtu: big } }
+    ports: { green: { tap: t-green, queus: 1 } }
+    paths: [{ between: [red, green], delai: 5ms }]
+`
+    expect(await mistakes(text)).to.deep.equal([
+      "4:38 'mtu' must be a whole number from 68 to 65521 bytes, not 'big'",
+      '5:5 Map keys must be unique',
+      "5:37 unknown key 'queus'; did you mean 'queues'?",
+      "6:38 unknown key 'delai'; did you mean 'delay'?",
+    ])
+    expect(await mistakes('fabrics: {}\nfabrics: {}\n')).to.deep.equal(['2:1 Map keys must be unique'])
+  })
+
+  it('beside a key that cannot be a name, and a tag that nobody knows', async () => {
+    expect(await mistakes(hub('paths: !much [{ between: [red, gren] }]\n    : x'))).to.deep.equal([
+      '5:12 Unresolved tag: !much',
+      "5:36 no port 'gren' in this fabric; did you mean 'green'?",
+      '6:1 a key is missing before the colon',
+    ])
+  })
+
+  it('beside a wrong kind', async () => {
+    const text = hub('paths: [{ between: [red, green], delay: 5 mz }]\n    agein: 3s').replace('hub', 'hubb')
+    expect(await mistakes(text)).to.deep.equal([
+      "3:11 'kind' must be 'hub' or 'switch' or 'wire', not 'hubb'; did you mean 'hub'?",
+      "5:45 'delay' must be a duration from 0s to 365 days in ns, us, ms, s, min or h, not '5 mz'; did you mean '5ms'?",
+      "6:5 unknown key 'agein'; did you mean 'ageing'?",
+    ])
+  })
+
+  it('names that lead nowhere beside values that are wrong, and nothing that only follows from those', async () => {
+    const paths = '{ from: red, to: blue, loss: 2 }, { from: [1], to: red }, { from: red, to: gren }'
+    const text = `hosts: { one: { adresses: [10.0.0.1/24] } }
+${hub(`paths: [${paths}]`, 'red: { host: one, mtu: x }, green: { host: on }')}  core: { kind: switch, ports: { up: { tapp: x } }, paths: [{ between: [up, down] }] }
+  edge: { kind: hub, ports: { up: { patch: core.up }, down: { patch: cor.up } } }
+worlds: { w: { fabric: core }, v: { fabric: edg } }
+`
+    expect(await mistakes(text)).to.deep.equal([
+      "1:17 unknown key 'adresses'; did you mean 'addresses'?",
+      "5:37 'mtu' must be a whole number from 68 to 65521 bytes, not 'x'",
+      "5:57 no host 'on'; did you mean 'one'?",
+      "6:30 no port 'blue' in this fabric",
+      "6:42 'loss' must be a probability from 0 to 1 or from '0%' to '100%', or a mapping with 'rate' or 'model', not 2",
+      "6:56 entry 1 of 'from' must be 1 to 63 letters, digits, '-' or '_', not 1",
+      "6:88 no port 'gren' in this fabric; did you mean 'green'?",
+      "7:40 unknown key 'tapp'; did you mean 'tap'?",
+      "8:70 no fabric 'cor'; did you mean 'core'?",
+      "9:45 no fabric 'edg'; did you mean 'edge'?",
+    ])
+  })
+})
+
+describe('what a mistake is said to be', () => {
+  it('of the exponent of a model is what an exponent must be', async () => {
+    const text = `${hub('forwarding: deny')}worlds: { w: { fabric: wifi, model: { logDistance: { exponent: far } } } }\n`
+    expect(await mistakes(text)).to.deep.equal(["6:64 'exponent' must be a number from 1 to 10, not 'far'"])
+  })
+
+  it("of '50p' is that it counts no frames, and not that it might be a time", async () => {
+    const [mistake] = await mistakes(hub('paths: [{ between: [red, green], rate: 1Mbit, queue: 50p }]'))
+    expect(mistake)
+      .to.match(/^5:58 'queue' must be .*, not '50p'/)
+      .and.not.match(/50s/)
+  })
+})
+
+describe('files that topology files name', () => {
+  const keep = closing()
+  let folder: string
+  before(() => (folder = mkdtempSync(join(tmpdir(), 'etherloom-files-'))))
+  after(() => {
+    rmSync(folder, { recursive: true })
+  })
+
+  const load = async (text: string) => {
+    const file = join(folder, 'lab.yaml')
+    writeFileSync(file, text)
+    return (await loadTopology(file)).fabrics.wifi
+  }
+
+  it('are in the folder of the file, those of timelines too', async () => {
+    writeFileSync(join(folder, 'mobile.csv'), 'time(s),rate(Mbit)\n0,1\n1,2\n')
+    const paths = 'paths: [{ between: [red, green], trace: mobile.csv }]'
+    const timeline = 'timeline: [{ at: 1s, from: red, to: green, trace: { file: mobile.csv, end: hold } }]'
+    expect(await load(hub(`${paths}\n    ${timeline}`))).to.deep.include({
+      paths: [{ between: ['red', 'green'], trace: join(folder, 'mobile.csv') }],
+      timeline: [
+        { at: '1s', from: 'red', to: 'green', trace: { file: join(folder, 'mobile.csv'), end: 'hold' } },
+      ],
+    })
+  })
+
+  it('may be fate logs, by name or as an object, in paths and timelines', async () => {
+    const engine = keep(new Engine({ clock: 'virtual' }))
+    const air = new Hub({ engine })
+    const [red] = [await air.attach(new MemoryPort({ name: 'red' })), await air.attach(new MemoryPort({ name: 'green' }))] // prettier-ignore
+    await air.path('red', 'green').allow({ loss: 0.5 })
+    const log = await air.path('red', 'green').fateLog(join(folder, 'fates.pcapng'))
+    red.send(frame({ tag: 1 }))
+    engine.advance('1s')
+    await log.close()
+    const replay = 'replay: { file: fates.pcapng, end: loop }'
+    const timeline = 'timeline: [{ at: 1s, from: green, to: red, replay: fates.pcapng }]'
+    const file = join(folder, 'fates.pcapng')
+    expect(await load(hub(`paths: [{ from: red, to: green, ${replay} }]\n    ${timeline}`))).to.deep.include({
+      paths: [{ from: 'red', to: 'green', replay: { file, end: 'loop' } }],
+      timeline: [{ at: '1s', from: 'green', to: 'red', replay: file }],
+    })
+  })
+})
+
+describe('what of the files of a movement is not in it', () => {
+  it('gets a word at the movement', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'etherloom-core-'))
+    try {
+      const device = (id: number): string =>
+        `<device id="${id}" name="n${id}"><position x="${id}" y="1"/></device>`
+      const options = '<options delay="20000" loss="1.5"/>'
+      writeFileSync(
+        join(folder, 'three.xml'),
+        `<scenario><devices>${[1, 2, 3].map(device).join('')}</devices>
+<links><link node1="1" node2="2">${options}</link></links></scenario>`,
+      )
+      const file = join(folder, 'lab.yaml')
+      writeFileSync(
+        file,
+        `${hub('forwarding: deny')}worlds: { w: { fabric: wifi, movement: { core: [three.xml] } } }\n`,
+      )
+      const notes: string[] = []
+      await loadTopology(file, ({ line, column, message }) => notes.push(`${line}:${column} ${message}`))
+      const core = join(folder, 'three.xml')
+      expect(notes).to.deep.equal([
+        `6:40 ${core}:2:34: delay="20000" loss="1.5" of this link is not applied: a world's links follow distances, by its model`,
+        `6:40 ${core}: n3 left out, since the world has 2 nodes`,
+      ])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
