@@ -34,6 +34,12 @@ export function instanceCommand(name: string, description: string): Command {
 export const fabricOption = (): Option =>
   new Option('--fabric <fabric>', 'the fabric, where a port is not named as FABRIC.PORT and is on several')
 
+/** A word as YAML would read it: numbers, true and false; everything else is text. */
+export function scalar(word: string): unknown {
+  if (word === 'true' || word === 'false') return word === 'true'
+  return /^-?\d+(\.\d+)?$/.test(word) ? Number(word) : word
+}
+
 /** Runs a command: what `run` throws is printed, and decides the exit code. */
 export function action<Given extends [...unknown[], Flags]>(
   run: (...given: Given) => Promise<ExitCode>,

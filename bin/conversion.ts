@@ -1,34 +1,31 @@
-/**
- * What the user says beside a file of another program. Called by `import` and by `up`.
- */
+/** What the user says beside a file of another program. Called by `import` and by `up`. */
 import type { Command } from 'commander'
-import type { ConversionOptions } from '../lib/topology/import/format.js'
-import { oneOf } from '../lib/values/options.js'
+import { sourceFile, type ConversionOptions } from '../lib/topology/import/format.js'
+import { foreignFormats } from '../lib/topology/import/index.js'
+import { shapeOf } from '../lib/values/options.js'
+import { scalar } from './command.js'
 
-/** As it stands on the command line. */
-export interface ConversionWords {
-  config?: string
-  machines?: string
-}
-
+/** Adds the options of all formats, by their declarations. */
 export function addConversion(command: Command): Command {
+  for (const { title, options } of foreignFormats)
+    for (const [name, rule] of Object.entries(options))
+      command.option(
+        `--${name} <${rule === sourceFile ? 'file' : 'word'}>`,
+        `of ${title}: ${shapeOf(rule).description ?? ''}`,
+      )
   return command
-    .option('--config <file>', "of a MiniWorld scenario: MiniWorld's config.json")
-    .option(
-      '--machines <kind>',
-      'of a MiniWorld scenario: hosts (default), taps for others to use, or packet sockets on the TAPs of others',
-    )
 }
 
-/** Reads the file that the options name. @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_TOPOLOGY */
-export async function readConversion({ config, machines }: ConversionWords): Promise<ConversionOptions> {
-  const [{ machineKinds }, { readTopologyFile }] = await Promise.all([
-    import('../lib/topology/import/format.js'),
-    import('../lib/topology/load.js'),
-  ])
-  const kind = oneOf(machineKinds)(machines, "'--machines'")
-  return {
-    ...(config !== undefined && { config: { file: config, text: await readTopologyFile(config) } }),
-    ...(kind !== undefined && { machines: kind }),
-  }
+/** Reads the files that the options name. @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_TOPOLOGY */
+export async function readConversion(flags: object): Promise<ConversionOptions> {
+  const { readTopologyFile } = await import('../lib/topology/load.js')
+  const given: Record<string, unknown> = {}
+  for (const { options } of foreignFormats)
+    for (const [name, rule] of Object.entries(options)) {
+      const word = flags[name as never] as string | undefined
+      if (word === undefined) continue
+      given[name] = rule === sourceFile ? { file: word, text: await readTopologyFile(word) } : scalar(word)
+      rule(given[name], `'--${name}'`)
+    }
+  return given
 }

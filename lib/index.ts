@@ -19,7 +19,7 @@ export type { ControlMethods, ControlParams, ControlResult } from './control/met
 export { Engine, type BackgroundEvents, type EngineOptions } from './engine/engine.js'
 export { EtherloomError, errorCodes, type ErrorCode } from './values/errors.js'
 export { Fabric, type FabricEvents, type FabricOptions } from './fabrics/fabric.js'
-export type { FilterSource, Match } from './policy/filters/index.js'
+export { filterKinds, type FilterKind, type FilterSource, type Match } from './policy/filters/index.js'
 export type { GatewayOptions } from './gateway/options.js'
 export { Hub } from './fabrics/hub.js'
 export {
@@ -84,6 +84,8 @@ export type {
   TimelineRamp,
 } from './timeline/entries.js'
 export type { Timeline, TimelineEvents, TimelineProgress, TimelineStep } from './timeline/timeline.js'
+export type { Conversion, ConversionOptions, ForeignFormat, SourceFile } from './topology/import/format.js'
+export { foreignFormats } from './topology/import/index.js'
 export { loadTopology, parseTopology } from './topology/load.js'
 export { Network, type NetworkApplied, type NetworkEvents } from './topology/network.js'
 export type { Topology } from './topology/schema.js'

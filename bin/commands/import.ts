@@ -1,27 +1,23 @@
 /** `etherloom import`: prints files of a foreign format as a topology file, and what became of the rest on stderr. */
 import { EtherloomError } from '../../lib/values/errors.js'
-import type { FormatName } from '../../lib/topology/import/index.js'
+import { ambiguity, foreignFormats, importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { SourceFile } from '../../lib/topology/import/format.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
-import { addConversion, readConversion, type ConversionWords } from '../conversion.js'
+import { addConversion, readConversion } from '../conversion.js'
 import { printJson, printNotes } from '../output.js'
 
-/** One flag per format, and `--json`. */
-type ImportFlags = Partial<Record<FormatName, boolean>> & ConversionWords & Flags
-
-export const importForeign = addConversion(
+const importCommand = addConversion(
   command(
     'import',
     'print files of another program as a topology file, and what became of the rest on stderr',
-  )
-    .argument('<file...>', 'files of another program; several are parts of one network')
-    .option('--tmesh', 'they describe machines of TME')
-    .option('--miniworld', 'a scenario of MiniWorld'),
-).action(action(convert))
+  ).argument('<file...>', 'files of another program; several are parts of one network'),
+)
+for (const { key, title } of foreignFormats) importCommand.option(`--${key}`, `each of them is ${title}`)
 
-async function convert(paths: string[], options: ImportFlags): Promise<ExitCode> {
-  const [{ importFiles }, { readTopologyFile }, { topologyError }] = await Promise.all([
-    import('../../lib/topology/import/index.js'),
+export const importForeign = importCommand.action(action(convert))
+
+async function convert(paths: string[], options: Flags): Promise<ExitCode> {
+  const [{ readTopologyFile }, { topologyError }] = await Promise.all([
     import('../../lib/topology/load.js'),
     import('../../lib/topology/file-problem.js'),
   ])
@@ -44,11 +40,10 @@ async function convert(paths: string[], options: ImportFlags): Promise<ExitCode>
 }
 
 /** The format that is asked for, or that the files show. */
-async function formatOf(files: SourceFile[], options: ImportFlags): Promise<FormatName> {
-  const { ambiguity, formats, recognise } = await import('../../lib/topology/import/index.js')
+async function formatOf(files: SourceFile[], options: object): Promise<string> {
   const { topologyError } = await import('../../lib/topology/file-problem.js')
-  const words = Object.keys(formats) as FormatName[]
-  const asked = words.filter((word) => options[word])
+  const words = foreignFormats.keys
+  const asked = words.filter((word) => Object.hasOwn(options, word))
   if (asked.length > 1)
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `--${asked.join(' and --')} exclude each other`)
   if (asked[0] !== undefined) return asked[0]
@@ -56,13 +51,13 @@ async function formatOf(files: SourceFile[], options: ImportFlags): Promise<Form
     const could = recognise(text)
     const [format] = could
     if (could.length > 1) throw topologyError([{ file, line: 1, column: 1, message: ambiguity(could) }])
-    if (format === undefined || format === 'topology')
+    if (format === undefined)
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${file} is of no foreign format that is known`, {
         hint: `if it is, say of which: ${words.map((word) => `--${word}`).join(', ')}`,
       })
     return format
   })
-  const [first = 'tmesh', ...others] = new Set(found)
+  const [first = '', ...others] = new Set(found)
   if (others.length > 0)
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', 'the files are of different formats', {
       hint: 'import them one by one',

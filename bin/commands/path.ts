@@ -1,7 +1,14 @@
 /** `etherloom path` and `etherloom deny`: show or set the policy of a path of a running instance. */
 import { EtherloomError } from '../../lib/values/errors.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
-import { action, fabricOption, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
+import {
+  action,
+  fabricOption,
+  instanceCommand,
+  scalar,
+  withInstance,
+  type InstanceFlags,
+} from '../command.js'
 import { printJson, printLine } from '../output.js'
 import { describePolicy, printRows } from '../tables.js'
 
@@ -96,9 +103,3 @@ async function readPolicyWords(words: string[]): Promise<Policy> {
 }
 
 const refusal = (message: string): EtherloomError => new EtherloomError('ERR_ETHERLOOM_OPTION', message)
-
-/** Numbers, true and false as YAML would read them; everything else that does not begin with a bracket is text. */
-function scalar(text: string): unknown {
-  if (text === 'true' || text === 'false') return text === 'true'
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
-}

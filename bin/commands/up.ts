@@ -7,10 +7,10 @@ import type { FileProblem } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
-import { addConversion, readConversion, type ConversionWords } from '../conversion.js'
+import { addConversion, readConversion } from '../conversion.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
 
-interface UpFlags extends ConversionWords, Flags {
+interface UpFlags extends Flags {
   name?: string
   rootless?: boolean
 }

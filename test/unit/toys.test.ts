@@ -1,11 +1,15 @@
 /**
  * Kinds that nothing in lib/ knows of, added to its registries as a program would: a port, a fabric, a link model and a
- * movement, used from a topology file.
+ * movement, used from a topology file; a format of another program's files; a form of filters.
  */
 import { expect } from 'chai'
+import { compileMatch } from '../../lib/policy/filters/match.js'
 import type {
+  Conversion,
   FabricKind,
   FabricOptions,
+  FilterKind,
+  ForeignFormat,
   LinkModelKind,
   MemoryPort,
   MovementKind,
@@ -23,7 +27,7 @@ const load = async () => ({
   reports: (await import('../../lib/topology/report.js')).reports,
 })
 
-function toys({ Hub, integer, MemoryPort, required }: Library) {
+function toys({ about, Hub, integer, mapping, MemoryPort, required }: Library) {
   /** A port in this process, by how many frames may wait for its reader. */
   const basket: PortKind<{ basket: number }, MemoryPort> = {
     key: 'basket',
@@ -75,7 +79,36 @@ function toys({ Hub, integer, MemoryPort, required }: Library) {
     },
   }
 
-  return { basket, ether, cable, hops, Ether }
+  /** Lines of `NAME - NAME`, as topologies of hubs with two UDP ports. */
+  const cables: ForeignFormat<{ ports?: number }> = {
+    key: 'cables',
+    title: 'a list of cables',
+    options: { ports: about('The first UDP port.', integer(1, 60_000, { default: 5000 })) },
+    recognises: (text) => /^\w+ - \w+$/m.test(text),
+    convert: ([source], { ports: first = 5000 }) => {
+      const notes: Conversion['notes'] = []
+      const udp = (name: string, index: number) => [name, { udp: `127.0.0.1:${first + index}` }] as const
+      const lines = source!.text.trim().split('\n')
+      const fabrics = lines.flatMap((line, index): [string, object][] => {
+        const ends = line.split(' - ')
+        if (ends.length === 2)
+          return [[ends.join('-'), { kind: 'hub', ports: Object.fromEntries(ends.map(udp)) }]]
+        notes.push({ file: source!.file, line: index + 1, column: 1, message: 'left out' })
+        return []
+      })
+      return Promise.resolve({ topology: { fabrics: Object.fromEntries(fabrics) }, problems: [], notes })
+    },
+  }
+
+  /** Frames of a length. */
+  const exactly: FilterKind<{ exactly: number }> = {
+    key: 'exactly',
+    rule: mapping({ exactly: required(integer(14, 1514, { unit: 'bytes' })) }),
+    takes: (source) => typeof source === 'object' && source !== null && 'exactly' in source,
+    compile: ({ exactly: length }) => compileMatch({ length: { min: length, max: length } }),
+  }
+
+  return { basket, ether, cable, hops, Ether, cables, exactly }
 }
 
 const file = (port = 'basket: 10'): string => `
@@ -136,10 +169,59 @@ describe('kinds that a program adds', () => {
     )
   })
 
+  it('are formats of other programs, with options and notes of their own', async () => {
+    const { foreignFormats, parseTopology } = (await load()).library
+    const { cables } = toys((await load()).library)
+    const text = 'a - b\nc\n'
+    expect(await mistakes(parseTopology(text))).to.match(/must be a mapping/)
+    keep({ close: foreignFormats.add(cables) })
+    const notes: string[] = []
+    const note: Parameters<typeof parseTopology>[2] = ({ line, message }) => notes.push(`${line} ${message}`)
+    const { fabrics } = await parseTopology(text, 'lab.cables', note, { ports: 6000 })
+    expect(fabrics).to.deep.equal({
+      'a-b': { kind: 'hub', ports: { a: { udp: '127.0.0.1:6000' }, b: { udp: '127.0.0.1:6001' } } },
+    })
+    expect(notes).to.deep.equal(['2 left out'])
+    expect(await mistakes(parseTopology(text, 'lab.cables', note, { machines: 'taps' }))).to.equal(
+      "lab.cables is no scenario of MiniWorld, so '--machines' has no use; leave it out",
+    )
+    expect(await mistakes(parseTopology('fabrics: {}', 'lab.yaml', note, { ports: 1 }))).to.equal(
+      "lab.yaml is no list of cables, so '--ports' has no use; leave it out",
+    )
+  })
+
+  it('are forms of filters, beside ours', async () => {
+    const { library } = await load()
+    const { filterKinds, Hub, MemoryPort, parseTopology } = library
+    keep({ close: filterKinds.add(toys(library).exactly) })
+    const withFilter = (filter: string): string => `
+fabrics:
+  air:
+    kind: hub
+    ports: { one: { udp: '127.0.0.1:0' }, two: { udp: '127.0.0.1:0' } }
+    paths: [{ from: one, to: two, filter: ${filter} }]
+`
+    const exact = { exactly: 60 } as never
+    await parseTopology(withFilter('{ exactly: 60 }'))
+    await parseTopology(withFilter('{ etherType: arp }'))
+    expect(await mistakes(parseTopology(withFilter('{ exactly: 6 }')))).to.match(
+      /'exactly' must be a whole number from 14 to 1514 bytes/,
+    )
+    const hub = keep(new Hub())
+    const one = await hub.attach(new MemoryPort({ name: 'one' }))
+    const two = await hub.attach(new MemoryPort({ name: 'two' }))
+    await hub.path(one, two).allow({ filter: exact })
+    one.send([frame({ tag: 1, length: 61 }), frame({ tag: 2, length: 60 })])
+    expect((await receive(two, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+  })
+
   it('are unknown before and after, and have keys of their own', async () => {
-    const { fabricKinds, linkModels, movements, parseTopology, portKinds } = (await load()).library
+    const { fabricKinds, filterKinds, foreignFormats, linkModels, movements, parseTopology, portKinds } = (
+      await load()
+    ).library
     expect(await mistakes(parseTopology(file()))).to.match(/'ether'/)
-    for (const registry of [portKinds, fabricKinds, linkModels, movements] as const) {
+    const registries = [portKinds, fabricKinds, filterKinds, foreignFormats, linkModels, movements] as const
+    for (const registry of registries) {
       const [key = ''] = registry.keys
       expect(() => registry.add({ key } as never)).to.throw(`'${key}' already`)
     }

@@ -1,7 +1,8 @@
-/** Filters in either form that users write them in, compiled for the addon. Called by every option named `filter`. */
+/** The forms that users write filters in, compiled for the addon. Called by every option named `filter`. */
 import { addon } from '../../binding.js'
 import { EtherloomError } from '../../values/errors.js'
-import { record, shaped, single, text, type Rule } from '../../values/options.js'
+import { isMapping, record, shaped, single, text, type Rule } from '../../values/options.js'
+import { Registry, type Keyed } from '../../values/registry.js'
 import { compileMatch, type Match } from './match.js'
 
 export type { Match }
@@ -9,9 +10,35 @@ export type { Match }
 /** A pcap-filter(7) expression, which needs libpcap (Debian's libpcap0.8), or a match object, which needs nothing. */
 export type FilterSource = string | Match
 
-const words = single('a pcap-filter expression', { type: 'string' }, (value) =>
-  typeof value === 'string' && value !== '' ? value : undefined,
-)
+/** A form of filters. */
+export interface FilterKind<Source = unknown> extends Keyed {
+  /** What it is, for those who check files and complete them. */
+  readonly rule: Rule<unknown>
+  /** Whether a filter is of this form. */
+  takes(source: unknown): boolean
+  /** Its program: 8 bytes per instruction, struct sock_filter in little-endian. @throws EtherloomError */
+  compile(source: Source): Uint8Array
+}
+
+const expression: FilterKind<string> = {
+  key: 'expression',
+  rule: single('a pcap-filter expression', { type: 'string' }, (value) =>
+    typeof value === 'string' && value !== '' ? value : undefined,
+  ),
+  takes: (source) => typeof source === 'string',
+  compile: compileExpression,
+}
+
+const match: FilterKind<Match> = {
+  key: 'match',
+  rule: record(text(), (value) => value),
+  takes: isMapping,
+  compile: compileMatch,
+}
+
+/** The forms of filters. A program adds its own with `filterKinds.add`; of those that take a filter, the last one reads it. */
+export const filterKinds = new Registry<FilterKind>('filter kind', [expression, match])
+
 const expects = 'a pcap-filter expression or a match object'
 
 /** @internal A rule for an option that is a filter, which it compiles. */
@@ -20,7 +47,12 @@ export const filterRule = (): Rule<Uint8Array | undefined> =>
     description:
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
     expects,
-    form: { kind: 'either', branches: [words, record(text(), (value) => value)] },
+    form: {
+      kind: 'either',
+      get branches() {
+        return [...filterKinds].map(({ rule }) => rule)
+      },
+    },
   })
 
 /**
@@ -30,7 +62,11 @@ export const filterRule = (): Rule<Uint8Array | undefined> =>
  *   there is no libpcap, and for everything that `compileMatch` refuses.
  */
 export function compileFilter(source: FilterSource): Uint8Array {
-  if (typeof source !== 'string') return compileMatch(source)
+  const kind = [...filterKinds].findLast((kind) => kind.takes(source))
+  return kind ? kind.compile(source) : compileMatch(source as Match) // which says what is wrong with it
+}
+
+function compileExpression(source: string): Uint8Array {
   try {
     const program = addon.compileExpression(source)
     addon.verifyFilter(program)

@@ -5,7 +5,7 @@
 import { isIP, isIPv4 } from 'node:net'
 import { parseMac } from '../../values/addresses.js'
 import { EtherloomError } from '../../values/errors.js'
-import { integer, list, nearest, optional, readOptions, refuse } from '../../values/options.js'
+import { about, integer, list, nearest, optional, readOptions, refuse } from '../../values/options.js'
 import {
   and,
   anyBit,
@@ -151,35 +151,54 @@ interface Range {
 /** No upper end: a super-frame may be longer than any `max`. */
 const unlimited = Infinity
 
-const rules = {
-  etherType: numberOrWord(etherTypes, 0x0600, 0xffff),
-  vlan: optional((value, subject) => {
-    if (typeof value === 'boolean' || isWhole(value, 4095)) return value
-    return refuse(subject, 'a VLAN identifier from 0 to 4095, true (tagged) or false (untagged)', value)
-  }),
-  mac: optional(parseMac),
-  sourceMac: optional(parseMac),
-  destinationMac: optional((value, subject) => {
-    const kind = destinations.find((word) => word === value)
-    if (kind !== undefined || typeof value !== 'string' || value.includes(':'))
-      return kind ?? parseMac(value, subject)
-    return refuse(subject, `a MAC address or ${oneOf(destinations)}`, value, nearest(value, destinations))
-  }),
-  protocol: numberOrWord(protocols, 0, 255),
-  ip: optional(prefix),
-  sourceIp: optional(prefix),
-  destinationIp: optional(prefix),
-  port: optional(ports),
-  sourcePort: optional(ports),
-  destinationPort: optional(ports),
-  length: optional(lengths),
-  any: optional(matches),
-  all: optional(matches),
-  not: optional(parse),
+/** @internal */
+export const matchRules = {
+  etherType: about(
+    'EtherType, by name or number: of what is behind the tag, if there is one.',
+    numberOrWord(etherTypes, 0x0600, 0xffff),
+  ),
+  vlan: about(
+    'VLAN identifier, 0 (priority only) to 4095; true for any tagged frame, false for any untagged one.',
+    optional((value, subject) => {
+      if (typeof value === 'boolean' || isWhole(value, 4095)) return value
+      return refuse(subject, 'a VLAN identifier from 0 to 4095, true (tagged) or false (untagged)', value)
+    }),
+  ),
+  mac: about('Source or destination MAC address.', optional(parseMac)),
+  sourceMac: about('Source MAC address.', optional(parseMac)),
+  destinationMac: about(
+    'Destination MAC address, or its kind: broadcast, multicast (any group, broadcast included), unicast.',
+    optional((value, subject) => {
+      const kind = destinations.find((word) => word === value)
+      if (kind !== undefined || typeof value !== 'string' || value.includes(':'))
+        return kind ?? parseMac(value, subject)
+      return refuse(subject, `a MAC address or ${oneOf(destinations)}`, value, nearest(value, destinations))
+    }),
+  ),
+  protocol: about(
+    'IPv4 protocol or IPv6 next header, by name or number; behind extension headers nothing is found.',
+    numberOrWord(protocols, 0, 255),
+  ),
+  ip: about('Source or destination IP address, or prefix. ARP is not IP.', optional(prefix)),
+  sourceIp: about('Source IP address or prefix.', optional(prefix)),
+  destinationIp: about('Destination IP address or prefix.', optional(prefix)),
+  port: about(
+    'Source or destination port of TCP, UDP or SCTP, or [first, last]. Only first fragments have ports.',
+    optional(ports),
+  ),
+  sourcePort: about('Source port or ports.', optional(ports)),
+  destinationPort: about('Destination port or ports.', optional(ports)),
+  length: about(
+    'Length of the frame in bytes, tag included: min, max or both, which are inside.',
+    optional(lengths),
+  ),
+  any: about('Matches, at least one of which a frame must fulfil.', optional(matches)),
+  all: about('Matches, every one of which a frame must fulfil.', optional(matches)),
+  not: about('A match that a frame must not fulfil.', optional(parse)),
 }
 
 function parse(given: unknown, subject: string): Fields {
-  const fields: Fields = readOptions(subject, given, rules)
+  const fields: Fields = readOptions(subject, given, matchRules)
   if (Object.values(fields).every((field) => field === undefined))
     throw filterError(
       `${subject} is empty`,

@@ -1,8 +1,10 @@
 /**
- * What a foreign format is: a way to recognise its files and to turn them into a topology. One module per format stands
- * next to this one, and index.ts lists them. Called by index.ts, for `etherloom import` and for topology files that turn
- * out to be foreign; on the JavaScript thread.
+ * What a foreign format is: a way to recognise its files and to turn them into a topology. A file per format stands next to
+ * this one, and index.ts lists them. As the command line reads their options when it starts, these files are small, and
+ * import what converts when it is called.
  */
+import { isMapping, single, type Rules } from '../../values/options.js'
+import type { Keyed } from '../../values/registry.js'
 import type { FileProblem } from '../file-problem.js'
 
 /** A file of a foreign format. `file` is its path as the user gave it; what it names is relative to its folder. */
@@ -20,26 +22,23 @@ export interface Conversion {
   notes: FileProblem[]
 }
 
-/** What stands for machines that a foreign file only names. */
-export const machineKinds = ['hosts', 'taps', 'packet'] as const
-export type Machines = (typeof machineKinds)[number]
+/** What a user says beside the files, by the names of the format's options. */
+export type ConversionOptions = Readonly<Record<string, unknown>>
 
-/** What a user says beside the files. Only MiniWorld's scenarios leave it open. */
-export interface ConversionOptions {
-  /** MiniWorld's config.json. */
-  config?: SourceFile
-  /**
-   * Hosts of ours (the default); TAPs by the names that the foreign program has for them, for machines that use an interface
-   * of this one; or packet sockets on interfaces of those names, which machines that are started first have made.
-   */
-  machines?: Machines
-}
-
-export interface ForeignFormat {
+export interface ForeignFormat<Options extends object = object> extends Keyed {
+  /** The word that `etherloom import --WORD` has for it. */
+  readonly key: string
   /** What messages call a file of it, with its article: 'a tmesh file'. */
   readonly title: string
+  /** What a user can say beside the files: `--NAME` of `up` and `import`. */
+  readonly options: Rules
   /** Whether a text is of this format, by its content. */
   recognises(text: string): boolean
   /** Turns files into one topology. Several files are parts of one network. */
-  convert(files: readonly SourceFile[], options: ConversionOptions): Promise<Conversion>
+  convert(files: readonly SourceFile[], options: Options): Promise<Conversion>
 }
+
+/** The rule for an option that is a file; the command line has its name, and reads it. */
+export const sourceFile = single<SourceFile>('a file', { type: 'string' }, (value) =>
+  isMapping(value) && typeof value.text === 'string' ? (value as unknown as SourceFile) : undefined,
+)

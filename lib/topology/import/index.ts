@@ -1,20 +1,19 @@
 /**
- * The foreign formats, and what reads their files. A new format is a module and an entry in `formats`.
+ * The foreign formats, a line for each, and what reads their files. A program adds its own with `foreignFormats.add`.
  * Called by load.ts, which meets foreign files where a topology file is expected, and by `etherloom import`.
  */
 import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
-import { checkTopology } from '../check.js'
+import { readOptions } from '../../values/options.js'
+import { Registry } from '../../values/registry.js'
+import type { Checked } from '../check.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
 import { miniworld } from './miniworld.js'
 import { tmesh } from './tmesh.js'
 
-/** By the word that `etherloom import --WORD` has for them. */
-export const formats = { tmesh, miniworld } satisfies Record<string, ForeignFormat>
-
-export type FormatName = keyof typeof formats
+export const foreignFormats = new Registry<ForeignFormat>('foreign format', [tmesh, miniworld])
 
 /** Files of a foreign format as a topology, with what is wrong with them and what became of the rest. */
 export interface Imported {
@@ -27,51 +26,64 @@ export interface Imported {
 const ourOwn = /(?:^|[{,])\s*["']?fabrics["']?\s*:/m
 
 /**
- * The format that a text is in by its content: none for a topology file, and for what nothing recognises. More than one
- * is for the caller to refuse, with `ambiguity`.
+ * What a text is by its content: the key of its format, 'topology', or nothing that is known, which is left to those who
+ * read topology files. More than one is for the caller to refuse, with `ambiguity`.
  */
-export function recognise(text: string): (FormatName | 'topology')[] {
-  const foreign = (Object.keys(formats) as FormatName[]).filter((name) => formats[name].recognises(text))
+export function recognise(text: string): string[] {
+  const foreign = [...foreignFormats].filter((format) => format.recognises(text)).map(({ key }) => key)
   return ourOwn.test(text) && foreign.length > 0 ? ['topology', ...foreign] : foreign
 }
 
 /** The sentence about a file that could be several things. */
-export function ambiguity(could: readonly (FormatName | 'topology')[]): string {
-  const titles = could.map((name) => (name === 'topology' ? 'a topology file' : formats[name].title))
-  const ways = could.flatMap((name) => (name === 'topology' ? [] : `'etherloom import --${name}'`))
+export function ambiguity(could: readonly string[]): string {
+  const formats = could.flatMap((key) => foreignFormats.find(key) ?? [])
+  const titles = [
+    ...(could.includes('topology') ? ['a topology file'] : []),
+    ...formats.map(({ title }) => title),
+  ]
+  const ways = formats.map(({ key }) => `'etherloom import --${key}'`)
   return `this could be ${titles.join(' or ')}; turn it into a topology file with ${ways.join(' or ')}`
 }
 
-/** @throws EtherloomError ERR_ETHERLOOM_OPTION when there are options, which this file leaves no room for */
-export function refuseOptions(file: string, options: ConversionOptions): void {
-  const [first] = Object.keys(options)
-  if (first === undefined) return
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_OPTION',
-    `${file} is no scenario of MiniWorld, so '--${first}' has no use`,
-    {
-      hint: 'leave it out',
-    },
-  )
+/** @throws EtherloomError ERR_ETHERLOOM_OPTION for options that a file of this format, or of ours, leaves no room for */
+export function refuseOptions(file: string, options: ConversionOptions, format?: ForeignFormat): void {
+  const beside = Object.keys(options).find((name) => !Object.hasOwn(format?.options ?? {}, name))
+  if (beside === undefined) return
+  const theirs = [...foreignFormats].filter(({ options }) => Object.hasOwn(options, beside))
+  const titles = theirs.map(({ title }) => title.replace(/^an? /, '')).join(' or ')
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${file} is no ${titles}, so '--${beside}' has no use`, {
+    hint: 'leave it out',
+  })
 }
 
-/** Reads files of one format. What comes of them is checked as a topology file is. */
+/**
+ * Reads files of one format. What comes of them is checked as a topology file is.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_NAME for a format that is unknown; ERR_ETHERLOOM_OPTION
+ */
 export async function importFiles(
-  name: FormatName,
+  key: string,
   files: readonly SourceFile[],
   options: ConversionOptions = {},
 ): Promise<Imported> {
-  if (name !== 'miniworld') refuseOptions(files[0]?.file ?? '', options)
-  const { topology, problems, notes } = await formats[name].convert(files, options)
+  const format = foreignFormats.get(key)
+  const { file } = files[0] ?? { file: '.' }
+  refuseOptions(file, options, format)
+  const given = readOptions(format.title, options, format.options)
+  const { topology, problems, notes } = await format.convert(files, given)
   if (topology === undefined || problems.length > 0) return { problems, notes }
-  const file = files[0]?.file ?? '.'
+  const { checkTopology } = await import('../check.js')
   const checked = checkTopology(topology, path.dirname(file))
-  if ('topology' in checked) return { topology: checked.topology, problems: [], notes }
-  const unplaced = checked.problems.map(({ message, place }) => ({
-    file,
-    line: 1,
-    column: 1,
-    message: `the topology made of this is wrong at ${place.join('.')}: ${message}`,
-  }))
-  return { problems: unplaced, notes }
+  const unplaced = (found: Checked['problems'], where: string): FileProblem[] =>
+    found.map(({ message, place }) => ({
+      file,
+      line: 1,
+      column: 1,
+      message: `${where} ${place.join('.')}: ${message}`,
+    }))
+  if ('topology' in checked) {
+    const more = unplaced(checked.warnings, 'in the topology made of this, at')
+    return { topology: checked.topology, problems: [], notes: [...notes, ...more] }
+  }
+  return { problems: unplaced(checked.problems, 'the topology made of this is wrong at'), notes }
 }

@@ -1,6 +1,6 @@
 /**
  * MiniWorld's scenarios as topologies: its nodes are hosts, or named TAPs for machines that are started elsewhere.
- * Called by index.ts; on the JavaScript thread.
+ * Called by miniworld.ts; on the JavaScript thread.
  *
  * Theory of operation. Names are MiniWorld's, so that scripts and machines find what they know: `tap_00012_1` is the
  * first interface of node 12, `wifi1` the fabric of the first interfaces of each class, `br_00001_00002` the wire of a
@@ -11,14 +11,19 @@ import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
 import { readCoreTopology, type CoreTopology } from '../../world/movements/core-file.js'
 import type { FileProblem } from '../file-problem.js'
-import type { Conversion, ConversionOptions, ForeignFormat, Machines, SourceFile } from './format.js'
+import type { Conversion, SourceFile } from './format.js'
 import { interfaceClasses, readConfig, readScenario, Reader } from './miniworld-scenario.js'
 import type { Config, InterfaceClass, Scenario } from './miniworld-scenario.js'
 
-export const miniworld: ForeignFormat = {
-  title: 'a scenario of MiniWorld',
-  recognises: (text) => /^\s*(?:\/\/[^\n]*\s*)*\{/.test(text) && /"(?:cnt_nodes|walk_model)"\s*:/.test(text),
-  convert,
+/** What a user says beside the files. */
+export interface MiniworldOptions {
+  /** MiniWorld's config.json. */
+  config?: SourceFile
+  /**
+   * Hosts of ours (the default); TAPs by the names that MiniWorld has for them, for machines that use an interface of this
+   * one; or packet sockets on interfaces of those names, which machines that are started first have made.
+   */
+  machines?: 'hosts' | 'taps' | 'packet'
 }
 
 /** An interface of a node. */
@@ -46,12 +51,15 @@ interface Draft {
   scenario: Scenario
   config: Config
   reader: Reader
-  machines: Machines
+  machines: NonNullable<MiniworldOptions['machines']>
   fabrics: Record<string, { kind: 'hub' | 'switch'; forwarding?: 'deny'; ports: Record<string, object> }>
   worlds: Record<string, object>
 }
 
-async function convert(files: readonly SourceFile[], options: ConversionOptions): Promise<Conversion> {
+export async function convertScenario(
+  files: readonly SourceFile[],
+  options: MiniworldOptions,
+): Promise<Conversion> {
   const [source, another] = files
   if (source === undefined) return { problems: [], notes: [] }
   if (another !== undefined) {
@@ -292,7 +300,7 @@ const nodesOf = ({ nodes }: Scenario): number[] => Array.from({ length: nodes },
 /** What cannot be as it was, or is to be known. Keys without effect the reader has noted. */
 function noteDifferences(
   { scenario, reader, config, machines }: Draft,
-  { config: file }: ConversionOptions,
+  { config: file }: MiniworldOptions,
 ): void {
   const { walk, topologies, connections } = scenario
   const core = ['network', 'core', 'topologies']

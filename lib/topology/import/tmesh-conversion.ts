@@ -1,5 +1,5 @@
 /**
- * The machine descriptions of TME, The Machine Emulator, as they are typed at tmesh. Called by index.ts.
+ * The machine descriptions of TME, The Machine Emulator, as they are typed at tmesh. Called by tmesh.ts.
  *
  * Theory of operation. An interface is a segment: TME makes it (a tap element), or it is there already (a bpf element
  * names it). Elements that are connected with each other join their segments, and each segment becomes a hub:
@@ -18,7 +18,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { FileProblem } from '../file-problem.js'
-import type { Conversion, ForeignFormat, SourceFile } from './format.js'
+import type { Conversion, SourceFile } from './format.js'
 import {
   endpoint,
   Findings,
@@ -34,16 +34,7 @@ import {
 } from './tmesh-elements.js'
 import { parseTmesh, type Command } from './tmesh-grammar.js'
 
-/** `NAME: tme/...` or `NAME at NAME: tme/...`: no topology file says that. */
-const creation = /^[ \t]*(?:connect[ \t]+)?[\w."/-]+(?:[ \t][^:#\n]*)?:[ \t]*[tn]me\/\w/m
-
-export const tmesh: ForeignFormat = {
-  title: 'a tmesh file',
-  recognises: (text) => creation.test(text),
-  convert,
-}
-
-async function convert(files: readonly SourceFile[]): Promise<Conversion> {
+export async function convertMachines(files: readonly SourceFile[]): Promise<Conversion> {
   const findings = new Findings()
   const names = new Names()
   const elements: Element[] = []
