@@ -1,5 +1,5 @@
 /**
- * The pages of this folder, from the declarations of methods and events: `npm run docs:control` writes them, and a test
+ * The pages of this folder, from the declarations of methods and events: `npm run docs:write` writes them, and a test
  * says when they are stale.
  */
 import { controlEvents } from '../../lib/control/events.js'
@@ -89,7 +89,7 @@ function typeOf(rule: Rule<unknown>): string {
   return { string: 'text', integer: 'number', boolean: 'true, false' }[type] ?? type
 }
 
-const table = (headings: string[], rows: string[][]): string =>
+export const table = (headings: string[], rows: string[][]): string =>
   [headings, headings.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 
 const firstSentence = (text: string): string => /^.*?\.(?= |$)/.exec(text)?.[0] ?? text

@@ -11,7 +11,7 @@ import { native } from '../binding.js'
 import type { Engine } from '../engine/engine.js'
 import type { EtherloomError } from '../values/errors.js'
 import { fromNative } from '../values/errors.js'
-import { integer, optional, readOptions, refuse } from '../values/options.js'
+import { about, flag, integer, optional, optionsReader, refuse, type RulesOf } from '../values/options.js'
 import { counted, type Counted } from '../values/counter.js'
 import { parseSize, type Size } from '../values/units.js'
 
@@ -37,6 +37,27 @@ export interface PathCaptureOptions extends CaptureOptions {
   /** Also what is offered to the path, after its filter, as direction `in`. Default false. */
   offered?: boolean
 }
+
+const readCaptureOptions = optionsReader('a capture', {
+  snapLength: about(
+    'Bytes kept of each frame; 0 keeps all of it. Default 0; of a fate log 128.',
+    integer(0, 262_144, { unit: 'bytes' }),
+  ),
+  count: about(
+    'Ends after so many frames. Default: never by itself.',
+    integer(1, Number.MAX_SAFE_INTEGER, { unit: 'frames' }),
+  ),
+  buffer: about(
+    'What may wait to be written, per worker, 64KiB to 1GiB; what finds it full is not recorded, and counted.',
+    optional(bufferRule, 16 << 20, '16MiB'),
+  ),
+} satisfies RulesOf<CaptureOptions>)
+
+/** @internal The rule for what only captures of paths have. */
+export const offeredRule = about(
+  'Of paths only: also what is offered to the path, after its filter, as direction in.',
+  flag(false),
+)
 
 export interface CaptureStats extends Counted {
   /** Written to the output, or about to be. */
@@ -93,13 +114,10 @@ export class Capture {
     output: CaptureOutput,
     targets: () => CaptureTarget[],
     options: CaptureOptions,
-    snapLength = 0,
+    length = 0,
   ): Promise<Capture> {
-    const given = readOptions('a capture', options, {
-      snapLength: integer(0, 262_144, { unit: 'bytes', default: snapLength }),
-      count: integer(1, Number.MAX_SAFE_INTEGER, { default: 0 }),
-      buffer: optional(bufferRule, 16 << 20),
-    })
+    const { snapLength = length, count = 0, buffer } = readCaptureOptions(options)
+    const given = { snapLength, count, buffer }
     const sink = output === '-' ? process.stdout : output
     if (typeof sink === 'string' && sink !== '')
       return this.#begin(engine, { file: sink, ...given }, targets, () => Promise.resolve())

@@ -1,12 +1,13 @@
 /** Paths: directed pairs of ports of one fabric, and pairs of paths. Handles only; the state is the fabric's. */
-import type {
-  Capture,
-  CaptureOptions,
-  CaptureOutput,
-  PathCaptureOptions,
-  tapKinds,
+import {
+  offeredRule,
+  type Capture,
+  type CaptureOptions,
+  type CaptureOutput,
+  type PathCaptureOptions,
+  type tapKinds,
 } from '../capture/capture.js'
-import { asOptions, flag, optional } from '../values/options.js'
+import { asOptions } from '../values/options.js'
 import type { Applied, Policy, PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import type { PathStats } from '../values/stats.js'
@@ -97,7 +98,7 @@ export class Path extends PathHandle {
    */
   async capture(output: CaptureOutput, options: PathCaptureOptions = {}): Promise<Capture> {
     const { offered, ...rest } = asOptions('a capture', options) as PathCaptureOptions
-    const both = optional(flag(), false)(offered, "option 'offered' of a capture")
+    const both = offeredRule(offered, "option 'offered' of a capture")
     return this.fabric.record([this], output, rest, both ? 'offeredAndLeaving' : 'frames')
   }
 

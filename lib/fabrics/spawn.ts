@@ -8,7 +8,7 @@ import { closeSync, existsSync } from 'node:fs'
 import { abortSignal, type Abortable, type Attaching, type AttachOptions } from './attachment.js'
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { oneOf, readOptions, type Rule } from '../values/options.js'
+import { about, oneOf, optional, optionsReader, type Rule, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { SocketPort } from '../ports/socket.js'
 import { sockets } from '../ports/sockets.js'
@@ -50,7 +50,24 @@ export interface Spawned {
 /** The first descriptor after standard input, output and errors. */
 const inherited = 3
 
-const anything: Rule<unknown> = (value) => value
+/** What others read. */
+const anything = <T>(): Rule<T | undefined> => optional<T>((value) => value as T)
+
+const readSpawnOptions = optionsReader('spawn', {
+  name: about("The port's name. Default: socket and a number.", nameRule()),
+  framing: about(
+    'How frames stand in the socket: stream, behind their lengths, for `-netdev stream` of QEMU; datagram, one in each message.',
+    oneOf(['stream', 'datagram'], 'stream'),
+  ),
+  attach: about('What the port has in its fabric, as for `attach`.', anything<AttachOptions>()),
+  stdio: about(
+    "The program's standard input, output and errors.",
+    oneOf(['inherit', 'ignore', 'pipe'], 'inherit'),
+  ),
+  cwd: about("The program's folder. Default: ours.", anything<string>()),
+  env: about("The program's environment. Default: ours.", anything<NodeJS.ProcessEnv>()),
+  signal: about('An AbortSignal that ends the program, and with it the port.', abortSignal),
+} satisfies RulesOf<SpawnOptions>)
 
 /** What `Fabric.spawn` says. */
 export async function spawn(
@@ -59,16 +76,7 @@ export async function spawn(
   words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
   options: SpawnOptions,
 ): Promise<Spawned> {
-  const given = readOptions('spawn', options, {
-    name: nameRule(),
-    framing: oneOf(['stream', 'datagram'] as const),
-    attach: anything as Rule<AttachOptions | undefined>,
-    stdio: oneOf(['inherit', 'ignore', 'pipe'] as const),
-    cwd: anything as Rule<string | undefined>,
-    env: anything as Rule<NodeJS.ProcessEnv | undefined>,
-    signal: abortSignal,
-  })
-  const { name, framing = 'stream', attach, stdio = 'inherit', cwd, env, signal } = given
+  const { name, framing, attach, stdio, cwd, env, signal } = readSpawnOptions(options)
   const [ours, theirs] = native(() => sockets.socketPair(framing))
   try {
     const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })

@@ -2,7 +2,7 @@
 import { interfaceMac, parseMac } from '../values/addresses.js'
 import { calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { integer, optional, readOptions } from '../values/options.js'
+import { about, integer, optional, optionsReader, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
@@ -25,6 +25,28 @@ interface GeneratorOptions {
   source: Uint8Array
   destination: Uint8Array
 }
+
+const readGeneratorOptions = optionsReader('GeneratorPort', {
+  name: about("The port's name. Default: generator and a number.", nameRule()),
+  length: about(
+    'Bytes of each frame without check sequence; 60 is the shortest on a cable.',
+    integer(22, 1514, { unit: 'bytes', default: 60 }),
+  ),
+  count: about(
+    'Frames in all; a virtual clock needs it. Default: no end.',
+    integer(1, Number.MAX_SAFE_INTEGER, { unit: 'frames' }),
+  ),
+  source: about(
+    'Where frames come from; where a switch has several generators, each needs its own.',
+    interfaceMac(parseMac('02:00:00:00:00:01')),
+    { default: '02:00:00:00:00:01' },
+  ),
+  destination: about(
+    'Where frames go.',
+    optional<Uint8Array, Uint8Array>(parseMac, parseMac('ff:ff:ff:ff:ff:ff')),
+    { default: 'ff:ff:ff:ff:ff:ff' },
+  ),
+} satisfies RulesOf<GeneratorPortOptions>)
 
 const { makeGenerator, runGenerator } = calls<{
   makeGenerator(options: GeneratorOptions): unknown
@@ -49,13 +71,7 @@ export class GeneratorPort extends Port {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: GeneratorPortOptions = {}) {
-    const { name, ...given } = readOptions('GeneratorPort', options, {
-      name: nameRule(),
-      length: integer(22, 1514, { unit: 'bytes', default: 60 }),
-      count: integer(1, Number.MAX_SAFE_INTEGER, { unit: 'frames' }),
-      source: interfaceMac(parseMac('02:00:00:00:00:01')),
-      destination: optional<Uint8Array, Uint8Array>(parseMac, parseMac('ff:ff:ff:ff:ff:ff')),
-    })
+    const { name, ...given } = readGeneratorOptions(options)
     super(name ?? 'generator%d')
     this.#options = given
   }

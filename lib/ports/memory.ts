@@ -1,5 +1,5 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
-import { integer, readOptions, refuse } from '../values/options.js'
+import { about, integer, optionsReader, refuse, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortStats } from '../values/stats.js'
@@ -14,6 +14,18 @@ export interface MemoryPortOptions {
   /** The longest frame, in bytes: 64 to 69632. Default 1518, an Ethernet frame with one VLAN tag. */
   frameLimit?: number
 }
+
+const readMemoryOptions = optionsReader('MemoryPort', {
+  name: about("The port's name. Default: memory and a number.", nameRule()),
+  queueLimit: about(
+    'Frames that may wait for the reader; more are dropped as port-full.',
+    integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
+  ),
+  frameLimit: about(
+    'Bytes of the longest frame; 1518 is an Ethernet frame with one VLAN tag.',
+    integer(64, 69632, { unit: 'bytes', default: 1518 }),
+  ),
+} satisfies RulesOf<MemoryPortOptions>)
 
 /**
  * Frames to and from JavaScript, in batches, bounded, without a native call per frame. Privilege: none.
@@ -35,11 +47,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: MemoryPortOptions = {}) {
-    const given = readOptions('MemoryPort', options, {
-      name: nameRule(),
-      queueLimit: integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
-      frameLimit: integer(64, 69632, { unit: 'bytes', default: 1518 }),
-    })
+    const given = readMemoryOptions(options)
     super(given.name ?? 'memory%d')
     this.#queueLimit = given.queueLimit
     this.#frameLimit = given.frameLimit

@@ -1,7 +1,16 @@
 /** PatchPort: one end of a cable between two fabrics of one engine. */
 import { calls, native, type NativeEngine } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { about, integer, list, optional, readOptions, required, text } from '../values/options.js'
+import {
+  about,
+  integer,
+  list,
+  optional,
+  optionsReader,
+  required,
+  text,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind, PortReference } from './kind.js'
@@ -12,6 +21,17 @@ export interface PatchPortOptions {
   /** The longest frame that passes, in bytes. 64 to 69632, default 69632. */
   frameLimit?: number
 }
+
+const readPatchOptions = optionsReader('PatchPort.pair', {
+  names: about(
+    'Names of the two ends. Default: patch and a number.',
+    optional(list(nameRule(), { min: 2, max: 2, expects: 'a list of two names' }), ['patch%d', 'patch%d']),
+  ),
+  frameLimit: about(
+    'Bytes of the longest frame that passes.',
+    integer(64, 69632, { unit: 'bytes', default: 69632 }),
+  ),
+} satisfies RulesOf<PatchPortOptions>)
 
 const { makePatch, joinPatches } = calls<{
   /** For an engine, beside the `peer` where that is attached already, else -1. */
@@ -39,13 +59,7 @@ export class PatchPort extends Port {
 
   /** The two ends of a new cable. */
   static pair(options: PatchPortOptions = {}): [PatchPort, PatchPort] {
-    const { names, frameLimit } = readOptions('PatchPort.pair', options, {
-      names: optional(list(nameRule(), { min: 2, max: 2, expects: 'a list of two names' }), [
-        'patch%d',
-        'patch%d',
-      ]),
-      frameLimit: integer(64, 69632, { unit: 'bytes', default: 69632 }),
-    })
+    const { names, frameLimit } = readPatchOptions(options)
     const [first, second] = names as [string, string]
     const ends: [PatchPort, PatchPort] = [new PatchPort(first, frameLimit), new PatchPort(second, frameLimit)]
     ends[0].#peer = ends[1]

@@ -1,6 +1,6 @@
 /** SinkPort: a null device. */
 import { calls } from '../binding.js'
-import { readOptions } from '../values/options.js'
+import { about, optionsReader, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
@@ -8,6 +8,10 @@ export interface SinkPortOptions {
   /** Default `sink%d`. */
   name?: string
 }
+
+const readSinkOptions = optionsReader('SinkPort', {
+  name: about("The port's name. Default: sink and a number.", nameRule()),
+} satisfies RulesOf<SinkPortOptions>)
 
 const { makeSink } = calls<{ makeSink(): unknown }>()
 
@@ -22,7 +26,7 @@ const { makeSink } = calls<{ makeSink(): unknown }>()
 export class SinkPort extends Port {
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SinkPortOptions = {}) {
-    const given = readOptions('SinkPort', options, { name: nameRule() })
+    const given = readSinkOptions(options)
     super(given.name ?? 'sink%d')
   }
 

@@ -11,10 +11,17 @@
 import { EventEmitter } from 'node:events'
 import type { BackgroundEvents } from '../engine/engine.js'
 import { locate, type EtherloomError } from '../values/errors.js'
-import { flag, readOptions } from '../values/options.js'
+import { about, flag, optionsReader } from '../values/options.js'
 import { formatDuration, type Duration } from '../values/units.js'
 import { checkEntry, inWords, type Checked, type Step, type TimelineEntry } from './entries.js'
 import { Pictures, type TimelineFabric } from './pictures.js'
+
+const readStopOptions = optionsReader('Timeline.stop', {
+  restore: about(
+    'Whether paths have again the policies, and ports the carriers, that they were given by others.',
+    flag(false),
+  ),
+})
 
 /** One step that was taken. */
 export interface TimelineStep {
@@ -104,7 +111,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
    * carriers, that they were given by others. Idempotent.
    */
   stop(options: { restore?: boolean } = {}): void {
-    const { restore } = readOptions('Timeline.stop', options, { restore: flag(false) })
+    const { restore } = readStopOptions(options)
     if (this.#stopped) return
     this.#stopped = true
     this.#fabric.engine.agenda.remove(this)

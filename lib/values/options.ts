@@ -67,17 +67,24 @@ export type Values<Given> = { [Key in keyof Given]: Given[Key] extends Rule<infe
  *   ERR_ETHERLOOM_OPTION for a value that its rule refuses.
  */
 export function readOptions<Given extends Rules>(owner: string, given: unknown, rules: Given): Values<Given> {
-  return optionsReader(owner, rules)(given)
+  return readKeys(owner, given, rules, (_, key) => optionOf(key, owner))
 }
 
-/** `readOptions` for what is read thousands of times by the same rules: prepares all that the given does not change. */
+/**
+ * `readOptions` for rules that are declared beside a class: prepares all that the given does not change, and lists them in
+ * `declared`.
+ */
 export function optionsReader<Given extends Rules>(
   owner: string,
   rules: Given,
 ): (given: unknown) => Values<Given> {
+  declared.set(owner, rules)
   const subjects = Object.keys(rules).map((key) => optionOf(key, owner))
   return (given) => readKeys(owner, given, rules, (place) => subjects[place] as string)
 }
+
+/** The rules of all options by their owners, for the tables in docs/. */
+export const declared = new Map<string, Rules>()
 
 function readKeys<Given extends Rules>(
   owner: string,

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { pages } from '../../docs/control/pages.js'
 
 describe('the pages of the control methods', () => {
-  it("are as 'npm run docs:control' writes them", () => {
+  it("are as 'npm run docs:write' writes them", () => {
     for (const [file, text] of pages())
       expect(readFileSync(`docs/control/${file}`, 'utf8'), file).to.equal(text)
     const there = readdirSync('docs/control').filter((file) => file.endsWith('.md'))
