@@ -38,7 +38,7 @@ export type Change =
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
   | { do: 'end' | 'begin'; world: string; plan: TopologyWorld }
-  | { do: 'unlisten' | 'listen'; fabric: string; options: ListenOptions }
+  | { do: 'unlisten' | 'listen'; fabric: string; listen: ListenOptions }
 
 /** The ordered changes from one plan to the other; none when they mean the same. */
 export function diff(before: Plan, after: Plan): Change[] {
@@ -56,9 +56,9 @@ export function diff(before: Plan, after: Plan): Change[] {
   }
   const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
-    ...timelineChanges(before, after, keptFabrics, 'stop'),
+    ...partChanges('timeline', 'stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
-    ...listenChanges(before, after, keptFabrics, 'unlisten'),
+    ...partChanges('listen', 'unlisten', before, after, keptFabrics),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
@@ -69,37 +69,26 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...worldChanges(after, staysWorld, 'begin'),
-    ...listenChanges(after, before, keptFabrics, 'listen'),
+    ...partChanges('listen', 'listen', after, before, keptFabrics),
     ...[...before.hosts]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
-    ...timelineChanges(after, before, keptFabrics, 'start'),
+    ...partChanges('timeline', 'start', after, before, keptFabrics),
   ]
 }
 
-/** The timelines of a plan that are not those of the other. */
-function timelineChanges(
+/** Where a plan has a timeline, or listens, and the other does not, or not in the same way. */
+function partChanges<Part extends 'timeline' | 'listen'>(
+  part: Part,
+  verb: Extract<Change, Record<Part, unknown>>['do'],
   plan: Plan,
   other: Plan,
   kept: ReadonlySet<string>,
-  verb: 'stop' | 'start',
 ): Change[] {
-  return [...plan.fabrics].flatMap(([fabric, { timeline }]): Change[] => {
-    const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
-    return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
-  })
-}
-
-/** Where a plan listens and the other does not, or not in the same way. */
-function listenChanges(
-  plan: Plan,
-  other: Plan,
-  kept: ReadonlySet<string>,
-  verb: 'unlisten' | 'listen',
-): Change[] {
-  return [...plan.fabrics].flatMap(([fabric, { listen }]): Change[] => {
-    const same = kept.has(fabric) && isDeepStrictEqual(listen, other.fabrics.get(fabric)?.listen)
-    return listen === undefined || same ? [] : [{ do: verb, fabric, options: listen }]
+  return [...plan.fabrics].flatMap(([fabric, { [part]: own }]) => {
+    const same = kept.has(fabric) && isDeepStrictEqual(own, other.fabrics.get(fabric)?.[part])
+    const none = own === undefined || (Array.isArray(own) && own.length === 0)
+    return none || same ? [] : [{ do: verb, fabric, [part]: own } as unknown as Change]
   })
 }
 
@@ -216,9 +205,9 @@ export function inWords(change: Change): string {
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
     case 'listen':
-      return `listen at ${change.options.socket} for ${change.fabric}`
+      return `listen at ${change.listen.socket} for ${change.fabric}`
     case 'unlisten':
-      return `listen at ${change.options.socket} for ${change.fabric} no more`
+      return `listen at ${change.listen.socket} for ${change.fabric} no more`
     case 'end':
     case 'begin':
       return `${change.do} world ${change.world}`

@@ -47,10 +47,13 @@ export interface NetworkEvents {
 
 /** The events of fabrics that are about a port. */
 const portEvents = [
-  ...(['port:attach', 'port:detach', 'port:down', 'port:up', 'port:carrier', 'gateway:down'] as const),
-]
-
-const nothing: Applied = { up: 0, down: 0, changed: 0 }
+  'port:attach',
+  'port:detach',
+  'port:down',
+  'port:up',
+  'port:carrier',
+  'gateway:down',
+] as const
 
 /** @internal Hosts, fabrics with their ports, timelines and worlds on one engine. */
 export class Site {
@@ -99,62 +102,59 @@ export class Site {
 
   /** Takes a step. When it fails, what it was about is as before, but for what `plan` says. */
   async perform(change: Change): Promise<Applied> {
+    if (change.do === 'set') return this.#set(change.fabric, change.paths)
+    if (change.do === 'begin') return this.#begin(change.world, change.plan)
+    await this.#take(change)
+    return { up: 0, down: 0, changed: 0 }
+  }
+
+  /** A step that changes no paths by itself. */
+  async #take(change: Exclude<Change, { do: 'set' | 'begin' }>): Promise<void> {
     switch (change.do) {
       case 'create':
         this.hosts.set(change.host, await Namespace.create())
         this.#plan.hosts.add(change.host)
-        return nothing
+        return
       case 'remove':
         this.#plan.hosts.delete(change.host)
         this.hosts.get(change.host)?.close()
         this.hosts.delete(change.host)
-        return nothing
+        return
       case 'open':
         this.#open(change.fabric, change.plan)
-        return nothing
+        return
       case 'close':
         this.#plan.fabrics.delete(change.fabric)
         await this.fabric(change.fabric).close()
         this.fabrics.delete(change.fabric)
-        return nothing
+        return
       case 'attach':
-        await this.#attach(change, this.#makePort(change.port, change.plan))
-        return nothing
+        return this.#attach(change, this.#makePort(change.port, change.plan))
       case 'patch':
-        await this.#patch(change.ends)
-        return nothing
+        return this.#patch(change.ends)
       case 'detach':
-        await this.#detach(change)
-        return nothing
+        return this.#detach(change)
       case 'unpatch':
         for (const end of change.ends) await this.#detach(end)
-        return nothing
+        return
       case 'configure':
-        await this.#configure(change)
-        return nothing
-      case 'set':
-        return this.#set(change.fabric, change.paths)
+        return this.#configure(change)
       case 'stop':
-        this.#plan.fabrics.set(change.fabric, { ...this.#planOf(change.fabric), timeline: [] })
+        this.#planOf(change.fabric).timeline = []
         this.timelines.get(change.fabric)?.stop({ restore: true })
         this.timelines.delete(change.fabric)
-        return nothing
+        return
       case 'start':
         this.#start(change.fabric, change.timeline)
-        return nothing
+        return
       case 'end':
-        await this.#endWorld(change.world, change.plan)
-        return nothing
-      case 'begin':
-        return this.#begin(change.world, change.plan)
+        return this.#endWorld(change.world, change.plan)
       case 'listen':
-        await this.#listen(change.fabric, change.options)
-        return nothing
+        return this.#listen(change.fabric, change.listen)
       case 'unlisten':
         delete this.#planOf(change.fabric).listen
         await this.#servers.get(change.fabric)?.close()
         this.#servers.delete(change.fabric)
-        return nothing
     }
   }
 
@@ -246,7 +246,7 @@ export class Site {
     timeline.on('entry', (step) => this.#events.emit('timeline', { fabric, ...step }))
     timeline.on('failure', (error) => this.#events.emit('timeline:error', { fabric, error }))
     this.timelines.set(fabric, timeline)
-    this.#plan.fabrics.set(fabric, { ...this.#planOf(fabric), timeline: entries })
+    this.#planOf(fabric).timeline = entries
   }
 
   /** Makes a world and, where steps come by themselves, takes the first. */

@@ -293,6 +293,33 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
       expect(await ended).to.deep.equal([0, null])
     })
 
+    it('counts its ports', async () => {
+      writeFileSync(file, "fabrics: { a: { kind: hub, ports: { one: { udp: '127.0.0.1:0' } } } }\n")
+      expect((await up(file)).first).to.equal('lab: up with 1 port; Ctrl-C ends it')
+    })
+
+    it('says what of the files of a movement is left out, as validate and import do', async () => {
+      const core = join(directory, 'three.xml')
+      const devices = [1, 2, 3].map(
+        (id) => `<device id="${id}" name="n${id}"><position x="${id}" y="1"/></device>`,
+      )
+      writeFileSync(core, `<scenario><devices>${devices.join('')}</devices></scenario>\n`)
+      writeFileSync(
+        file,
+        `fabrics:
+  a: { kind: hub, forwarding: deny, ports: { one: { udp: '127.0.0.1:0' }, two: { udp: '127.0.0.1:0' } } }
+worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
+`,
+      )
+      const left = `${core}: n3 left out, since the world has 2 nodes`
+      expect(etherloom('validate', file).stderr).to.equal(`${file}:3:37: ${left}\n`)
+      const { first } = await up('--json', file)
+      expect(JSON.parse(first)).to.include({ event: 'note', line: 3, column: 37, message: left })
+      const imported = etherloom('import', 'examples/miniworld/bridged-wifi.json')
+      expect(imported.status).to.equal(0)
+      expect(imported.stderr).to.match(/at worlds\.mesh1\.movement: .*chain5\.xml: n4, n5 left out/)
+    })
+
     it('shows a path, and says what a change of it took away', async () => {
       await up(file)
       const set = etherloom('path', 'a.one', 'two', 'netem=delay 1ms')
