@@ -10,6 +10,7 @@ import { gatewayRule } from '../lib/gateway/options.js'
 import { matchRules } from '../lib/policy/filters/match.js'
 import { entryKeys } from '../lib/timeline/entries.js'
 import { topologyRule } from '../lib/topology/schema.js'
+import { hubRules, wireRules } from '../lib/world/options.js'
 import { declared, shapeOf, wordsOf, type Form, type Rule, type Rules } from '../lib/values/options.js'
 import { table } from './control/pages.js'
 
@@ -18,6 +19,8 @@ const sections: Readonly<Record<string, () => string>> = {
   match: () => tableOf(matchRules),
   gateway: () => tableOf(formOf(gatewayRule, 'mapping').keys),
   capture: () => tableOf({ ...declared.get('a capture'), offered: offeredRule }),
+  'World of a fabric': () => tableOf(hubRules),
+  'World of wires': () => tableOf(wireRules),
   'topology files': topologyFiles,
 }
 

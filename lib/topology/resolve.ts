@@ -55,7 +55,8 @@ export function planOf(
     plan.fabrics.set(name, planned)
   }
   for (const [name, world] of Object.entries(worlds)) {
-    if (world === undefined) continue
+    if (world === undefined || ('wires' in world && Object.values<unknown>(world.wires).includes(undefined)))
+      continue
     plan.worlds.set(name, world)
     if (!('fabric' in world && unread.has(world.fabric)))
       checkWorld(world, plan, ['worlds', name], complain, warn)

@@ -6,6 +6,7 @@ import type { PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
 import { nameRule } from '../values/names.js'
 import {
+  about,
   asOptions,
   list,
   oneOf,
@@ -13,8 +14,10 @@ import {
   readOptions,
   refuse,
   required,
+  shaped,
   text,
   type Rule,
+  type RulesOf,
 } from '../values/options.js'
 import { duration, type Duration } from '../values/units.js'
 import type { NicMaker, WhenDown, WireNamer } from './links/wire-links.js'
@@ -70,49 +73,91 @@ export interface WireWorldOptions extends CommonWorldOptions {
 export type WorldOptions = HubWorldOptions | WireWorldOptions
 
 /** A rule for a value of which nothing else is known here; `expects` says what it must be. */
-const that =
-  <T>(expects: string, is: (value: unknown) => boolean): Rule<T> =>
-  (value, subject) =>
-    is(value) ? (value as T) : refuse(subject, expects, value)
+const that = <T>(expects: string, is: (value: unknown) => boolean): Rule<T> =>
+  shaped((value, subject) => (is(value) ? (value as T) : refuse(subject, expects, value)), {
+    expects,
+    form: { kind: 'value', json: {} },
+  })
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const has = (value: unknown, key: string, type: string): boolean =>
   typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[key] === type
 
 const commonRules = {
-  name: nameRule(),
-  model: optional(readModel, new RangeModel()),
-  movement: optional(
-    that<Movement>(
-      'a movement such as new RandomWaypoint({ area: [500, 500] })',
-      (value) => has(value, 'begin', 'function') && has(value, 'step', 'function'),
+  name: about('For messages, names of wires and seeds. Default: world and a number.', nameRule()),
+  model: about(
+    'What a link of a length does: a model, or a function from metres to a policy. Default: a RangeModel.',
+    optional(readModel, new RangeModel()),
+  ),
+  movement: about(
+    'Where distances come from when `step` is given none.',
+    optional(
+      that<Movement>(
+        'a movement such as new RandomWaypoint({ area: [500, 500] })',
+        (value) => has(value, 'begin', 'function') && has(value, 'step', 'function'),
+      ),
     ),
   ),
-  every: duration({
-    default: '1s',
-    fits: (every) => every >= 1_000_000n,
-    expects: 'a duration of at least 1ms',
-  }),
-  missing: oneOf(['unchanged', 'down'], 'unchanged'),
-  hook: text({ max: 65_536 }),
+  every: about(
+    'The time that a step stands for, and between two automatic steps.',
+    duration({
+      default: '1s',
+      fits: (every) => every >= 1_000_000n,
+      expects: 'a duration of at least 1ms',
+    }),
+  ),
+  missing: about(
+    'What holds for pairs that given distances, or matrices, leave out.',
+    oneOf(['unchanged', 'down'], 'unchanged'),
+  ),
+  hook: about(
+    'A command for sh that is run after each step, which it finds on its standard input as JSON.',
+    text({ max: 65_536 }),
+  ),
 }
 
-const hubRules = {
+/** @internal */
+export const hubRules = {
   ...commonRules,
   fabric: required(
-    that<Fabric>('a Hub or a Switch', (value) => value instanceof Fabric && !(value instanceof Wire)),
+    about(
+      'A hub, or a switch, with forwarding deny.',
+      that<Fabric>('a Hub or a Switch', (value) => value instanceof Fabric && !(value instanceof Wire)),
+    ),
   ),
-  nodes: optional(list((value) => value as Port | string)), // which the fabric checks
-}
+  nodes: about(
+    'The ports that are nodes, attached already, in the order of matrices. Default: all of the fabric.',
+    optional(list((value) => value as Port | string)), // which the fabric checks
+  ),
+} satisfies RulesOf<HubWorldOptions>
 
-const wireRules = {
+/** @internal */
+export const wireRules = {
   ...commonRules,
-  engine: required(that<Engine>("an Engine, or 'fabric' given instead of it", (value) => value instanceof Engine)), // prettier-ignore
-  nodes: required(optional(list(required(nameRule())))),
-  nic: required(that<NicMaker>('a function (node, number) => port', isFunction)),
-  wireName: optional(that<WireNamer>('a function (a, b) => name', isFunction)),
-  whenDown: oneOf(['no-carrier', 'remove'], 'no-carrier'),
-}
+  engine: required(
+    about(
+      'The engine of the wires.',
+      that<Engine>("an Engine, or 'fabric' given instead of it", (value) => value instanceof Engine),
+    ),
+  ),
+  nodes: required(
+    about('Names of the nodes, in the order of matrices.', optional(list(required(nameRule())))),
+  ),
+  nic: required(
+    about(
+      "Makes the port behind a node's interface of a number, from 1 on, when a link first needs it.",
+      that<NicMaker>('a function (node, number) => port', isFunction),
+    ),
+  ),
+  wireName: about(
+    "Names the wire of a link. Default: the world's name and those of its nodes, as lan-a-b.",
+    optional(that<WireNamer>('a function (a, b) => name', isFunction)),
+  ),
+  whenDown: about(
+    'Whether the wire of a link that goes down stays, without carrier, or goes.',
+    oneOf(['no-carrier', 'remove'], 'no-carrier'),
+  ),
+} satisfies RulesOf<WireWorldOptions>
 
 /** @internal @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
 export const readWorldOptions = (options: WorldOptions) =>
