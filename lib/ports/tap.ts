@@ -275,7 +275,10 @@ type TapMapping = { tap: string } & InterfaceOptions & TapOnly
 type HostMapping = { host: string; interface?: string } & InterfaceOptions
 
 type TapNic = { tap: string } & InterfaceSeries
-type HostNic = { host: string; interface?: string; name?: string } & Omit<InterfaceSeries, 'owner' | 'persist'>
+type HostNic = { host: string; interface?: string; name?: string } & Omit<
+  InterfaceSeries,
+  'owner' | 'persist'
+>
 
 const common = {
   name: 'tap',
@@ -349,7 +352,11 @@ export const hostKind: PortKind<HostMapping, TapPort, HostNic> = {
       ...seriesRules,
       mtu: interfaceOptions.mtu,
     } satisfies RulesOf<HostNic>,
-    make: (node, { host, interface: pattern = 'link%d', name: ports = `${node}.${pattern}`, ...rest }, number) => {
+    make: (
+      node,
+      { host, interface: pattern = 'link%d', name: ports = `${node}.${pattern}`, ...rest },
+      number,
+    ) => {
       // Interfaces of hosts can have one name in several of them; ports of a wire cannot.
       const name = fill(ports, number)
       return { name, given: { host, interface: fill(pattern, number), ...numberedInterface(rest, number) } }
