@@ -127,9 +127,7 @@ export { LogDistanceModel, type LogDistanceModelOptions } from './world/models/l
 export { linkModels } from './world/models/index.js'
 export type { LinkModelKind, LinkQualityModel } from './world/models/model.js'
 export { RangeModel, type RangeModelOptions } from './world/models/range.js'
-export type { WifiModelOptions } from './world/models/wifi.js'
-export { WifiExponentialModel } from './world/models/wifi-exponential.js'
-export { WifiLinearModel } from './world/models/wifi-linear.js'
+export { WifiExponentialModel, WifiLinearModel, type WifiModelOptions } from './world/models/wifi.js'
 export { CoreTopologies, type CoreTopologiesOptions } from './world/movements/core-topologies.js'
 export {
   DistanceMatrices,

@@ -105,7 +105,7 @@ export class Capture {
     this.#id = id
     this.#afterwards = afterwards
     this.ended = new Promise((resolve) => (this.#resolve = resolve))
-    engine.addResident(this)
+    engine.residents.add(this)
   }
 
   /** @internal `targets` is asked last, when nothing can leave any more before it begins. */
@@ -185,7 +185,7 @@ export class Capture {
     const { state, errno } = this.#read()
     if (state === running) return
     this.#done = true
-    this.#engine.removeResident(this)
+    this.#engine.residents.delete(this)
     if (this.#closing) this.#engine.unhold()
     else
       void this.#engine

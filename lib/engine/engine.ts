@@ -1,7 +1,7 @@
 /** Engines: native threads with one clock, shared by any number of fabrics. */
 import { randomBytes } from 'node:crypto'
 import { Agenda } from './agenda.js'
-import { addon, native, type Happening, type LinkNews, type NativeEngine } from '../binding.js'
+import { addon, native, type Happening, type NativeEngine } from '../binding.js'
 import { EtherloomError, fromNative } from '../values/errors.js'
 import {
   about,
@@ -128,6 +128,7 @@ const readEngineOptions = optionsReader('Engine', engineRules)
  * Privilege: none.
  */
 export class Engine {
+  /** For messages. */
   readonly name: string
   /** Where all random streams start: the same seed, topology and frames give the same fates. */
   readonly seed: bigint
@@ -135,13 +136,16 @@ export class Engine {
   readonly workers: number
   /** @internal What timelines have to do, and when. */
   readonly agenda: Agenda
+  /** @internal Its attached ports, by their numbers. */
+  readonly ports = new Map<number, EnginePort>()
+  /** @internal What else lives on it. */
+  readonly residents = new Set<EngineResident>()
+  /** @internal What ports and servers have it look out for. */
+  readonly watches = new Watches(this)
   readonly #virtual: boolean
-  readonly #ports = new Map<number, EnginePort>()
   readonly #fabrics = new Map<number, EngineFabric>()
   readonly #named = new Map<string, number>()
-  readonly #residents = new Set<EngineResident>()
   readonly #shared = new Map<string, number>()
-  readonly #watches = new Watches(() => this.#native)
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
   /** Failures that nobody listened to, while the clock is being advanced. */
@@ -186,6 +190,7 @@ export class Engine {
     return this.#native === undefined
   }
 
+  /** Whether time is that of the machine, or moves by `advance` only. */
   get clock(): 'real' | 'virtual' {
     return this.#virtual ? 'virtual' : 'real'
   }
@@ -244,7 +249,7 @@ export class Engine {
   /** Closes its captures and fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
     this.agenda.close()
-    const closing = [...this.#residents].flatMap((resident) => resident.close?.() ?? [])
+    const closing = [...this.residents].flatMap((resident) => resident.close?.() ?? [])
     if (closing.length > 0) await Promise.all(closing)
     const ended = [...this.#fabrics.values()].map((fabric) => fabric.ended())
     const outstanding = this.#native?.close() ?? 0
@@ -294,26 +299,6 @@ export class Engine {
   }
 
   /** @internal */
-  addPort(port: EnginePort): void {
-    this.#ports.set(port.id, port)
-  }
-
-  /** @internal */
-  removePort(id: number): void {
-    this.#ports.delete(id)
-  }
-
-  /** @internal */
-  addResident(resident: EngineResident): void {
-    this.#residents.add(resident)
-  }
-
-  /** @internal */
-  removeResident(resident: EngineResident): void {
-    this.#residents.delete(resident)
-  }
-
-  /** @internal */
   share(data: SharedData): number {
     let number = this.#shared.get(data.key)
     if (number === undefined) {
@@ -352,16 +337,6 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** @internal As `Watches.links`. */
-  watchLinks(namespace: unknown, listener: (news: LinkNews) => void): () => void {
-    return this.#watches.links(this.native, namespace, listener)
-  }
-
-  /** @internal As `Watches.socket`. */
-  watchSocket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
-    return this.#watches.socket(this.native, socket, what, ready)
-  }
-
   /** Runs everything that is due until then. */
   #advanceTo(instant: bigint): void {
     this.native.advance(instant - this.now())
@@ -376,14 +351,14 @@ export class Engine {
       if (this.#native?.settled(each.ticket) ?? true) each.resolve()
       else this.#waiting.push(each)
     }
-    if (this.#native) for (const resident of this.#residents) resident.news()
+    if (this.#native) for (const resident of this.residents) resident.news()
   }
 
   #happened(happening: Happening): void {
     if ('watch' in happening || 'socket' in happening) {
-      this.#watches.happened(happening)
+      this.watches.happened(happening)
     } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
-      const port = this.#ports.get(happening.port)
+      const port = this.ports.get(happening.port)
       const message = `the device of port '${port?.name}' is gone`
       port?.wentDown(fromNative({ errno: happening.errno, syscall: '', message }))
     } else if ('fabric' in happening) {

@@ -10,21 +10,20 @@ const { watchSocket } = calls<{
 }>()
 
 export class Watches {
-  /** The engine's native half; undefined once it is closed. */
-  readonly #engine: () => NativeEngine | undefined
+  readonly #engine: { native: NativeEngine; closed: boolean }
   /** By namespace: one watch for all its listeners. */
   readonly #links = new Map<unknown, { watch: number; listeners: Set<(news: LinkNews) => void> }>()
   readonly #sockets = new Map<number, () => void>()
 
-  constructor(engine: () => NativeEngine | undefined) {
+  constructor(engine: { native: NativeEngine; closed: boolean }) {
     this.#engine = engine
   }
 
   /** Calls back with all news of interfaces in the namespace, until what this returns is called. */
-  links(engine: NativeEngine, namespace: unknown, listener: (news: LinkNews) => void): () => void {
+  links(namespace: unknown, listener: (news: LinkNews) => void): () => void {
     let entry = this.#links.get(namespace)
     if (!entry) {
-      entry = { watch: native(() => engine.watchLinks(namespace)), listeners: new Set() }
+      entry = { watch: native(() => this.#engine.native.watchLinks(namespace)), listeners: new Set() }
       this.#links.set(namespace, entry)
     }
     const { watch, listeners } = entry
@@ -33,21 +32,16 @@ export class Watches {
       listeners.delete(listener)
       if (listeners.size > 0) return
       this.#links.delete(namespace)
-      this.#engine()?.unwatch(watch)
+      this.#unwatch(watch)
     }
   }
 
   /** Calls back once, when the socket is readable or writable, or has failed; not if what this returns is called before. */
-  socket(
-    engine: NativeEngine,
-    socket: unknown,
-    what: 'readable' | 'writable',
-    ready: () => void,
-  ): () => void {
-    const watch = native(() => watchSocket(engine, socket, what))
+  socket(socket: unknown, what: 'readable' | 'writable', ready: () => void): () => void {
+    const watch = native(() => watchSocket(this.#engine.native, socket, what))
     this.#sockets.set(watch, ready)
     return () => {
-      if (this.#sockets.delete(watch)) this.#engine()?.unwatch(watch)
+      if (this.#sockets.delete(watch)) this.#unwatch(watch)
     }
   }
 
@@ -61,5 +55,9 @@ export class Watches {
       const found = [...this.#links.values()].find(({ watch }) => watch === happening.watch)
       for (const listener of [...(found?.listeners ?? [])]) listener(happening)
     }
+  }
+
+  #unwatch(watch: number): void {
+    if (!this.#engine.closed) this.#engine.native.unwatch(watch)
   }
 }

@@ -13,9 +13,9 @@ import {
   refuse,
   type Rule,
   type RulesOf,
+  type Values,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
-import type { Port, PortFabric } from '../ports/port.js'
 import { duration, type Duration } from '../values/units.js'
 import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
 
@@ -50,12 +50,6 @@ export interface Abortable {
 export const abortSignal: Rule<AbortSignal | undefined> = (value, subject) =>
   value === undefined || value instanceof AbortSignal ? value : refuse(subject, 'an AbortSignal', value)
 
-/** @internal A fabric, as those know it who attach ports to it. */
-export interface Attaching extends PortFabric {
-  readonly ports: ReadonlyMap<string, Port>
-  attach<P extends Port>(port: P, options?: AttachOptions & Abortable): Promise<P>
-}
-
 /** What the address filter of a network card lets in, by the destination address of a frame. */
 export interface ReceiveOptions {
   /** Stations whose frames the port takes, as `02:00:00:00:00:01`. Required, unless it is promiscuous. */
@@ -66,14 +60,6 @@ export interface ReceiveOptions {
   multicast?: boolean | string[]
   /** Takes every frame, whatever else is said here. Default false. */
   promiscuous?: boolean
-}
-
-/** @internal Options as they are checked: undefined where nothing was said. */
-export interface AttachSettings {
-  delay: bigint | undefined
-  receive: ReceiveSettings | null | undefined
-  group: string | undefined
-  vlan: PortVlans | undefined
 }
 
 type ReceiveSettings = NonNullable<PortSettings['receive']>
@@ -141,8 +127,11 @@ export const attachRules = {
   vlan: vlanRule,
 } satisfies RulesOf<AttachOptions>
 
+/** @internal Options as they are checked: undefined where nothing was said. */
+export type AttachSettings = Values<typeof attachRules>
+
 /** @internal Checks what `attach` or `configure` is given. */
-export const readAttachOptions: (given: unknown) => AttachSettings = optionsReader('attach', attachRules)
+export const readAttachOptions = optionsReader('attach', { ...attachRules, signal: abortSignal })
 
 /** @internal What the addon is told. */
 export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): PortSettings => ({

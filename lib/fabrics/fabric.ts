@@ -4,14 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { readAddress } from '../values/addresses.js'
-import {
-  abortSignal,
-  readAttachOptions,
-  type Abortable,
-  type Attaching,
-  type AttachOptions,
-  type AttachSettings,
-} from './attachment.js'
+import { readAttachOptions, type Abortable, type AttachOptions, type AttachSettings } from './attachment.js'
 import { native } from '../binding.js'
 import {
   Capture,
@@ -24,7 +17,6 @@ import { Engine, type EngineFabric, type EngineOptions } from '../engine/engine.
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
-  asOptions,
   flag,
   oneOf,
   optional,
@@ -33,7 +25,7 @@ import {
   type RulesOf,
   type Values,
 } from '../values/options.js'
-import { Path, PathPair, type ChangeOptions, type PathChange, type PathFabric } from './path.js'
+import { Path, PathPair, type ChangeOptions, type PathChange } from './path.js'
 import { Policies, type PolicyChange } from './policies.js'
 import { Seats } from './seats.js'
 import type { Applied, Policy } from '../policy/policy.js'
@@ -68,13 +60,12 @@ declare module '../ports/port.js' {
 }
 
 /** Joins ports. A `Hub`, a `Switch` or a `Wire`. While it has ports it keeps the process alive, as a server does. */
-export abstract class Fabric
-  extends EventEmitter<FabricEvents>
-  implements Attaching, EngineFabric, PathFabric, TimelineFabric
-{
+export abstract class Fabric extends EventEmitter<FabricEvents> implements EngineFabric, TimelineFabric {
+  /** For messages, statistics and seeds. */
   readonly name: string
   /** Shared where it was given as an Engine, else the fabric's own. */
   readonly engine: Engine
+  /** What paths without a policy do, those within a group excepted. */
   readonly forwarding: 'allow' | 'deny'
   /** @internal */
   readonly id: number
@@ -123,9 +114,7 @@ export abstract class Fabric
    */
   async attach<P extends Port>(port: P, options: AttachOptions & Abortable = {}): Promise<P> {
     this.#open()
-    const { signal: given, ...rest } = asOptions('attach', options) as AttachOptions & Abortable
-    const signal = abortSignal(given, "option 'signal' of attach")
-    const settings = readAttachOptions(rest)
+    const { signal, ...settings } = readAttachOptions(options)
     signal?.throwIfAborted()
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
     this.#insistOnKind('vlan', settings.vlan, ['switch'])

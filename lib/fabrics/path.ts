@@ -5,11 +5,10 @@ import {
   type CaptureOptions,
   type CaptureOutput,
   type PathCaptureOptions,
-  type tapKinds,
 } from '../capture/capture.js'
 import { asOptions } from '../values/options.js'
 import type { Applied, Policy, PolicyOptions } from '../policy/policy.js'
-import type { Port } from '../ports/port.js'
+import type { Port, PortFabric } from '../ports/port.js'
 import type { PathStats } from '../values/stats.js'
 
 /** One change of a transaction. A null policy returns to the fabric's default. */
@@ -31,24 +30,11 @@ export interface ChangeOptions {
   flush?: boolean
 }
 
-/** @internal The fabric of a path, as its handles know it. */
-export interface PathFabric {
-  apply(changes: Iterable<PathChange>, options?: ChangeOptions): Promise<Applied>
-  policyOf(from: Port, to: Port): Policy
-  pathStats(from: Port, to: Port): PathStats
-  record(
-    paths: Path[],
-    output: CaptureOutput,
-    options: CaptureOptions,
-    kind: keyof typeof tapKinds,
-  ): Promise<Capture>
-}
-
 /** What can be done to one path and to a pair of paths alike. */
 abstract class PathHandle {
   /** @internal */
   constructor(
-    protected readonly fabric: PathFabric,
+    protected readonly fabric: PortFabric,
     /** The port that frames come from. */
     readonly from: Port,
     /** The port that frames go to. */

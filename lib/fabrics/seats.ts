@@ -80,7 +80,7 @@ export class Seats implements Iterable<Port> {
     else await this.#join(port, settings, signal)
     const { id } = port
     this.#seats.set(id, { port, settings })
-    engine.addPort(port)
+    engine.ports.set(id, port)
     if (this.#referenced) engine.hold()
     await engine.settled(engine.native.latest())
     if (signal?.aborted) await this.detach(port)
@@ -174,7 +174,7 @@ export class Seats implements Iterable<Port> {
     this.#seats.delete(id)
     this.#fabric.forget(port)
     const ticket = native(() => engine.native.detach(id))
-    engine.removePort(id)
+    engine.ports.delete(id)
     if (this.#referenced) engine.unhold()
     await engine.settled(ticket)
     await port.undone()

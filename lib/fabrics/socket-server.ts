@@ -5,7 +5,7 @@ import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import type { BackgroundEvents } from '../engine/engine.js'
 import type { PortMapping } from '../ports/index.js'
-import type { Attaching } from './attachment.js'
+import type { PortFabric } from '../ports/port.js'
 import {
   about,
   integer,
@@ -18,9 +18,16 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { SocketPort } from '../ports/socket.js'
-import { bindSocket, frameLimitRule, modeRule, padRule, resolvePlace, sockets } from '../ports/sockets.js'
+import {
+  bindSocket,
+  frameRules,
+  modeRule,
+  resolvePlace,
+  sockets,
+  type FrameOptions,
+} from '../ports/sockets.js'
 
-export interface ListenOptions {
+export interface ListenOptions extends FrameOptions {
   /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
   socket: string
   /** Names the ports; `%d` becomes the lowest number that is free. Default `peer%d`. */
@@ -31,10 +38,6 @@ export interface ListenOptions {
   peers?: number
   /** The rights of the path, as 0o660. Default 0o600: of our own user only. */
   mode?: number
-  /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
-  frameLimit?: number
-  /** Fills frames that go out with zeros up to 60 bytes, for emulated cards that refuse shorter ones. Default false. */
-  pad?: boolean
 }
 
 /** A peer that comes and cannot become a port is a `failure`; the server goes on. */
@@ -49,7 +52,7 @@ export interface SocketServerEvents extends BackgroundEvents {
 export class SocketServer extends EventEmitter<SocketServerEvents> {
   /** What the peers connect to. */
   readonly socket: string
-  readonly #fabric: Attaching
+  readonly #fabric: PortFabric
   readonly #stopped: (server: SocketServer) => void
   readonly #options: ReturnType<typeof readListenOptions>
   readonly #ports = new Set<SocketPort>()
@@ -59,7 +62,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   #closed = false
 
   /** @internal */
-  private constructor(fabric: Attaching, options: ListenOptions, stopped: (server: SocketServer) => void) {
+  private constructor(fabric: PortFabric, options: ListenOptions, stopped: (server: SocketServer) => void) {
     super()
     this.#stopped = stopped
     this.#fabric = fabric
@@ -69,7 +72,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
 
   /** @internal `stopped` is called once, when it listens no more. */
   static async open(
-    fabric: Attaching,
+    fabric: PortFabric,
     options: ListenOptions,
     stopped: (server: SocketServer) => void,
   ): Promise<SocketServer> {
@@ -117,7 +120,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
 
   #watch(): void {
     if (this.#closed || this.#accepting || this.#unwatch || this.#ports.size >= this.#options.peers) return
-    this.#unwatch = this.#fabric.engine.watchSocket(this.#bound, 'readable', () => {
+    this.#unwatch = this.#fabric.engine.watches.socket(this.#bound, 'readable', () => {
       this.#unwatch = undefined
       this.#inBackground(this.#accept())
     })
@@ -198,8 +201,7 @@ export const listenRules = {
     integer(1, 4096, { default: 1024 }),
   ),
   mode: modeRule,
-  frameLimit: frameLimitRule,
-  pad: padRule,
+  ...frameRules,
 } satisfies RulesOf<ListenOptions>
 
 const readListen = optionsReader('listen', listenRules)

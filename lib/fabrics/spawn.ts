@@ -5,7 +5,8 @@
 import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync } from 'node:fs'
-import { abortSignal, type Abortable, type Attaching, type AttachOptions } from './attachment.js'
+import { abortSignal, type Abortable, type AttachOptions } from './attachment.js'
+import type { PortFabric } from '../ports/port.js'
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, oneOf, optional, optionsReader, type Rule, type RulesOf } from '../values/options.js'
@@ -71,7 +72,7 @@ const readSpawnOptions = optionsReader('spawn', {
 
 /** What `Fabric.spawn` says. */
 export async function spawn(
-  fabric: Attaching,
+  fabric: PortFabric,
   command: string,
   words: readonly string[] | ((socket: InheritedSocket) => readonly string[]),
   options: SpawnOptions,

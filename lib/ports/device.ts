@@ -58,7 +58,7 @@ export abstract class DevicePort extends Port {
     if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
     const early: LinkNews[] = []
     let hear = (news: LinkNews): void => void early.push(news)
-    this.#unwatch = fabric.engine.watchLinks(this.#namespace(), (news) => {
+    this.#unwatch = fabric.engine.watches.links(this.#namespace(), (news) => {
       hear(news)
     })
     const opened = await this.openDevice(this.#namespace())

@@ -63,7 +63,7 @@ export class MemoryBridge {
     this.#bridge = makeBridge(engine.native, worker, this.#inbound, this.#outbound, () => {
       this.#handOut(publishedMemory(this.#bridge), Infinity)
     })
-    engine.addResident(this)
+    engine.residents.add(this)
   }
 
   /** A number for a new port of the engine, and the bridge of its worker. */

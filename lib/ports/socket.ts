@@ -22,17 +22,17 @@ import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
   bindSocket,
-  frameLimitRule,
+  frameRules,
   modeRule,
-  padRule,
   resolvePlace,
   sockets,
+  type FrameOptions,
   type FrameShape,
   type Framing,
   type NativeAddress,
 } from './sockets.js'
 
-export interface SocketPortOptions {
+export interface SocketPortOptions extends FrameOptions {
   /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
   socket?: string
   /**
@@ -48,13 +48,6 @@ export interface SocketPortOptions {
   mode?: number
   /** Instead of all of the above: a connected descriptor, as of a socketpair; it is duplicated, and stays the caller's. */
   fd?: number
-  /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
-  frameLimit?: number
-  /**
-   * Fills frames that go out with zeros up to 60 bytes, as a network card does: for emulated cards that refuse shorter ones.
-   * Default false.
-   */
-  pad?: boolean
   /** Default `socket%d`. */
   name?: string
 }
@@ -82,8 +75,7 @@ const inFiles = {
     optional(shaped(socketPath, shapeOf(text()))),
   ),
   mode: modeRule,
-  frameLimit: frameLimitRule,
-  pad: padRule,
+  ...frameRules,
 }
 
 const readSocketOptions = optionsReader('SocketPort', {
@@ -283,7 +275,7 @@ export class SocketPort extends Port {
 
   async #writable(fabric: PortFabric, socket: unknown): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const unwatch = fabric.engine.watchSocket(socket, 'writable', () => {
+      const unwatch = fabric.engine.watches.socket(socket, 'writable', () => {
         clearTimeout(timer)
         resolve()
       })
@@ -303,7 +295,7 @@ export class SocketPort extends Port {
     if (this.#fd !== undefined || this.#framing === 'datagram' || this.#served) return
     this.#stop?.()
     if (this.#role === 'listen') {
-      this.#stop = fabric.engine.watchSocket(this.#bound, 'readable', () => {
+      this.#stop = fabric.engine.watches.socket(this.#bound, 'readable', () => {
         void this.#revive(fabric, () => Promise.resolve(native(() => sockets.acceptPeer(this.#bound))))
       })
       return

@@ -8,7 +8,7 @@ import { constants } from 'node:os'
 import { calls, native, type NativeEngine } from '../binding.js'
 import type { SocketPlace } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
-import { about, flag, integer } from '../values/options.js'
+import { about, flag, integer, type RulesOf } from '../values/options.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
@@ -21,11 +21,19 @@ export type Framing = 'stream' | 'datagram' | 'seqpacket'
 /** @internal A socket's address: a path, or an IP address in numbers and a port. */
 export type NativeAddress = { path: string } | { ip: string; port: number }
 
-/** @internal What frames of a socket may be. */
-export interface FrameShape {
-  frameLimit: number
-  pad: boolean
+/** What frames of a connection may be. */
+export interface FrameOptions {
+  /** The longest frame that passes, in bytes, 64 to 69632. Default 69632. */
+  frameLimit?: number
+  /**
+   * Fills frames that go out with zeros up to 60 bytes, as a network card does: for emulated cards that refuse shorter ones.
+   * Default false.
+   */
+  pad?: boolean
 }
+
+/** @internal */
+export type FrameShape = Required<FrameOptions>
 
 /** @internal What the native half does with sockets. */
 export const sockets = calls<{
@@ -55,11 +63,15 @@ export const padRule = about(
   flag(false),
 )
 
-/** @internal The rule for `frameLimit` of sockets. */
-export const frameLimitRule = about(
-  'Bytes of the longest frame that passes.',
-  integer(64, 69632, { unit: 'bytes', default: 69632 }),
-)
+/** @internal The rules for frames of connections. */
+export const frameRules = {
+  frameLimit: about(
+    'Bytes of the longest frame that passes.',
+    integer(64, 69632, { unit: 'bytes', default: 69632 }),
+  ),
+  pad: padRule,
+} satisfies RulesOf<FrameOptions>
+
 /** @internal The rule for `mode` of sockets. */
 export const modeRule = about(
   'Rights of a path that is made here, as 0o660. Default 0o600: of our own user only.',

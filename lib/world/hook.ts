@@ -33,7 +33,7 @@ export class Hook {
       })
     })
     this.#child = undefined
-    if (how !== undefined && !this.#hasEnded())
+    if (how !== undefined && !(this.#ended as boolean))
       throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the hook after step ${step.step} failed (${how})`, {
         hint: `try it by hand: ${this.#command}`,
       })
@@ -44,9 +44,5 @@ export class Hook {
     this.#ended = true
     if (this.#child?.pid !== undefined && this.#child.exitCode === null)
       process.kill(-this.#child.pid, 'SIGTERM')
-  }
-
-  #hasEnded(): boolean {
-    return this.#ended
   }
 }

@@ -56,6 +56,7 @@ export interface HubWorldOptions extends CommonWorldOptions {
 
 /** Links are wires, each between two interfaces that are nobody else's. */
 export interface WireWorldOptions extends CommonWorldOptions {
+  /** That its wires run on. */
   engine: Engine
   /** Their names, in the order of matrices. */
   nodes: readonly string[]

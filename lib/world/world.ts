@@ -72,9 +72,11 @@ const mostNodes = 10_000
  * await world.step([['a', 'b', 3], ['b', 'c', 9]])
  */
 export class World extends EventEmitter<WorldEvents> {
+  /** For messages, names of wires and seeds. */
   readonly name: string
   /** Names of its nodes, in the order of matrices. */
   readonly nodes: readonly string[]
+  /** What a link of a length does. */
   readonly model: LinkQualityModel
   readonly #links: Links
   readonly #pairs: Pairs

@@ -91,12 +91,15 @@ export interface TracedOptions {
 
 /** A checked trace. */
 export interface Trace {
+  /** Its rows, as the native half reads them. */
   data: SharedData
+  /** Where in it the path begins, in nanoseconds. */
   offset: bigint
   /** The most it ever allows, where it has a rate. */
   rate: bigint | undefined
   /** The longest, where it has delays. */
   delay: bigint | undefined
+  /** Whether it has losses. */
   loss: boolean
 }
 

@@ -55,7 +55,7 @@ export function travelPart(given: Given): PolicyPart | undefined {
   if (given.reorder === undefined && given.gap !== undefined)
     refuse("option 'reorder' of path policy", "given with 'gap', which says when it may happen")
   if (delay === 0n && jitter === 0n) return undefined
-  // Ranks of normal numbers with correlation r have 6/pi asin(r/2).
+  // The native half draws normal numbers. Where their correlation is r, that of their ranks is 6/pi asin(r/2).
   const ofScores = 2 * Math.sin((Math.PI * delayCorrelation) / 6)
   const words = [delay, jitter, ...reorder, BigInt(gap), ofScores, ...tableWords(table ?? undefined)]
   return { kind: partKinds.travel, words }

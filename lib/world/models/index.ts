@@ -3,8 +3,7 @@ import { Registry } from '../../values/registry.js'
 import { logDistanceKind } from './log-distance.js'
 import type { LinkModelKind } from './model.js'
 import { rangeKind } from './range.js'
-import { exponentialKind } from './wifi-exponential.js'
-import { linearKind } from './wifi-linear.js'
+import { exponentialKind, linearKind } from './wifi.js'
 
 const kinds = [rangeKind, linearKind, exponentialKind, logDistanceKind] as const
 

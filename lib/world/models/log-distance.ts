@@ -8,13 +8,10 @@ import {
   readOptions,
   refuse,
   required,
-  shaped,
-  shapeOf,
-  type Rule,
   type RulesOf,
 } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
-import { rate, type Rate } from '../../values/units.js'
+import { formatRate, rate, type Rate } from '../../values/units.js'
 import { isWithin, lastDistance, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface LogDistanceModelOptions {
@@ -31,28 +28,22 @@ export interface LogDistanceModelOptions {
   rates?: readonly { power: number; rate: Rate }[]
 }
 
-const ofdm: NonNullable<LogDistanceModelOptions['rates']> = [
-  { power: -82, rate: '6Mbit' },
-  { power: -81, rate: '9Mbit' },
-  { power: -79, rate: '12Mbit' },
-  { power: -77, rate: '18Mbit' },
-  { power: -74, rate: '24Mbit' },
-  { power: -70, rate: '36Mbit' },
-  { power: -66, rate: '48Mbit' },
-  { power: -65, rate: '54Mbit' },
-]
+/** The rates of IEEE 802.11 in Mbit/s, each with the least power that it needs. */
+const ofdm = [
+  [-82, 6],
+  [-81, 9],
+  [-79, 12],
+  [-77, 18],
+  [-74, 24],
+  [-70, 36],
+  [-66, 48],
+  [-65, 54],
+] as const
 
-const rowRules = {
+const rateRow = mapping({
   power: required(about('The least power that the rate needs, in dBm.', number(-200, 100))),
   rate: required(about('Bits per second.', rate())),
-}
-const rateRow: Rule<{ power: number; rate: Rate; bits: bigint }> = shaped(
-  (value, subject) => {
-    const { power, rate } = readOptions(subject, value, rowRules)
-    return { power, rate: (value as { rate: Rate }).rate, bits: rate }
-  },
-  shapeOf(mapping(rowRules)),
-)
+})
 
 const logDistanceRules = {
   exponent: about(
@@ -89,15 +80,15 @@ export class LogDistanceModel implements LinkQualityModel {
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: LogDistanceModelOptions = {}) {
     const given = readOptions('LogDistanceModel', options, logDistanceRules)
-    const { rates = ofdm.map((row) => rateRow(row, '')) } = given
+    const { rates = ofdm.map(([power, mbit]) => ({ power, rate: BigInt(mbit) * 1_000_000n })) } = given
     if (rates.length < 1 || rates.length > 64)
       refuse("option 'rates' of LogDistanceModel", 'a list of 1 to 64 entries', options.rates)
     const freeSpaceLoss = 20 * Math.log10((4 * Math.PI * given.frequency * 1e6) / 299_792_458)
     this.#exponent = given.exponent
     this.#powerAtOneMetre = given.power - freeSpaceLoss
     this.#rates = [...rates]
-      .sort((one, other) => Number(other.bits - one.bits))
-      .map(({ power, rate }) => ({ power, policy: { rate } }))
+      .sort((one, other) => Number(other.rate - one.rate))
+      .map(({ power, rate }) => ({ power, policy: { rate: formatRate(rate) as Rate } }))
     this.maxConnectedDistance = lastDistance(
       (distance) => distance <= farthest && this.#fastestAt(distance) !== null,
     )

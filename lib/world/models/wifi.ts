@@ -1,16 +1,15 @@
-/** What the WiFi models share: a bandwidth that falls with the distance, a delay that grows, and where the link ends. */
+/** The WiFi models of MiniWorld: a bandwidth that falls with the distance, a delay that grows, and where the link ends. */
 import { about, readOptions, type RulesOf } from '../../values/options.js'
 import type { PolicyOptions } from '../../policy/policy.js'
 import { formatDuration, formatRate, rate, type Duration, type Rate } from '../../values/units.js'
-import { isWithin, lastDistance, type LinkQualityModel } from './model.js'
+import { isWithin, lastDistance, withBandwidth, type LinkModelKind, type LinkQualityModel } from './model.js'
 
 export interface WifiModelOptions {
   /** At distance 0. Default 54Mbit. */
   bandwidth?: Rate
 }
 
-/** @internal */
-export const wifiRules = {
+const wifiRules = {
   bandwidth: about('Bits per second at distance 0.', rate({ default: '54Mbit' })),
 } satisfies RulesOf<WifiModelOptions>
 
@@ -18,7 +17,7 @@ export const wifiRules = {
 const leastBandwidth = 1_000_000
 
 /** A bandwidth in bits per second, and a delay in milliseconds with a tenth of it as jitter, by distance. */
-export abstract class WifiModel implements LinkQualityModel {
+abstract class WifiModel implements LinkQualityModel {
   abstract readonly name: string
   readonly maxConnectedDistance: number
   /** Bits per second at distance 0. */
@@ -44,4 +43,53 @@ export abstract class WifiModel implements LinkQualityModel {
   protected abstract bandwidthAt(distance: number): number
   /** Milliseconds. */
   protected abstract delayAt(distance: number): number
+}
+
+/**
+ * With k = 2^floor(d / 4): bandwidth B / k and delay k ms, a tenth of it as jitter with correlation 0.25; cut below
+ * 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiExponential`.
+ */
+export class WifiExponentialModel extends WifiModel {
+  readonly name = 'exponential'
+
+  protected bandwidthAt(distance: number): number {
+    return this.bandwidth / this.delayAt(distance)
+  }
+
+  protected delayAt(distance: number): number {
+    return 2 ** Math.floor(distance / 4)
+  }
+}
+
+/**
+ * With D = (d + 1) / 2, and 1 where that is less: bandwidth B / D and delay 2 (D - 1) ms, a tenth of it as jitter with
+ * correlation 0.25; cut below 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiLinear`.
+ */
+export class WifiLinearModel extends WifiModel {
+  readonly name = 'linear'
+
+  protected bandwidthAt(distance: number): number {
+    return this.bandwidth / Math.max((distance + 1) / 2, 1)
+  }
+
+  protected delayAt(distance: number): number {
+    return 2 * (Math.max((distance + 1) / 2, 1) - 1)
+  }
+}
+
+/** @internal */
+export const exponentialKind: LinkModelKind<WifiModelOptions, 'exponential'> = {
+  key: 'exponential',
+  description:
+    'A bandwidth that falls with the distance, and a delay that grows, by half and double every four metres.',
+  options: wifiRules,
+  make: (given, bandwidth) => new WifiExponentialModel(withBandwidth(given, bandwidth)),
+}
+
+/** @internal */
+export const linearKind: LinkModelKind<WifiModelOptions, 'linear'> = {
+  key: 'linear',
+  description: 'A bandwidth that falls with the distance, and a delay that grows by a millisecond per metre.',
+  options: wifiRules,
+  make: (given, bandwidth) => new WifiLinearModel(withBandwidth(given, bandwidth)),
 }
