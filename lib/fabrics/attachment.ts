@@ -17,7 +17,7 @@ import {
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { duration, type Duration } from '../values/units.js'
-import { vlanRule, type PortVlans, type VlanOptions } from './vlan.js'
+import { vlanRule, type VlanOptions } from './vlan.js'
 
 /** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
 export interface AttachOptions {

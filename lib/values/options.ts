@@ -138,6 +138,10 @@ export function shaped<T, Known extends Shape>(
   return Object.assign((value: unknown, subject: string) => bare(value, subject), { shape, bare })
 }
 
+/** A rule for the same values, which come to something else. */
+export const into = <T, U>(rule: Rule<T>, finish: (value: T, subject: string) => U) =>
+  shaped((value, subject) => finish(rule(value, subject), subject), shapeOf(rule))
+
 /** The same rule, with what it is for. */
 export function about<Given extends Rule<unknown>>(
   description: string,

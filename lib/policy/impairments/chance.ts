@@ -6,12 +6,11 @@ import {
   about,
   either,
   integer,
+  into,
   mapping,
   probability,
   refuse,
   required,
-  shaped,
-  shapeOf,
   single,
   type Percentage,
   type Rule,
@@ -56,13 +55,8 @@ export const correlationOfRuns = about(
   correlation,
 )
 
-const alone = probability()
-
 /** A probability for each frame by itself. */
-export const each: Rule<ChanceWords> = shaped(
-  (value, subject) => byItself(alone(value, subject) as number),
-  shapeOf(alone),
-)
+export const each = into(probability(), (rate) => byItself(rate as number))
 
 const inARow = mapping(
   {

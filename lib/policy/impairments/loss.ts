@@ -8,6 +8,7 @@ import {
   about,
   either,
   flag,
+  into,
   isMapping,
   mapping,
   oneOf,
@@ -15,8 +16,6 @@ import {
   probability,
   refuse,
   required,
-  shaped,
-  shapeOf,
   takes,
   type Percentage,
   type Rule,
@@ -135,10 +134,7 @@ const fourStateKeys = {
 const fourState = mapping(fourStateKeys, { finish: fourStateWords })
 const models = { gemodel: gilbertElliott, state: fourState }
 
-const alone: Rule<GivenLoss> = shaped(
-  (value, subject): GivenLoss => ({ model: 0, words: each(value, subject) }),
-  shapeOf(each),
-)
+const alone = into(each, (words): GivenLoss => ({ model: 0, words }))
 
 export const loss: ImpairmentKind<GivenLoss> & { marking: (settings: readonly number[]) => number[] } = {
   certainty: 'is lost',

@@ -7,17 +7,15 @@ import {
   either,
   flag,
   integer,
+  into,
   isMapping,
   mapping,
   oneOf,
   probability,
   refuse,
   required,
-  shaped,
-  shapeOf,
   takes,
   type Percentage,
-  type Rule,
 } from '../../values/options.js'
 import { duration, size, type Duration, type Size } from '../../values/units.js'
 import { nameWords } from '../parts.js'
@@ -121,10 +119,7 @@ const red = mapping(
 )
 
 const words = about('Nothing but the limit, or CoDel as it comes.', oneOf(['tail-drop', 'codel']))
-const byWord: Rule<DisciplineWords | undefined> = shaped(
-  (value, subject) => (words(value, subject) === 'codel' ? codel({}, subject) : tailDropWords),
-  shapeOf(words),
-)
+const byWord = into(words, (word, subject) => (word === 'codel' ? codel({}, subject) : tailDropWords))
 const byKind = {
   codel: mapping(
     { codel: required(about('Controlled delay (RFC 8289).', codel)) },

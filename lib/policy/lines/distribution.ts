@@ -3,6 +3,7 @@ import {
   about,
   either,
   file,
+  into,
   list,
   mapping,
   oneOf,
@@ -11,7 +12,6 @@ import {
   shaped,
   shapeOf,
   single,
-  type Rule,
 } from '../../values/options.js'
 import type { SharedData } from '../shared-data.js'
 import {
@@ -32,10 +32,7 @@ export type TabledDistribution = DelayTableName | { file: string } | { table: re
 export type Distribution = 'uniform' | TabledDistribution
 
 const word = about('A distribution by its name.', oneOf(delayTableNames))
-const named: Rule<SharedData | undefined> = shaped(
-  (value, subject) => delayTable(word(value, subject) as DelayTableName),
-  shapeOf(word),
-)
+const named = into(word, (name) => delayTable(name as DelayTableName))
 
 const fromFile = mapping(
   { file: required(about("A table in iproute2's format.", file())) },
@@ -66,10 +63,8 @@ const expectsTable = (words: readonly string[]): string =>
 /** @internal */
 export const tabledDistribution = either<SharedData | undefined>(expectsTable(delayTableNames), tables)
 
-const uniform = oneOf(['uniform'])
-
 /** @internal null for uniform. */
 export const distribution = either<SharedData | null | undefined>(
   expectsTable(['uniform', ...delayTableNames]),
-  [shaped((value, subject) => (uniform(value, subject) ? null : undefined), shapeOf(uniform)), ...tables],
+  [into(oneOf(['uniform']), () => null), ...tables],
 )

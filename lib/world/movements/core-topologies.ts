@@ -5,13 +5,13 @@ import {
   about,
   either,
   file,
+  into,
   list,
   mapping,
   oneOf,
   optional,
   readOptions,
   required,
-  shaped,
   type RulesOf,
 } from '../../values/options.js'
 import { duration, type Duration } from '../../values/units.js'
@@ -36,9 +36,8 @@ export interface CoreTopologiesOptions {
   loop?: boolean
 }
 
-const name = required(file())
 const entry = either<{ file: string; lasts: number } | undefined>("a file, or { file, for: '10s' }", [
-  shaped((value, subject) => ({ file: name(value, subject), lasts: 0 }), name.shape),
+  into(required(file()), (file) => ({ file, lasts: 0 })),
   mapping(
     {
       file: required(about('The file.', file())),
