@@ -11,7 +11,7 @@ import { topologyError, type FileProblem, type TakeNote } from './file-problem.j
 import type { ConversionOptions } from './import/format.js'
 import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
-import { danglingAliases, nameKeys, offsetOf, quoteScalars, type Misplaced } from './yaml.js'
+import { danglingAliases, nameKeys, offsetOf, parse, quoteScalars, type Misplaced } from './yaml.js'
 
 const ignore: TakeNote = () => undefined
 
@@ -80,23 +80,15 @@ export async function inspectTopology(
 /** The same for a topology file of our own. */
 async function inspectOwn(text: string, file: string): Promise<Inspected> {
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
-  const lineCounter = new yaml.LineCounter()
-  const document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false })
+  const { document, errors, warnings, placeOf } = parse(yaml, text, { uniqueKeys: false })
   const atLines = (found: Misplaced[]): FileProblem[] =>
     found
       .sort((one, other) => one.offset - other.offset)
-      .map(({ offset, message }) => {
-        const { line, col } = lineCounter.linePos(offset)
-        return { file, line: Math.max(line, 1), column: Math.max(col, 1), message }
-      })
-  const ofYaml = [...document.errors, ...document.warnings].map(({ pos, message }): Misplaced => ({
-    offset: pos[0],
-    message: message.replace(/;.*/, ''),
-  }))
-  const dangling = danglingAliases(yaml, document)
-  ofYaml.push(...dangling, ...nameKeys(yaml, document))
+      .map(({ offset, message }) => ({ file, ...placeOf(offset), message }))
+  const broken = [...errors, ...danglingAliases(yaml, document)]
+  const ofYaml = [...broken, ...warnings, ...nameKeys(yaml, document)]
   const report = (found: Misplaced[]): Inspected => ({ problems: atLines([...ofYaml, ...found]), notes: [] })
-  if (document.errors.length + dangling.length > 0) return report([])
+  if (broken.length > 0) return report([])
   const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
   const checked = check()
   if ('topology' in checked) {

@@ -21,8 +21,8 @@ import {
   type Rule,
   type Rules,
 } from '../values/options.js'
-import { rate, duration, type Duration, type Rate, type Size } from '../values/units.js'
-import { engineRules } from '../engine/engine.js'
+import { rate, duration, type Duration, type Rate } from '../values/units.js'
+import { engineRules, type EngineOptions } from '../engine/engine.js'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
 import { listenRules, type ListenOptions } from '../fabrics/socket-server.js'
 import { fabricRules, type FabricOptions } from '../fabrics/fabric.js'
@@ -32,6 +32,7 @@ import { portKinds, type NicMapping, type PortMapping } from '../ports/index.js'
 import { entryKeys, type TimelineEntry, type TimelinePaths } from '../timeline/entries.js'
 import { linkModels, type LinkModelMapping } from '../world/models/index.js'
 import { movements, type MovementMapping } from '../world/movements/index.js'
+import { wireRules, type CommonWorldOptions, type WireWorldOptions } from '../world/options.js'
 
 // ---- Policies and paths ----
 
@@ -114,25 +115,25 @@ interface FabricKeys extends Pick<FabricOptions, 'forwarding'> {
 }
 export type TopologyFabric = FabricKeys & FabricMapping
 
-const fabricKeys = () => ({
-  forwarding: about('What holds for pairs of ports that no path entry names.', fabricRules.forwarding),
-  ports: required(about('The ports, by name.', record(about('Name of the port.', entryName()), portRule()))),
-  listen: about(
-    'A socket at which any number of peers become ports, as they come and go.',
-    mapping(listenRules),
-  ),
-  paths: about(
-    'Policies of directed pairs of ports; the last entry that names a pair holds.',
-    list(pathRule),
-  ),
-  timeline: about(
-    'Changes of paths and carriers at given times, in ramps, and by outages.',
-    list(timelineEntry),
-  ),
-})
-
 const fabricRule = () => {
-  const keys = fabricKeys()
+  const keys = {
+    forwarding: about('What holds for pairs of ports that no path entry names.', fabricRules.forwarding),
+    ports: required(
+      about('The ports, by name.', record(about('Name of the port.', entryName()), portRule())),
+    ),
+    listen: about(
+      'A socket at which any number of peers become ports, as they come and go.',
+      mapping(listenRules),
+    ),
+    paths: about(
+      'Policies of directed pairs of ports; the last entry that names a pair holds.',
+      list(pathRule),
+    ),
+    timeline: about(
+      'Changes of paths and carriers at given times, in ramps, and by outages.',
+      list(timelineEntry),
+    ),
+  }
   return shapes(
     [...fabricKinds].map(({ key, description, options }) => ({
       kind: required(about(description, oneOf([key]))),
@@ -150,55 +151,47 @@ const bandwidth = about(
   rate(),
   { examples: ['54Mbit'] },
 )
-const model = () =>
-  about(
-    'What a link of a length does. Default range.',
-    either<unknown>(`${linkModels.keys.map((key) => `'${key}'`).join(', ')}, or a mapping with one of them`, [
-      oneOf(linkModels.keys),
-      ...[...linkModels].map(({ key, description, options }) =>
-        mapping({ [key]: required<unknown>(about(description, mapping(options))) }),
-      ),
-    ]),
-  )
-const movement = () =>
-  about('How the distances of nodes come about.', shapes([...movements].map(({ options }) => options)))
-
 const nicRule = () => shapes([...portKinds].flatMap(({ numbered }) => (numbered ? [numbered.options] : [])))
 
-interface WorldKeys {
+interface WorldKeys extends Pick<CommonWorldOptions, 'missing' | 'hook'> {
   model?: LinkModelMapping
   bandwidth?: Rate
   movement?: MovementMapping
   step?: 'manual' | Duration
-  missing?: 'unchanged' | 'down'
-  hook?: string
 }
-export type TopologyWorld = WorldKeys &
-  (
-    | { fabric: string; nodes?: string[] }
-    | { wires: Record<string, NicMapping>; wireNames?: string; whenDown?: 'no-carrier' | 'remove' }
-  )
+interface WireWorldKeys extends Pick<WireWorldOptions, 'whenDown'> {
+  wires: Record<string, NicMapping>
+  wireNames?: string
+}
+export type TopologyWorld = WorldKeys & ({ fabric: string; nodes?: string[] } | WireWorldKeys)
 
-const worldKeys = () => ({
-  model: model(),
-  bandwidth,
-  movement: movement(),
-  step: about(
-    "The time between two steps; or 'manual', for steps of 1s by command. Default 1s.",
-    either<unknown>("'manual' or a duration such as 1s", [oneOf(['manual']), duration()]),
-  ),
-  missing: about(
-    'What holds for pairs that a matrix says nothing of.',
-    oneOf(['unchanged', 'down'], 'unchanged'),
-  ),
-  hook: about(
-    'A command for sh that is run after each step, which it finds on its standard input as JSON.',
-    text({ max: 65_536 }),
-  ),
-})
 const wireNamesPattern = /^[^\s%]{0,30}%(?:s|0[1-9]d)[^\s%]{0,30}%(?:s|0[1-9]d)[^\s%]{0,30}$/
 const worldRule = () => {
-  const keys = worldKeys()
+  const keys = {
+    model: about(
+      'What a link of a length does. Default range.',
+      either<unknown>(
+        `${linkModels.keys.map((key) => `'${key}'`).join(', ')}, or a mapping with one of them`,
+        [
+          oneOf(linkModels.keys),
+          ...[...linkModels].map(({ key, description, options }) =>
+            mapping({ [key]: required<unknown>(about(description, mapping(options))) }),
+          ),
+        ],
+      ),
+    ),
+    bandwidth,
+    movement: about(
+      'How the distances of nodes come about.',
+      shapes([...movements].map(({ options }) => options)),
+    ),
+    step: about(
+      "The time between two steps; or 'manual', for steps of 1s by command. Default 1s.",
+      either<unknown>("'manual' or a duration such as 1s", [oneOf(['manual']), duration()]),
+    ),
+    missing: wireRules.missing,
+    hook: wireRules.hook,
+  }
   return shapes([
     {
       fabric: required(
@@ -221,10 +214,7 @@ const worldRule = () => {
           expects: "a name with two '%s' in it, or '%05d', such as 'cable-%s-%s'",
         }),
       ),
-      whenDown: about(
-        'Whether the wire of a link that is down stays, without carrier, or goes.',
-        oneOf(['no-carrier', 'remove'], 'no-carrier'),
-      ),
+      whenDown: wireRules.whenDown,
       ...keys,
     },
   ])
@@ -232,13 +222,9 @@ const worldRule = () => {
 
 // ---- The whole ----
 
-export interface Topology {
+export interface Topology extends Pick<EngineOptions, 'workers' | 'memory' | 'io' | 'busyPoll'> {
   name?: string
   seed?: number
-  workers?: number
-  memory?: Size
-  io?: 'auto' | 'io_uring' | 'epoll'
-  busyPoll?: boolean | { spinLast: Duration }
   hosts?: Record<string, { addresses?: string[] } | null>
   fabrics: Record<string, TopologyFabric>
   worlds?: Record<string, TopologyWorld>

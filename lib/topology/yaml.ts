@@ -11,6 +11,25 @@ export interface Misplaced {
   message: string
 }
 
+/** A text as a document, with what the parser says of it; `placeOf` gives the line and column of an offset, from 1. */
+export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: boolean }) {
+  const lineCounter = new yaml.LineCounter()
+  const document: Document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys })
+  const misplaced = ({ pos, message }: { pos: number[]; message: string }): Misplaced => ({
+    offset: pos[0] ?? 0,
+    message: message.replace(/;.*/, ''),
+  })
+  return {
+    document,
+    errors: document.errors.map(misplaced),
+    warnings: document.warnings.map(misplaced),
+    placeOf: (offset: number): { line: number; column: number } => {
+      const { line, col } = lineCounter.linePos(offset)
+      return { line: Math.max(line, 1), column: Math.max(col, 1) }
+    },
+  }
+}
+
 /**
  * Makes every key the word that it is written as: `1`, `null` and `true` are names like others there. Takes out those that
  * cannot be names, and returns them. What stands under a key that is there twice is joined, so that both can be looked at.

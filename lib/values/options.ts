@@ -224,31 +224,25 @@ export function file(expects = 'the name of a file'): Rule<string | undefined> {
   return shaped(name, { expects, form: { kind: 'value', json: { type: 'string', minLength: 1 }, read } })
 }
 
+/** What makes a rule for numbers in [min, max]. */
+const numbers =
+  (type: 'integer' | 'number', words: string, is: (value: unknown) => boolean) =>
+  <D extends number | undefined = undefined>(
+    min: number,
+    max: number,
+    { unit, default: fallback }: { unit?: string; default?: D } = {},
+  ): Rule<number | D> => {
+    const expects = `${words} from ${min} to ${max}${unit === undefined ? '' : ` ${unit}`}`
+    const fits = (value: unknown): number | undefined =>
+      is(value) && (value as number) >= min && (value as number) <= max ? (value as number) : undefined
+    return single(expects, { type, minimum: min, maximum: max }, fits, { default: fallback })
+  }
+
 /** A whole number in [min, max]. */
-export function integer<D extends number | undefined = undefined>(
-  min: number,
-  max: number,
-  { unit, default: fallback }: { unit?: string; default?: D } = {},
-): Rule<number | D> {
-  const expects = `a whole number from ${min} to ${max}${unit === undefined ? '' : ` ${unit}`}`
-  const fits = (value: unknown): number | undefined =>
-    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-      ? (value as number)
-      : undefined
-  return single(expects, { type: 'integer', minimum: min, maximum: max }, fits, { default: fallback })
-}
+export const integer = numbers('integer', 'a whole number', Number.isInteger)
 
 /** A number in [min, max]. */
-export function number<D extends number | undefined = undefined>(
-  min: number,
-  max: number,
-  { unit, default: fallback }: { unit?: string; default?: D } = {},
-): Rule<number | D> {
-  const expects = `a number from ${min} to ${max}${unit === undefined ? '' : ` ${unit}`}`
-  const fits = (value: unknown): number | undefined =>
-    typeof value === 'number' && value >= min && value <= max ? value : undefined
-  return single(expects, { type: 'number', minimum: min, maximum: max }, fits, { default: fallback })
-}
+export const number = numbers('number', 'a number', (value) => typeof value === 'number')
 
 /** A share, `'2%'`: from 0 to 100 per cent. */
 export type Percentage = `${number}%`

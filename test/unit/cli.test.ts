@@ -293,11 +293,6 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
       expect(await ended).to.deep.equal([0, null])
     })
 
-    it('counts its ports', async () => {
-      writeFileSync(file, "fabrics: { a: { kind: hub, ports: { one: { udp: '127.0.0.1:0' } } } }\n")
-      expect((await up(file)).first).to.equal('lab: up with 1 port; Ctrl-C ends it')
-    })
-
     it('says what of the files of a movement is left out, as validate and import do', async () => {
       const core = join(directory, 'three.xml')
       const devices = [1, 2, 3].map(

@@ -6,10 +6,10 @@
  * network; a sentence, for those whose work is done otherwise or not needed here; `elsewhere`, for what is not about the
  * network. Whatever stands in a file and not in the table becomes a note, for MiniWorld passes over it in silence.
  */
-import type { Document } from 'yaml'
 import {
   flag,
   integer,
+  isMapping,
   list,
   oneOf,
   optional,
@@ -20,7 +20,7 @@ import {
 } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
 import type { FileProblem } from '../file-problem.js'
-import { offsetOf } from '../yaml.js'
+import { offsetOf, parse } from '../yaml.js'
 import type { SourceFile } from './format.js'
 
 /** The classes of interfaces with the first byte of their MAC addresses. */
@@ -109,21 +109,11 @@ export class Reader {
   /** The parsed file, or what keeps it from being read. */
   static async open({ file, text: raw }: SourceFile): Promise<Reader> {
     const yaml = await import('yaml')
-    const lineCounter = new yaml.LineCounter()
-    const document: Document = yaml.parseDocument(withoutComments(raw), { lineCounter, prettyErrors: false })
-    const placeOf = (offset: number): { line: number; column: number } => {
-      const { line, col } = lineCounter.linePos(offset)
-      return { line: Math.max(line, 1), column: Math.max(col, 1) }
-    }
-    const broken = document.errors.map(({ pos, message }) => ({
-      file,
-      ...placeOf(pos[0]),
-      message: message.replace(/;.*/, ''),
-    }))
-    const reader = new Reader(file, broken.length > 0 ? {} : document.toJS(), (place, at) =>
+    const { document, errors, placeOf } = parse(yaml, withoutComments(raw), { uniqueKeys: true })
+    const reader = new Reader(file, errors.length > 0 ? {} : document.toJS(), (place, at) =>
       placeOf(offsetOf(yaml, document, { place, at, message: '' })),
     )
-    reader.problems.push(...broken)
+    for (const { offset, message } of errors) reader.problems.push({ file, ...placeOf(offset), message })
     return reader
   }
 
@@ -333,7 +323,7 @@ const nodeCount: Rule<number> = (value, subject) => {
 }
 
 const interfaceList: Rule<InterfaceClass[] | undefined> = optional((value, subject) => {
-  const classes = list(oneOf(classNames))(value, subject) as InterfaceClass[]
+  const classes = list(oneOf(classNames))(value, subject)
   if (classes.length === 0) return refuse(subject, 'a list of at least one class of interfaces', value)
   if (classes.filter((name) => name === 'hubwifi').length > 1)
     return refuse(subject, "a list with at most one 'hubwifi'", value)
@@ -400,8 +390,4 @@ export function withoutComments(json: string): string {
   return json.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\t/g, (found) =>
     found.startsWith('"') ? found : ' '.repeat(found.length),
   )
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

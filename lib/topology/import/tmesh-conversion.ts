@@ -40,7 +40,7 @@ export async function convertMachines(files: readonly SourceFile[]): Promise<Con
   const elements: Element[] = []
   for (const source of files) {
     const name = names.free(path.basename(source.file, path.extname(source.file)))
-    const machine = new Machine(name, findings, { fragment: isFragment(source.text) })
+    const machine = new Machine(name, findings, { fragment: isFragment(source) })
     await read(source, machine, findings, [])
     elements.push(...new Set(machine.elements.values())) // an alias is no second element
   }
@@ -48,7 +48,10 @@ export async function convertMachines(files: readonly SourceFile[]): Promise<Con
   const { problems, notes } = findings
   const fabrics = fabricsOf(elements, findings)
   if (problems.length === 0 && Object.keys(fabrics).length === 0 && files[0])
-    findings.problem(files[0].file, { text: '', line: 1, column: 1 }, 'no line of this is about a network')
+    findings.problem(
+      { file: files[0].file, text: '', line: 1, column: 1 },
+      'no line of this is about a network',
+    )
   return {
     ...(problems.length === 0 && { topology: { fabrics } }),
     problems: inOrder(problems),
@@ -57,8 +60,8 @@ export async function convertMachines(files: readonly SourceFile[]): Promise<Con
 }
 
 /** Whether no line of a text makes a part of a machine, or could lead to one. */
-function isFragment(text: string): boolean {
-  return parseTmesh(text).statements.every((statement) =>
+function isFragment(source: SourceFile): boolean {
+  return parseTmesh(source).statements.every((statement) =>
     statement.kind === 'connection'
       ? statement.module === undefined || kindOf(statement.module) !== 'part'
       : statement.words[0]?.text !== 'source',
@@ -75,45 +78,45 @@ function inOrder(found: readonly FileProblem[]): FileProblem[] {
 
 /** Hands the statements of a file, and of those that it sources, to its machine. */
 async function read(
-  { file, text }: SourceFile,
+  source: SourceFile,
   machine: Machine,
   findings: Findings,
   within: readonly string[],
 ): Promise<void> {
-  const { statements, mistakes } = parseTmesh(text)
-  for (const { at, message } of mistakes) findings.problem(file, at, message)
+  const { statements, mistakes } = parseTmesh(source)
+  for (const { at, message } of mistakes) findings.problem(at, message)
   for (const statement of statements) {
-    if (statement.kind === 'connection') machine.add(file, statement)
-    else await carryOut(statement, file, machine, findings, within)
+    if (statement.kind === 'connection') machine.add(statement)
+    else await carryOut(statement, machine, findings, within)
   }
 }
 
 /** Follows `source`, and `alias`; no other command says anything about networks. */
 async function carryOut(
   { words }: Command,
-  file: string,
   machine: Machine,
   findings: Findings,
   within: readonly string[],
 ): Promise<void> {
   const [command, name, second] = words
   if (command === undefined) return
+  const { file } = command
   const isAlias = command.text === 'alias' && words.length === 3
-  if (isAlias && name && second && machine.alias(file, name, second)) return
+  if (isAlias && name && second && machine.alias(name, second)) return
   if (command.text !== 'source' || name === undefined) {
-    findings.note(file, command, `not carried out: ${textOf(words)}`)
+    findings.note(command, `not carried out: ${textOf(words)}`)
     return
   }
   const sourced = path.join(path.dirname(file), name.text)
   if (within.includes(sourced) || sourced === file) {
-    findings.problem(file, name, `${name.text} sources itself`)
+    findings.problem(name, `${name.text} sources itself`)
     return
   }
   try {
     await read({ file: sourced, text: await readFile(sourced, 'utf8') }, machine, findings, [...within, file])
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    findings.problem(file, name, `cannot read ${sourced} (${code}); put its lines here`)
+    findings.problem(name, `cannot read ${sourced} (${code}); put its lines here`)
   }
 }
 
@@ -121,17 +124,16 @@ async function carryOut(
 function noteParts(elements: readonly Element[], findings: Findings): void {
   const parts = new Map<string, Element[]>()
   for (const element of elements) {
-    const { file, kind, name, module, at } = element
-    if (kind === 'part' && module !== '') parts.set(file, [...(parts.get(file) ?? []), element])
+    const { kind, name, module, at } = element
+    if (kind === 'part' && module !== '') parts.set(at.file, [...(parts.get(at.file) ?? []), element])
     if (kind === 'host')
-      findings.note(file, at, `left out: '${name}' (${module}) is no network; it stays with the emulator`)
-    if (kind === 'network')
-      findings.note(file, at, `left out: '${name}' (${module}); nothing here is like it`)
+      findings.note(at, `left out: '${name}' (${module}) is no network; it stays with the emulator`)
+    if (kind === 'network') findings.note(at, `left out: '${name}' (${module}); nothing here is like it`)
   }
-  for (const [file, all] of parts) {
+  for (const all of parts.values()) {
     const list = all.map(({ name, at }) => `${name} (line ${at.line})`).join(', ')
     const [{ at }] = all as [Element]
-    findings.note(file, at, `left out: parts of the machine, which stay in its file: ${list}`)
+    findings.note(at, `left out: parts of the machine, which stay in its file: ${list}`)
   }
 }
 
@@ -194,9 +196,8 @@ class Segments {
       const other = this.#made.get(name)
       if (other) {
         this.#findings.problem(
-          tap.file,
           tap.at,
-          `interface '${name}' is made by '${other.tap.name}' already (${other.tap.file}:${other.tap.at.line})`,
+          `interface '${name}' is made by '${other.tap.name}' already (${other.tap.at.file}:${other.tap.at.line})`,
         )
         continue
       }
@@ -213,18 +214,16 @@ class Segments {
       if (peer === tap) {
         host.shared = true
         this.#findings.note(
-          tap.file,
           tap.at,
           `this element and its connection with itself go: etherloom makes '${name}'`,
         )
       } else if (peer?.kind === 'part') {
         host.shared = true
         this.#findings.note(
-          tap.file,
           tap.at,
           `etherloom makes '${name}'; write: ${tap.name} at ${peer.name}: tme/host/bsd/bpf interface ${name}`,
         )
-      } else this.#findings.note(tap.file, tap.at, `this element goes: etherloom makes '${name}'`)
+      } else this.#findings.note(tap.at, `this element goes: etherloom makes '${name}'`)
     }
   }
 
@@ -240,13 +239,12 @@ class Segments {
   }
 
   #attachBpf(bpf: Element): void {
-    const { file, at, machine, name, peer } = bpf
+    const { at, machine, name, peer } = bpf
     const { interface: wanted, delay } = readBpf(bpf, this.#findings)
     const made = wanted === undefined ? undefined : this.#made.get(wanted)
     const longer = [...this.#made.keys()].find((each) => wanted !== undefined && each.startsWith(wanted))
     if (made === undefined && longer !== undefined) {
       this.#findings.problem(
-        file,
         at,
         `no line makes an interface '${wanted}'; TME would take '${longer}' for it, which begins so: write the whole name`,
       )
@@ -256,26 +254,24 @@ class Segments {
     const onMachine = !isNetwork(peer)
     if (made && onMachine && !delay) {
       made.host.shared = true
-      this.#findings.note(file, at, `stays in its file: the machine attaches to '${wanted}' itself`)
+      this.#findings.note(at, `stays in its file: the machine attaches to '${wanted}' itself`)
       this.#of.set(bpf, made.segment)
       return
     }
     const segment = made?.segment ?? this.#segmentOf(wanted, machine)
     this.#of.set(bpf, segment)
     if (made && !onMachine) {
-      this.#findings.note(file, at, `this element goes: etherloom has '${wanted}' already`)
+      this.#findings.note(at, `this element goes: etherloom has '${wanted}' already`)
     }
     if (onMachine) {
       const own = this.#interfaces.free(machine)
       segment.ports.push([machine, { tap: own, ...(delay && { delay: inMilliseconds(delay) }) }])
       this.#findings.note(
-        file,
         at,
         `a port of its own; write: ${name} at ${peer.name}: tme/host/bsd/bpf interface ${own}`,
       )
       if (wanted === undefined)
         this.#findings.note(
-          file,
           at,
           "without 'interface' TME takes the first of the machine that runs it: to join it, add a port { packet: INTERFACE, direction: both }",
         )
@@ -296,7 +292,7 @@ class Segments {
 
   /** A link from a network, or from another link: a UDP port in the place of its own end. */
   #leadAway(element: Element): void {
-    const { file, at, name, peer, machine } = element
+    const { at, name, peer, machine } = element
     const link = this.#links.get(element)
     if (link === undefined || peer === undefined || !isNetwork(peer) || peer === element) return
     const segment = this.#of.get(peer) ?? { name: machine, hosts: [], packets: new Set(), ports: [] }
@@ -309,27 +305,25 @@ class Segments {
         ...(link.ping !== undefined && { keepAlive: `${link.ping}s` }),
       },
     ])
-    this.#findings.note(file, at, `this element goes: '${name}' is a port of the hub`)
+    this.#findings.note(at, `this element goes: '${name}' is a port of the hub`)
   }
 
   /** A link of a machine's interface card: the emulator keeps it, and the port is what it speaks to. */
   #leadIn(element: Element): void {
-    const { file, at, name, peer, machine } = element
+    const { at, name, peer, machine } = element
     const link = this.#links.get(element)
     if (link === undefined || peer === undefined || isNetwork(peer)) return
     const far = [...this.#links].find(([other, its]) => other !== element && areEnds(link, its))
     if (far) {
       const [other] = far
       this.#findings.note(
-        file,
         at,
-        `stays in its file: it speaks to '${other.name}' (${other.file}:${other.at.line})`,
+        `stays in its file: it speaks to '${other.name}' (${other.at.file}:${other.at.line})`,
       )
       return
     }
     if (link.remote === undefined) {
       this.#findings.problem(
-        file,
         at,
         `'${name}' has no --remote, so there is no address for the port that it speaks to`,
       )
@@ -347,15 +341,14 @@ class Segments {
         pad: true, // its card is an emulated one
       },
     ])
-    this.#findings.note(file, at, `stays in its file: the port '${machine}' is the far end that it speaks to`)
+    this.#findings.note(at, `stays in its file: the port '${machine}' is the far end that it speaks to`)
   }
 
-  #noteLoose({ kind, file, at, name, peer }: Element): void {
+  #noteLoose({ kind, at, name, peer }: Element): void {
     if (peer === undefined && kind !== 'tap')
-      this.#findings.note(file, at, `left out: '${name}' is connected with nothing`)
+      this.#findings.note(at, `left out: '${name}' is connected with nothing`)
     else if (peer?.name === name && kind !== 'tap')
       this.#findings.note(
-        file,
         at,
         `left out: '${name}' is connected with itself, which only a tap can make use of`,
       )

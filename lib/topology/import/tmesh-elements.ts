@@ -19,12 +19,11 @@ export function kindOf(module: Word): ElementKind {
 }
 
 /** The module of a part that another file has. */
-const elsewhere: Word = { text: '', line: 1, column: 1 }
+const elsewhere: Word = { text: '', file: '', line: 1, column: 1 }
 
 /** One element of one machine. */
 export interface Element {
   machine: string
-  file: string
   name: string
   /** Where it is created. */
   at: Word
@@ -40,11 +39,11 @@ export class Findings {
   readonly problems: FileProblem[] = []
   readonly notes: FileProblem[] = []
 
-  problem(file: string, { line, column }: Word, message: string): void {
+  problem({ file, line, column }: Word, message: string): void {
     this.problems.push({ file, line, column, message })
   }
 
-  note(file: string, { line, column }: Word, message: string): void {
+  note({ file, line, column }: Word, message: string): void {
     this.notes.push({ file, line, column, message })
   }
 }
@@ -74,40 +73,38 @@ export class Machine {
   }
 
   /** Gives an element a second name: the one of the two that there is none of yet. False where there is neither. */
-  alias(file: string, one: Word, two: Word): boolean {
+  alias(one: Word, two: Word): boolean {
     const [first, second] = [this.elements.get(one.text), this.elements.get(two.text)]
     if (first && second)
-      this.#findings.problem(file, two, `'${one.text}' and '${two.text}' are two elements already`)
+      this.#findings.problem(two, `'${one.text}' and '${two.text}' are two elements already`)
     const element = first ?? second
     if (element && !(first && second)) this.elements.set(first ? two.text : one.text, element)
     return element !== undefined
   }
 
-  add(file: string, { name, words, at, module, settings }: Connection): void {
-    const other = at && this.#end(file, at.name, module) // before anything is created: nothing is connected with what comes later
+  add({ name, words, at, module, settings }: Connection): void {
+    const other = at && this.#end(at.name, module) // before anything is created: nothing is connected with what comes later
     const known = this.elements.get(name.text)
     if (module && known) {
-      this.#findings.problem(file, name, `'${name.text}' exists already, since line ${known.at.line}`)
+      this.#findings.problem(name, `'${name.text}' exists already, since line ${known.at.line}`)
       return
     }
-    const element = module ? this.#create(file, name, module, settings) : this.#find(file, name)
+    const element = module ? this.#create(name, module, settings) : this.#find(name)
     if (at === undefined || element === undefined || other === undefined) return
-    if (!this.#isFree(file, name, element, other) || !this.#isFree(file, at.name, other, element)) return
+    if (!this.#isFree(name, element, other) || !this.#isFree(at.name, other, element)) return
     if (isNetwork(element)) element.peer = other
     if (isNetwork(other)) other.peer = element
     const left = [...words, ...at.words]
     if (left[0] && isNetwork(element) && isNetwork(other))
       this.#findings.note(
-        file,
         left[0],
         `left out: ${textOf(left)}; connections between elements of networks have no arguments`,
       )
   }
 
-  #create(file: string, name: Word, module: Word, settings: Word[]): Element {
+  #create(name: Word, module: Word, settings: Word[]): Element {
     const element = {
       machine: this.#name,
-      file,
       name: name.text,
       at: name,
       module: module.text,
@@ -119,28 +116,28 @@ export class Machine {
   }
 
   /** What a line connects its element with. In a fragment that may be a part which another file has. */
-  #end(file: string, name: Word, module: Word | undefined): Element | undefined {
+  #end(name: Word, module: Word | undefined): Element | undefined {
     if (this.#fragment && module && !this.elements.has(name.text)) {
-      this.#findings.note(file, name, `no line here makes '${name.text}': taken as a part of a machine`)
-      return this.#create(file, name, elsewhere, [])
+      this.#findings.note(name, `no line here makes '${name.text}': taken as a part of a machine`)
+      return this.#create(name, elsewhere, [])
     }
-    return this.#find(file, name)
+    return this.#find(name)
   }
 
-  #find(file: string, { text, line, column }: Word): Element | undefined {
+  #find(word: Word): Element | undefined {
+    const { text } = word
     const element = this.elements.get(text)
     if (element === undefined && !this.#missing.has(text)) {
       this.#missing.add(text)
-      this.#findings.problem(file, { text, line, column }, `no element '${text}' before this line`)
+      this.#findings.problem(word, `no element '${text}' before this line`)
     }
     return element
   }
 
   /** Whether an element can be connected: one that touches a network has one connection. */
-  #isFree(file: string, word: Word, element: Element, other: Element): boolean {
+  #isFree(word: Word, element: Element, other: Element): boolean {
     if (!isNetwork(element) || element.peer === undefined) return true
     this.#findings.problem(
-      file,
       word,
       `'${element.name}' is connected with '${element.peer.name}' already and cannot be with '${other.name}' too`,
     )
@@ -180,7 +177,7 @@ type TapKey = 'interface' | 'inet' | 'netmask' | 'bcast' | 'nat'
 
 /** The arguments of `tme/host/tun/tap`, or of the tap in the words of OpenVPN. */
 export function readTap(element: Element, findings: Findings): Tap {
-  const { file, settings, module } = element
+  const { settings, module } = element
   const given = module.includes('/openvpn/')
     ? pairsOf<TapKey>(
         element,
@@ -197,31 +194,27 @@ export function readTap(element: Element, findings: Findings): Tap {
       })
   const { inet, netmask, bcast, nat } = given
   const tap: Tap = {}
-  if (given.interface) tap.interface = checkedInterface(file, given.interface, findings)
-  if (inet && !isIPv4(inet.text)) findings.problem(file, inet, `'${inet.text}' is no IPv4 address`)
+  if (given.interface) tap.interface = checkedInterface(given.interface, findings)
+  if (inet && !isIPv4(inet.text)) findings.problem(inet, `'${inet.text}' is no IPv4 address`)
   else if (inet) {
-    const bits = prefixLength(element, inet, netmask, findings)
+    const bits = prefixLength(inet, netmask, findings)
     tap.address = `${inet.text}/${bits}`
     if (bcast && bcast.text !== broadcastOf(inet.text, bits))
       findings.note(
-        file,
         bcast,
         `left out: bcast ${bcast.text}; the broadcast address of ${tap.address} is ${broadcastOf(inet.text, bits)}`,
       )
   } else
     findings.note(
-      file,
       settings[0] ?? element.at,
       `'${element.name}' has no address: give the port 'host' its 'addresses'`,
     )
   if (nat && nat.text !== 'none') {
     tap.nat = nat.text
-    if (!inet)
-      findings.problem(file, nat, `'nat' of '${element.name}' needs an address of its own: give it 'inet'`)
+    if (!inet) findings.problem(nat, `'nat' of '${element.name}' needs an address of its own: give it 'inet'`)
   }
   if (!nat)
     findings.note(
-      file,
       element.at,
       "without 'nat' TME may translate for the first interface that it finds; this does not: for a gateway, give the port 'host' a 'gateway'",
     )
@@ -230,21 +223,18 @@ export function readTap(element: Element, findings: Findings): Tap {
 
 /** The arguments of `tme/host/bsd/bpf`. */
 export function readBpf(element: Element, findings: Findings): Bpf {
-  const { file } = element
   const given = pairsOf(element, findings, { interface: 'interface', delay: 'delay', rbufsz: 'rbufsz' })
   const bpf: Bpf = {}
-  if (given.interface) bpf.interface = checkedInterface(file, given.interface, findings)
+  if (given.interface) bpf.interface = checkedInterface(given.interface, findings)
   if (given.delay && /^\d+$/.test(given.delay.text)) bpf.delay = Number(given.delay.text)
-  else if (given.delay)
-    findings.problem(file, given.delay, `'${given.delay.text}' is no number of microseconds`)
-  if (given.rbufsz)
-    findings.note(file, given.rbufsz, 'left out: rbufsz; ports have no buffer of a size to choose')
+  else if (given.delay) findings.problem(given.delay, `'${given.delay.text}' is no number of microseconds`)
+  if (given.rbufsz) findings.note(given.rbufsz, 'left out: rbufsz; ports have no buffer of a size to choose')
   return bpf
 }
 
 /** The arguments of `tme/host/openvpn/socket/link`, which are options of OpenVPN. */
 export function readLink(element: Element, findings: Findings): Link {
-  const { file, settings } = element
+  const { settings } = element
   const link: Link = { localPort: 1194, remotePort: 1194 }
   for (let index = 0; index < settings.length;) {
     const option = settings[index] as Word
@@ -256,12 +246,12 @@ export function readLink(element: Element, findings: Findings): Link {
     const port = (word: Word | undefined): number => {
       if (word && /^\d+$/.test(word.text) && Number(word.text) >= 1 && Number(word.text) <= 65_535)
         return Number(word.text)
-      findings.problem(file, word ?? option, `${option.text} needs a port from 1 to 65535`)
+      findings.problem(word ?? option, `${option.text} needs a port from 1 to 65535`)
       return 1194
     }
     const address = (): string => {
       if (value && (isIPv6(value.text) || /^[\w.-]+$/.test(value.text))) return value.text
-      findings.problem(file, value ?? option, `${option.text} needs an address`)
+      findings.problem(value ?? option, `${option.text} needs an address`)
       return '0.0.0.0'
     }
     switch (option.text) {
@@ -284,22 +274,21 @@ export function readLink(element: Element, findings: Findings): Link {
       case '--ping':
         link.ping = Number(value?.text)
         if (!Number.isInteger(link.ping) || link.ping < 1)
-          findings.problem(file, value ?? option, '--ping needs a number of seconds')
+          findings.problem(value ?? option, '--ping needs a number of seconds')
         break
       case '--proto':
         if (value?.text !== 'udp')
           findings.note(
-            file,
             option,
             `${textOf([option, ...values])} is UDP here: give the emulator at the other end --proto udp`,
           )
         break
       case '--dev':
         if (value?.text !== 'tap')
-          findings.problem(file, value ?? option, '--dev must be tap: a link carries Ethernet frames')
+          findings.problem(value ?? option, '--dev must be tap: a link carries Ethernet frames')
         break
       default:
-        findings.note(file, option, `left out: ${textOf([option, ...values])}`)
+        findings.note(option, `left out: ${textOf([option, ...values])}`)
     }
   }
   return link
@@ -307,7 +296,7 @@ export function readLink(element: Element, findings: Findings): Link {
 
 /** Arguments in pairs of key and value, by the name that `keys` has for them; `also` names the second of two values. */
 function pairsOf<Key extends string>(
-  { file, name, settings }: Element,
+  { name, settings }: Element,
   findings: Findings,
   keys: Partial<Record<string, Key>>,
   also: Partial<Record<string, Key>> = {},
@@ -318,8 +307,8 @@ function pairsOf<Key extends string>(
     const value = settings[index++]
     const known = Object.hasOwn(keys, key.text) ? keys[key.text] : undefined
     const second = Object.hasOwn(also, key.text) ? also[key.text] : undefined
-    if (value === undefined) findings.problem(file, key, `'${key.text}' of '${name}' needs a value`)
-    else if (known === undefined) findings.note(file, key, `left out: ${textOf([key, value])}`)
+    if (value === undefined) findings.problem(key, `'${key.text}' of '${name}' needs a value`)
+    else if (known === undefined) findings.note(key, `left out: ${textOf([key, value])}`)
     else values[known] = value
     if (second !== undefined) {
       const next = settings[index++]
@@ -329,22 +318,22 @@ function pairsOf<Key extends string>(
   return values
 }
 
-function checkedInterface(file: string, word: Word, findings: Findings): string {
+function checkedInterface(word: Word, findings: Findings): string {
   if (!/^(?!\.{1,2}$)[^\s/:]{1,15}$/.test(word.text))
-    findings.problem(file, word, `'${word.text}' is no name of an interface: 1 to 15 characters without '/'`)
+    findings.problem(word, `'${word.text}' is no name of an interface: 1 to 15 characters without '/'`)
   return word.text
 }
 
 /** Of an address and its mask; without one, what the kernel takes for the address's class. */
-function prefixLength(element: Element, inet: Word, netmask: Word | undefined, findings: Findings): number {
+function prefixLength(inet: Word, netmask: Word | undefined, findings: Findings): number {
   if (netmask === undefined) {
     const first = Number.parseInt(inet.text, 10)
     const bits = first < 128 ? 8 : first < 192 ? 16 : 24
-    findings.note(element.file, inet, `no netmask: ${inet.text} is taken as /${bits}, after its class`)
+    findings.note(inet, `no netmask: ${inet.text} is taken as /${bits}, after its class`)
     return bits
   }
   const binary = isIPv4(netmask.text) ? bitsOf(netmask.text) : 'none'
-  if (!/^1*0*$/.test(binary)) findings.problem(element.file, netmask, `'${netmask.text}' is no netmask`)
+  if (!/^1*0*$/.test(binary)) findings.problem(netmask, `'${netmask.text}' is no netmask`)
   return binary.replace(/0*$/, '').length
 }
 

@@ -10,9 +10,12 @@
  * `. / _ -`, or of anything in double quotes, which know no escapes. 'at' is reserved wherever it stands.
  */
 
+import type { SourceFile } from './format.js'
+
 /** A word of the text, with where it stands. */
 export interface Word {
   text: string
+  file: string
   line: number
   column: number
 }
@@ -45,11 +48,11 @@ export interface Mistake {
 const commands = ['source', 'cd', 'ls', 'mkdir', 'rmdir', 'rm', 'mv', 'command', 'log', 'alias']
 
 /** All statements of a text, and all its mistakes. A statement with a mistake is left out. */
-export function parseTmesh(text: string): { statements: Statement[]; mistakes: Mistake[] } {
+export function parseTmesh({ file, text }: SourceFile): { statements: Statement[]; mistakes: Mistake[] } {
   const statements: Statement[] = []
   const mistakes: Mistake[] = []
   text.split('\n').forEach((content, index) => {
-    for (const tokens of tokensOf(content, index + 1, mistakes)) {
+    for (const tokens of tokensOf(content, { file, line: index + 1 }, mistakes)) {
       const result = readStatement(tokens)
       if ('kind' in result) statements.push(result)
       else mistakes.push(result)
@@ -62,7 +65,7 @@ export function parseTmesh(text: string): { statements: Statement[]; mistakes: M
 type Token = Word & { colon?: true }
 
 /** The tokens of a line, command by command. A command with a character that cannot be is a mistake and left out. */
-function tokensOf(content: string, line: number, mistakes: Mistake[]): Token[][] {
+function tokensOf(content: string, where: Pick<Word, 'file' | 'line'>, mistakes: Mistake[]): Token[][] {
   const all: Token[][] = []
   let tokens: Token[] = []
   let wrong: Mistake | undefined
@@ -75,7 +78,7 @@ function tokensOf(content: string, line: number, mistakes: Mistake[]): Token[][]
   const pattern =
     /[ \t\r]+|#.*|(?<semicolon>;)|(?<colon>:)|(?<word>(?:[A-Za-z0-9./_-]|"[^"]*")+)|(?<other>.)/g
   for (const { 0: text, index, groups = {} } of content.matchAll(pattern)) {
-    const place = { text, line, column: index + 1 }
+    const place = { ...where, text, column: index + 1 }
     const { semicolon, colon, word, other } = groups
     if (semicolon !== undefined) end()
     else if (colon !== undefined) tokens.push({ ...place, colon: true })
@@ -89,15 +92,13 @@ function tokensOf(content: string, line: number, mistakes: Mistake[]): Token[][]
 
 function readStatement(tokens: Token[]): Statement | Mistake {
   const explicit = tokens[0]?.text === 'connect' && tokens.length > 1
-  const [name, ...rest] = explicit ? tokens.slice(1) : tokens
-  if (name === undefined || name.colon) return { at: name ?? zero, message: "a name must stand before ':'" }
+  const [name, ...rest] = (explicit ? tokens.slice(1) : tokens) as [Token, ...Token[]]
+  if (name.colon) return { at: name, message: "a name must stand before ':'" }
   const named = rest[0]?.colon ?? rest[0]?.text === 'at'
   if (!explicit && !named && commands.includes(name.text)) return { kind: 'command', words: tokens }
   if (name.text === 'at') return { at: name, message: "'at' is a reserved word and no name" }
   return readConnection(name, rest)
 }
-
-const zero: Word = { text: '', line: 1, column: 1 }
 
 function readConnection(name: Word, rest: Token[]): Connection | Mistake {
   const isAt = ({ colon, text }: Token): boolean => colon === undefined && text === 'at'
