@@ -19,13 +19,6 @@ export interface GeneratorPortOptions {
   destination?: string
 }
 
-interface GeneratorOptions {
-  length: number
-  count?: number | undefined
-  source: Uint8Array
-  destination: Uint8Array
-}
-
 const readGeneratorOptions = optionsReader('GeneratorPort', {
   name: about("The port's name. Default: generator and a number.", nameRule()),
   length: about(
@@ -47,6 +40,8 @@ const readGeneratorOptions = optionsReader('GeneratorPort', {
     { default: 'ff:ff:ff:ff:ff:ff' },
   ),
 } satisfies RulesOf<GeneratorPortOptions>)
+
+type GeneratorOptions = Omit<ReturnType<typeof readGeneratorOptions>, 'name'>
 
 const { makeGenerator, runGenerator } = calls<{
   makeGenerator(options: GeneratorOptions): unknown

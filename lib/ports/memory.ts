@@ -35,8 +35,7 @@ const readMemoryOptions = optionsReader('MemoryPort', {
  * for await (const batch of port) for (const frame of batch) handle(frame)
  */
 export class MemoryPort extends Port implements AsyncIterable<Batch> {
-  readonly #queueLimit: number
-  readonly #frameLimit: number
+  readonly #options: ReturnType<typeof readMemoryOptions>
   #bridge: MemoryBridge | undefined
   #number = -1
   #batches: Batch[] = []
@@ -49,8 +48,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   constructor(options: MemoryPortOptions = {}) {
     const given = readMemoryOptions(options)
     super(given.name ?? 'memory%d')
-    this.#queueLimit = given.queueLimit
-    this.#frameLimit = given.frameLimit
+    this.#options = given
   }
 
   /**
@@ -122,7 +120,8 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
     const [bridge, number] = MemoryBridge.next(engine, engine.native.leastLoaded())
-    const id = this.seatDevice(fabric, bridge.device(number, this.#frameLimit, this.#queueLimit))
+    const { frameLimit, queueLimit } = this.#options
+    const id = this.seatDevice(fabric, bridge.device(number, frameLimit, queueLimit))
     bridge.join(number, {
       deliver: (batch) => {
         this.#batches.push(batch)

@@ -284,13 +284,17 @@ export function flag<D extends boolean | undefined = undefined>(fallback?: D): R
   return single('true or false', { type: 'boolean' }, fits, { default: fallback })
 }
 
+/** `one of 'codel', 'red'`, as it follows "must be". */
+export const oneOfWords = (words: readonly string[]): string =>
+  `one of ${words.map((word) => `'${word}'`).join(', ')}`
+
 /** One of `words`. */
 export function oneOf<const Word extends string, D extends Word | undefined = undefined>(
   words: readonly Word[],
   fallback?: D,
 ): Rule<Word | D> {
   return single<Word, D>(
-    `one of ${words.map((word) => `'${word}'`).join(', ')}`,
+    oneOfWords(words),
     { type: 'string', enum: words },
     (value) => (words.includes(value as Word) ? (value as Word) : undefined),
     {

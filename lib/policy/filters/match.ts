@@ -5,7 +5,17 @@
 import { isIP, isIPv4 } from 'node:net'
 import { parseMac } from '../../values/addresses.js'
 import { EtherloomError } from '../../values/errors.js'
-import { about, integer, list, nearest, optional, readOptions, refuse } from '../../values/options.js'
+import {
+  about,
+  integer,
+  list,
+  nearest,
+  oneOfWords,
+  optional,
+  readOptions,
+  refuse,
+  type Values,
+} from '../../values/options.js'
 import {
   and,
   anyBit,
@@ -121,20 +131,7 @@ export function compileMatch(match: Match): Uint8Array {
 }
 
 /** What the keys become: numbers that a program can compare. */
-interface Fields {
-  etherType: number | undefined
-  vlan: number | boolean | undefined
-  mac: Uint8Array | undefined
-  sourceMac: Uint8Array | undefined
-  destinationMac: Uint8Array | (typeof destinations)[number] | undefined
-  protocol: number | undefined
-  ip: Prefix | undefined
-  sourceIp: Prefix | undefined
-  destinationIp: Prefix | undefined
-  port: Range | undefined
-  sourcePort: Range | undefined
-  destinationPort: Range | undefined
-  length: Range | undefined
+type Fields = Values<typeof ownRules> & {
   any: Fields[] | undefined
   all: Fields[] | undefined
   not: Fields | undefined
@@ -151,8 +148,7 @@ interface Range {
 /** No upper end: a super-frame may be longer than any `max`. */
 const unlimited = Infinity
 
-/** @internal */
-export const matchRules = {
+const ownRules = {
   etherType: about(
     'EtherType, by name or number: of what is behind the tag, if there is one.',
     numberOrWord(etherTypes, 0x0600, 0xffff),
@@ -172,7 +168,12 @@ export const matchRules = {
       const kind = destinations.find((word) => word === value)
       if (kind !== undefined || typeof value !== 'string' || value.includes(':'))
         return kind ?? parseMac(value, subject)
-      return refuse(subject, `a MAC address or ${oneOf(destinations)}`, value, nearest(value, destinations))
+      return refuse(
+        subject,
+        `a MAC address or ${oneOfWords(destinations)}`,
+        value,
+        nearest(value, destinations),
+      )
     }),
   ),
   protocol: about(
@@ -192,6 +193,11 @@ export const matchRules = {
     'Length of the frame in bytes, tag included: min, max or both, which are inside.',
     optional(lengths),
   ),
+}
+
+/** @internal */
+export const matchRules = {
+  ...ownRules,
   any: about('Matches, at least one of which a frame must fulfil.', optional(matches)),
   all: about('Matches, every one of which a frame must fulfil.', optional(matches)),
   not: about('A match that a frame must not fulfil.', optional(parse)),
@@ -218,7 +224,7 @@ function parse(given: unknown, subject: string): Fields {
 
 function numberOrWord(words: Readonly<Record<string, number>>, min: number, max: number) {
   const names = Object.keys(words)
-  const expects = `a whole number from ${min} to ${max} or ${oneOf(names)}`
+  const expects = `a whole number from ${min} to ${max} or ${oneOfWords(names)}`
   return optional((value, subject): number => {
     if (typeof value !== 'string')
       return isWhole(value, max) && value >= min ? value : refuse(subject, expects, value)
@@ -279,10 +285,6 @@ function matches(value: unknown, subject: string): Fields[] {
   const parsed = list(parse)(value, subject)
   if (parsed.length === 0) throw filterError(`${subject} is empty`, 'give it at least one match')
   return parsed
-}
-
-function oneOf(words: readonly string[]): string {
-  return `one of ${words.map((word) => `'${word}'`).join(', ')}`
 }
 
 function isWhole(value: unknown, max: number): value is number {

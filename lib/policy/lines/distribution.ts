@@ -7,6 +7,7 @@ import {
   list,
   mapping,
   oneOf,
+  oneOfWords,
   refuse,
   required,
   shaped,
@@ -57,8 +58,7 @@ const inNumbers = mapping(
 )
 
 const tables = [named, inNumbers, fromFile]
-const expectsTable = (words: readonly string[]): string =>
-  `one of ${words.map((word) => `'${word}'`).join(', ')}, { file } or { table }`
+const expectsTable = (words: readonly string[]): string => `${oneOfWords(words)}, { file } or { table }`
 
 /** @internal */
 export const tabledDistribution = either<SharedData | undefined>(expectsTable(delayTableNames), tables)
