@@ -10,7 +10,7 @@ import {
   mapping,
   optional,
   optionsReader,
-  refuse,
+  single,
   type Rule,
   type RulesOf,
   type Values,
@@ -47,8 +47,10 @@ export interface Abortable {
 }
 
 /** @internal A rule for `signal`. */
-export const abortSignal: Rule<AbortSignal | undefined> = (value, subject) =>
-  value === undefined || value instanceof AbortSignal ? value : refuse(subject, 'an AbortSignal', value)
+export const abortSignal: Rule<AbortSignal | undefined> = about(
+  'Ends it before its time: nothing of it stays.',
+  single('an AbortSignal', {}, (value) => (value instanceof AbortSignal ? value : undefined)),
+)
 
 /** What the address filter of a network card lets in, by the destination address of a frame. */
 export interface ReceiveOptions {

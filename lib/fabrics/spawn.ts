@@ -67,7 +67,7 @@ const readSpawnOptions = optionsReader('spawn', {
   ),
   cwd: about("The program's folder. Default: ours.", anything<string>()),
   env: about("The program's environment. Default: ours.", anything<NodeJS.ProcessEnv>()),
-  signal: about('An AbortSignal that ends the program, and with it the port.', abortSignal),
+  signal: about('Ends the program, and with it the port.', abortSignal),
 } satisfies RulesOf<SpawnOptions>)
 
 /** What `Fabric.spawn` says. */
