@@ -77,7 +77,8 @@ describe('Counters', () => {
       expect((await refusal(() => read(wrong, 'it'))).message).to.match(/^it must be a counter, not /)
   })
 
-  describe('of an instance', () => {
+  describe('of an instance', function () {
+    this.timeout(60_000) // what it needs is loaded while it starts, and a command is a process
     let directory: string
     before(() => {
       directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-counters-'))
@@ -136,6 +137,6 @@ describe('Counters', () => {
       const [red] = (await show('ports', '--json')).split('\n')
       expect(JSON.parse(red!)).to.include({ port: 'red', receivedFrames: String(more) })
       expect(await show('drops')).to.match(/^core +red +loss +9,223,372,036,854,775,809$/m)
-    }).timeout(60_000)
+    })
   })
 })
