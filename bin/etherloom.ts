@@ -17,7 +17,12 @@ const program = new Command('etherloom')
   .enablePositionalOptions()
   .configureHelp({ minWidthToWrap: 20 })
   .configureOutput({ outputError: (text) => process.stderr.write(usageError(text)) })
-for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
+
+// The one that is named; all of them for the help, and for what nobody knows.
+const [word = ''] = process.argv.slice(2)
+const enough = Object.hasOwn(commands, word) || ['--version', '-V'].includes(word)
+for (const [name, load] of Object.entries(commands))
+  if (name === word || !enough) program.addCommand((await load()).copyInheritedSettings(program))
 
 // Who reads our output may leave before its end, as `head` does; what is being done goes on.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
