@@ -14,7 +14,7 @@ import { cable, Host } from '../helpers/network.js'
 const all = { sent: 100, received: 100, duplicates: 0 }
 
 describeUnless(lacksNetwork() ?? lacksProgram('nft'), 'A process for each machine', function () {
-  this.timeout(120_000)
+  this.timeout(300_000) // five processes of the command line, one after the other
   const close = closing()
   let lab: Host
   let beyond: Host
