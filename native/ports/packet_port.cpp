@@ -39,13 +39,6 @@ PacketPort::PacketPort(PacketSocket socket, PacketDirection direction, std::uint
 
 Result<void> PacketPort::open(Io& io, PortKey key) { return io.watch(key, socket_.get()); }
 
-void PacketPort::close(Io& io) noexcept {
-  io.forget(socket_.get());
-  ring_.reset();
-  socket_.reset();
-  sender_.reset();
-}
-
 // ---- receiving ----
 
 RxState PacketPort::receive(RxBurst& burst) noexcept {

@@ -40,7 +40,8 @@ class PacketPort final : public Port {
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;
-  void close(Io& io) noexcept override;
+  void close(Io& io) noexcept override { io.forget(socket_.get()); }
+  [[nodiscard]] bool closesSlowly() const noexcept override { return true; }
 
  private:
   struct VlanTag {

@@ -9,7 +9,8 @@
 //  3. No method blocks, allocates, locks, logs or reads a clock.
 //  4. A device that is gone is reported once through fail(); what is transmitted from then on is dropped as
 //  port-down.
-//  5. close() gives up the device; the port is destroyed when drained() says that every write has ended.
+//  5. close() lets go of the device in the Io. The port is destroyed, and what it has of the device with it,
+//  when drained() says that every write has ended: by the control thread, or where closesSlowly(), for it.
 #pragma once
 
 #include <atomic>
@@ -45,6 +46,8 @@ class Port : public Completions {
   virtual void close(Io& io) noexcept = 0;
   /// Whether every write() has ended.
   [[nodiscard]] bool drained() const noexcept { return writing_ == 0; }
+  /// Whether the kernel takes long to let go of the device, so that the port is destroyed on a thread for that.
+  [[nodiscard]] virtual bool closesSlowly() const noexcept { return false; }
   /// What whoever is at the other end of the device sees as the state of the cable; devices that have none
   /// show nothing. Only while the port is open.
   [[nodiscard]] virtual Result<void> setCarrier(bool) noexcept { return {}; }

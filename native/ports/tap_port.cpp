@@ -107,7 +107,6 @@ void TapPort::setAlone(bool alone) noexcept {
 void TapPort::close(Io& io) noexcept {
   if (ownsFilter_ || keepsBack_) static_cast<void>(attachFilter(tap_, {}));
   io.forget(tap_.get());
-  tap_.reset();
 }
 
 }  // namespace etherloom

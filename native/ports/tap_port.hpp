@@ -28,6 +28,7 @@ class TapPort final : public Port {
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;
   void close(Io& io) noexcept override;
+  [[nodiscard]] bool closesSlowly() const noexcept override { return true; }
   [[nodiscard]] Result<void> setCarrier(bool on) noexcept override { return etherloom::setCarrier(tap_, on); }
   void setAlone(bool alone) noexcept override;
 

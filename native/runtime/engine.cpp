@@ -28,6 +28,13 @@ Attachment* onlyMember(const FabricVersion& version) {
   return only;
 }
 
+/// Takes the port's devices, which nobody uses any more.
+std::vector<std::unique_ptr<Port>> devicesOf(Attachment& seat) {
+  std::vector<std::unique_ptr<Port>> devices;
+  seat.eachQueue([&](PortQueue& queue) { devices.push_back(std::move(queue.port)); });
+  return devices;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
@@ -282,6 +289,7 @@ Ticket Engine::detach(PortId id) {
                        if (auto path = paths_.extract(key)) leftPaths_.push_back(std::move(path.mapped()));
                      }
                      captures_.forgetPort(leaving.id);
+                     graces_.destroy(devicesOf(leaving));
                      record.freeSlots.push_back(leaving.slot);
                      freeIndices_.push_back(leaving.key.index);
                      leftSeats_.push_back(std::move(seats_.extract(leaving.id).mapped()));
@@ -308,7 +316,7 @@ Ticket Engine::revive(PortId id, std::unique_ptr<Port> device, std::vector<std::
   return graces_.fence([this, devices] {
     std::vector<const Port*> old;
     for (const auto& each : devices->old) old.push_back(each.get());
-    graces_.whenGone(std::move(old), [devices] {});
+    graces_.whenGone(std::move(old), [this, devices] { graces_.destroy(std::move(devices->old)); });
   });
 }
 
@@ -586,6 +594,8 @@ std::size_t Engine::close() {
   }
   std::size_t outstanding = 0;
   for (const auto& worker : workers_) outstanding += worker->pool().outstanding();
+  for (const auto& [id, seat] : seats_) graces_.destroy(devicesOf(*seat));
+  graces_.finish();
   leftPaths_.clear();
   leftSeats_.clear();
   paths_.clear();

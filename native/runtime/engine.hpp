@@ -80,7 +80,8 @@ class Engine {
   /// Replaces what the port has in its fabric, whole but for group and VLANs, which stay. What is on its way
   /// into the port keeps its departure.
   Ticket configure(PortId port, const PortSettings& settings);
-  /// Takes the port out of its fabric and closes its device. What its paths hold is dropped as `flush`.
+  /// Takes the port out of its fabric and closes its device, which has ended when the ticket is settled. What
+  /// its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
   /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
   Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
@@ -208,7 +209,7 @@ class Engine {
   std::function<void()> wake_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::shared_ptr<Source>> sources_;
-  GracePeriods graces_{workers_, isVirtual()};
+  GracePeriods graces_{workers_, wake_, isVirtual()};
   std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
   std::unordered_map<PortId, std::unique_ptr<Attachment>> seats_;  // those that leave among them
   std::vector<std::uint32_t> freeIndices_;                         // of PortKeys

@@ -29,7 +29,15 @@ void GracePeriods::whenGone(std::vector<const Port*> ports, std::function<void()
   });
 }
 
+void GracePeriods::destroy(std::vector<std::unique_ptr<Port>> ports) {
+  const auto slow = [](const auto& port) { return port->closesSlowly(); };
+  if (!std::any_of(ports.begin(), ports.end(), slow)) return;
+  closing_.insert(extending_);
+  closer_.close(extending_, std::move(ports));
+}
+
 void GracePeriods::settle() {
+  for (const Ticket ticket : closer_.ended()) closing_.erase(ticket);
   while (!graces_.empty() && graces_.front().epoch <= slowestPass()) {
     Grace grace = std::move(graces_.front());
     graces_.pop_front();

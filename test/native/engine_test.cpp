@@ -8,8 +8,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <new>
+#include <thread>
 
 #include "engine_fixtures.hpp"
 #include "fabrics/switch.hpp"
@@ -88,6 +91,48 @@ class Hoarder final : public Port {
 
  private:
   std::vector<TxItem> hoard_;
+};
+
+/// Keeps devices from ending until the test lets them.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  unsigned ending = 0, ended = 0;
+  bool open = false;
+
+  /// Waits until so many devices are ending at once. False when that does not come about.
+  bool waitFor(unsigned devices) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, std::chrono::seconds(20), [&] { return ending == devices; });
+  }
+  void release() {
+    const std::lock_guard lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+  void pass() {
+    std::unique_lock lock(mutex);
+    ++ending;
+    changed.notify_all();
+    changed.wait_for(lock, std::chrono::seconds(60), [&] { return open; });
+    ++ended;
+  }
+};
+
+/// A device of which the kernel takes long to let go.
+class Lingering final : public Port {
+ public:
+  explicit Lingering(Gate& gate) : Port(1518), gate_(gate) {}
+  ~Lingering() override { gate_.pass(); }
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem> items) noexcept override { sent(items); }
+  void close(Io&) noexcept override {}
+  bool closesSlowly() const noexcept override { return true; }
+
+ private:
+  Gate& gate_;
 };
 
 void give(int fd, std::uint64_t value) { REQUIRE(::write(fd, &value, sizeof value) == sizeof value); }
@@ -308,6 +353,62 @@ TEST_CASE("closing with frames under way leaves none behind") {
     bench.commit();
     CHECK(bench.engine->close() == 0);
   }
+}
+
+TEST_CASE("devices that end slowly end together, and nobody else waits for them") {
+  constexpr unsigned devices = 20;
+  Gate gate;
+  for (const unsigned workers : {1u, 2u}) {
+    CAPTURE(workers);
+    gate.ending = gate.ended = 0;
+    gate.open = false;
+    EngineBench bench(with(workers));
+    const FabricId hub = bench.hub();
+    auto& from = bench.join(hub);
+    auto& to = bench.join(hub);
+    std::vector<Ticket> tickets;
+    std::vector<PortId> ports;
+    for (unsigned index = 0; index < devices; ++index) {
+      const auto port =
+          bench.engine->attach(hub, "slow" + std::to_string(index), std::make_unique<Lingering>(gate));
+      REQUIRE(port);
+      ports.push_back(*port);
+    }
+    for (const PortId port : ports) tickets.push_back(bench.engine->detach(port));
+    bench.lookUntil([&] {
+      const std::lock_guard lock(gate.mutex);
+      return gate.ending == devices;
+    });
+
+    // Others go on meanwhile, orders and frames.
+    bench.settle(bench.engine->fence([] {}));
+    REQUIRE(bench.send(from, 1));
+    bench.commit();
+    bench.lookUntil([&] { return to.frames == 1; });
+    for (const Ticket ticket : tickets) CHECK_FALSE(bench.engine->settled(ticket));
+
+    gate.release();
+    for (const Ticket ticket : tickets) bench.settle(ticket);
+    CHECK(gate.ended == devices);
+  }
+}
+
+TEST_CASE("an engine that closes ends its slow devices together, and waits for them") {
+  constexpr unsigned devices = 20;
+  Gate gate;
+  EngineBench bench(with(2));
+  const FabricId hub = bench.hub();
+  for (unsigned index = 0; index < devices; ++index)
+    REQUIRE(bench.engine->attach(hub, "slow" + std::to_string(index), std::make_unique<Lingering>(gate)));
+  bool together = false;
+  std::thread other([&] {
+    together = gate.waitFor(devices);
+    gate.release();
+  });
+  CHECK(bench.engine->close() == 0);
+  CHECK(gate.ended == devices);
+  other.join();
+  CHECK(together);
 }
 
 TEST_CASE("a device that fails takes its port down; a new one brings it back with its paths") {

@@ -155,6 +155,7 @@ TEST_CASE("tap port: closing takes the TAP away") {
   if (!scene) return;
   scene->port->close(*scene->bench.io);
   CHECK(scene->port->drained());
+  scene->port.reset();
   CHECK_FALSE(scene->rtnetlink.link("lan0"));
 }
 
