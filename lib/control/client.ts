@@ -7,6 +7,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
+import { unlessAborted } from '../values/signals.js'
 import { controlDirectory, controlSocket, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
 import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
@@ -140,7 +141,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
       if (code === JSONRPCErrorCode.MethodNotFound && name === 'hello') throw noVersion(this.#name)
       throw errorFrom({ message, ...data })
     })
-    return signal ? Promise.race([asked, aborted(signal, asked)]) : asked
+    return unlessAborted(asked, signal)
   }
 
   /** An answer, or an event. Whoever sends something else is no instance. */
@@ -165,14 +166,4 @@ function parse(line: string): Message | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Rejects when the signal does, unless the answer is there before. */
-function aborted(signal: AbortSignal, asked: Promise<unknown>): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', stop, { once: true })
-    const leave = (): void => signal.removeEventListener('abort', stop)
-    asked.then(leave, leave)
-  })
 }

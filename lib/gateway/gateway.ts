@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { EtherloomError, type ErrorCode } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
+import { unlessAborted } from '../values/signals.js'
 import { gatewayScript } from './gateway-script.js'
 import { Guardian } from './guardian.js'
 import type { GatewaySettings } from './options.js'
@@ -72,23 +73,25 @@ export class Gateway {
    * Sets it up. The TAP must be there. When it fails, everything is as it was before.
    *
    * @param failed is called when the gateway ends without being closed; it has been undone then
-   * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE, ERR_ETHERLOOM_UNSUPPORTED, ERR_ETHERLOOM_DEVICE
+   * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE, ERR_ETHERLOOM_UNSUPPORTED, ERR_ETHERLOOM_DEVICE; the signal's reason
    */
   static async open(
     settings: GatewaySettings,
     place: GatewayPlace,
     failed: (error: EtherloomError) => void,
+    signal?: AbortSignal,
   ): Promise<Gateway> {
     const { tap, address, namespace } = place
     const dnsmasq = dnsmasqCommand(settings, place)
     const words = [tap, settings.interface, networkOf(parseSubnet(address)), ...dnsmasq]
     const guardian = new Guardian(gatewayScript, words, namespace)
     try {
-      await guardian.output.until(/^table ip /m)
+      await unlessAborted(guardian.output.until(/^table ip /m), signal)
       guardian.tell('')
-      await guardian.voice.until(dnsmasq.length > 0 ? /started, version/ : /^forwarding$/m)
+      await unlessAborted(guardian.voice.until(dnsmasq.length > 0 ? /started, version/ : /^forwarding$/m), signal) // prettier-ignore
     } catch {
       await guardian.close()
+      signal?.throwIfAborted()
       throw explained(`the gateway of '${tap}' cannot be set up`, guardian.said)
     }
     const end = guardian.stands(dnsmasq.length > 0)

@@ -21,6 +21,12 @@ export abstract class DevicePort extends Port {
   #moved = false
   #reopening = false
   #news = false
+  /** What is heard while a device is being opened. */
+  #early: LinkNews[] | undefined
+  /** How much was heard so far. */
+  #hearings = 0
+  /** Its number in the engine, known before the port is told. */
+  #number = -1
   #lookAgain: NodeJS.Timeout | undefined
 
   protected constructor(name: string, namespace: string | Namespace | undefined) {
@@ -38,7 +44,7 @@ export abstract class DevicePort extends Port {
     return this.#device?.mac
   }
 
-  /** The interface's MTU in bytes; undefined while detached. */
+  /** The interface's MTU in bytes, as long as it is in the namespace where it was opened; undefined while detached. */
   get mtu(): number | undefined {
     return this.#device?.mtu
   }
@@ -53,28 +59,23 @@ export abstract class DevicePort extends Port {
     return this.#device
   }
 
-  protected override async open(fabric: PortFabric): Promise<number> {
+  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     this.insistOnRealClock(fabric)
     if (typeof this.#space === 'string') this.#opened = await Namespace.open(this.#space)
-    const early: LinkNews[] = []
-    let hear = (news: LinkNews): void => void early.push(news)
     this.#unwatch = fabric.engine.watches.links(this.#namespace(), (news) => {
-      hear(news)
+      this.#heard(fabric, news)
     })
-    const opened = await this.openDevice(this.#namespace())
-    this.#device = opened
-    this.#moved = false
-    const id = this.seatDevice(fabric, opened.device)
-    hear = (news) => {
-      this.#heard(fabric, id, news)
-    }
-    early.forEach(hear)
-    return id
+    this.#early = []
+    const opened = await this.openDevice(this.#namespace(), undefined, signal)
+    this.#number = this.seatDevice(fabric, opened.device)
+    this.#isOpen(fabric, opened)
+    return this.#number
   }
 
   protected override closed(_fabric: PortFabric): void {
     this.#unwatch?.()
     this.#unwatch = undefined
+    this.#early = undefined
     clearTimeout(this.#lookAgain)
     this.#opened?.close()
     this.#opened = undefined
@@ -84,11 +85,11 @@ export abstract class DevicePort extends Port {
   override wentDown(error: EtherloomError): void {
     super.wentDown(error)
     // It may be back already: the news of its return can be older than the news of its end.
-    if (this.fabric) void this.#reopen(this.fabric)
+    void this.#reopen()
   }
 
-  /** Opens the device; `again` is the name of the interface when it has returned. */
-  protected abstract openDevice(namespace: unknown, again?: string): Promise<Device>
+  /** Opens the device; `again` is the name of the interface when it has returned. As `open`, by the signal. */
+  protected abstract openDevice(namespace: unknown, again?: string, signal?: AbortSignal): Promise<Device>
 
   /** Whether the open device is of no use any more when its interface has left the namespace. */
   protected abstract readonly endsWithInterface: boolean
@@ -97,7 +98,7 @@ export abstract class DevicePort extends Port {
   override async restore(): Promise<boolean> {
     if (this.state !== 'down' || !this.fabric || !this.#device?.created) return false
     this.#moved = true
-    await this.#reopen(this.fabric)
+    await this.#reopen()
     return (this.state as PortState) === 'up'
   }
 
@@ -110,74 +111,92 @@ export abstract class DevicePort extends Port {
     return this.place?.held.handle
   }
 
-  /** `id` is the port's own number, which it may not have been told yet. */
-  #heard(fabric: PortFabric, id: number, news: LinkNews): void {
-    const device = this.#device
-    if (!device || this.state === 'detaching') return
-    if (news.change === 'overrun') return void this.#look(fabric, id, device.name)
-    if (news.index === device.index) {
-      if (news.change === 'vanished') this.#left(fabric, id, news.moved)
-      else this.#is(fabric, id, news.mtu)
-    }
-    if (this.state === 'down' && news.name === device.name) void this.#reopen(fabric)
+  /** The native half has this device now; what was heard while it was being opened may be about it. */
+  #isOpen(fabric: PortFabric, opened: Device): void {
+    this.#device = opened
+    this.#moved = false
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const news of early) this.#heard(fabric, news)
   }
 
-  /** The interface is here, and this is its MTU. */
-  #is(fabric: PortFabric, id: number, mtu: number): void {
+  #heard(fabric: PortFabric, news: LinkNews): void {
+    this.#early?.push(news)
+    this.#hearings++
+    const device = this.#device
+    if (!device || this.state === 'detaching') return
+    if (news.change === 'overrun') return void this.#look(fabric, device.name)
+    if (news.index === device.index) {
+      if (news.change === 'vanished') this.#left(fabric, news.moved)
+      else this.#is(fabric, news.mtu)
+    }
+    if (this.state === 'down' && news.name === device.name) void this.#reopen()
+  }
+
+  /** The interface is here, and this is its MTU. Orders reach the worker in the order of the news. */
+  #is(fabric: PortFabric, mtu: number): void {
     this.#moved = false
     if (!this.#device || this.#device.mtu === mtu) return
     this.#device = { ...this.#device, mtu }
-    fabric.engine.native.setMtu(id, mtu)
+    fabric.engine.native.setMtu(this.#number, mtu)
   }
 
-  #left(fabric: PortFabric, id: number, moved: boolean): void {
+  #left(fabric: PortFabric, moved: boolean): void {
     this.#moved = moved
-    if (this.endsWithInterface) fabric.engine.native.endDevice(id)
+    if (this.endsWithInterface) fabric.engine.native.endDevice(this.#number)
   }
 
-  /** News was lost: what is there now? */
-  async #look(fabric: PortFabric, id: number, name: string): Promise<void> {
+  /** News was lost: what is there now? What was found is old when there was news meanwhile. */
+  async #look(fabric: PortFabric, name: string): Promise<void> {
     try {
-      const found = await native(() => addon.findInterface(name, this.#namespace()))
+      let heard, found
+      do {
+        heard = this.#hearings
+        found = await native(() => addon.findInterface(name, this.#namespace()))
+      } while (heard !== this.#hearings)
       if (this.fabric !== fabric || this.state === 'detaching') return
-      if (found && found.index === this.#device?.index) this.#is(fabric, id, found.mtu)
-      else this.#left(fabric, id, this.state === 'up')
-      if (this.state === 'down') void this.#reopen(fabric)
+      if (found && found.index === this.#device?.index) this.#is(fabric, found.mtu)
+      else this.#left(fabric, this.state === 'up')
+      if (this.state === 'down') void this.#reopen()
     } catch {
       // The namespace is closed, or the engine: there is nothing to be found any more.
     }
   }
 
-  async #reopen(fabric: PortFabric): Promise<void> {
+  async #reopen(): Promise<void> {
     this.#news = true
     if (this.#reopening) return
     this.#reopening = true
-    while (this.#news && this.state === 'down' && this.fabric === fabric) {
+    while (this.#news && this.state === 'down' && this.fabric) {
       this.#news = false
-      await this.#tryToReopen(fabric)
+      await this.#tryToReopen(this.fabric)
     }
     this.#reopening = false
   }
 
   async #tryToReopen(fabric: PortFabric): Promise<void> {
     const name = this.#device?.name as string
+    const early: LinkNews[] = []
     try {
       const namespace = this.#namespace()
       const found = await native(() => addon.findInterface(name, namespace))
       if (!found && !(this.#moved && this.#device?.created)) return
+      this.#early = early
       const opened = await this.openDevice(namespace, name)
       if (this.fabric !== fabric || this.state !== 'down') {
         addon.discardDevice(opened.device)
         return
       }
-      this.#device = opened
-      this.#moved = false
-      await this.revive(fabric, opened.device)
+      const revived = this.revive(fabric, opened.device)
+      this.#isOpen(fabric, opened)
+      await revived
     } catch (error) {
       // Not ready: the next news of it tries again. But there is no news of somebody who lets go of it.
       if ((error as EtherloomError).errno !== constants.errno.EBUSY || this.fabric !== fabric) return
       clearTimeout(this.#lookAgain)
-      this.#lookAgain = setTimeout(() => void this.#reopen(fabric), busyInterval).unref()
+      this.#lookAgain = setTimeout(() => void this.#reopen(), busyInterval).unref()
+    } finally {
+      if (this.#early === early) this.#early = undefined
     }
   }
 }

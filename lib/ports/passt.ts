@@ -20,6 +20,7 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
+import { unlessAborted } from '../values/signals.js'
 import type { PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { SocketPort } from './socket.js'
@@ -108,12 +109,12 @@ export class PasstPort extends SocketPort {
       ...['passt', '--foreground', '--stderr', '--socket', socket, '--mtu', `${given.mtu}`],
       ...(address === undefined ? [] : ['--address', address, '--netmask', bits as string]),
       ...(given.gateway === undefined ? [] : ['--gateway', given.gateway]),
-      ...given.dns.flatMap((server) => ['--dns', server as string]),
+      ...given.dns.flatMap((server) => ['--dns', server]),
       ...(given.interface === undefined ? [] : ['--interface', given.interface]),
     ]
   }
 
-  protected override async open(fabric: PortFabric): Promise<number> {
+  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     await requirePrograms(`port '${this.name}'`, ['passt'])
     await this.undone()
     await mkdir(this.#directory, { mode: 0o700 })
@@ -121,10 +122,11 @@ export class PasstPort extends SocketPort {
     this.#guardian = guardian
     try {
       if (process.getuid?.() === 0 && !isOnlyUser()) await chown(this.#directory, nobody, nobody)
-      await guardian.voice.until(/socket bound at/)
+      await unlessAborted(guardian.voice.until(/socket bound at/), signal)
     } catch (cause) {
       await this.undone()
       await rm(this.#directory, { recursive: true, force: true })
+      signal?.throwIfAborted()
       const lines = guardian.said.split('\n').filter((line) => line !== '' && !line.includes('syslog'))
       throw new EtherloomError(
         'ERR_ETHERLOOM_DEVICE',
@@ -136,7 +138,7 @@ export class PasstPort extends SocketPort {
       )
     }
     void guardian.stands(false)
-    return super.open(fabric)
+    return super.open(fabric, signal)
   }
 
   /** Ends passt; resolves when it has ended. */

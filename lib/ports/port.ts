@@ -268,8 +268,8 @@ export abstract class Port extends EventEmitter<PortEvents> {
   }
 
   /**
-   * @internal Opens the device and hands it to `seatDevice`; returns the port's number. Where opening takes long it may end
-   * early by the signal, with its reason.
+   * @internal Opens the device and hands it to `seatDevice`; returns the port's number. What may take long ends by the
+   * signal, with its reason, and leaves nothing.
    */
   protected abstract open(fabric: PortFabric, signal?: AbortSignal): Promise<number>
 

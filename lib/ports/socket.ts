@@ -18,6 +18,7 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { unlessAborted } from '../values/signals.js'
 import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
@@ -175,9 +176,9 @@ export class SocketPort extends Port {
     return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
   }
 
-  protected override async open(fabric: PortFabric): Promise<number> {
+  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     this.insistOnRealClock(fabric)
-    return this.seatDevice(fabric, await this.#openDevice(fabric))
+    return this.seatDevice(fabric, await this.#openDevice(fabric, signal))
   }
 
   protected override closed(_fabric: PortFabric): void {
@@ -213,7 +214,7 @@ export class SocketPort extends Port {
       )
   }
 
-  async #openDevice(fabric: PortFabric): Promise<unknown> {
+  async #openDevice(fabric: PortFabric, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#fd !== undefined) {
       const { device, framing } = native(() => sockets.adoptSocket(this.#fd as number, this.#frames))
       this.#framing = framing
@@ -226,14 +227,14 @@ export class SocketPort extends Port {
       return this.#makeDevice(accepted)
     }
     if (this.#role === 'listen') {
-      const address = await this.#resolve()
+      const address = await this.#resolve(signal)
       this.#bound = bindSocket({ ...address, framing: this.#framing, mode: this.#mode })
       return this.#makeDevice(undefined)
     }
     try {
-      return this.#makeDevice(await this.#connect(fabric))
+      return this.#makeDevice(await this.#connect(fabric, signal))
     } catch (error) {
-      if (!absences.has((error as EtherloomError).errno)) throw error
+      if (signal?.aborted || !absences.has((error as EtherloomError).errno)) throw error
       return this.#makeDevice(undefined)
     }
   }
@@ -252,17 +253,17 @@ export class SocketPort extends Port {
     return native(() => sockets.makeSocketPort(socket, { framing: this.#framing, ...this.#frames }))
   }
 
-  async #resolve(): Promise<NativeAddress> {
-    return resolvePlace(this.#place as SocketPlace)
+  async #resolve(signal?: AbortSignal): Promise<NativeAddress> {
+    return resolvePlace(this.#place as SocketPlace, signal)
   }
 
   /** A connected socket. @throws EtherloomError when there is none */
-  async #connect(fabric: PortFabric): Promise<unknown> {
-    const address = await this.#resolve()
+  async #connect(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {
+    const address = await this.#resolve(signal)
     const { socket, pending } = native(() => sockets.connectSocket({ ...address, framing: this.#framing }))
     if (!pending) return socket
     try {
-      await this.#writable(fabric, socket)
+      await this.#writable(fabric, socket, signal)
       native(() => {
         sockets.finishConnecting(socket, address)
       })
@@ -273,21 +274,19 @@ export class SocketPort extends Port {
     }
   }
 
-  async #writable(fabric: PortFabric, socket: unknown): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const unwatch = fabric.engine.watches.socket(socket, 'writable', () => {
+  async #writable(fabric: PortFabric, socket: unknown, signal: AbortSignal | undefined): Promise<void> {
+    let leave = (): void => undefined
+    const writable = new Promise<void>((resolve, reject) => {
+      const unwatch = fabric.engine.watches.socket(socket, 'writable', resolve)
+      const details = { errno: constants.errno.ETIMEDOUT }
+      const silent = new EtherloomError('ERR_ETHERLOOM_DEVICE', `${this.address} does not answer`, details)
+      const timer = setTimeout(reject, attemptLimit, silent).unref()
+      leave = () => {
         clearTimeout(timer)
-        resolve()
-      })
-      const timer = setTimeout(() => {
         unwatch()
-        reject(
-          new EtherloomError('ERR_ETHERLOOM_DEVICE', `${this.address} does not answer`, {
-            errno: constants.errno.ETIMEDOUT,
-          }),
-        )
-      }, attemptLimit).unref()
+      }
     })
+    await unlessAborted(writable, signal).finally(leave)
   }
 
   /** Waits for the next peer, in the way of its role. */

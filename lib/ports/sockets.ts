@@ -9,6 +9,7 @@ import { calls, native, type NativeEngine } from '../binding.js'
 import type { SocketPlace } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, flag, integer, type RulesOf } from '../values/options.js'
+import { unlessAborted } from '../values/signals.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
@@ -91,14 +92,15 @@ export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): u
 }
 
 /** @internal The address of a place, by name where it is not in numbers. */
-export async function resolvePlace(place: SocketPlace): Promise<NativeAddress> {
+export async function resolvePlace(place: SocketPlace, signal?: AbortSignal): Promise<NativeAddress> {
   if ('path' in place) return place
   const { host, port } = place
   if (isIP(host) !== 0 || host.includes('%')) return { ip: host, port }
   try {
-    const { address } = await lookup(host)
+    const { address } = await unlessAborted(lookup(host), signal)
     return { ip: address, port }
   } catch (cause) {
+    signal?.throwIfAborted()
     throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name '${host}' leads to no address`, {
       cause,
       errno: constants.errno.EHOSTUNREACH,

@@ -201,7 +201,7 @@ export class TapPort extends DevicePort {
     return this.#options.queues
   }
 
-  protected override async open(fabric: PortFabric): Promise<number> {
+  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     const { name, workers } = fabric.engine
     if (this.queues > workers)
       throw new EtherloomError(
@@ -209,7 +209,7 @@ export class TapPort extends DevicePort {
         `port '${this.name}' cannot have ${this.queues} queues: each is read by a worker of its own, and '${name}' has ${workers}`,
         { hint: 'give the engine more workers, or the port fewer queues' },
       )
-    return super.open(fabric)
+    return super.open(fabric, signal)
   }
 
   override async undone(): Promise<void> {
@@ -222,9 +222,13 @@ export class TapPort extends DevicePort {
     super.closed(fabric)
   }
 
-  protected override async openDevice(namespace: unknown, again?: string): Promise<Device> {
+  protected override async openDevice(
+    namespace: unknown,
+    again?: string,
+    signal?: AbortSignal,
+  ): Promise<Device> {
     const fd = this.#fd
-    if (this.#gatewaySettings) return this.#openWithGateway(this.#gatewaySettings, namespace, again)
+    if (this.#gatewaySettings) return this.#openWithGateway(this.#gatewaySettings, namespace, again, signal)
     if (fd === undefined) return this.#openTap(namespace, again)
     if (again === undefined) return native(() => adoptTap(fd, this.#options))
     throw new EtherloomError(
@@ -242,6 +246,7 @@ export class TapPort extends DevicePort {
     settings: GatewaySettings,
     namespace: unknown,
     again: string | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<Device> {
     const place = {
       tap: again ?? this.#options.name,
@@ -252,9 +257,8 @@ export class TapPort extends DevicePort {
     await Gateway.check(settings, place)
     const opened = await this.#openTap(namespace, again)
     try {
-      this.#gateway = await Gateway.open(settings, { ...place, tap: opened.name }, (error) =>
-        this.#gatewayFailed(error),
-      )
+      const failed = (error: EtherloomError): void => this.#gatewayFailed(error)
+      this.#gateway = await Gateway.open(settings, { ...place, tap: opened.name }, failed, signal)
     } catch (error) {
       addon.discardDevice(opened.device)
       throw error

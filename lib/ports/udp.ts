@@ -110,10 +110,11 @@ export class UdpPort extends Port {
     return this.#bound === undefined ? undefined : sockets.socketAddress(this.#bound)
   }
 
-  protected override async open(fabric: PortFabric): Promise<number> {
+  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     this.insistOnRealClock(fabric)
     const { local, remote, keepAlive } = this.#options
-    const [here, there] = [await resolvePlace(local), remote && (await resolvePlace(remote))]
+    const here = await resolvePlace(local, signal)
+    const there = remote && (await resolvePlace(remote, signal))
     const id = this.seatDevice(
       fabric,
       native(() => this.#makeDevice(here, there)),

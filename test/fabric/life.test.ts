@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { Engine, Hub, MemoryPort, PatchPort, SinkPort, World } from '../../lib/index.js'
-import { refusal } from '../helpers/errors.js'
+import { refusal, rejection } from '../helpers/errors.js'
 import { closing, join, slowPort, tags } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 
@@ -114,13 +114,12 @@ describe('Attaching and detaching', () => {
     const hub = closes(new Hub())
     const reason = new Error('changed my mind')
     const early = new MemoryPort({ name: 'a' })
-    const failure = async (work: Promise<unknown>): Promise<unknown> => work.catch((error: unknown) => error)
-    expect(await failure(hub.attach(early, { signal: AbortSignal.abort(reason) }))).to.equal(reason)
+    expect(await rejection(hub.attach(early, { signal: AbortSignal.abort(reason) }))).to.equal(reason)
     expect([early.state, hub.ports.size]).to.deep.equal(['detached', 0])
 
     const control = new AbortController()
     const { port, opened } = slowPort('a')
-    const attached = failure(hub.attach(port, { signal: control.signal }))
+    const attached = rejection(hub.attach(port, { signal: control.signal }))
     control.abort(reason)
     opened()
     expect(await attached).to.equal(reason)

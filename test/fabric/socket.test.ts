@@ -2,12 +2,14 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { mock } from 'node:test'
 import { Engine, Hub, SocketPort, type SocketPortOptions } from '../../lib/index.js'
-import { refusal } from '../helpers/errors.js'
+import { sockets } from '../../lib/ports/sockets.js'
+import { refusal, rejection } from '../helpers/errors.js'
 import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 
@@ -17,6 +19,9 @@ function framed(bytes: Uint8Array, length = bytes.length): Buffer {
   prefix.writeUInt32BE(length)
   return Buffer.concat([prefix, bytes])
 }
+
+/** Whether this link leads to a socket. */
+const isSocket = (link: string): boolean => statSync(link, { throwIfNoEntry: false })?.isSocket() ?? false
 
 describe('SocketPort', function () {
   this.timeout(60_000)
@@ -417,6 +422,33 @@ describe('SocketPort', function () {
     await next
     expect(server.ports.length).to.equal(1)
     second.destroy()
+  })
+
+  it('connects no longer when it is told so by a signal, and leaves nothing', async () => {
+    const listener = sockets.bindSocket({ ip: '127.0.0.1', port: 0, framing: 'stream', mode: 0 })
+    closes({ close: () => sockets.closeSocket(listener) })
+    const address = sockets.socketAddress(listener)
+    const port = Number(address.split(':')[1])
+    // Nobody is let in, so those who wait fill the listener's list: the next is not answered any more.
+    for (let count = 0; count < 160; count++) {
+      const { socket } = sockets.connectSocket({ ip: '127.0.0.1', port, framing: 'stream' })
+      closes({ close: () => sockets.closeSocket(socket) })
+    }
+    const hub = makeHub()
+    const descriptors = (): number =>
+      readdirSync('/proc/self/fd').filter((fd) => isSocket(`/proc/self/fd/${fd}`)).length
+    const before = descriptors()
+    mock.timers.enable({ apis: ['setTimeout'] }) // so that it does not give up by itself
+    closes({ close: () => mock.timers.reset() })
+    const control = new AbortController()
+    const trunk = new SocketPort({ socket: address })
+    const attached = rejection(hub.attach(trunk, { signal: control.signal }))
+    await new Promise(setImmediate)
+    expect(descriptors(), 'it is connecting').to.equal(before + 1)
+    const reason = new Error('changed my mind')
+    control.abort(reason)
+    expect(await attached).to.equal(reason)
+    expect([trunk.state, hub.ports.size, descriptors()]).to.deep.equal(['detached', 0, before])
   })
 
   it('refuses what cannot be', async () => {

@@ -12,3 +12,10 @@ export async function refusal(call: (() => unknown) | Promise<unknown>): Promise
   }
   return expect.fail('was not refused')
 }
+
+/** What the promise is rejected with, which need not be an EtherloomError. */
+export const rejection = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => expect.fail('was not rejected'),
+    (error: unknown) => error,
+  )

@@ -1,12 +1,47 @@
 /** PasstPort: a guest gets out through a passt in a namespace of the test's own, which is its only network. */
 import { expect } from 'chai'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Hub, PasstPort } from '../../lib/index.js'
+import { rejection } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
 import { describeUnless, eventually, lacksNetwork, lacksProgram } from '../helpers/kernel.js'
 import { cable, Host, startHub, transfer, type HubAnswer } from '../helpers/network.js'
+
+describe('PasstPort that is being opened', () => {
+  const close = closing()
+
+  it('ends by a signal, and leaves neither passt nor its directory', async () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'etherloom-test-'))
+    const { PATH, TMPDIR } = process.env
+    close({
+      close: () => {
+        Object.assign(process.env, { PATH, TMPDIR })
+        if (TMPDIR === undefined) delete process.env.TMPDIR
+        rmSync(scratch, { recursive: true, force: true })
+      },
+    })
+    const silent = join(scratch, 'passt')
+    writeFileSync(silent, `#!/bin/sh\necho $$ > ${scratch}/pid\nexec env --default-signal=TERM sleep 600\n`, {
+      mode: 0o755,
+    })
+    Object.assign(process.env, { PATH: `${scratch}:${PATH}`, TMPDIR: scratch })
+    const hub = close(new Hub())
+    const port = new PasstPort()
+    const control = new AbortController()
+    const attached = rejection(hub.attach(port, { signal: control.signal }))
+    await eventually('passt runs', () => existsSync(join(scratch, 'pid')))
+    const pid = readFileSync(join(scratch, 'pid'), 'utf8').trim()
+    const reason = new Error('changed my mind')
+    control.abort(reason)
+    expect(await attached).to.equal(reason)
+    expect([port.state, hub.ports.size]).to.deep.equal(['detached', 0])
+    expect(existsSync(`/proc/${pid}`), 'passt').to.be.false
+    expect(readdirSync(scratch)).to.have.members(['passt', 'pid'])
+  })
+})
 
 describeUnless(lacksNetwork() ?? lacksProgram('passt', 'busybox'), 'PasstPort', function () {
   this.timeout(120_000)

@@ -14,7 +14,7 @@ import { controlMethods } from '../../lib/control/methods/index.js'
 import { asJson } from '../../lib/control/protocol.js'
 import { check } from '../../lib/values/check.js'
 import { about, required, text } from '../../lib/values/options.js'
-import { refusal } from '../helpers/errors.js'
+import { refusal, rejection } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
 
 const topology: Topology = {
@@ -35,12 +35,6 @@ const shout = method<{ word: string }, { shouted: string; by: string }>({
   example: { params: { word: 'ho' }, result: { shouted: 'HO', by: 'lab' } },
   call: async ({ word }, instance) => ({ shouted: word.toUpperCase(), by: (await instance).info().name }),
 })
-
-const rejection = (asked: Promise<unknown>): Promise<unknown> =>
-  asked.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
 
 describe('the control client', () => {
   const keep = closing()
