@@ -4,6 +4,7 @@
  */
 import { asJson } from '../lib/control/protocol.js'
 import { EtherloomError } from '../lib/values/errors.js'
+import type { ControlEvent } from '../lib/control/events.js'
 import type { StepTaken } from '../lib/control/methods/step.js'
 import type { FileProblem } from '../lib/topology/file-problem.js'
 
@@ -25,6 +26,10 @@ export function printNotes(notes: readonly FileProblem[]): void {
 /** `1 port`, `2 ports`. */
 export const counted = (count: number | bigint, word: string): string =>
   `${count} ${word}${Number(count) === 1 ? '' : 's'}`
+
+/** What is left to do while an instance ends. */
+export const describeEnding = ({ ports, left }: ControlEvent<'ending'>): string =>
+  `ending ${counted(ports, 'port')}: ${left} left`
 
 /** A step of a world as a user reads it. */
 export function describeStep(taken: StepTaken): string {

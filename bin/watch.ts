@@ -5,7 +5,7 @@
 import type { ControlClient } from '../lib/control/client.js'
 import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
 import { LiveView } from './live.js'
-import { counted, describeStep, printJson, printLine } from './output.js'
+import { counted, describeEnding, describeStep, printJson, printLine } from './output.js'
 
 /** What is said of an event; nothing where it is not worth a line. */
 const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | undefined } = {
@@ -21,6 +21,7 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'timeline:error': ({ error }) => error.message,
   'world:step': (step) => (step.links.length > 0 || step.overrun ? describeStep(step) : undefined),
   'world:error': ({ world, error }) => `${world}: ${error.message}`,
+  ending: describeEnding,
   'control:error': ({ error }) => error.message,
 }
 

@@ -1,11 +1,13 @@
 /** `etherloom down`: ends a running instance, and returns when nothing of it is left. */
 import { action, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
-import { printJson, printLine } from '../output.js'
+import { describeEnding, printJson, printLine } from '../output.js'
 
 export const down = instanceCommand('down', 'end a running instance').action(
   action((options: InstanceFlags) =>
     withInstance(options, async (instance) => {
       const { name } = await instance.call('info', {})
+      instance.on('ending', (ending) => printLine(describeEnding(ending)))
+      if (!options.json) await instance.subscribe('ending')
       await instance.call('down', {})
       await instance.ended
       if (options.json) printJson({ event: 'down', name })

@@ -96,6 +96,13 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
     description: 'A world could not take a step by itself, or its hook failed; everything else goes on.',
     keys: { world: word('the world'), error: failure },
   },
+  ending: {
+    description: 'The instance ends, which takes longer than a second: said each second.',
+    keys: {
+      ports: about('how many ports there were', required(integer(0, most))),
+      left: about('how many of them have not ended', required(integer(0, most))),
+    },
+  },
   'control:error': {
     description: 'The instance could not take a connection; everything else goes on.',
     keys: { error: failure },

@@ -185,6 +185,18 @@ function pathChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
   })
 }
 
+/** Steps that may be taken together stand together: ports that go, whose devices may take long to end. */
+export function inGroups(changes: readonly Change[]): Change[][] {
+  const goes = (change: Change | undefined): boolean => change?.do === 'detach' || change?.do === 'unpatch'
+  const groups: Change[][] = []
+  for (const change of changes) {
+    const last = groups.at(-1)
+    if (goes(change) && goes(last?.[0])) last?.push(change)
+    else groups.push([change])
+  }
+  return groups
+}
+
 /** A step as a user reads it. */
 export function inWords(change: Change): string {
   switch (change.do) {

@@ -19,7 +19,7 @@ import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
 import type { World, WorldStep } from '../world/world.js'
-import { diff, inWords } from './diff.js'
+import { diff, inGroups, inWords, type Change } from './diff.js'
 import { findEnds } from './ends.js'
 import { copyOf, emptyPlan, topologyOf, type Plan, type PortPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
@@ -53,7 +53,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     const plan = await checkedPlan(topology)
     const network = new Network(plan)
     try {
-      for (const change of diff(emptyPlan(plan.engine), plan)) await network.#site.perform(change)
+      await network.#take(diff(emptyPlan(plan.engine), plan))
     } catch (error) {
       await network.close()
       throw error
@@ -114,13 +114,12 @@ export class Network extends EventEmitter<NetworkEvents> {
       this.#insistOnSameEngine(plan)
       const total = { up: 0, down: 0, changed: 0, steps: [] as string[] }
       try {
-        for (const change of diff(before, plan)) {
-          const { up, down, changed } = await this.#site.perform(change)
+        await this.#take(diff(before, plan), (change, { up, down, changed }) => {
           total.up += up
           total.down += down
           total.changed += changed
           total.steps.push(inWords(change))
-        }
+        })
         for (const fabric of this.fabrics.values())
           for (const port of fabric.ports.values())
             if (await port.restore()) total.steps.push(`make port ${fabric.name}.${port.name} again`)
@@ -196,9 +195,20 @@ export class Network extends EventEmitter<NetworkEvents> {
     return done
   }
 
+  /** Takes steps in order, and ends with the first that fails. */
+  async #take(changes: readonly Change[], taken?: (change: Change, applied: Applied) => void): Promise<void> {
+    for (const group of inGroups(changes)) {
+      const steps = await Promise.allSettled(group.map((change) => this.#site.perform(change)))
+      for (const [index, step] of steps.entries()) {
+        if (step.status === 'rejected') throw step.reason
+        taken?.(group[index] as Change, step.value)
+      }
+    }
+  }
+
   async #goBack(before: Plan, reason: unknown): Promise<void> {
     try {
-      for (const change of diff(this.#site.plan, before)) await this.#site.perform(change)
+      await this.#take(diff(this.#site.plan, before))
     } catch (cause) {
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',

@@ -43,6 +43,8 @@ export interface NetworkEvents {
   'world:step': [{ world: string } & WorldStep]
   /** A world could not take an automatic step, or its hook failed; everything else goes on. */
   'world:error': [{ world: string; error: EtherloomError }]
+  /** The network closes, which takes long: of so many ports so many are left. Said each second. */
+  ending: [{ ports: number; left: number }]
 }
 
 /** The events of fabrics that are about a port. */
@@ -54,6 +56,9 @@ const portEvents = [
   'port:carrier',
   'gateway:down',
 ] as const
+
+/** How often it is said what is left to be closed, in milliseconds. */
+const endingInterval = 1000
 
 /** @internal Hosts, fabrics with their ports, timelines and worlds on one engine. */
 export class Site {
@@ -92,9 +97,20 @@ export class Site {
     return fabricNamed(this.fabrics, name)
   }
 
+  /** Ends everything; the devices of ports, of which the kernel takes long to let go, together. */
   async close(): Promise<void> {
-    await Promise.all([...this.worlds.values()].map((world) => world.close()))
-    await this.engine.close()
+    const ports = [...this.fabrics.values()].flatMap((fabric) => [...fabric.ports.values()])
+    const saying = setInterval(() => {
+      const left = ports.filter(({ state }) => state !== 'detached').length
+      this.#events.emit('ending', { ports: ports.length, left })
+    }, endingInterval)
+    try {
+      await Promise.all([...this.worlds.values()].map((world) => world.close()))
+      await Promise.all([...this.fabrics.values()].map((fabric) => fabric.close()))
+    } finally {
+      clearInterval(saying)
+      await this.engine.close()
+    }
     for (const host of this.hosts.values()) host.close()
     for (const gone of [this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts]) gone.clear()
     this.#plan = emptyPlan(this.#plan.engine)

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
-import { MemoryPort } from '../../lib/index.js'
+import { mock } from 'node:test'
+import { MemoryPort, SinkPort } from '../../lib/index.js'
 import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
@@ -20,6 +21,23 @@ const patched = (paths: object[], more: object = {}): Topology =>
       b: { kind: 'hub', ports: { one: { patch: 'a.one' }, two: { patch: 'a.two' } }, ...more },
     },
   }) as Topology
+
+/** A port whose device ends when the promise is resolved. */
+class Lingering extends SinkPort {
+  readonly #end: Promise<void>
+  readonly #ending: () => void
+
+  constructor(name: string, end: Promise<void>, ending: () => void) {
+    super({ name })
+    this.#end = end
+    this.#ending = ending
+  }
+
+  override undone(): Promise<void> {
+    this.#ending()
+    return this.#end
+  }
+}
 
 /** A port that no machine can open. */
 const impossible = { packet: 'no-such-device' }
@@ -40,6 +58,40 @@ describe('a network', () => {
       ['b', 'one', 'a.one'],
       ['b', 'two', 'a.two'],
     ])
+  })
+
+  describe('that loses ports whose devices take long to end', () => {
+    /** A network, and the ports that it got beside those of the topology. */
+    const withLingering = async (): Promise<{ network: Network; ending: () => number; end: () => void }> => {
+      const network = await up(patched([]))
+      let ending = 0
+      let end = (): void => undefined
+      const ended = new Promise<void>((resolve) => (end = resolve))
+      for (const name of ['x', 'y', 'z'])
+        await network.fabrics.get('a')!.attach(new Lingering(name, ended, () => ending++))
+      return { network, ending: () => ending, end }
+    }
+
+    it('ends them together when it closes, and says each second how many are left', async () => {
+      const { network, ending, end } = await withLingering()
+      const patches = [...network.fabrics.get('b')!.ports.values()]
+      const told: object[] = []
+      network.on('ending', (event) => told.push(event))
+      mock.timers.enable({ apis: ['setInterval'] })
+      try {
+        const closed = network.close()
+        await until(() => ending() === 3 && patches.every(({ state }) => state === 'detached'))
+        expect(told, 'not where it is quick').to.be.empty
+        mock.timers.tick(1000)
+        expect(told).to.deep.equal([{ ports: 7, left: 3 }])
+        end()
+        await closed
+        mock.timers.tick(5000)
+        expect(told).to.have.length(1)
+      } finally {
+        mock.timers.reset()
+      }
+    })
   })
 
   it('has ports over sockets, which need no privilege either', async () => {
