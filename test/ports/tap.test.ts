@@ -366,6 +366,41 @@ describeOnDevices('TapPort', function () {
     expect(await passes(frame({ length: 1418 }), frame({ length: 1419 }))).to.deep.equal([1418])
   })
 
+  it('knows what its interface was given while it was being opened again', async () => {
+    let opening = (): void => undefined
+    let goOn = (): void => undefined
+    const [isOpen, mayGoOn] = [
+      new Promise<void>((resolve) => (opening = resolve)),
+      new Promise<void>((resolve) => (goOn = resolve)),
+    ]
+    class Slow extends TapPort {
+      protected override async openDevice(namespace: unknown, again?: string) {
+        const device = await super.openDevice(namespace, again)
+        if (again === undefined) return device
+        opening()
+        await mayGoOn
+        return device
+      }
+    }
+    const port = await hub.attach(new Slow({ interface: 'eth0', namespace: host.namespace }))
+    const [down, up] = [once(hub, 'port:down'), once(hub, 'port:up')]
+    await host.ip('link', 'delete', 'eth0')
+    await down
+    await makeTap('eth0')
+    await isOpen
+    const heard = new Promise<void>((resolve) => {
+      const unwatch = hub.engine.watchLinks(host.namespace.held.handle, ({ mtu }) => {
+        if (mtu === 1300) resolve()
+      })
+      close({ close: unwatch })
+    })
+    await host.ip('link', 'set', 'eth0', 'mtu', '1300')
+    await heard
+    goOn()
+    await up
+    expect(port.mtu).to.equal(1300)
+  })
+
   it('stays down, without harm, when the Namespace that it would return in is closed', async () => {
     const namespace = await Namespace.open(host.namespace.path)
     const port = await hub.attach(new TapPort({ name: 'eth0', namespace }))
