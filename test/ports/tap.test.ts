@@ -389,7 +389,7 @@ describeOnDevices('TapPort', function () {
     await makeTap('eth0')
     await isOpen
     const heard = new Promise<void>((resolve) => {
-      const unwatch = hub.engine.watchLinks(host.namespace.held.handle, ({ mtu }) => {
+      const unwatch = hub.engine.watches.links(host.namespace.held.handle, ({ mtu }) => {
         if (mtu === 1300) resolve()
       })
       close({ close: unwatch })
