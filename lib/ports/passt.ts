@@ -40,12 +40,12 @@ export interface PasstPortOptions {
   mtu?: number
 }
 
-/** Runs passt with the words that follow the directory until its own input ends, and removes the directory then. */
+/** Runs passt with the words that follow the directory until its own input ends, and removes the directory then. What it ignores passt does not. */
 const passtScript = `
 directory=$1
 shift
-trap '' HUP INT TERM
 "$@" < /dev/null >&3 2>&3 3>&- &
+trap '' HUP INT TERM
 exec 3>&-
 cat > /dev/null
 kill $! 2> /dev/null

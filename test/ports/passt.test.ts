@@ -24,7 +24,7 @@ describe('PasstPort that is being opened', () => {
       },
     })
     const silent = join(scratch, 'passt')
-    writeFileSync(silent, `#!/bin/sh\necho $$ > ${scratch}/pid\nexec env --default-signal=TERM sleep 600\n`, {
+    writeFileSync(silent, `#!/bin/sh\necho $$ > ${scratch}/pid\nexec sleep 600\n`, {
       mode: 0o755,
     })
     Object.assign(process.env, { PATH: `${scratch}:${PATH}`, TMPDIR: scratch })
@@ -32,8 +32,11 @@ describe('PasstPort that is being opened', () => {
     const port = new PasstPort()
     const control = new AbortController()
     const attached = rejection(hub.attach(port, { signal: control.signal }))
-    await eventually('passt runs', () => existsSync(join(scratch, 'pid')))
-    const pid = readFileSync(join(scratch, 'pid'), 'utf8').trim()
+    const pid = await eventually('passt runs', () =>
+      existsSync(join(scratch, 'pid'))
+        ? /^\d+(?=\n)/.exec(readFileSync(join(scratch, 'pid'), 'utf8'))?.[0]
+        : undefined,
+    )
     const reason = new Error('changed my mind')
     control.abort(reason)
     expect(await attached).to.equal(reason)
