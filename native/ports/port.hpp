@@ -46,7 +46,8 @@ class Port : public Completions {
   virtual void close(Io& io) noexcept = 0;
   /// Whether every write() has ended.
   [[nodiscard]] bool drained() const noexcept { return writing_ == 0; }
-  /// Whether the kernel takes long to let go of the device, so that the port is destroyed on a thread for that.
+  /// Whether the kernel takes long to let go of the device, so that the port is destroyed on a thread for
+  /// that.
   [[nodiscard]] virtual bool closesSlowly() const noexcept { return false; }
   /// What whoever is at the other end of the device sees as the state of the cable; devices that have none
   /// show nothing. Only while the port is open.

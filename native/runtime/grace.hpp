@@ -4,8 +4,8 @@
 // was taken and then, since copies may have been under way between workers, another one; a worker that is
 // alone passes one. What is to be done then may ask for more: another grace period (extend()), or the end of
 // writes (whenGone()); the ticket is settled after that. Tickets are settled in the order in which they were
-// taken, but for those that wait for devices to end (destroy()): nobody else waits for these, nor they for each
-// other. On a virtual clock the control thread runs the workers itself, so all of this happens at once.
+// taken, but for those that wait for devices to end (destroy()): nobody else waits for these, nor they for
+// each other. On a virtual clock the control thread runs the workers itself, so all of this happens at once.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ class GracePeriods {
  public:
   /// `workers` may be filled later, but before the first ticket is taken. `wake`, which any thread may call,
   /// should lead to a settle().
-  GracePeriods(const std::vector<std::unique_ptr<Worker>>& workers, std::function<void()> wake, bool isVirtual)
+  GracePeriods(const std::vector<std::unique_ptr<Worker>>& workers, std::function<void()> wake,
+               bool isVirtual)
       : workers_(workers), isVirtual_(isVirtual), closer_(std::move(wake)) {}
 
   /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
