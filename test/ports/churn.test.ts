@@ -19,7 +19,7 @@ interface Place {
 }
 
 describeOnDevices('churn', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const close = closing()
 
   for (const io of ['io_uring', 'epoll'] as const) {
