@@ -30,6 +30,7 @@ import {
   type QueueLimit,
   type Rate,
   type Size,
+  type Topology,
   type Wire,
 } from '../../lib/index.js'
 
@@ -181,6 +182,21 @@ describe('Types', () => {
     expectTypeOf<MemoryPort['send']>().returns.toEqualTypeOf<number>()
     // @ts-expect-error text is no frame
     compiles(() => new MemoryPort().send('text'))
+  })
+
+  it('know in topology files what each kind has', () => {
+    interface With<Port> {
+      fabrics: { a: { kind: 'hub'; ports: { p: Port } } }
+    }
+    expectTypeOf<With<{ tap: string; checksums: 'complete'; delay: '1ms' }>>().toExtend<Topology>()
+    expectTypeOf<With<{ host: string; queues: number }>>().toExtend<Topology>()
+    expectTypeOf<With<{ tap: string; checksums: 'half' }>>().not.toExtend<Topology>()
+    expectTypeOf<With<{ nothing: string }>>().not.toExtend<Topology>()
+    interface Of<Kind> {
+      fabrics: { a: Kind & { ports: Record<string, { tap: string }> } }
+    }
+    expectTypeOf<Of<{ kind: 'switch'; ageing: '5s' }>>().toExtend<Topology>()
+    expectTypeOf<Of<{ kind: 'ring' }>>().not.toExtend<Topology>()
   })
 
   it('are disposable', () => {

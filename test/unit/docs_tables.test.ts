@@ -31,6 +31,16 @@ describe('the tables of options in docs/', () => {
       for (const row of rows(options, 'movement.')) expect(page).to.include(row)
   })
 
+  it('are of options that each refuse what is none of their values, by name', () => {
+    const readByOthers = ['attach', 'cwd', 'env'] // of spawn
+    for (const [owner, rules] of declared)
+      for (const [option, rule] of Object.entries(rules))
+        if (owner !== 'spawn' || !readByOthers.includes(option))
+          expect(() => rule(Symbol.iterator, `option '${option}'`), `${option} of ${owner}`).to.throw(
+            new RegExp(`${option}|match`),
+          )
+  })
+
   it('are there for every class, with what each of its options is for', () => {
     const pages = readdirSync('docs').filter((name) => name.endsWith('.md')).map(read).join('\n') // prettier-ignore
     for (const [owner, rules] of declared) {
