@@ -59,7 +59,7 @@ export async function withInstance<Result>(
   options: InstanceFlags,
   use: (instance: ControlClient) => Promise<Result>,
 ): Promise<Result> {
-  const { connect } = await import('../lib/control/connect.js')
+  const { connect } = await import('../lib/control/client.js')
   const instance = await connect(options.name === undefined ? {} : { name: options.name })
   try {
     return await use(instance)

@@ -1,6 +1,6 @@
 /**
  * Gives orders to a running instance over its control socket, and hears of its events.
- * Made by `connect`, and by the server to see whether a name is taken.
+ * Called by programs, by the command line, and by the server to see whether a name is taken.
  */
 import { EventEmitter, once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
@@ -15,8 +15,39 @@ import { controlMethods, type ControlMethods } from './methods/index.js'
 import { noVersion, otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
 import { errorFrom, eventMethod, readLines, writeLine, type ErrorData } from './protocol.js'
 
+export interface ConnectOptions<Known extends Methods = ControlMethods> {
+  /** The name of the instance. Default: the only one that runs. */
+  name?: string
+  /** Gives up connecting. */
+  signal?: AbortSignal
+  /** The methods that the instance answers. Default: those of etherloom. */
+  methods?: Known
+}
+
 /** The events of a client: those of the instance that were subscribed to, and the end of the connection. */
 export type ControlClientEvents = ControlEvents & { ended: [] }
+
+/**
+ * A connection to the instance of this name; without a name, to the only one that runs.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, or when the
+ *   instance speaks another version of the protocol
+ */
+export async function connect<Known extends Methods = ControlMethods>({
+  name,
+  signal,
+  methods,
+}: ConnectOptions<Known> = {}): Promise<ControlClient<Known>> {
+  signal?.throwIfAborted()
+  const client = await ControlClient.find(name, methods ?? (controlMethods as Methods as Known))
+  try {
+    await client.greet(signal)
+    return client
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
 
 /** A connection to one instance. Close it, or it keeps the process alive. */
 export class ControlClient<Known extends Methods = ControlMethods> extends EventEmitter<ControlClientEvents> {
