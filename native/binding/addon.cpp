@@ -19,11 +19,13 @@ Napi::Value list(Napi::Env env, const Names& names) {
 
 Napi::Object start(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
-  Exports::addAll(env, exports);
+  for (const Exports* each : Exports::all()) {
+    for (const auto& [name, call] : each->calls) exports.Set(name, Napi::Function::New(env, call, name));
+  }
   exports.Set("dropReasons", list(env, dropReasonNames));
   exports.Set("events", list(env, eventNames));
   std::vector<std::string_view> impairments;
-  for (const ImpairmentKind* kind : impairmentKinds()) impairments.push_back(kind->name);
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) impairments.push_back(kind->name);
   exports.Set("impairments", list(env, impairments));
   return exports;
 }

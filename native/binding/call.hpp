@@ -39,8 +39,9 @@ class Arguments {
                                 : refuse<std::remove_reference_t<T>>("this is not what the call is for");
     } else if constexpr (std::same_as<T, PortId> || std::same_as<T, FabricId> || std::same_as<T, CaptureId>) {
       return numbered<T>(value);
-    } else if constexpr (std::same_as<T, std::optional<PortId>>) {
-      return port(value);
+    } else if constexpr (std::same_as<T, std::optional<PortId>>) {  // nothing for a negative number
+      const bool none = value.IsNumber() && value.As<Napi::Number>().DoubleValue() < 0;
+      return none ? std::optional<PortId>() : numbered<PortId>(value);
     } else if constexpr (std::same_as<T, bool>) {
       return value.As<Napi::Boolean>().Value();
     } else if constexpr (std::same_as<T, std::string>) {
@@ -54,11 +55,13 @@ class Arguments {
       return value.As<T>();
     }
   }
-  /// Of a port, or nothing for a negative number.
-  std::optional<PortId> port(const Napi::Value& value) {
-    if (value.IsNumber() && value.As<Napi::Number>().DoubleValue() < 0) return {};
-    return numbered<PortId>(value);
-  }
+  /// Why nothing must be done; nothing otherwise.
+  [[nodiscard]] const std::optional<std::string>& refusal() const { return refusal_; }
+
+ private:
+  static constexpr std::uint32_t nobody = ~std::uint32_t{0};
+
+  EngineObject* engineIn(const Napi::Value& value);
   /// What stands behind the number, which the engine must know.
   template <typename Id>
   Id numbered(const Napi::Value& value) {
@@ -68,13 +71,6 @@ class Arguments {
     if (engine_ && !(possible && engine_->knows(id))) stale(id);
     return id;
   }
-  /// Why nothing must be done; nothing otherwise.
-  [[nodiscard]] const std::optional<std::string>& refusal() const { return refusal_; }
-
- private:
-  static constexpr std::uint32_t nobody = ~std::uint32_t{0};
-
-  EngineObject* engineIn(const Napi::Value& value);
   template <typename T>
   T* refuse(const char* why) {
     if (!refusal_) refusal_ = why;

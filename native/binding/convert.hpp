@@ -4,10 +4,11 @@
 
 #include <napi.h>
 
+#include <cstring>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,21 @@ inline std::int64_t signed64(const Napi::Object& options, const char* key) {
   const Napi::Value value = options.Get(key);
   bool lossless = false;
   return given(value) ? value.As<Napi::BigInt>().Int64Value(&lossless) : 0;
+}
+
+/// What consists of nothing but numbers of 64 bits, as a BigUint64Array of these.
+template <typename Value>
+Napi::Value words(Napi::Env env, const Value& value) {
+  static_assert(std::is_trivially_copyable_v<Value> && sizeof value % sizeof(std::uint64_t) == 0);
+  auto array = Napi::BigUint64Array::New(env, sizeof value / sizeof(std::uint64_t));
+  std::memcpy(array.Data(), &value, sizeof value);
+  return array;
+}
+
+/// A value of ours that JavaScript keeps, as an External: it goes with the last reference to it.
+template <typename T>
+Napi::Value hand(Napi::Env env, T value) {
+  return Napi::External<T>::New(env, new T(std::move(value)), [](Napi::Env, T* each) { delete each; });
 }
 
 /// Instructions in the bytes of a Uint8Array, eight to each.

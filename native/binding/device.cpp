@@ -31,11 +31,6 @@ const Exports exports{{"discardDevice", call<discardDevice>}};
 
 }  // namespace
 
-Napi::Value deliver(Napi::Env env, Device device) {
-  return Napi::External<Device>::New(env, new Device(std::move(device)),
-                                     [](Napi::Env, Device* each) { delete each; });
-}
-
 Napi::Object describe(Napi::Env env, const Link& link) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("index", link.index);
@@ -49,7 +44,7 @@ Napi::Object describe(Napi::Env env, const Link& link) {
 Napi::Object deliver(Napi::Env env, Device device, const Link& link) {
   Napi::Object object = describe(env, link);
   object.Set("superFrames", superFrames(env, device.port->offloads()));
-  object.Set("device", deliver(env, std::move(device)));
+  object.Set("device", hand(env, std::move(device)));
   return object;
 }
 

@@ -20,11 +20,10 @@ namespace etherloom {
 /// What attach() and revive() take, once: an External in JavaScript.
 struct Device {
   std::unique_ptr<Port> port;
-  std::vector<std::unique_ptr<Port>> further;  ///< the other queues of a device with several
-  std::optional<std::uint16_t> worker;         ///< where it has to be; else wherever there is the least to do
+  std::vector<std::unique_ptr<Port>> further{};  ///< the other queues of a device with several
+  std::optional<std::uint16_t> worker{};  ///< where it has to be; else wherever there is the least to do
 };
 
-[[nodiscard]] Napi::Value deliver(Napi::Env env, Device device);
 /// {index, name, mac, mtu, up}
 [[nodiscard]] Napi::Object describe(Napi::Env env, const Link& link);
 /// A device with the interface that stands behind it: {device, superFrames} and what describe() says.

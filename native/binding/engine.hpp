@@ -1,20 +1,21 @@
-// The addon's one class: an Engine with what JavaScript needs around it. lib/binding.ts declares its surface.
-// JavaScript thread only, but for what waker() returns and tell(), which other threads call.
+// The addon's one class: an Engine with what JavaScript needs around it. lib/binding.ts declares its surface;
+// its methods are in the files of binding/, by subject: engine.cpp has those of its life and its clock.
+// JavaScript thread only, but for what waker() returns, which other threads call.
 #pragma once
 
 #include <napi.h>
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
-#include <mutex>
-#include <string>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "binding/call.hpp"
-#include "binding/device.hpp"
 #include "binding/policies.hpp"
-#include "os/link_monitor.hpp"
-#include "runtime/descriptor_watch.hpp"
+#include "binding/watches.hpp"
+#include "os/registered.hpp"
 #include "runtime/engine.hpp"
 
 namespace etherloom {
@@ -25,7 +26,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   explicit EngineObject(const Napi::CallbackInfo& info);
   ~EngineObject() override;
 
-  /// The engine behind it. Only while it can be used.
+  /// The engine behind it. Only while it can be used, as with what follows.
   [[nodiscard]] Engine& native() { return *engine_; }
   /// Why it cannot be used now; nullptr when it can.
   [[nodiscard]] const char* unusable() const;
@@ -33,87 +34,65 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   [[nodiscard]] std::function<void()> waker() {
     return [wake = wake_] { wake.NonBlockingCall(); };
   }
-  /// A watch of the descriptor, which poll() reports once.
-  [[nodiscard]] Result<std::uint32_t> watch(int descriptor, DescriptorWatch::What what);
+  [[nodiscard]] Watches& watches() { return *watches_; }
+  [[nodiscard]] Policies& policies() { return policies_; }
+  /// Whether JavaScript lives as long as the engine.
+  void keepAlive(bool keep) { keep ? wake_.Ref(Env()) : wake_.Unref(Env()); }
+  void advance(Duration duration);
+
+  /// A method for JavaScript, with its arguments checked and converted: one of Engine, or a function that is
+  /// given this object first.
+  template <auto Function>
+  static PropertyDescriptor method(const char* name) {
+    return InstanceMethod<&EngineObject::callMethod<Function>>(name);
+  }
 
  private:
-  struct LinkNews {
-    std::uint32_t watch;
-    LinkEvent event;
-  };
-
-  Result<FabricId> addFabric(std::string name, std::string kind, bool forwarding, Napi::Object settings);
-  void expect(FabricId fabric, std::string name, Napi::Value settings);
-  Ticket configure(PortId port, Napi::Object settings);
-  Result<PortId> attach(FabricId fabric, std::string name, Device& device);
-  Result<Ticket> revive(PortId port, Device& device);
-  std::uint64_t share(std::uint32_t kind, Napi::Uint8Array bytes);
-  Napi::Value apply(FabricId fabric, Napi::Uint8Array policies, Napi::Uint32Array triples, bool flush);
-  Napi::Value poll();
-  void advance(Duration duration);
-  Napi::Value portStats(PortId port);
-  Napi::Value pathStats(PortId from, PortId to);
-  Napi::Value addresses(FabricId fabric);
-  Napi::Value startCapture(const Napi::CallbackInfo& info);
-  Napi::Value captureState(CaptureId capture);
-  Napi::Value lateness(std::uint32_t worker);
-  Result<std::uint32_t> watchLinks(Napi::Value where);
-  void unwatch(std::uint32_t watch);
-  void ref();
-  void unref();
-  Napi::Value close(const Napi::CallbackInfo& info);
-
-  /// A method of this class or of Engine, with its arguments checked and converted.
-  template <auto Method>
-  static auto method(const char* name) {
-    return InstanceMethod<&EngineObject::callMethod<Method>>(name);
-  }
-  template <auto Method>
+  template <auto Function>
   Napi::Value callMethod(const Napi::CallbackInfo& info) {
-    return callOn(info, Method);
+    return callOn(info, Function);
   }
-  template <typename Returned, typename Class, typename... Parameters>
-  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Class::*function)(Parameters...));
   template <typename Returned, typename... Parameters>
-  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Engine::*function)(Parameters...) const);
+  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (*function)(EngineObject&, Parameters...)) {
+    return carryOut<Parameters...>(info, [&](auto&&... given) -> decltype(auto) {
+      return function(*this, std::forward<decltype(given)>(given)...);
+    });
+  }
+  template <typename Returned, typename... Parameters>
+  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Engine::*function)(Parameters...)) {
+    return carryOut<Parameters...>(info, [&](auto&&... given) -> decltype(auto) {
+      return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
+    });
+  }
+  template <typename Returned, typename... Parameters>
+  Napi::Value callOn(const Napi::CallbackInfo& info, Returned (Engine::*function)(Parameters...) const) {
+    return carryOut<Parameters...>(info, [&](auto&&... given) -> decltype(auto) {
+      return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
+    });
+  }
+  template <typename... Parameters, typename Function>
+  Napi::Value carryOut(const Napi::CallbackInfo& info, Function&& function) {
+    Arguments arguments(info);
+    arguments.use(*this);
+    return etherloom::carryOut<Parameters...>(info, arguments, function);
+  }
+  Napi::Value close(const Napi::CallbackInfo& info);
 
   static void environmentEnds(void* self);
   std::size_t shutDown();
-  [[nodiscard]] Result<DescriptorWatch*> watcher();
-  template <typename News>
-  void tell(std::vector<News>& list, News news);
 
   Policies policies_;  // before the engine, whose paths point into it
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<DescriptorWatch> watch_;  // once something is watched
-  std::mutex newsMutex_;                    // set-up only; guards news_ and ready_
-  std::vector<LinkNews> news_;
-  std::vector<std::uint32_t> ready_;
+  std::optional<Watches> watches_;
   Napi::ThreadSafeFunction wake_;
   bool advancing_ = false;
 };
 
-template <typename Returned, typename Class, typename... Parameters>
-Napi::Value EngineObject::callOn(const Napi::CallbackInfo& info, Returned (Class::*function)(Parameters...)) {
-  Arguments arguments(info);
-  arguments.use(*this);
-  return carryOut<Parameters...>(info, arguments, [&](auto&&... given) -> decltype(auto) {
-    if constexpr (std::same_as<Class, Engine>) {
-      return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
-    } else {
-      return (this->*function)(std::forward<decltype(given)>(given)...);
-    }
-  });
-}
+/// What a file of the binding adds to the class, as Exports does to the addon.
+struct EngineMethods : Registered<EngineMethods> {
+  EngineMethods(std::initializer_list<EngineObject::PropertyDescriptor> its) : methods(its) {}
 
-template <typename Returned, typename... Parameters>
-Napi::Value EngineObject::callOn(const Napi::CallbackInfo& info,
-                                 Returned (Engine::*function)(Parameters...) const) {
-  Arguments arguments(info);
-  arguments.use(*this);
-  return carryOut<Parameters...>(info, arguments, [&](auto&&... given) -> decltype(auto) {
-    return (engine_.get()->*function)(std::forward<decltype(given)>(given)...);
-  });
-}
+  const std::vector<EngineObject::PropertyDescriptor> methods;
+};
 
 }  // namespace etherloom

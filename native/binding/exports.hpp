@@ -6,54 +6,32 @@
 
 #include <initializer_list>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "fabrics/fabric.hpp"
+#include "os/registered.hpp"
 
 namespace etherloom {
 
 /// Functions by the names under which JavaScript finds them.
-class Exports {
- public:
+struct Exports : Registered<Exports> {
   using Call = Napi::Value (*)(const Napi::CallbackInfo&);
 
-  Exports(std::initializer_list<std::pair<const char*, Call>> calls) : calls_(calls), next_(first_) {
-    first_ = this;
-  }
-  static void addAll(Napi::Env env, Napi::Object& exports) {
-    for (const Exports* each = first_; each; each = each->next_) {
-      for (const auto& [name, call] : each->calls_) exports.Set(name, Napi::Function::New(env, call, name));
-    }
-  }
+  Exports(std::initializer_list<std::pair<const char*, Call>> itsCalls) : calls(itsCalls) {}
 
- private:
-  const std::vector<std::pair<const char*, Call>> calls_;
-  const Exports* const next_;
-  static inline const Exports* first_ = nullptr;
+  const std::vector<std::pair<const char*, Call>> calls;
 };
 
 /// A kind of fabric, made with the settings that its class in lib/fabrics/ gives.
-class FabricKind {
- public:
+struct FabricKind : Registered<FabricKind> {
   using Make = std::unique_ptr<Fabric> (*)(const Napi::Object& settings);
 
-  FabricKind(std::string_view name, Make how) : name_(name), make_(how), next_(first_) { first_ = this; }
-  /// Nothing for a name that no kind has.
-  static std::unique_ptr<Fabric> make(std::string_view name, const Napi::Object& settings) {
-    for (const FabricKind* each = first_; each; each = each->next_) {
-      if (each->name_ == name) return each->make_(settings);
-    }
-    return nullptr;
-  }
+  FabricKind(std::string_view itsName, Make itsMake) : name(itsName), make(itsMake) {}
 
- private:
-  const std::string_view name_;
-  const Make make_;
-  const FabricKind* const next_;
-  static inline const FabricKind* first_ = nullptr;
+  const std::string_view name;
+  const Make make;
 };
 
 }  // namespace etherloom

@@ -12,9 +12,7 @@ namespace {
 Napi::Value handNamespace(Napi::Env env, NetworkNamespace&& opened) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("fd", opened.fd());
-  object.Set("handle",
-             Napi::External<NetworkNamespace>::New(env, new NetworkNamespace(std::move(opened)),
-                                                   [](Napi::Env, NetworkNamespace* space) { delete space; }));
+  object.Set("handle", hand(env, std::move(opened)));
   return object;
 }
 

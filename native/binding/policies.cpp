@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
-#include "impairments/trace_loss.hpp"
+#include "impairments/loss.hpp"
 
 namespace etherloom {
 namespace {
@@ -56,7 +57,11 @@ class Words {
   }
   double number() { return take<double>(); }
   std::uint64_t integer() { return take<std::uint64_t>(); }
-  Duration duration() { return {take<std::int64_t>()}; }
+  /// A word for each of them: doubles as they are, everything else as an integer.
+  template <typename... Values>
+  void into(Values&... values) {
+    (readInto(values), ...);
+  }
   /// Its length, and its bytes in whole words.
   std::string name() {
     const std::size_t length = integer();
@@ -74,6 +79,16 @@ class Words {
   Words takeWords(std::size_t words) { return Words(takeBytes(words * wordBytes)); }
 
  private:
+  template <typename Value>
+  void readInto(Value& value) {
+    if constexpr (std::is_same_v<Value, double>) {
+      value = take<double>();
+    } else if constexpr (std::is_same_v<Value, Duration>) {
+      value = {take<std::int64_t>()};
+    } else {
+      value = static_cast<Value>(take<std::int64_t>());
+    }
+  }
   std::span<const std::uint8_t> takeBytes(std::size_t count) {
     const auto taken = bytes_.first(count);
     bytes_ = bytes_.subspan(count);
@@ -91,21 +106,13 @@ const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
 
 Result<LineSettings> lineOf(Words& words, std::span<const SharedData> shared) {
   LineSettings line;
-  line.rate = words.integer();
-  line.overhead = static_cast<std::int32_t>(words.take<std::int64_t>());
-  line.limit.unit = static_cast<Limit::Unit>(words.integer());
-  line.limit.amount = words.integer();
-  line.burst = words.integer();
-  line.cells.size = static_cast<std::uint32_t>(words.integer());
-  line.cells.overhead = static_cast<std::uint32_t>(words.integer());
-  line.slots.delay = words.duration();
-  line.slots.spread = words.duration();
+  words.into(line.rate, line.overhead, line.limit.unit, line.limit.amount, line.burst, line.cells.size,
+             line.cells.overhead, line.slots.delay, line.slots.spread);
   line.slots.table = tableOf(words, shared);
-  line.slots.frames = words.integer();
-  line.slots.bytes = words.integer();
+  words.into(line.slots.frames, line.slots.bytes);
   const std::string discipline = words.name();
   if (discipline.empty()) return line;
-  const DisciplineKind* kind = disciplineKind(discipline);
+  const DisciplineKind* kind = DisciplineKind::find(discipline);
   if (!kind) return Error{0, "", "there is no queue discipline '" + discipline + "'"};
   line.discipline = kind->make(words.rest<std::uint64_t>());
   return line;
@@ -113,59 +120,36 @@ Result<LineSettings> lineOf(Words& words, std::span<const SharedData> shared) {
 
 TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
   TravelSettings travel;
-  travel.delay = words.duration();
-  travel.jitter = words.duration();
-  travel.reorder.first = words.number();
-  travel.reorder.again = words.number();
-  travel.reorder.anew = words.number();
-  travel.gap = words.integer();
-  travel.correlation = words.number();
+  words.into(travel.delay, travel.jitter, travel.reorder.first, travel.reorder.again, travel.reorder.anew,
+             travel.gap, travel.correlation);
   travel.table = tableOf(words, shared);
   return travel;
 }
 
 /// In the order of lib/policy/netem/netem.ts.
 NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
-  const auto u32 = [&] { return static_cast<std::uint32_t>(words.integer()); };
-  const auto s32 = [&] { return static_cast<std::int32_t>(words.integer()); };
   NetemSettings netem;
   const bool seeded = words.integer() != 0;
   const std::uint64_t seed = words.integer();
   if (seeded) netem.seed = seed;
-  netem.limit = u32();
-  netem.delay = words.duration();
-  netem.jitter = s32();
+  words.into(netem.limit, netem.delay, netem.jitter);
   netem.table = tableOf(words, shared);
-  netem.delayCorrelation = u32();
-  netem.loss = static_cast<NetemSettings::Loss>(words.integer());
-  for (std::uint32_t* value : {&netem.lossProbability, &netem.lossCorrelation, &netem.p13, &netem.p31,
-                               &netem.p32, &netem.p23, &netem.p14, &netem.p, &netem.r, &netem.h, &netem.k1}) {
-    *value = u32();
-  }
-  netem.ecn = words.integer() != 0;
-  for (std::uint32_t* value :
-       {&netem.duplicate, &netem.duplicateCorrelation, &netem.corrupt, &netem.corruptCorrelation,
-        &netem.reorder, &netem.reorderCorrelation, &netem.gap}) {
-    *value = u32();
-  }
-  netem.rate = words.integer();
-  netem.packetOverhead = s32();
-  netem.cellSize = u32();
-  netem.cellOverhead = s32();
-  netem.slot.least = words.duration();
-  netem.slot.most = words.duration();
-  netem.slot.delay = words.duration();
-  netem.slot.jitter = s32();
-  netem.slot.table = tableOf(words, shared);
-  netem.slot.packets = s32();
-  netem.slot.bytes = s32();
+  words.into(netem.delayCorrelation, netem.loss, netem.lossProbability, netem.lossCorrelation, netem.p13,
+             netem.p31, netem.p32, netem.p23, netem.p14, netem.p, netem.r, netem.h, netem.k1, netem.ecn,
+             netem.duplicate, netem.duplicateCorrelation, netem.corrupt, netem.corruptCorrelation,
+             netem.reorder, netem.reorderCorrelation, netem.gap, netem.rate, netem.packetOverhead,
+             netem.cellSize, netem.cellOverhead);
+  NetemSettings::Slot& slot = netem.slot;
+  words.into(slot.least, slot.most, slot.delay, slot.jitter);
+  slot.table = tableOf(words, shared);
+  words.into(slot.packets, slot.bytes);
   return netem;
 }
 
 TraceSettings traceOf(Words& words, std::span<const SharedData> shared) {
   TraceSettings settings;
   settings.trace = std::get<std::unique_ptr<const Trace>>(shared[words.integer()]).get();
-  settings.offset = words.duration();
+  words.into(settings.offset);
   return settings;
 }
 
@@ -223,10 +207,9 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       return {};
     case PartKind::Impairment: {
       const std::string name = words.name();
-      const auto kinds = impairmentKinds();
-      const auto asked = std::ranges::find(kinds, name, &ImpairmentKind::name);
-      if (asked == kinds.end()) return Error{0, "", "there is no impairment '" + name + "'"};
-      policy.add((*asked)->make(words.rest<double>()));
+      const ImpairmentKind* asked = ImpairmentKind::find(name);
+      if (!asked) return Error{0, "", "there is no impairment '" + name + "'"};
+      policy.add(asked->make(words.rest<double>()));
       return {};
     }
   }

@@ -25,10 +25,10 @@ void eachBehind(const std::vector<std::byte>& records, Each&& each) {
   }
 }
 
-CaptureRecord headOf(const CaptureTap& tap, Instant at, pcapng::Direction direction, const Frame& frame,
+CaptureRecord headOf(const Listener& listener, Instant at, pcapng::Direction direction, const Frame& frame,
                      const Fate& fate) {
   CaptureRecord head{};
-  head.interface = tap.interface;
+  head.interface = listener.interface;
   head.at = at.nanoseconds;
   head.arrival = frame.arrival.nanoseconds;
   head.from = static_cast<std::uint32_t>(frame.from);
@@ -67,7 +67,7 @@ Capture::Capture(const CaptureSettings& settings, Output output, std::size_t int
 
 void Capture::record(std::uint16_t worker, CaptureRecord head, const std::uint8_t* data,
                      std::uint32_t available, std::uint32_t length) noexcept {
-  if (state() != State::Running) return;  // until its end has come round to the taps
+  if (state() != State::Running) return;  // until its end has come round to the listeners
   Lane& lane = *lanes_[worker];
   std::uint64_t& lostSince = lane.lostSince[head.interface];
   head.captured = settings_.snapLength == 0 ? available : std::min(available, settings_.snapLength);
@@ -228,19 +228,19 @@ void writeFate(std::string& into, const CaptureRecord& record) {
   if (fate.flipped != 0) into += " corrupted=" + std::to_string(fate.flipped - 1);
 }
 
-void recordAt(const CaptureTap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
+void recordAt(const Listener& listener, std::uint16_t worker, Instant at, pcapng::Direction direction,
               const Frame& frame, const Fate& fate) noexcept {
-  tap.capture->record(worker, headOf(tap, at, direction, frame, fate), frame.data, frame.length,
-                      frame.length);
+  listener.capture->record(worker, headOf(listener, at, direction, frame, fate), frame.data, frame.length,
+                           frame.length);
 }
 
-void recordUncut(const CaptureTap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
+void recordUncut(const Listener& listener, std::uint16_t worker, Instant at, const Frame& superFrame,
                  std::uint32_t length, const Fate& fate) noexcept {
-  CaptureRecord head = headOf(tap, at, pcapng::Direction::Unknown, superFrame, fate);
+  CaptureRecord head = headOf(listener, at, pcapng::Direction::Unknown, superFrame, fate);
   head.segments = 1;
   head.undone = false;
-  tap.capture->record(worker, head, superFrame.data,
-                      std::min<std::uint32_t>(superFrame.offload.headerLength, length), length);
+  listener.capture->record(worker, head, superFrame.data,
+                           std::min<std::uint32_t>(superFrame.offload.headerLength, length), length);
 }
 
 }  // namespace etherloom

@@ -1,4 +1,4 @@
-// A capture: what ports and paths saw, as pcapng, to one output. CaptureTaps on ports and paths lead to it.
+// A capture: what ports and paths saw, as pcapng, to one output. Listeners on ports and paths lead to it.
 //
 // Made on the control thread. record() belongs to the workers; pump() and finish() to the one thread that
 // writes, which on a virtual clock is the control thread; the numbers may be read by any.
@@ -104,19 +104,19 @@ class Capture {
 void writeFate(std::string& into, const CaptureRecord& record);
 
 /// Who listens at a port or on a path: immutable, replaced whole after a grace period.
-struct CaptureTap {
+struct Listener {
   enum class Kind : std::uint8_t { Frames, OfferedAndLeaving, Fates };
   Capture* capture;
   std::uint32_t interface;
   Kind kind;
 };
-using CaptureTaps = std::vector<CaptureTap>;
+using Listeners = std::vector<Listener>;
 
-/// Notes a frame for one tap.
-void recordAt(const CaptureTap& tap, std::uint16_t worker, Instant at, pcapng::Direction direction,
+/// Notes a frame for one listener.
+void recordAt(const Listener& listener, std::uint16_t worker, Instant at, pcapng::Direction direction,
               const Frame& frame, const Fate& fate = {}) noexcept;
 /// Notes a wire frame that was not cut out of its super-frame: by the headers they share.
-void recordUncut(const CaptureTap& tap, std::uint16_t worker, Instant at, const Frame& superFrame,
+void recordUncut(const Listener& listener, std::uint16_t worker, Instant at, const Frame& superFrame,
                  std::uint32_t length, const Fate& fate) noexcept;
 
 }  // namespace etherloom

@@ -35,7 +35,7 @@ struct Fate {
   const char* stage = nullptr;  ///< Dropped: which part of the policy did it; static
 };
 
-/// One frame seen by one tap.
+/// One frame seen by one listener.
 struct CaptureRecord {
   std::uint32_t size;       ///< of the record with its bytes and padding
   std::uint32_t interface;  ///< `skip`: filler up to the end of the ring

@@ -15,7 +15,7 @@
 namespace etherloom {
 
 /// A port's place in its fabric. Given out again only after forget() and a grace period.
-enum class Slot : std::uint32_t {};
+enum class Seat : std::uint32_t {};
 
 /// Drop, flood to every port that paths allow, or one port. What a path then does is its fate.
 class Verdict {
@@ -24,13 +24,13 @@ class Verdict {
   static constexpr Verdict drop(DropReason reason) {
     return Verdict(dropBase + static_cast<std::uint32_t>(reason));
   }
-  static constexpr Verdict to(Slot slot) { return Verdict(static_cast<std::uint32_t>(slot)); }
+  static constexpr Verdict to(Seat seat) { return Verdict(static_cast<std::uint32_t>(seat)); }
 
   constexpr Verdict() = default;
   [[nodiscard]] constexpr bool floods() const { return value_ == ~std::uint32_t{0}; }
   [[nodiscard]] constexpr bool drops() const { return value_ >= dropBase && !floods(); }
   [[nodiscard]] constexpr DropReason reason() const { return static_cast<DropReason>(value_ - dropBase); }
-  [[nodiscard]] constexpr Slot slot() const { return static_cast<Slot>(value_); }
+  [[nodiscard]] constexpr Seat seat() const { return static_cast<Seat>(value_); }
   constexpr bool operator==(const Verdict&) const = default;
 
  private:
@@ -50,7 +50,7 @@ struct AddressKey {
 
 struct Learned {
   AddressKey address;
-  Slot slot{};
+  Seat seat{};
   Instant at;
 };
 
@@ -68,14 +68,14 @@ class LearnLog {
 /// A learned address that showed up on another port.
 struct AddressMove {
   AddressKey address;
-  Slot from{};
-  Slot to{};
+  Seat from{};
+  Seat to{};
 };
 
 /// One line of `show addresses`.
 struct AddressRow {
   AddressKey address;
-  Slot slot{};
+  Seat seat{};
   Duration age;
 };
 
@@ -85,17 +85,15 @@ class Fabric {
 
   /// One verdict per frame. Frames are at least 14 bytes long. `vlans` has the VLAN of each where the ports
   /// have VLANs; else it is empty, and a frame's tag says. Never allocates or blocks.
-  virtual void decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
+  virtual void decide(Seat from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
                       Instant now, std::span<Verdict> verdicts, LearnLog& log) const noexcept = 0;
 
   /// Home worker only. Reports each address that moved to another port.
   virtual void learn(std::span<const Learned>, const std::function<void(const AddressMove&)>&) {}
-  /// Home worker only: the port of this slot is gone, and what was learned from it.
-  virtual void forget(Slot) {}
+  /// Home worker only: the port of this seat is gone, and what was learned from it.
+  virtual void forget(Seat) {}
   /// Any thread: what is known now.
   [[nodiscard]] virtual std::vector<AddressRow> addresses(Instant) const { return {}; }
-  /// How many ports the fabric joins at most; 0 = any number.
-  [[nodiscard]] virtual std::uint32_t portLimit() const { return 0; }
 };
 
 }  // namespace etherloom

@@ -1,4 +1,5 @@
-// A hub: every frame goes to every other port. Called through Fabric, on any worker.
+// A hub: every frame goes to every other port. A wire is a hub of two ports. Called through Fabric, on any
+// worker.
 #pragma once
 
 #include <algorithm>
@@ -7,9 +8,9 @@
 
 namespace etherloom {
 
-class Hub : public Fabric {
+class Hub final : public Fabric {
  public:
-  void decide(Slot, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant,
+  void decide(Seat, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant,
               std::span<Verdict> verdicts, LearnLog&) const noexcept override {
     std::fill_n(verdicts.begin(), frames.size(), Verdict::flood());
   }

@@ -47,7 +47,7 @@ std::optional<KnownAddress> MacTable::find(AddressKey address, Instant now) cons
     walk(chain, [&](Index index) {
       const Entry& entry = entries_[index];
       if (entry.address.load(std::memory_order_relaxed) != address.value) return false;
-      known = {Slot{entry.port.load(std::memory_order_relaxed)}, entry.refreshedAt()};
+      known = {Seat{entry.port.load(std::memory_order_relaxed)}, entry.refreshedAt()};
       return true;
     });
   });
@@ -64,7 +64,7 @@ std::vector<AddressRow> MacTable::rows(Instant now) const {
       walk(chains_[at], [&](Index index) {
         const Entry& entry = entries_[index];
         rows.push_back({{entry.address.load(std::memory_order_relaxed)},
-                        Slot{entry.port.load(std::memory_order_relaxed)},
+                        Seat{entry.port.load(std::memory_order_relaxed)},
                         now - entry.refreshedAt()});
         return false;
       });
@@ -76,8 +76,8 @@ std::vector<AddressRow> MacTable::rows(Instant now) const {
   return rows;
 }
 
-std::optional<Slot> MacTable::learn(const Learned& learned) noexcept {
-  const auto port = static_cast<Index>(learned.slot);
+std::optional<Seat> MacTable::learn(const Learned& learned) noexcept {
+  const auto port = static_cast<Index>(learned.seat);
   if (port >= portLimit) return {};
   while (portsUsed_ <= port) ports_[portsUsed_++] = {0, PortList::nothing(), {}};
 
@@ -99,11 +99,11 @@ std::optional<Slot> MacTable::learn(const Learned& learned) noexcept {
   joinPort(index, port);
   all_.remove(entries_, index);
   all_.prepend(entries_, index);
-  return moved ? std::optional(Slot{before}) : std::nullopt;
+  return moved ? std::optional(Seat{before}) : std::nullopt;
 }
 
-void MacTable::forget(Slot slot) noexcept {
-  const auto port = static_cast<Index>(slot);
+void MacTable::forget(Seat seat) noexcept {
+  const auto port = static_cast<Index>(seat);
   if (port >= portsUsed_) return;
   while (!ports_[port].entries.empty()) erase(ports_[port].entries.first);
 }
@@ -136,7 +136,7 @@ MacTable::Index MacTable::takeRoom(Index port, Instant now) noexcept {
 }
 
 void MacTable::insert(Index index, const Learned& learned) noexcept {
-  const auto port = static_cast<Index>(learned.slot);
+  const auto port = static_cast<Index>(learned.seat);
   Chain& chain = chainOf(learned.address.value);
   Entry& entry = entries_[index];
   {

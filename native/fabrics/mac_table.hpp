@@ -33,7 +33,7 @@
 namespace etherloom {
 
 struct KnownAddress {
-  Slot slot{};
+  Seat seat{};
   Instant refreshed;
 };
 
@@ -51,9 +51,9 @@ class MacTable {
 
   /// Writer only. Returns the port that the address was known on, if that was another. Slots from portLimit
   /// on are not learned.
-  std::optional<Slot> learn(const Learned& learned) noexcept;
+  std::optional<Seat> learn(const Learned& learned) noexcept;
   /// Writer only. Removes what was learned from this port.
-  void forget(Slot slot) noexcept;
+  void forget(Seat seat) noexcept;
 
  private:
   using Index = std::uint32_t;
@@ -117,7 +117,7 @@ class MacTable {
   Index free_ = none;
   TableList all_ = TableList::nothing();
 
-  std::unique_ptr<Port[]> ports_;  // by slot, of which the first `portsUsed_` are initialised
+  std::unique_ptr<Port[]> ports_;  // by seat, of which the first `portsUsed_` are initialised
   std::uint32_t portsUsed_ = 0;
   std::unique_ptr<EqualsList[]> byCount_;  // ports by their count; initialised up to the highest `most_` ever
   std::uint32_t most_ = 0;                 // the highest count of any port

@@ -12,16 +12,16 @@ namespace etherloom {
 
 class PortVlans {
  public:
-  /// `untagged`: the VLAN of frames without a tag, both ways, 0 for none; a member in any case. An access
+  /// `untagged`: the VLAN of frames without a tag, both ways, 0 for none; it passes in any case. An access
   /// port has no other, a trunk has `tagged` besides.
   explicit PortVlans(std::uint16_t untagged, std::span<const std::uint16_t> tagged = {})
       : untagged_(untagged) {
-    for (const std::uint16_t vlan : tagged) members_.set(vlan);
-    if (untagged != 0) members_.set(untagged);
+    for (const std::uint16_t vlan : tagged) vlans_.set(vlan);
+    if (untagged != 0) vlans_.set(untagged);
   }
 
   [[nodiscard]] std::uint16_t untagged() const { return untagged_; }
-  [[nodiscard]] bool has(std::uint16_t vlan) const { return members_[vlan]; }
+  [[nodiscard]] bool has(std::uint16_t vlan) const { return vlans_[vlan]; }
 
   /// What a port has that was not told, on a switch where others were: access to VLAN 1, as switches come.
   static const PortVlans& usual() {
@@ -31,7 +31,7 @@ class PortVlans {
 
  private:
   std::uint16_t untagged_;
-  std::bitset<vlanIds> members_;
+  std::bitset<vlanIds> vlans_;
 };
 
 }  // namespace etherloom

@@ -20,7 +20,7 @@ Switch::Switch(const SwitchSettings& settings)
       refreshAfter_(refreshInterval(settings.ageing)),
       table_(settings.addresses, settings.ageing) {}
 
-void Switch::decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
+void Switch::decide(Seat from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
                     Instant now, std::span<Verdict> verdicts, LearnLog& log) const noexcept {
   for (std::size_t index = 0; index < frames.size(); ++index) {
     const Frame& frame = *frames[index];
@@ -32,23 +32,23 @@ void Switch::decide(Slot from, std::span<Frame* const> frames, std::span<const s
   }
 }
 
-bool Switch::worthLearning(AddressKey source, Slot from, Instant now) const noexcept {
+bool Switch::worthLearning(AddressKey source, Seat from, Instant now) const noexcept {
   const std::optional<KnownAddress> known = table_.find(source, now);
-  return !known || known->slot != from || now - known->refreshed > refreshAfter_;
+  return !known || known->seat != from || now - known->refreshed > refreshAfter_;
 }
 
-Verdict Switch::route(std::uint64_t destination, std::uint16_t vlan, Slot from, Instant now) const noexcept {
+Verdict Switch::route(std::uint64_t destination, std::uint16_t vlan, Seat from, Instant now) const noexcept {
   if (isReserved(destination) && !forwardReserved_) return Verdict::drop(DropReason::Reserved);
   if (isGroup(destination)) return Verdict::flood();
   const std::optional<KnownAddress> known = table_.find(AddressKey::of(destination, vlan), now);
   if (!known) return Verdict::flood();
-  return known->slot == from ? Verdict::drop(DropReason::NotForUs) : Verdict::to(known->slot);
+  return known->seat == from ? Verdict::drop(DropReason::NotForUs) : Verdict::to(known->seat);
 }
 
 void Switch::learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) {
   for (const Learned& learned : log) {
-    if (const std::optional<Slot> before = table_.learn(learned))
-      moved({learned.address, *before, learned.slot});
+    if (const std::optional<Seat> before = table_.learn(learned))
+      moved({learned.address, *before, learned.seat});
   }
 }
 

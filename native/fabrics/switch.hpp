@@ -18,16 +18,15 @@ class Switch final : public Fabric {
  public:
   explicit Switch(const SwitchSettings& settings);
 
-  void decide(Slot from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans, Instant now,
+  void decide(Seat from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans, Instant now,
               std::span<Verdict> verdicts, LearnLog& log) const noexcept override;
   void learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) override;
-  void forget(Slot slot) override { table_.forget(slot); }
+  void forget(Seat seat) override { table_.forget(seat); }
   [[nodiscard]] std::vector<AddressRow> addresses(Instant now) const override { return table_.rows(now); }
-  [[nodiscard]] std::uint32_t portLimit() const override { return MacTable::portLimit; }
 
  private:
-  [[nodiscard]] bool worthLearning(AddressKey source, Slot from, Instant now) const noexcept;
-  [[nodiscard]] Verdict route(std::uint64_t destination, std::uint16_t vlan, Slot from,
+  [[nodiscard]] bool worthLearning(AddressKey source, Seat from, Instant now) const noexcept;
+  [[nodiscard]] Verdict route(std::uint64_t destination, std::uint16_t vlan, Seat from,
                               Instant now) const noexcept;
 
   bool forwardReserved_;

@@ -5,11 +5,9 @@
 #include <linux/filter.h>
 
 #include <array>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace etherloom {
 namespace {
@@ -396,10 +394,6 @@ Result<FilterProgram> FilterProgram::verify(Instructions instructions) {
 }
 
 FilterProgram::FilterProgram(Instructions verified)
-    : instructions_(verified.begin(), verified.end()),
-      // SAFETY: an instruction has no padding, so its bytes are its value.
-      hash_(std::hash<std::string_view>{}(
-          {reinterpret_cast<const char*>(verified.data()), verified.size_bytes()})),
-      readsBeyondHeaders_(mayReadBeyondHeaders(verified)) {}
+    : instructions_(verified.begin(), verified.end()), readsBeyondHeaders_(mayReadBeyondHeaders(verified)) {}
 
 }  // namespace etherloom

@@ -26,7 +26,7 @@ class FilterProgram {
   static constexpr std::size_t maximumSize = 4096;  ///< instructions
 
   /// Accepts what the kernel accepts for SO_ATTACH_FILTER, except its ancillary data (loads at negative
-  /// offsets). So every program ends, stays inside itself, and never reads a memory slot that it did not
+  /// offsets). So every program ends, stays inside itself, and never reads a memory word that it did not
   /// write.
   static Result<FilterProgram> verify(std::span<const FilterInstruction> instructions);
 
@@ -39,17 +39,10 @@ class FilterProgram {
   /// nothing that differs between segments, and nothing behind the ports.
   [[nodiscard]] bool readsBeyondHeaders() const { return readsBeyondHeaders_; }
 
-  [[nodiscard]] std::span<const FilterInstruction> instructions() const { return instructions_; }
-  [[nodiscard]] std::size_t hash() const { return hash_; }
-  bool operator==(const FilterProgram& other) const {
-    return hash_ == other.hash_ && instructions_ == other.instructions_;
-  }
-
  private:
   explicit FilterProgram(std::span<const FilterInstruction> verified);
 
   std::vector<FilterInstruction> instructions_;
-  std::size_t hash_;
   bool readsBeyondHeaders_;
 };
 

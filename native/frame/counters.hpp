@@ -78,7 +78,7 @@ class Sequence {
   std::uint32_t depth_ = 0;  // the writer's own
 };
 
-/// What one port, or a further queue of one, counts. A super-frame counts as the wire frames it stands for,
+/// What one port, or a further inlet of one, counts. A super-frame counts as the wire frames it stands for,
 /// here and below. Writer: its worker.
 struct PortCounters {
   Sequence sequence;
@@ -86,7 +86,7 @@ struct PortCounters {
   Drops dropped;
 };
 
-/// What one path counts on the side of one queue of its from-port. Writer: that queue's worker.
+/// What one path counts on the side of one inlet of its from-port. Writer: that inlet's worker.
 struct PathOffer {
   Sequence sequence;
   /// Refused by the filter; lost for want of a buffer or of room in the other worker's ring; handed over.
@@ -98,9 +98,9 @@ struct PathOffer {
 struct PathAccount {
   struct alignas(64) FurtherOffer : PathOffer {};
 
-  PathOffer offer;                          ///< by the from-port's first queue
+  PathOffer offer;                          ///< by the from-port's first inlet
   std::vector<FurtherOffer> furtherOffers;  ///< by its others; as many as those from before any is counted
-  [[nodiscard]] PathOffer& offerOf(unsigned queue) { return queue == 0 ? offer : furtherOffers[queue - 1]; }
+  [[nodiscard]] PathOffer& offerOf(unsigned inlet) { return inlet == 0 ? offer : furtherOffers[inlet - 1]; }
 
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;

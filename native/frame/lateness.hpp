@@ -18,8 +18,8 @@ namespace etherloom {
 inline constexpr std::size_t latenessBuckets = 42;
 
 struct LatenessSnapshot {
-  std::array<std::uint64_t, latenessBuckets> counts{};
   std::uint64_t most = 0;  ///< nanoseconds
+  std::array<std::uint64_t, latenessBuckets> counts{};
 };
 
 class Lateness {

@@ -17,16 +17,6 @@ struct VirtioHeader {
   std::uint16_t gsoSize;
   std::uint16_t csumStart;
   std::uint16_t csumOffset;
-
-  /// What it claims about its frame, unchecked.
-  [[nodiscard]] Offload claims() const {
-    return {.flags = flags,
-            .gsoType = gsoType,
-            .headerLength = headerLength,
-            .gsoSize = gsoSize,
-            .csumStart = csumStart,
-            .csumOffset = csumOffset};
-  }
 };
 static_assert(sizeof(VirtioHeader) == 10);
 

@@ -1,29 +1,29 @@
-#include "impairments/bit_errors.hpp"
-
+// Loss by bit errors: the longer a frame, the likelier. A frame of L bytes is lost with the probability
+// 1 - (1 - rate)^(8 L) that one of its bits is wrong. The bytes are those of the wire frame from the
+// destination address on, without preamble and check sequence.
 #include <cmath>
 
+#include "impairments/impairment.hpp"
+
 namespace etherloom {
-namespace {
 
-const ImpairmentKind registered("bitErrorRate", "bit-errors", 40,
-                                [](std::span<const double> settings) { return makeBitErrors(settings[0]); });
+static const ImpairmentKind registered(
+    "bitErrorRate", "bit-errors", 40,
+    [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
+      class BitErrors final : public Impairment {
+       public:
+        // Logarithms: 1 - rate would lose the digits of a small rate. At a rate of 1 this is -infinity, and
+        // every frame is lost.
+        explicit BitErrors(double rate) : Impairment(registered), logByte_(8 * std::log1p(-rate)) {}
 
-class BitErrors final : public Impairment {
- public:
-  // Logarithms: 1 - rate would lose the digits of a small rate. At a rate of 1 this is -infinity, and every
-  // frame is lost.
-  explicit BitErrors(double rate) : Impairment(registered), logByte_(8 * std::log1p(-rate)) {}
+        void apply(Passage& passage, StageState& state) const noexcept override {
+          if (state.random.hit(-std::expm1(passage.length() * logByte_))) passage.drop(DropReason::Loss);
+        }
 
-  void apply(Passage& passage, StageState& state) const noexcept override {
-    if (state.random.hit(-std::expm1(passage.length() * logByte_))) passage.drop(DropReason::Loss);
-  }
-
- private:
-  double logByte_;  // of the probability that all bits of a byte are right
-};
-
-}  // namespace
-
-std::unique_ptr<const Impairment> makeBitErrors(double rate) { return std::make_unique<BitErrors>(rate); }
+       private:
+        double logByte_;  // of the probability that all bits of a byte are right
+      };
+      return std::make_unique<BitErrors>(settings[0]);
+    });
 
 }  // namespace etherloom

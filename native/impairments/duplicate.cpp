@@ -1,28 +1,23 @@
-#include "impairments/duplicate.hpp"
+// Duplication: sends a frame twice.
+#include "impairments/chance.hpp"
+#include "impairments/impairment.hpp"
 
 namespace etherloom {
-namespace {
 
-const ImpairmentKind registered("duplicate", "duplicate", 10, [](std::span<const double> settings) {
-  return makeDuplicate(Chance::from(settings));
-});
+static const ImpairmentKind registered(
+    "duplicate", "duplicate", 10, [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
+      class Duplicate final : public Impairment {
+       public:
+        explicit Duplicate(const Chance& chance) : Impairment(registered), chance_(chance) {}
 
-class Duplicate final : public Impairment {
- public:
-  explicit Duplicate(const Chance& chance) : Impairment(registered), chance_(chance) {}
+        void apply(Passage& passage, StageState& state) const noexcept override {
+          if (chance_.hit(state.random, state.memory)) passage.duplicate();
+        }
 
-  void apply(Passage& passage, StageState& state) const noexcept override {
-    if (chance_.hit(state.random, state.memory)) passage.duplicate();
-  }
-
- private:
-  Chance chance_;
-};
-
-}  // namespace
-
-std::unique_ptr<const Impairment> makeDuplicate(const Chance& chance) {
-  return std::make_unique<Duplicate>(chance);
-}
+       private:
+        Chance chance_;
+      };
+      return std::make_unique<Duplicate>(Chance::from(settings));
+    });
 
 }  // namespace etherloom

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <typeinfo>
 
 #include "frame/checksum.hpp"
@@ -19,19 +20,23 @@
 #include "frame/pool.hpp"
 #include "frame/segmentation.hpp"
 #include "impairments/random.hpp"
+#include "os/registered.hpp"
 
 namespace etherloom {
 
 class Impairment;
 
 /// A kind of impairment, which its file declares as a constant of static storage: that registers it, and
-/// nothing else knows it.
-struct ImpairmentKind {
+/// nothing else knows it. all() has them in the order in which a frame meets them.
+struct ImpairmentKind : Registered<ImpairmentKind> {
   using Make = std::unique_ptr<const Impairment> (*)(std::span<const double> settings);
 
-  ImpairmentKind(std::string_view itsName, const char* itsStage, int itsPlace, Make itsMake);
-  ImpairmentKind(const ImpairmentKind&) = delete;
-  ImpairmentKind& operator=(const ImpairmentKind&) = delete;
+  ImpairmentKind(std::string_view itsName, const char* itsStage, int itsPlace, Make itsMake)
+      : name(itsName), stage(itsStage), place(itsPlace), make(itsMake) {
+    std::ranges::sort(list(), {},
+                      [](const ImpairmentKind* kind) { return std::tuple(kind->place, kind->name); });
+    for (std::size_t at = 0; at < list().size(); ++at) list()[at]->index = at;
+  }
 
   const std::string_view name;    ///< of the option, which crosses from lib/
   const char* const stage;        ///< in fate logs; the seed of its stream is derived from it
@@ -39,9 +44,6 @@ struct ImpairmentKind {
   const Make make;                ///< from the numbers of lib/policy/impairments/
   mutable std::size_t index = 0;  ///< among all kinds, in the order in which a frame meets them
 };
-
-/// All kinds, in that order.
-[[nodiscard]] std::span<const ImpairmentKind* const> impairmentKinds();
 
 /// What one stage of one path carries from frame to frame.
 struct StageState {

@@ -1,25 +1,30 @@
-#include "impairments/outage.hpp"
-
+// A path that is dead at times, by the clock: periodically, from offset + k · every for `down`, for every
+// whole k; or at random, for `down` on average, then up for every - down on average, both times exponential.
+//
+// Theory of operation. When a frame arrived decides, not when others did. Periodic outages need no memory:
+// the arrival's place in its period tells. Random ones are a Markov chain in continuous time, up for 1/a and
+// down for 1/b on average. Looked at only when frames arrive, it is a chain again: t after it was found down
+// it is down with probability d + (1 - d) e^(-(a+b) t), after it was found up with d (1 - e^(-(a+b) t)),
+// where d is the share of time that it is down, and the probability for the first frame. So one draw tells
+// the state after any time, however long nothing came.
 #include <algorithm>
 #include <cmath>
+
+#include "impairments/impairment.hpp"
 
 namespace etherloom {
 namespace {
 
-// Whether it is random, and in nanoseconds: every, down, offset.
-const ImpairmentKind registered("outage", "outage", 20, [](std::span<const double> settings) {
-  const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(settings[at])}; };
-  return settings[0] != 0 ? makeRandomOutage(duration(1), duration(2))
-                          : makeOutage(duration(1), duration(2), duration(3));
-});
+extern const ImpairmentKind registered;
 
+/// `every` is above 0, `down` at most `every`, `offset` in [0, every); nanoseconds.
 class PeriodicOutage final : public Impairment {
  public:
-  PeriodicOutage(Duration every, Duration down, Duration offset)
+  PeriodicOutage(double every, double down, double offset)
       : Impairment(registered),
-        every_(every.nanoseconds),
-        down_(down.nanoseconds),
-        offset_(offset.nanoseconds) {}
+        every_(static_cast<std::int64_t>(every)),
+        down_(static_cast<std::int64_t>(down)),
+        offset_(static_cast<std::int64_t>(offset)) {}
 
   void apply(Passage& passage, StageState&) const noexcept override {
     std::int64_t place = (passage.arrival().nanoseconds - offset_) % every_;
@@ -33,10 +38,8 @@ class PeriodicOutage final : public Impairment {
 
 class RandomOutage final : public Impairment {
  public:
-  RandomOutage(Duration every, Duration down)
-      : Impairment(registered),
-        share_(static_cast<double>(down.nanoseconds) / static_cast<double>(every.nanoseconds)),
-        forgetting_(1 / (static_cast<double>(every.nanoseconds) * share_ * (1 - share_))) {}
+  RandomOutage(double every, double down)
+      : Impairment(registered), share_(down / every), forgetting_(1 / (every * share_ * (1 - share_))) {}
 
   // The memory is 0 before the first frame, then 1 + the last arrival, twice, and whether the path was down.
   void apply(Passage& passage, StageState& state) const noexcept override {
@@ -58,14 +61,14 @@ class RandomOutage final : public Impairment {
   double forgetting_;  // 1/up + 1/down, per nanosecond
 };
 
+// Whether it is random, and in nanoseconds: every, down, offset.
+const ImpairmentKind registered("outage", "outage", 20,
+                                [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
+                                  if (settings[0] != 0)
+                                    return std::make_unique<RandomOutage>(settings[1], settings[2]);
+                                  return std::make_unique<PeriodicOutage>(settings[1], settings[2],
+                                                                          settings[3]);
+                                });
+
 }  // namespace
-
-std::unique_ptr<const Impairment> makeOutage(Duration every, Duration down, Duration offset) {
-  return std::make_unique<PeriodicOutage>(every, down, offset);
-}
-
-std::unique_ptr<const Impairment> makeRandomOutage(Duration every, Duration down) {
-  return std::make_unique<RandomOutage>(every, down);
-}
-
 }  // namespace etherloom

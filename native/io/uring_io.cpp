@@ -178,7 +178,7 @@ bool UringIo::readHot() noexcept {
 
 void UringIo::ask(Source& source) noexcept {
   source.asked = source.got = 0;
-  if (!source.arrived.empty()) return;  // its port is not done with the last burst
+  if (!source.inbox.empty()) return;  // its port is not done with the last burst
   while (source.asked < source.wish && readCount_ < readsPerTurn && !ring_.full()) {
     Frame* frame = pool_.acquire(source.bufferClass);
     if (!frame) return;
@@ -262,7 +262,7 @@ void UringIo::harvest() noexcept {
     const std::uint64_t value = result.user_data & ~aboutMask;
     switch (static_cast<About>(result.user_data & aboutMask)) {
       case About::Read:
-        return arrive(reads_[value >> aboutBits], result.res);
+        return readEnded(reads_[value >> aboutBits], result.res);
       case About::Write:
         return std::exchange(writers_[value >> aboutBits], nullptr)
             ->failed(writes_[value >> aboutBits], -result.res);
@@ -285,7 +285,7 @@ void UringIo::harvest() noexcept {
   });
 }
 
-void UringIo::arrive(const Read& read, int result) noexcept {
+void UringIo::readEnded(const Read& read, int result) noexcept {
   Source& source = *read.source;
   if (result < 0) {
     pool_.release(read.frame);
@@ -294,7 +294,7 @@ void UringIo::arrive(const Read& read, int result) noexcept {
     return list(source);
   }
   read.frame->length = static_cast<std::uint32_t>(std::max(result - int{source.shape.prefix}, 0));
-  source.arrived.push(*read.frame);
+  source.inbox.push(*read.frame);
   ++source.got;
   list(source);
 }
@@ -329,13 +329,13 @@ void UringIo::list(Source& source) noexcept {
 
 /// What was read and nobody has taken.
 void UringIo::discard(Source& source) noexcept {
-  while (Frame* frame = source.arrived.pop()) pool_.release(frame);
+  while (Frame* frame = source.inbox.pop()) pool_.release(frame);
 }
 
 RxState UringIo::take(Reader& reader, RxBurst& burst) noexcept {
   auto& source = static_cast<Source&>(reader);
-  while (!source.arrived.empty() && burst.room() != 0) burst.add(source.arrived.pop());
-  if (!source.arrived.empty()) return RxState::More;
+  while (!source.inbox.empty() && burst.room() != 0) burst.add(source.inbox.pop());
+  if (!source.inbox.empty()) return RxState::More;
   return source.error != 0 ? RxState::Failed : RxState::Drained;
 }
 

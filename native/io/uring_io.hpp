@@ -52,7 +52,7 @@ class UringIo final : public Io {
     unsigned wish = 1;       // how many frames to ask for
     unsigned asked = 0;      // in this turn
     unsigned got = 0;        // of those
-    Chain<Frame> arrived;    // read, not taken yet
+    Chain<Frame> inbox;      // read, not taken yet
   };
   struct Read {
     Source* source;
@@ -76,7 +76,7 @@ class UringIo final : public Io {
   void call(Duration wait) noexcept;
   void harvest() noexcept;
   void hear(Source& source, const io_uring_cqe& result) noexcept;
-  void arrive(const Read& read, int result) noexcept;
+  void readEnded(const Read& read, int result) noexcept;
   void endWrites() noexcept;
   void list(Source& source) noexcept;
   void discard(Source& source) noexcept;

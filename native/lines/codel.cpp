@@ -12,93 +12,78 @@ namespace {
 /// How long after the last drop, in intervals, the rate of drops that was right then still is a good start.
 constexpr std::int64_t rememberedIntervals = 16;
 
-class CodelDiscipline final : public Discipline {
- public:
-  explicit CodelDiscipline(const CodelSettings& settings) : settings_(settings) {}
-
-  void start(DisciplineMemory& memory) const noexcept override { memory.start<Codel>(); }
-  QueueVerdict leaves(DisciplineMemory& memory, const Held& held, std::uint64_t backlog,
-                      Instant now) const noexcept override {
-    return memory.as<Codel>().decide(settings_, held, backlog, now);
-  }
-  void ranEmpty(DisciplineMemory& memory) const noexcept override { memory.as<Codel>().ranEmpty(); }
-
- private:
-  CodelSettings settings_;
-};
-
-const DisciplineKind kind("codel", [](std::span<const std::uint64_t> words) {
-  const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(words[at])}; };
-  return makeCodel({.target = duration(0), .interval = duration(1), .ecn = words[2] != 0});
-});
+const DisciplineKind registered(
+    "codel", [](std::span<const std::uint64_t> words) -> std::shared_ptr<const Discipline> {
+      const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(words[at])}; };
+      return std::make_shared<Codel>(
+          CodelSettings{.target = duration(0), .interval = duration(1), .ecn = words[2] != 0});
+    });
 
 }  // namespace
 
-std::shared_ptr<const Discipline> makeCodel(const CodelSettings& settings) {
-  return std::make_shared<CodelDiscipline>(settings);
-}
-
-QueueVerdict Codel::decide(const CodelSettings& settings, const Held& held, std::uint64_t backlog,
-                           Instant now) noexcept {
-  const bool tooLong = waitedTooLong(settings, held, backlog, now);
-  const bool mark = settings.ecn && isEcnCapable(*held.frame);
-  switch (std::exchange(after_, After::Pass)) {
+QueueVerdict Codel::onService(DisciplineMemory& memory, const Held& held, std::uint64_t backlog,
+                              Instant now) const noexcept {
+  auto& codel = memory.as<Memory>();
+  const bool tooLong = waitedTooLong(codel, held, backlog, now);
+  const bool mark = settings_.ecn && isEcnCapable(*held.frame);
+  switch (std::exchange(codel.after, After::Pass)) {
     case After::FirstDrop:
       return QueueVerdict::Pass;
     case After::Drop:
-      if (tooLong) dropNext_ = afterNext(settings, dropNext_);
+      if (tooLong) codel.dropNext = afterNext(codel, codel.dropNext);
       break;
     case After::Pass:
-      if (!dropping_ && tooLong) {
-        startDropping(settings, now);
+      if (!codel.dropping && tooLong) {
+        startDropping(codel, now);
         if (mark) return QueueVerdict::Mark;
-        after_ = After::FirstDrop;
+        codel.after = After::FirstDrop;
         return QueueVerdict::Drop;
       }
       break;
   }
-  if (!tooLong) dropping_ = false;
-  if (!dropping_ || now < dropNext_) return QueueVerdict::Pass;
-  ++count_;
+  if (!tooLong) codel.dropping = false;
+  if (!codel.dropping || now < codel.dropNext) return QueueVerdict::Pass;
+  ++codel.count;
   if (mark) {
-    dropNext_ = afterNext(settings, dropNext_);
+    codel.dropNext = afterNext(codel, codel.dropNext);
     return QueueVerdict::Mark;
   }
-  after_ = After::Drop;
+  codel.after = After::Drop;
   return QueueVerdict::Drop;
 }
 
-void Codel::ranEmpty() noexcept {
-  above_ = false;
-  if (std::exchange(after_, After::Pass) != After::FirstDrop) dropping_ = false;
+void Codel::ranEmpty(DisciplineMemory& memory) const noexcept {
+  auto& codel = memory.as<Memory>();
+  codel.above = false;
+  if (std::exchange(codel.after, After::Pass) != After::FirstDrop) codel.dropping = false;
 }
 
-bool Codel::waitedTooLong(const CodelSettings& settings, const Held& held, std::uint64_t backlog,
-                          Instant now) noexcept {
-  largest_ = std::max(largest_, held.frame->length);
-  if (now - held.queued < settings.target || backlog <= largest_) {
-    above_ = false;
+bool Codel::waitedTooLong(Memory& codel, const Held& held, std::uint64_t backlog,
+                          Instant now) const noexcept {
+  codel.largest = std::max(codel.largest, held.frame->length);
+  if (now - held.queued < settings_.target || backlog <= codel.largest) {
+    codel.above = false;
     return false;
   }
-  if (!std::exchange(above_, true)) {
-    goodUntil_ = now + settings.interval;
+  if (!std::exchange(codel.above, true)) {
+    codel.goodUntil = now + settings_.interval;
     return false;
   }
-  return now >= goodUntil_;
+  return now >= codel.goodUntil;
 }
 
-void Codel::startDropping(const CodelSettings& settings, Instant now) noexcept {
-  const std::uint32_t drops = count_ - lastCount_;
-  const Duration remembered{rememberedIntervals * settings.interval.nanoseconds};
-  dropping_ = true;
-  count_ = drops > 1 && now - dropNext_ < remembered ? drops : 1;
-  dropNext_ = afterNext(settings, now);
-  lastCount_ = count_;
+void Codel::startDropping(Memory& codel, Instant now) const noexcept {
+  const std::uint32_t drops = codel.count - codel.lastCount;
+  const Duration remembered{rememberedIntervals * settings_.interval.nanoseconds};
+  codel.dropping = true;
+  codel.count = drops > 1 && now - codel.dropNext < remembered ? drops : 1;
+  codel.dropNext = afterNext(codel, now);
+  codel.lastCount = codel.count;
 }
 
 /// The control law. Division and square root are rounded the same way on every machine (IEEE 754).
-Instant Codel::afterNext(const CodelSettings& settings, Instant from) const noexcept {
-  const double step = static_cast<double>(settings.interval.nanoseconds) / std::sqrt(count_);
+Instant Codel::afterNext(const Memory& codel, Instant from) const noexcept {
+  const double step = static_cast<double>(settings_.interval.nanoseconds) / std::sqrt(codel.count);
   return from + Duration{static_cast<std::int64_t>(step)};
 }
 

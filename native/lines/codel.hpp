@@ -1,7 +1,7 @@
-// CoDel, controlled delay, and what a line remembers for it. Made through its kind, and directly by tests.
+// CoDel, controlled delay. Made through its kind, and directly by tests.
 //
 // Theory of operation. RFC 8289, section 5, describes one call that takes frames from the queue until one may
-// pass. Here the line takes them and asks of each in turn; `after_` is where that call would stand in its
+// pass. Here the line takes them and asks of each in turn; `after` is where that call would stand in its
 // code. Every frame taken at one instant meets the fate, and leaves the state, that the call would give it.
 // The wait is above target for good when every frame of an interval waited that long. Then one frame is
 // dropped, the next after interval / sqrt(2), interval / sqrt(3) and so on, until a frame waited less. A mark
@@ -11,7 +11,6 @@
 #include <cstdint>
 
 #include "lines/discipline.hpp"
-#include "lines/held.hpp"
 
 namespace etherloom {
 
@@ -22,16 +21,14 @@ struct CodelSettings {
   bool ecn = false;                ///< mark instead, where the frame is capable
 };
 
-[[nodiscard]] std::shared_ptr<const Discipline> makeCodel(const CodelSettings& settings);
-
-class Codel {
+class Codel final : public Discipline {
  public:
-  /// A frame was taken from the queue at `now`, and `backlog` bytes still wait. The line passes it on, or
-  /// drops it and takes the next.
-  [[nodiscard]] QueueVerdict decide(const CodelSettings& settings, const Held& held, std::uint64_t backlog,
-                                    Instant now) noexcept;
-  /// The line wanted a frame and there was none.
-  void ranEmpty() noexcept;
+  explicit Codel(const CodelSettings& settings) : settings_(settings) {}
+
+  void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
+  QueueVerdict onService(DisciplineMemory& memory, const Held& held, std::uint64_t backlog,
+                         Instant now) const noexcept override;
+  void ranEmpty(DisciplineMemory& memory) const noexcept override;
 
  private:
   /// Which question of the same call comes before this one.
@@ -41,19 +38,24 @@ class Codel {
     Drop,       ///< one while dropping
   };
 
-  [[nodiscard]] bool waitedTooLong(const CodelSettings& settings, const Held& held, std::uint64_t backlog,
-                                   Instant now) noexcept;
-  void startDropping(const CodelSettings& settings, Instant now) noexcept;
-  [[nodiscard]] Instant afterNext(const CodelSettings& settings, Instant from) const noexcept;
+  /// What a line remembers for it.
+  struct Memory {
+    bool dropping = false;
+    bool above = false;  // the wait is above target ...
+    Instant goodUntil;   // ... and may be until then
+    After after = After::Pass;
+    std::uint32_t count = 0;      // drops since dropping began
+    std::uint32_t lastCount = 0;  // count where it began last
+    Instant dropNext;
+    std::uint32_t largest = 0;  // bytes of the longest frame so far: less backlog than that is no queue
+  };
 
-  bool dropping_ = false;
-  bool above_ = false;  // the wait is above target ...
-  Instant goodUntil_;   // ... and may be until then
-  After after_ = After::Pass;
-  std::uint32_t count_ = 0;      // drops since dropping began
-  std::uint32_t lastCount_ = 0;  // count_ where it began last
-  Instant dropNext_;
-  std::uint32_t largest_ = 0;  // bytes of the longest frame so far: less backlog than that is no queue
+  [[nodiscard]] bool waitedTooLong(Memory& memory, const Held& held, std::uint64_t backlog,
+                                   Instant now) const noexcept;
+  void startDropping(Memory& memory, Instant now) const noexcept;
+  [[nodiscard]] Instant afterNext(const Memory& memory, Instant from) const noexcept;
+
+  CodelSettings settings_;
 };
 
 }  // namespace etherloom

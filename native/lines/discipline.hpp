@@ -18,6 +18,7 @@
 #include "impairments/random.hpp"
 #include "lines/held.hpp"
 #include "os/clock.hpp"
+#include "os/registered.hpp"
 
 namespace etherloom {
 
@@ -45,7 +46,7 @@ class DisciplineMemory {
 
 class Discipline {
  public:
-  /// What a frame finds that comes to the line.
+  /// What a frame finds that comes to the line: its queue.
   struct Queue {
     std::uint64_t backlog = 0;   ///< bytes that wait
     bool idle = false;           ///< nothing is in service
@@ -57,14 +58,14 @@ class Discipline {
   /// It begins, with nothing remembered.
   virtual void start(DisciplineMemory& memory) const noexcept = 0;
   /// A frame comes.
-  [[nodiscard]] virtual QueueVerdict arrives(DisciplineMemory& /*memory*/, const Frame& /*frame*/,
+  [[nodiscard]] virtual QueueVerdict onQueue(DisciplineMemory& /*memory*/, const Frame& /*frame*/,
                                              const Queue& /*queue*/, Random& /*random*/) const noexcept {
     return QueueVerdict::Pass;
   }
   /// A frame was taken from the queue at `now`, and `backlog` bytes still wait. The line begins its service,
   /// or drops it and takes the next.
-  [[nodiscard]] virtual QueueVerdict leaves(DisciplineMemory& /*memory*/, const Held& /*held*/,
-                                            std::uint64_t /*backlog*/, Instant /*now*/) const noexcept {
+  [[nodiscard]] virtual QueueVerdict onService(DisciplineMemory& /*memory*/, const Held& /*held*/,
+                                               std::uint64_t /*backlog*/, Instant /*now*/) const noexcept {
     return QueueVerdict::Pass;
   }
   /// The line wanted a frame and there was none.
@@ -73,19 +74,14 @@ class Discipline {
 
 /// A kind of discipline, which its file declares as a constant of static storage: that registers it, and
 /// nothing else knows it.
-struct DisciplineKind {
+struct DisciplineKind : Registered<DisciplineKind> {
   /// From the words of lib/policy/lines/discipline.ts: integers, and the bits of doubles.
   using Make = std::shared_ptr<const Discipline> (*)(std::span<const std::uint64_t> words);
 
-  DisciplineKind(std::string_view itsName, Make itsMake);
-  DisciplineKind(const DisciplineKind&) = delete;
-  DisciplineKind& operator=(const DisciplineKind&) = delete;
+  DisciplineKind(std::string_view itsName, Make itsMake) : name(itsName), make(itsMake) {}
 
   const std::string_view name;  ///< which crosses from lib/
   const Make make;
 };
-
-/// nullptr if there is none of this name.
-[[nodiscard]] const DisciplineKind* disciplineKind(std::string_view name);
 
 }  // namespace etherloom

@@ -16,7 +16,7 @@ void Exact::adopt(const LineSettings* line, const TravelSettings& travel, const 
   if (travel.jitter == Duration{}) jitter_.memory = 0;
   if (!travel.reorder.possible()) reorder_.memory = 0;
   settings_ = travel;
-  if (run_ != run) departures_ = {};
+  if (run_ != run) delayCursor_ = {};
   run_ = run;
   hasLine_ = line;
   if (line) line_.adopt(*line, run.trace && run.trace->hasRate() ? run : TraceRun{}, at);
@@ -36,7 +36,7 @@ void Exact::settle(Instant at) noexcept {
 
 std::optional<Ending> Exact::offer(Held* held, Instant at) noexcept {
   if (!hasLine_ && line_.empty()) {
-    depart(held, at);
+    setOut(held, at);
     return {};
   }
   const auto refused = line_.offer(held, at);
@@ -58,7 +58,7 @@ const Held* Exact::head() const noexcept {
 Outcome Exact::take() noexcept {
   const Instant at = due();
   if (const Held* dropped = dropped_.front(); dropped && dropped->due == at) return dropFirst();
-  if (line_.due() != at) return {travel_.arrive(), {}};
+  if (line_.due() != at) return {travel_.take(), {}};
   leaveLine();
   return {};
 }
@@ -69,7 +69,7 @@ Outcome Exact::flush() noexcept {
   if (held) return {held, Ending{DropReason::Flush, "line"}};
   if (!dropped_.empty()) return dropFirst();
   if (travel_.empty()) return {};
-  return {travel_.arrive(), Ending{DropReason::Flush, "travel"}};
+  return {travel_.take(), Ending{DropReason::Flush, "travel"}};
 }
 
 Outcome Exact::dropFirst() noexcept {
@@ -84,13 +84,13 @@ void Exact::leaveLine() noexcept {
   Held* held = line_.finish(dropped_);
   const std::uint64_t begun = line_.empty() ? 0 : 1;
   droppedFrames_ += before - line_.waiting() - begun;
-  depart(held, held->due);
+  setOut(held, held->due);
 }
 
-void Exact::depart(Held* held, Instant at) noexcept {
+void Exact::setOut(Held* held, Instant at) noexcept {
   if (run_.trace && run_.trace->hasDelay())
-    settings_.delay = run_.trace->delayAt(run_.timeAt(at), departures_);
-  travel_.depart(held, settings_, at, jitter_, reorder_);
+    settings_.delay = run_.trace->delayAt(run_.timeAt(at), delayCursor_);
+  travel_.setOut(held, settings_, at, jitter_, reorder_);
 }
 
 }  // namespace etherloom

@@ -1,6 +1,6 @@
 // The shaper of exact mode: a line, and then travel. Called by the path, on the worker of its to-port.
 //
-// Theory of operation. A frame leaves its line and starts to travel, or it arrives: each at its own instant.
+// Theory of operation. A frame leaves its line and sets out, or it leaves the path: each at its own instant.
 // A trace gives the line its rate, or travel its delay, which is that of the instant at which a frame sets
 // out.
 #pragma once
@@ -18,20 +18,20 @@ class Exact final : public Shaper {
 
   /// Starts every random stream anew.
   void reseed(std::uint64_t pathSeed) noexcept;
-  /// From this instant on it is so: for what the line has, too; what travels arrives as it would have.
-  /// Without a line it settles.
+  /// From this instant on it is so: for what the line has, too; what travels leaves the path as it would
+  /// have. Without a line it settles.
   void adopt(const LineSettings* line, const TravelSettings& travel, const TraceRun& run,
              Instant at) noexcept;
-  /// The line is no more: what it has begins at once to travel to the instant at which it would have arrived.
-  /// What a trace that has stopped would never have served ends.
+  /// The line is no more: what it has begins at once to travel to the instant at which it would have left the
+  /// path. What a trace that has stopped would never have served ends.
   void settle(Instant at) noexcept;
 
   std::optional<Ending> offer(Held* held, Instant at) noexcept override;
-  /// Takes a frame that arrives at `due`, behind all others.
+  /// Takes a frame that leaves the path at `due`, behind all others.
   void follow(Held* held, Instant due) noexcept { travel_.follow(held, due); }
-  /// Takes a frame that arrives at `due`, whatever else is here.
+  /// Takes a frame that leaves the path at `due`, whatever else is here.
   void overtake(Held* held, Instant due) noexcept { travel_.overtake(held, due); }
-  /// The arrival of the last of all frames so far; long ago where there were none.
+  /// The departure of the last of all frames so far; long ago where there were none.
   [[nodiscard]] Instant latest() const noexcept { return travel_.latest(); }
 
   Instant due() const noexcept override;
@@ -47,7 +47,7 @@ class Exact final : public Shaper {
 
  private:
   void leaveLine() noexcept;
-  void depart(Held* held, Instant at) noexcept;
+  void setOut(Held* held, Instant at) noexcept;
   [[nodiscard]] Outcome dropFirst() noexcept;
 
   Line line_;
@@ -57,7 +57,7 @@ class Exact final : public Shaper {
   StageState jitter_;
   StageState reorder_;
   TraceRun run_;
-  Trace::Cursor departures_;
+  Trace::Cursor delayCursor_;
   Chain<Held> dropped_;  // by the line's discipline or with the line, and still to be given up
   std::uint64_t droppedFrames_ = 0;
 };

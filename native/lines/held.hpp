@@ -1,5 +1,6 @@
 // A frame that a path or the delay of its to-port keeps: waiting for its line, on it, or travelling. The
-// slots come from a slab per worker. Called by lines, travels and the pipeline, on the worker of the to-port.
+// places come from a slab per worker. Called by lines, travels and the pipeline, on the worker of the
+// to-port.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +27,11 @@ struct FrameNote {
 /// has the Held owns one reference to the frame.
 struct Held : Chain<Held>::Link {
   Frame* frame = nullptr;
-  Held* sibling = nullptr;         ///< in a HeldHeap
-  Held* child = nullptr;           ///< in a HeldHeap, the first child
-  Instant due;                     ///< on the line, when its service ends; travelling, when it arrives
-  Instant queued;                  ///< when the line took it
-  std::uint64_t rank = 0;          ///< in a replay, its place in the log among those that are due with it
+  Held* sibling = nullptr;  ///< in a HeldHeap
+  Held* child = nullptr;    ///< in a HeldHeap, the first child
+  Instant due;              ///< on the line, when its service ends; travelling, when it leaves the path
+  Instant queued;           ///< when the line took it
+  std::uint64_t rank = 0;   ///< in a replay, its place in the log among those that are due with it
   PathAccount* account = nullptr;  ///< on its way into a port behind the path, who pays for it
   FrameNote note;
   bool marked = false;    ///< the line's discipline wants congestion marked in it
@@ -47,25 +48,25 @@ inline bool cameBefore(const Held& a, const Held& b) {
   return key(a) < key(b);
 }
 
-/// The order in which frames of one path arrive: by time, then as a log says or as they came.
+/// The order in which frames leave one path: by time, then as a log says or as they came.
 inline bool leavesBefore(const Held& a, const Held& b) {
   if (a.due != b.due) return a.due < b.due;
   return a.rank != b.rank ? a.rank < b.rank : cameBefore(a, b);
 }
 
-/// The slots of one worker. Address space at creation, pages with use; nothing is allocated later.
+/// The places of one worker. Address space at creation, pages with use; nothing is allocated later.
 class HeldPool {
  public:
-  /// How many copies of each of its frames a worker has slots for: a flood to so many paths with delays costs
-  /// buffers once.
-  static constexpr std::size_t slotsPerFrame = 16;
+  /// How many copies of each of its frames a worker has places for: a flood to so many paths with delays
+  /// costs buffers once.
+  static constexpr std::size_t copiesPerFrame = 16;
 
   explicit HeldPool(std::size_t size)
       : arena_(std::make_unique_for_overwrite<std::byte[]>(size * sizeof(Held))), size_(size) {}
 
-  /// A slot with nothing in it; nullptr when all are in use.
+  /// A place with nothing in it; nullptr when all are in use.
   [[nodiscard]] Held* acquire() noexcept {
-    // SAFETY: new aligns bytes for any fundamental alignment, and slots never used before are disjoint.
+    // SAFETY: new aligns bytes for any fundamental alignment, and places never used before are disjoint.
     void* place = free_.pop();
     if (!place) {
       if (used_ == size_) return nullptr;
@@ -81,7 +82,7 @@ class HeldPool {
   }
 
   /// Whether who keeps `own` frames may keep this one, too: no more than what is left for all others, in
-  /// slots and in buffers.
+  /// places and in buffers.
   [[nodiscard]] bool hasShare(std::size_t own, const Frame& frame) const noexcept {
     return own <= std::min(size_ - outstanding_, FramePool::unheld(frame));
   }
@@ -91,7 +92,7 @@ class HeldPool {
  private:
   std::unique_ptr<std::byte[]> arena_;
   std::size_t size_;
-  std::size_t used_ = 0;  // slots that were ever acquired
+  std::size_t used_ = 0;  // places that were ever acquired
   std::size_t outstanding_ = 0;
   Chain<Held> free_;
 };

@@ -102,7 +102,7 @@ std::optional<DropReason> Line::offer(Held* held, Instant at) noexcept {
   if (settings_.burst != 0 && bitsOf(*held) > settings_.burst * 8) return DropReason::Oversize;
   if (const Discipline* discipline = settings_.discipline.get()) {
     const QueueVerdict verdict =
-        discipline->arrives(discipline_, *held->frame, queueAt(at), disciplineDraws_);
+        discipline->onQueue(discipline_, *held->frame, queueAt(at), disciplineDraws_);
     if (verdict == QueueVerdict::Drop) return DropReason::Aqm;
     held->marked = verdict == QueueVerdict::Mark;
   }
@@ -129,7 +129,7 @@ Held* Line::finish(Chain<Held>& dropped) noexcept {
   const Discipline* discipline = settings_.discipline.get();
   while (Held* held = takeWaiting()) {
     const auto verdict =
-        discipline ? discipline->leaves(discipline_, *held, waitingBytes_, now) : QueueVerdict::Pass;
+        discipline ? discipline->onService(discipline_, *held, waitingBytes_, now) : QueueVerdict::Pass;
     if (verdict == QueueVerdict::Drop) {
       held->due = now;
       dropped.push(*held);

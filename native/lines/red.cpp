@@ -17,59 +17,43 @@ double power(double base, std::uint64_t exponent) noexcept {
   return result;
 }
 
-class RedDiscipline final : public Discipline {
- public:
-  explicit RedDiscipline(const RedSettings& settings) : settings_(settings) {}
-
-  void start(DisciplineMemory& memory) const noexcept override { memory.start<Red>(); }
-  QueueVerdict arrives(DisciplineMemory& memory, const Frame& frame, const Queue& queue,
-                       Random& random) const noexcept override {
-    const std::uint64_t idleFrames = queue.idleBits / (std::uint64_t{settings_.averageFrame} * 8);
-    return memory.as<Red>().decide(settings_, frame, {queue.backlog, queue.idle, idleFrames}, random);
-  }
-
- private:
-  RedSettings settings_;
-};
-
-const DisciplineKind kind("red", [](std::span<const std::uint64_t> words) {
-  return makeRed({.min = words[0],
-                  .max = words[1],
-                  .probability = std::bit_cast<double>(words[2]),
-                  .averageFrame = static_cast<std::uint32_t>(words[3]),
-                  .weightShift = static_cast<std::uint32_t>(words[4]),
-                  .ecn = words[5] != 0});
-});
+const DisciplineKind registered(
+    "red", [](std::span<const std::uint64_t> words) -> std::shared_ptr<const Discipline> {
+      return std::make_shared<Red>(RedSettings{.min = words[0],
+                                               .max = words[1],
+                                               .probability = std::bit_cast<double>(words[2]),
+                                               .averageFrame = static_cast<std::uint32_t>(words[3]),
+                                               .weightShift = static_cast<std::uint32_t>(words[4]),
+                                               .ecn = words[5] != 0});
+    });
 
 }  // namespace
 
-std::shared_ptr<const Discipline> makeRed(const RedSettings& settings) {
-  return std::make_shared<RedDiscipline>(settings);
-}
-
-QueueVerdict Red::decide(const RedSettings& settings, const Frame& frame, Arrival arrival,
-                         Random& random) noexcept {
-  const double weight = std::ldexp(1.0, -static_cast<int>(settings.weightShift));
-  if (arrival.idle) {
-    average_ *= power(1 - weight, arrival.idleFrames);
+QueueVerdict Red::onQueue(DisciplineMemory& memory, const Frame& frame, const Queue& queue,
+                          Random& random) const noexcept {
+  auto& red = memory.as<Memory>();
+  const double weight = std::ldexp(1.0, -static_cast<int>(settings_.weightShift));
+  if (queue.idle) {
+    red.average *= power(1 - weight, queue.idleBits / (std::uint64_t{settings_.averageFrame} * 8));
   } else {
-    average_ += (static_cast<double>(arrival.backlog) - average_) * weight;
+    red.average += (static_cast<double>(queue.backlog) - red.average) * weight;
   }
-  if (!congested(settings, random)) return QueueVerdict::Pass;
-  return settings.ecn && isEcnCapable(frame) ? QueueVerdict::Mark : QueueVerdict::Drop;
+  if (!congested(red, random)) return QueueVerdict::Pass;
+  return settings_.ecn && isEcnCapable(frame) ? QueueVerdict::Mark : QueueVerdict::Drop;
 }
 
-bool Red::congested(const RedSettings& settings, Random& random) noexcept {
-  const double above = average_ - static_cast<double>(settings.min);
-  const auto range = static_cast<double>(settings.max - settings.min);
+bool Red::congested(Memory& red, Random& random) const noexcept {
+  const double above = red.average - static_cast<double>(settings_.min);
+  const auto range = static_cast<double>(settings_.max - settings_.min);
   if (above < 0 || above >= range) {
-    count_ = -1;
+    red.count = -1;
     return above >= 0;
   }
-  ++count_;
-  const bool hit = count_ > 0 && settings.probability * above / range * static_cast<double>(count_) >= drawn_;
-  if (hit) count_ = 0;
-  if (count_ == 0) drawn_ = random.uniform();
+  ++red.count;
+  const bool hit =
+      red.count > 0 && settings_.probability * above / range * static_cast<double>(red.count) >= red.drawn;
+  if (hit) red.count = 0;
+  if (red.count == 0) red.drawn = random.uniform();
   return hit;
 }
 

@@ -1,5 +1,4 @@
-// RED, random early detection, and what a line remembers for it. Made through its kind, and directly by
-// tests.
+// RED, random early detection. Made through its kind, and directly by tests.
 //
 // Theory of operation (S. Floyd, V. Jacobson, "Random early detection gateways for congestion avoidance",
 // IEEE/ACM ToN 1:4, 1993; tc-red(8)). Each arriving frame moves the average a of the bytes that wait by
@@ -14,9 +13,7 @@
 
 #include <cstdint>
 
-#include "impairments/random.hpp"
 #include "lines/discipline.hpp"
-#include "lines/held.hpp"
 
 namespace etherloom {
 
@@ -31,29 +28,26 @@ struct RedSettings {
   bool ecn = false;               ///< mark instead, where the frame is capable
 };
 
-[[nodiscard]] std::shared_ptr<const Discipline> makeRed(const RedSettings& settings);
-
-class Red {
+class Red final : public Discipline {
  public:
-  /// A frame arrives while `backlog` bytes wait. `idleFrames`: how many average frames the line could have
-  /// sent since it ran out; nothing while it is busy.
-  struct Arrival {
-    std::uint64_t backlog = 0;
-    bool idle = false;
-    std::uint64_t idleFrames = 0;
+  /// What a line remembers for it.
+  struct Memory {
+    double average = 0;  ///< bytes
+    std::int64_t count =
+        -1;            ///< frames since the last drop, or since the average rose above min, which is -1
+    double drawn = 0;  ///< n · b may reach this
   };
-  [[nodiscard]] QueueVerdict decide(const RedSettings& settings, const Frame& frame, Arrival arrival,
-                                    Random& random) noexcept;
 
-  /// Bytes.
-  [[nodiscard]] double average() const noexcept { return average_; }
+  explicit Red(const RedSettings& settings) : settings_(settings) {}
+
+  void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
+  QueueVerdict onQueue(DisciplineMemory& memory, const Frame& frame, const Queue& queue,
+                       Random& random) const noexcept override;
 
  private:
-  [[nodiscard]] bool congested(const RedSettings& settings, Random& random) noexcept;
+  [[nodiscard]] bool congested(Memory& memory, Random& random) const noexcept;
 
-  double average_ = 0;
-  std::int64_t count_ = -1;  // frames since the last drop, or since the average rose above min, which is -1
-  double drawn_ = 0;         // n · b may reach this
+  RedSettings settings_;
 };
 
 }  // namespace etherloom

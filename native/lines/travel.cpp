@@ -52,7 +52,7 @@ bool skips(const TravelSettings& settings, StageState& state) {
 
 }  // namespace
 
-void Travel::depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
+void Travel::setOut(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
                     StageState& reorder) noexcept {
   Duration travel = settings.delay;
   if (settings.jitter.nanoseconds > 0) travel = travel + jitterOf(settings, jitter);
@@ -93,7 +93,7 @@ Instant Travel::due() const noexcept {
   return held ? held->due : Instant::never();
 }
 
-Held* Travel::arrive() noexcept {
+Held* Travel::take() noexcept {
   Held* held = head() == inOrder_.front() ? inOrder_.pop() : overtaking_.pop();
   --size_;
   segments_ -= held->frame->offload.segments;

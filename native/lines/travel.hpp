@@ -1,8 +1,8 @@
-// The last part of a path: frames on their way, each until its arrival is due.
+// The last part of a path: frames on their way, each until its departure.
 // Called by the pipeline on the worker of the path's to-port.
 //
 // Theory of operation. A frame that may not overtake is due no earlier than every frame before it, so a list
-// keeps them in order for nothing. Frames that may overtake go into a heap. What arrives next is the earlier
+// keeps them in order for nothing. Frames that may overtake go into a heap. What leaves next is the earlier
 // of the two heads.
 #pragma once
 
@@ -31,22 +31,22 @@ struct TravelSettings {
 class Travel {
  public:
   /// Sets out at `at`. With jitter, every frame draws it once, whether or not it skips the delay.
-  void depart(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
+  void setOut(Held* held, const TravelSettings& settings, Instant at, StageState& jitter,
               StageState& reorder) noexcept;
 
-  /// Takes a frame that arrives at `due`, behind all that it has already.
+  /// Takes a frame that leaves the path at `due`, behind all that it has already.
   void follow(Held* held, Instant due) noexcept;
-  /// The arrival of the last of all frames so far; long ago where there were none.
+  /// The departure of the last of all frames so far; long ago where there were none.
   [[nodiscard]] Instant latest() const noexcept { return latest_; }
-  /// Takes a frame that arrives at `due`, whatever else travels.
+  /// Takes a frame that leaves the path at `due`, whatever else travels.
   void overtake(Held* held, Instant due) noexcept;
 
-  /// When the next frame arrives; never if none is on its way.
+  /// When the next frame leaves; never if none is on its way.
   [[nodiscard]] Instant due() const noexcept;
-  /// The frame that arrives next, or nullptr.
+  /// The frame that leaves next, or nullptr.
   [[nodiscard]] const Held* head() const noexcept;
-  /// Takes out the frame that arrives next, which there must be.
-  [[nodiscard]] Held* arrive() noexcept;
+  /// Takes out the frame that leaves next, which there must be.
+  [[nodiscard]] Held* take() noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   /// What travels, in frames of this process.
@@ -59,7 +59,7 @@ class Travel {
 
   Chain<Held> inOrder_;
   HeldHeap overtaking_;
-  Instant latest_ = Instant::longAgo();  // arrival of the last of all frames so far
+  Instant latest_ = Instant::longAgo();  // departure of the last of all frames so far
   std::size_t size_ = 0;
   std::uint64_t segments_ = 0;
 };

@@ -10,8 +10,6 @@
 #include <system_error>
 #include <thread>
 
-#include "os/privilege.hpp"
-
 namespace etherloom {
 
 namespace {

@@ -11,7 +11,6 @@
 #include <numeric>
 #include <utility>
 
-#include "os/privilege.hpp"
 #include "os/rtnetlink.hpp"
 
 namespace etherloom {
@@ -136,7 +135,7 @@ Result<PacketSocket> openHere(const PacketSocketOptions& options) {
   // After the header, which a socket with a ring does not change; before bind(), so that no frame misses it.
   std::optional<PacketRing> ring;
   if (options.method != PacketMethod::Calls) {
-    Result<PacketRing> made = PacketRing::create(fd, options.ringSlots);
+    Result<PacketRing> made = PacketRing::create(fd, options.ringPlaces);
     if (made) {
       ring = *std::move(made);
     } else if (options.method) {

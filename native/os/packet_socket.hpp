@@ -32,7 +32,7 @@ struct PacketSocketOptions {
   bool virtioHeader = false;        ///< the legacy 10-byte virtio-net header before each frame
   /// Empty: a ring, or calls where the kernel refuses one.
   std::optional<PacketMethod> method = PacketMethod::Calls;
-  std::uint32_t ringSlots = 2048;  ///< frames that wait in a ring, a multiple of PacketRing::slotsPerBlock
+  std::uint32_t ringPlaces = 2048;  ///< frames that wait in a ring, a multiple of PacketRing::placesPerBlock
   /// Bytes of what waits outside a ring, in either direction; without CAP_NET_ADMIN at most net.core.rmem_max
   /// and net.core.wmem_max.
   int bufferSize = 8 << 20;

@@ -21,7 +21,6 @@
 #include <utility>
 
 #include "os/netlink_message.hpp"
-#include "os/privilege.hpp"
 
 namespace etherloom {
 

@@ -275,6 +275,13 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   return Error{error, "connect", "cannot reach " + address.text()};
 }
 
+Result<std::array<Fd, 2>> socketPair(Framing framing) {
+  std::array<int, 2> numbers{};
+  if (::socketpair(AF_UNIX, typeOf(framing) | SOCK_CLOEXEC, 0, numbers.data()) != 0)
+    return Error::last("socketpair", "cannot make a pair of sockets");
+  return std::array<Fd, 2>{Fd(numbers[0]), Fd(numbers[1])};
+}
+
 Result<Framing> framingOf(const Fd& socket) {
   int type = 0;
   socklen_t size = sizeof type;

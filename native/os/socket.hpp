@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -85,6 +86,9 @@ struct Connecting {
 };
 [[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, Framing framing);
 [[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
+
+/// Two Unix sockets that are each other's peers: one for a port, one for a program that is started with it.
+[[nodiscard]] Result<std::array<Fd, 2>> socketPair(Framing framing);
 
 /// The framing of a connected socket that somebody else has made.
 [[nodiscard]] Result<Framing> framingOf(const Fd& socket);

@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "os/flow_steering.hpp"
-#include "os/privilege.hpp"
 #include "os/rtnetlink.hpp"
 
 namespace etherloom {

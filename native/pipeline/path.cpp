@@ -6,7 +6,7 @@
 #include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
-#include "impairments/trace_loss.hpp"
+#include "impairments/loss.hpp"
 #include "pipeline/path_shaping.hpp"
 #include "pipeline/topology.hpp"
 
@@ -35,7 +35,9 @@ void Path::prepare(const Policy& policy) {
   if (policy.netem) shaping()->makeNetem(seed_);
 }
 
-Path::Shaping::Shaping(std::uint64_t seed) : exact(seed), stages(impairmentKinds().size()) { reseed(seed); }
+Path::Shaping::Shaping(std::uint64_t seed) : exact(seed), stages(ImpairmentKind::all().size()) {
+  reseed(seed);
+}
 
 Path::Shaping::~Shaping() { delete netem(); }
 
@@ -44,7 +46,7 @@ void Path::Shaping::makeNetem(std::uint64_t seed) {
 }
 
 void Path::Shaping::reseed(std::uint64_t seed) noexcept {
-  for (const ImpairmentKind* kind : impairmentKinds())
+  for (const ImpairmentKind* kind : ImpairmentKind::all())
     stages[kind->index] = {Random(deriveSeed(seed, kind->stage)), 0, nullptr};
   exact.reseed(seed);
   if (Netem* made = netem()) made->reseed(seed);
@@ -75,7 +77,7 @@ void Path::Shaping::adopt(const Policy& policy, Instant at) noexcept {
     other->configure(*policy.netem, exact.latest());
   }
 
-  for (const ImpairmentKind* kind : impairmentKinds()) {
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     StageState& state = stages[kind->index];
     const std::type_info* model = nullptr;
     for (const auto& impairment : policy.impairments) {
@@ -85,7 +87,7 @@ void Path::Shaping::adopt(const Policy& policy, Instant at) noexcept {
   }
   if (std::exchange(traced, policy.trace) != policy.trace) {
     run = policy.trace.trace ? TraceRun{policy.trace.trace, at - policy.trace.offset} : TraceRun{};
-    arrivals = {};
+    lossCursor = {};
   }
   replayed = 0;
   exact.adopt(policy.line ? &*policy.line : nullptr, policy.travel, run, at);
@@ -127,11 +129,11 @@ void Path::admit(Frame* frame, const RowEntry& entry) noexcept {
   Sequence::Update update(account.sequence);
   const FrameNote note{.index = account.admitted.get()};
   account.admitted.add(frame->offload.segments);
-  if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+  if (const Listeners* all = listeners.load(std::memory_order_acquire)) [[unlikely]]
     logArrival(*all, *frame);
   if (shapes && shapes->run.trace && shapes->run.trace->hasLoss()) {
     shapes->stages[lossKind().index].memory =
-        lossInForce(shapes->run.trace->lossAt(shapes->run.timeAt(frame->arrival), shapes->arrivals));
+        lossInForce(shapes->run.trace->lossAt(shapes->run.timeAt(frame->arrival), shapes->lossCursor));
   }
   if (policy.netem) {
     admitToNetem(frame, note);
@@ -374,7 +376,7 @@ Frame* Path::take(Held* held) noexcept {
 
 void Path::leave(Frame* frame, Duration delay, const FrameNote& note) noexcept {
   account.staged.add(frame->offload.segments);
-  if (const CaptureTaps* all = taps.load(std::memory_order_acquire)) [[unlikely]]
+  if (const Listeners* all = listeners.load(std::memory_order_acquire)) [[unlikely]]
     logDeparture(*all, note, *frame, delay);
   host().stage(host().worker, to_, {frame, &account}, frame->arrival + delay);
 }
@@ -401,40 +403,40 @@ Fate fateOf(const FrameNote& note, Fate::Kind kind) noexcept {
 
 }  // namespace
 
-void Path::logArrival(const CaptureTaps& all, const Frame& frame) const noexcept {
-  for (const CaptureTap& tap : all) {
-    if (tap.kind == CaptureTap::Kind::OfferedAndLeaving)
-      recordAt(tap, host().index, frame.arrival, pcapng::Direction::In, frame);
+void Path::logArrival(const Listeners& all, const Frame& frame) const noexcept {
+  for (const Listener& listener : all) {
+    if (listener.kind == Listener::Kind::OfferedAndLeaving)
+      recordAt(listener, host().index, frame.arrival, pcapng::Direction::In, frame);
   }
 }
 
-void Path::logDeparture(const CaptureTaps& all, const FrameNote& note, const Frame& frame,
+void Path::logDeparture(const Listeners& all, const FrameNote& note, const Frame& frame,
                         Duration delay) const noexcept {
   Fate fate = fateOf(note, Fate::Kind::Delivered);
   fate.delay = delay.nanoseconds;
-  for (const CaptureTap& tap : all) {
-    if (tap.kind == CaptureTap::Kind::Fates) {
-      recordAt(tap, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
+  for (const Listener& listener : all) {
+    if (listener.kind == Listener::Kind::Fates) {
+      recordAt(listener, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
     } else {
-      recordAt(tap, host().index, host().now, pcapng::Direction::Out, frame);
+      recordAt(listener, host().index, host().now, pcapng::Direction::Out, frame);
     }
   }
 }
 
 void Path::logDrop(const Ending& ending, const FrameNote& note, const Frame& frame,
                    std::uint32_t length) const noexcept {
-  const CaptureTaps* all = taps.load(std::memory_order_acquire);
+  const Listeners* all = listeners.load(std::memory_order_acquire);
   if (!all) [[likely]]
     return;
   Fate fate = fateOf(note, Fate::Kind::Dropped);
   fate.reason = ending.reason;
   fate.stage = ending.stage;
-  for (const CaptureTap& tap : *all) {
-    if (tap.kind != CaptureTap::Kind::Fates) continue;
+  for (const Listener& listener : *all) {
+    if (listener.kind != Listener::Kind::Fates) continue;
     if (length == frame.length) {
-      recordAt(tap, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
+      recordAt(listener, host().index, host().now, pcapng::Direction::Unknown, frame, fate);
     } else {
-      recordUncut(tap, host().index, host().now, frame, length, fate);
+      recordUncut(listener, host().index, host().now, frame, length, fate);
     }
   }
 }

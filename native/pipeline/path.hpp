@@ -19,9 +19,9 @@
 // counts, wire frames only. Where there is no large buffer for a train, or none may be held any more, small
 // ones take its wire frames.
 //
-// A policy holds from its instant on, for frames that wait on the line, too; what travels keeps its arrival.
-// Each change of a policy has a number, and the highest that the path has seen holds: so a frame that was
-// judged before the change and comes after it, from another worker, does not bring the old one back.
+// A policy holds from its instant on, for frames that wait on the line, too; what travels keeps its
+// departure. Each change of a policy has a number, and the highest that the path has seen holds: so a frame
+// that was judged before the change and comes after it, from another worker, does not bring the old one back.
 //
 // Under a policy with netem, what netem does takes the place of impairments, line and travel
 // (path_netem.cpp). Where it comes or goes, frames that wait in netem, and on a line if the new policy has
@@ -92,7 +92,7 @@ class Path {
   /// admitted.
   [[nodiscard]] bool passes(const RowEntry& entry) const noexcept {
     const bool shapes = entry.policy->shapes() || (policy_ != entry.policy && policy_->shapes());
-    return !shapes && !holds() && !taps.load(std::memory_order_relaxed);
+    return !shapes && !holds() && !listeners.load(std::memory_order_relaxed);
   }
   /// Takes one reference to the frame, which was judged by this entry.
   void admit(Frame* frame, const RowEntry& entry) noexcept;
@@ -110,7 +110,7 @@ class Path {
   PathAccount account;
   /// Who records its frames; nullptr for nobody. Replaced by the control thread, read by the workers of both
   /// ports.
-  std::atomic<const CaptureTaps*> taps{nullptr};
+  std::atomic<const Listeners*> listeners{nullptr};
   std::size_t place = Departures<Path>::nowhere;
 
  private:
@@ -137,8 +137,8 @@ class Path {
   void drop(Frame* frame, const Ending& ending, const FrameNote& note) noexcept;
   void logDrop(const Ending& ending, const FrameNote& note, const Frame& frame,
                std::uint32_t length) const noexcept;
-  void logArrival(const CaptureTaps& all, const Frame& frame) const noexcept;
-  void logDeparture(const CaptureTaps& all, const FrameNote& note, const Frame& frame,
+  void logArrival(const Listeners& all, const Frame& frame) const noexcept;
+  void logDeparture(const Listeners& all, const FrameNote& note, const Frame& frame,
                     Duration delay) const noexcept;
   void refresh() noexcept;
   [[nodiscard]] Shaper* next() const noexcept;

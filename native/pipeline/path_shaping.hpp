@@ -2,7 +2,6 @@
 // control thread, and then of the worker of the path's to-port.
 #pragma once
 
-#include "impairments/loss.hpp"
 #include "pipeline/path.hpp"
 
 namespace etherloom {
@@ -33,7 +32,7 @@ struct Path::Shaping {
   std::vector<StageState> stages;  // by the indices of impairments
   TraceSettings traced;            // the policy's
   TraceRun run;                    // of that trace
-  Trace::Cursor arrivals;
+  Trace::Cursor lossCursor;
   std::uint64_t replayed = 0;    // frames that have met a fate of the policy's log
   std::uint64_t latestLeft = 0;  // the highest number of those that were held and left
 

@@ -31,35 +31,35 @@ FrameMask returningTo(std::optional<std::uint64_t> host, const RxBurst& burst) {
   return returning;
 }
 
-void countDropped(PortQueue& from, DropReason reason, std::uint64_t frames) {
+void countDropped(Inlet& from, DropReason reason, std::uint64_t frames) {
   Sequence::Update update(from.port->counters().sequence);
   from.port->counters().dropped.add(reason, frames);
 }
 
 }  // namespace
 
-void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
+void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
   screen(from, burst);
   if (burst.count() == 0) return;
-  if (const CaptureTaps* all = from.seat.taps.load(std::memory_order_acquire)) [[unlikely]] {
-    for (const CaptureTap& tap : *all) {
+  if (const Listeners* all = from.attachment.listeners.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const Listener& listener : *all) {
       for (const Frame* frame : burst.frames())
-        recordAt(tap, worker_, burst.at, pcapng::Direction::In, *frame);
+        recordAt(listener, worker_, burst.at, pcapng::Direction::In, *frame);
     }
   }
 
-  FabricSeat& fabric = *from.seat.fabric;
+  EngineFabric& fabric = *from.attachment.fabric;
   const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
   std::span<const std::uint16_t> vlans;
   if (version->hasVlans) [[unlikely]] {
-    if (const auto refused = vlans_.classify(from.seat.itsVlans(), burst); refused != 0)
+    if (const auto refused = vlans_.classify(from.attachment.itsVlans(), burst); refused != 0)
       countDropped(from, DropReason::Vlan, refused);
     if (burst.count() == 0) return;
     vlans = vlans_.ofFrames(burst.count());
   }
   std::array<Verdict, burstSize> verdicts;
   LearnLog log;
-  version->fabric->decide(from.seat.slot, burst.frames(), vlans, burst.at, verdicts, log);
+  version->fabric->decide(from.attachment.seat, burst.frames(), vlans, burst.at, verdicts, log);
   if (!log.entries().empty()) sink_.learned(fabric, log.entries());
 
   const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
@@ -74,14 +74,14 @@ void Pipeline::pass(PortQueue& from, RxBurst& burst) noexcept {
 }
 
 // Counts and stamps what came in; what cannot be a frame ends here.
-void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
+void Pipeline::screen(Inlet& from, RxBurst& burst) noexcept {
   PortCounters& counters = from.port->counters();
   std::uint64_t frames = 0, bytes = 0, runts = 0, oversize = 0;
   FrameMask refused = 0;
   for (unsigned index = 0; index < burst.count(); ++index) {
     Frame& frame = *burst[index];
     frame.arrival = burst.at;
-    frame.from = from.seat.id;
+    frame.from = from.attachment.id;
     frame.number = from.received++;
     if (frame.length < ethernetHeaderLength) {
       ++runts;
@@ -105,16 +105,16 @@ void Pipeline::screen(PortQueue& from, RxBurst& burst) noexcept {
 
 // Turns verdicts into targets: for each to-port that paths allow, which frames of the burst it gets.
 // Returns the frames that should go somewhere and that no path would carry.
-FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
+FrameMask Pipeline::gather(Inlet& inlet, const FabricVersion& version, const RxBurst& burst,
                            std::span<const Verdict> verdicts) noexcept {
   targets_.clear();
-  const auto at = static_cast<std::size_t>(queue.seat.slot);
-  if (at >= version.members.size() || version.members[at] != &queue.seat)
+  const auto at = static_cast<std::size_t>(inlet.attachment.seat);
+  if (at >= version.ports.size() || version.ports[at] != &inlet.attachment)
     return allFrames(static_cast<unsigned>(verdicts.size()));
   static const Row noRow;
-  Gathering gathering{queue, version, burst, version.rows[at] ? *version.rows[at] : noRow};
+  Gathering gathering{inlet, version, burst, version.rows[at] ? *version.rows[at] : noRow};
 
-  const FrameMask returning = returningTo(queue.port->writesBackTo(), burst);
+  const FrameMask returning = returningTo(inlet.port->writesBackTo(), burst);
   FrameMask flooded = 0, direct = 0;
   for (unsigned index = 0; index < verdicts.size(); ++index) {
     const FrameMask bit = FrameMask{1} << index;
@@ -123,20 +123,20 @@ FrameMask Pipeline::gather(PortQueue& queue, const FabricVersion& version, const
     } else if (!verdicts[index].drops()) {
       direct |= bit;
     } else if (!(returning & bit)) {
-      countDropped(queue, verdicts[index].reason(), burst[index]->offload.segments);
+      countDropped(inlet, verdicts[index].reason(), burst[index]->offload.segments);
     }
   }
   if (flooded != 0) flood(gathering, flooded);
   if (direct != 0) sendDirect(gathering, direct, verdicts);
-  if (returning != 0) add(gathering, &queue.seat, nullptr, returning);
+  if (returning != 0) add(gathering, &inlet.attachment, nullptr, returning);
   return (flooded | direct) & ~gathering.reached;
 }
 
 // To all ports but the sender that its row allows, or that forwarding reaches and its row does not deny; in
-// the order of their slots within a group.
+// the order of their seats within a group.
 void Pipeline::flood(Gathering& gathering, FrameMask frames) noexcept {
   const FabricVersion& version = gathering.version;
-  const Attachment& from = gathering.queue.seat;
+  const Attachment& from = gathering.inlet.attachment;
   auto entry = gathering.row.entries.begin();
   const auto end = gathering.row.entries.end();
   const auto addExplicit = [&] {
@@ -146,7 +146,7 @@ void Pipeline::flood(Gathering& gathering, FrameMask frames) noexcept {
   if (version.forwarding) {
     for (Attachment* to : version.reachOf(from)) {
       if (!to || to == &from) continue;
-      while (entry != end && entry->to->slot < to->slot) addExplicit();  // within the group
+      while (entry != end && entry->to->seat < to->seat) addExplicit();  // within the group
       if (entry != end && entry->to == to) {
         addExplicit();
       } else {
@@ -160,24 +160,24 @@ void Pipeline::flood(Gathering& gathering, FrameMask frames) noexcept {
 // To the ports of their verdicts, one port after the other.
 void Pipeline::sendDirect(Gathering& gathering, FrameMask frames,
                           std::span<const Verdict> verdicts) noexcept {
-  const auto& members = gathering.version.members;
+  const auto& ports = gathering.version.ports;
   const auto& entries = gathering.row.entries;
   while (frames != 0) {
-    const Slot slot = verdicts[static_cast<unsigned>(std::countr_zero(frames))].slot();
+    const Seat seat = verdicts[static_cast<unsigned>(std::countr_zero(frames))].seat();
     FrameMask mask = 0;
     forEachFrame(frames, [&](unsigned index) {
-      if (verdicts[index].slot() == slot) mask |= FrameMask{1} << index;
+      if (verdicts[index].seat() == seat) mask |= FrameMask{1} << index;
     });
     frames &= ~mask;
-    const auto place = static_cast<std::size_t>(slot);
-    Attachment* to = place < members.size() ? members[place] : nullptr;
+    const auto place = static_cast<std::size_t>(seat);
+    Attachment* to = place < ports.size() ? ports[place] : nullptr;
     if (!to) continue;
     const auto entry =
-        std::lower_bound(entries.begin(), entries.end(), slot,
-                         [](const RowEntry& left, Slot right) { return left.to->slot < right; });
+        std::lower_bound(entries.begin(), entries.end(), seat,
+                         [](const RowEntry& left, Seat right) { return left.to->seat < right; });
     if (entry != entries.end() && entry->to == to) {
       if (entry->policy->allowed) add(gathering, to, &*entry, mask);
-    } else if (gathering.version.forwards(gathering.queue.seat, *to)) {
+    } else if (gathering.version.forwards(gathering.inlet.attachment, *to)) {
       add(gathering, to, nullptr, mask);
     }
   }
@@ -197,8 +197,8 @@ void Pipeline::add(Gathering& gathering, Attachment* to, const RowEntry* entry, 
 void Pipeline::put(Gathering& gathering, Attachment* to, const RowEntry* entry, Frame* const* frames,
                    FrameMask mask) noexcept {
   gathering.reached |= mask;
-  PathAccount& account = entry ? entry->path->account : gathering.queue.seat.defaults[to->worker];
-  targets_.push_back({to, entry, &account, &account.offerOf(gathering.queue.index), frames, mask, 0});
+  PathAccount& account = entry ? entry->path->account : gathering.inlet.attachment.defaults[to->worker];
+  targets_.push_back({to, entry, &account, &account.offerOf(gathering.inlet.index), frames, mask, 0});
 }
 
 // Has tags put in or taken out where targets want that. What there is no buffer for is lost to those targets.
@@ -273,7 +273,7 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
 }
 
 void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept {
-  const CaptureTaps* all = target.entry->path->taps.load(std::memory_order_acquire);
+  const Listeners* all = target.entry->path->listeners.load(std::memory_order_acquire);
   if (!all) [[likely]]
     return;
   Fate fate;
@@ -281,9 +281,9 @@ void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant a
   fate.reason = DropReason::Filter;
   fate.stage = "filter";
   fate.counted = false;
-  for (const CaptureTap& tap : *all) {
-    if (tap.kind == CaptureTap::Kind::Fates)
-      recordAt(tap, worker_, at, pcapng::Direction::Unknown, frame, fate);
+  for (const Listener& listener : *all) {
+    if (listener.kind == Listener::Kind::Fates)
+      recordAt(listener, worker_, at, pcapng::Direction::Unknown, frame, fate);
   }
 }
 

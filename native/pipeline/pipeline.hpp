@@ -23,7 +23,7 @@ class PipelineSink {
  public:
   /// Takes the copies of one burst for one to-port, and counts them as handed over or lost in `offer`.
   virtual void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept = 0;
-  virtual void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept = 0;
+  virtual void learned(EngineFabric& fabric, std::span<const Learned> entries) noexcept = 0;
 
  protected:
   ~PipelineSink() = default;
@@ -35,7 +35,7 @@ class Pipeline {
   explicit Pipeline(PipelineSink& sink, std::uint16_t worker = 0) : sink_(sink), worker_(worker) {}
 
   /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
-  void pass(PortQueue& from, RxBurst& burst) noexcept;
+  void pass(Inlet& from, RxBurst& burst) noexcept;
   /// Room for a burst that goes to this many ports, to each perhaps with tags and without. Before a topology
   /// with that many is published.
   void reserve(std::size_t ports) { targets_.reserve(2 * (ports + burstSize)); }
@@ -45,22 +45,22 @@ class Pipeline {
     Attachment* to;
     const RowEntry* entry;  ///< nullptr for a pair without a policy
     PathAccount* account;
-    PathOffer* offer;      ///< the receiving queue's
+    PathOffer* offer;      ///< the receiving inlet's
     Frame* const* frames;  ///< those of the burst: as they came, or retagged
     FrameMask mask;        ///< of frames that go there as they are
     FrameMask cut;         ///< of super-frames whose segments its filter judges one by one
   };
   /// A burst on its way from verdicts to targets.
   struct Gathering {
-    PortQueue& queue;
+    Inlet& inlet;
     const FabricVersion& version;
     const RxBurst& burst;
-    const Row& row;         ///< of the queue's port
+    const Row& row;         ///< of the inlet's port
     FrameMask reached = 0;  ///< those that go somewhere
   };
 
-  void screen(PortQueue& from, RxBurst& burst) noexcept;
-  [[nodiscard]] FrameMask gather(PortQueue& queue, const FabricVersion& version, const RxBurst& burst,
+  void screen(Inlet& from, RxBurst& burst) noexcept;
+  [[nodiscard]] FrameMask gather(Inlet& inlet, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
   void flood(Gathering& gathering, FrameMask frames) noexcept;
   void sendDirect(Gathering& gathering, FrameMask frames, std::span<const Verdict> verdicts) noexcept;

@@ -19,7 +19,7 @@
 namespace etherloom {
 
 /// What drives a path over time. Its rate stands in the place of the line's, which is only how much it is at
-/// most; its delay in that of travel, likewise; its loss is an impairment (trace_loss.hpp).
+/// most; its delay in that of travel, likewise; its loss is an impairment (loss.hpp).
 struct TraceSettings {
   const Trace* trace = nullptr;  ///< nullptr: nothing does
   Duration offset;               ///< where in the trace a path begins

@@ -13,10 +13,10 @@ void PortDelay::admit(TxItem item, Instant at) noexcept {
   const bool hasShare = host().held.hasShare(size_, *item.frame);
   const bool holdable = hasShare && FramePool::hold(*item.frame);
   if (hasShare && !holdable && isSuperFrame(*item.frame)) {
-    return toWireFrames(host().pool, *seat_.port, item, [&](TxItem wire) { admit(wire, at); });
+    return toWireFrames(host().pool, *attachment_.port, item, [&](TxItem wire) { admit(wire, at); });
   }
   Held* held = holdable ? host().held.acquire() : nullptr;
-  if (!held) return seat_.port->refuse({&item, 1}, DropReason::NoBuffer);
+  if (!held) return attachment_.port->refuse({&item, 1}, DropReason::NoBuffer);
   held->frame = item.frame;
   held->account = item.account;
   held->due = latest_ = std::max(at + delay_, latest_);
@@ -34,7 +34,7 @@ void PortDelay::flush(const PathAccount* account) noexcept {
   waiting_.removeIf([&](Held& held) {
     if (account && held.account != account) return false;
     const TxItem item = take(&held);
-    seat_.port->refuse({&item, 1}, DropReason::Flush);
+    attachment_.port->refuse({&item, 1}, DropReason::Flush);
     return true;
   });
 }
@@ -46,10 +46,10 @@ TxItem PortDelay::take(Held* held) noexcept {
   return item;
 }
 
-PathHost& PortDelay::host() const noexcept { return *seat_.host; }
+PathHost& PortDelay::host() const noexcept { return *attachment_.host; }
 
 bool PortDelay::before(const PortDelay& other) const noexcept {
-  return due() != other.due() ? due() < other.due() : seat_.id < other.seat_.id;
+  return due() != other.due() ? due() < other.due() : attachment_.id < other.attachment_.id;
 }
 
 }  // namespace etherloom

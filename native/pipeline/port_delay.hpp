@@ -1,5 +1,5 @@
 // The delay of a port: frames that have left their paths and are still on their way into the port.
-// Part of the port's seat; called by the worker that owns the port.
+// Part of the port's attachment; called by the worker that owns the port.
 //
 // Theory of operation. Every frame travels the same time, so one list in the order in which they left their
 // paths is enough, whatever paths those were. A frame is due its delay after the instant at which it left its
@@ -16,7 +16,7 @@ namespace etherloom {
 
 class PortDelay {
  public:
-  explicit PortDelay(Attachment& seat) : seat_(seat) {}
+  explicit PortDelay(Attachment& attachment) : attachment_(attachment) {}
 
   /// Of frames that leave their paths from now on. Not negative.
   void set(Duration delay) noexcept { delay_ = delay; }
@@ -25,12 +25,12 @@ class PortDelay {
 
   /// Takes an item that left its path at this instant. A super-frame that may not be held as it is is cut.
   void admit(TxItem item, Instant at) noexcept;
-  /// Gives up the item that arrives next, which there must be.
+  /// Gives up the item that is due next, which there must be.
   [[nodiscard]] TxItem release() noexcept;
   /// Drops what it holds, or only what this account pays for, counted as `flush`.
   void flush(const PathAccount* account) noexcept;
 
-  [[nodiscard]] Attachment& seat() const noexcept { return seat_; }
+  [[nodiscard]] Attachment& attachment() const noexcept { return attachment_; }
   [[nodiscard]] Instant due() const noexcept {
     return waiting_.empty() ? Instant::never() : waiting_.front()->due;
   }
@@ -45,7 +45,7 @@ class PortDelay {
   Chain<Held> waiting_;
   Instant latest_ = Instant::longAgo();  // when the last of all frames so far is due
   std::size_t size_ = 0;
-  Attachment& seat_;
+  Attachment& attachment_;
 };
 
 }  // namespace etherloom

@@ -1,4 +1,4 @@
-// Who is joined to whom: the immutable picture that workers share, and the seats that ports take in it.
+// Who is joined to whom: the immutable picture that workers share, and what an engine has of each port.
 //
 // The control thread builds a FabricVersion and publishes it with one store; a burst loads it once, and all
 // copies of its frames are judged by it. A version is destroyed after a grace period: when every worker has
@@ -26,7 +26,7 @@ namespace etherloom {
 struct FabricVersion;
 
 /// A fabric of an engine. Lives from its creation until a grace period after its removal.
-struct FabricSeat {
+struct EngineFabric {
   std::uint32_t id = 0;
   std::string name;
   std::uint16_t home = 0;  ///< the worker that applies what the fabric learns
@@ -46,15 +46,15 @@ struct PortSettings {
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
 /// itself; a multi-queue TAP has further ones, each on another worker and with a descriptor of its own. What
 /// is received on any of them comes from the Attachment's port. The first part never changes; the second
-/// belongs to the queue's worker.
-struct PortQueue : Chain<PortQueue>::Link {
-  PortQueue(Attachment& itsSeat, unsigned itsIndex) : seat(itsSeat), index(itsIndex) {}
+/// belongs to the inlet's worker.
+struct Inlet : Chain<Inlet>::Link {
+  Inlet(Attachment& itsAttachment, unsigned itsIndex) : attachment(itsAttachment), index(itsIndex) {}
 
-  alignas(64) Attachment& seat;
+  alignas(64) Attachment& attachment;
   const unsigned index;  ///< 0 for the Attachment
   std::uint16_t worker = 0;
 
-  PortKey key;  ///< the same for all queues of a port; the generation is that of the device
+  PortKey key;  ///< the same for all inlets of a port; the generation is that of the device
   std::unique_ptr<Port> port;
   PortCounters counters;
   bool up = false;
@@ -62,15 +62,15 @@ struct PortQueue : Chain<PortQueue>::Link {
   std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
 };
 
-/// A port's seat in a fabric, and its first queue, which alone transmits. The parts are of those who use
-/// them, on cache lines of their own: read by the workers of all its queues; of its own worker; of the
-/// control thread.
-struct Attachment final : PortQueue, Chain<Attachment>::Link {
-  Attachment() : PortQueue(*this, 0) {}
+/// What an engine has of a port in its fabric, and the port's first inlet, which alone transmits. The parts
+/// are of those who use them, on cache lines of their own: read by the workers of all its inlets; of its own
+/// worker; of the control thread.
+struct Attachment final : Inlet, Chain<Attachment>::Link {
+  Attachment() : Inlet(*this, 0) {}
 
   alignas(64) PortId id{};
-  Slot slot{};
-  FabricSeat* fabric = nullptr;
+  Seat seat{};
+  EngineFabric* fabric = nullptr;
   PathHost* host = nullptr;  ///< its worker
   std::string name;
   std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
@@ -79,7 +79,7 @@ struct Attachment final : PortQueue, Chain<Attachment>::Link {
   [[nodiscard]] const PortVlans& itsVlans() const { return vlans ? *vlans : PortVlans::usual(); }
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
-  std::atomic<const CaptureTaps*> taps{nullptr};
+  std::atomic<const Listeners*> listeners{nullptr};
 
   alignas(64) std::uint8_t staged = 0;
   std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
@@ -87,19 +87,19 @@ struct Attachment final : PortQueue, Chain<Attachment>::Link {
   bool alone = false;  ///< the only port of its fabric
   std::array<TxItem, burstSize> stage;
 
-  std::vector<std::unique_ptr<PortQueue>> further;
+  std::vector<std::unique_ptr<Inlet>> further;
   bool leaving = false;          ///< from detach() on: nobody may name it any more
   std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
   bool delays = false;           ///< has, or has had, a delay
 
   template <typename Each>
-  void eachQueue(Each&& each) {
-    each(static_cast<PortQueue&>(*this));
-    for (const auto& queue : further) each(*queue);
+  void eachInlet(Each&& each) {
+    each(static_cast<Inlet&>(*this));
+    for (const auto& inlet : further) each(*inlet);
   }
 };
 
-/// The explicit pairs of one from-port, in the order of their to-slots.
+/// The explicit pairs of one from-port, in the order of their to-seats.
 struct Row {
   std::vector<RowEntry> entries;
   std::vector<std::shared_ptr<const Policy>> policies;  ///< keeps those of the entries
@@ -114,7 +114,7 @@ struct Row {
   }
 };
 
-/// For each group by its number, the ports that are not in it, in the order of their slots: what a port of
+/// For each group by its number, the ports that are not in it, in the order of their seats: what a port of
 /// the group floods to. Empty for a group that no port is in any more.
 using GroupReach = std::vector<std::vector<Attachment*>>;
 
@@ -122,8 +122,8 @@ struct FabricVersion {
   const Fabric* fabric = nullptr;
   bool forwarding = true;                        ///< for pairs without a policy, but not within a group
   bool hasVlans = false;                         ///< some port was told its VLANs, so all ports have some
-  std::vector<Attachment*> members;              ///< by slot; nullptr where no port sits
-  std::vector<std::shared_ptr<const Row>> rows;  ///< by slot; nullptr where no pair is explicit
+  std::vector<Attachment*> ports;                ///< by seat; nullptr where no port sits
+  std::vector<std::shared_ptr<const Row>> rows;  ///< by seat; nullptr where no pair is explicit
   std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
 
   /// What holds for a pair without a policy.
@@ -133,7 +133,7 @@ struct FabricVersion {
   /// The ports that a flood from this one meets unless a policy says otherwise, itself perhaps among them,
   /// and nullptrs.
   [[nodiscard]] const std::vector<Attachment*>& reachOf(const Attachment& from) const {
-    return from.group == 0 || !reach ? members : (*reach)[from.group];
+    return from.group == 0 || !reach ? ports : (*reach)[from.group];
   }
 };
 

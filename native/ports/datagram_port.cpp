@@ -19,9 +19,9 @@ bool isSame(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> o
   return bytes.size() == other.size() && std::memcmp(bytes.data(), other.data(), other.size()) == 0;
 }
 
-/// One byte more than a frame may have, in an odd number of cache lines, or the first bytes of all arrivals
+/// One byte more than a frame may have, in an odd number of cache lines, or the first bytes of all buffers
 /// would compete for the same few places in the cache.
-constexpr std::size_t slotFor(std::uint32_t limit) { return ((limit + 64) / 64 | 1) * 64; }
+constexpr std::size_t strideFor(std::uint32_t limit) { return ((limit + 64) / 64 | 1) * 64; }
 
 }  // namespace
 
@@ -33,15 +33,15 @@ DatagramPort::DatagramPort(Fd socket, Settings settings)
       framing_(settings.framing),
       connected_(settings.connected),
       peer_(settings.peer),
-      slot_(slotFor(settings.limit)),
-      arrivals_(std::make_unique_for_overwrite<std::uint8_t[]>(burstSize * slot_)) {
+      stride_(strideFor(settings.limit)),
+      buffers_(std::make_unique_for_overwrite<std::uint8_t[]>(burstSize * stride_)) {
   int family = 0;
   socklen_t size = sizeof family;
   getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &family, &size);
   local_ = family == AF_UNIX;
   if (sender_) own_ = SocketAddress::boundTo(sender_);
   for (std::size_t index = 0; index < burstSize; ++index) {
-    places_[index] = {arrivals_.get() + index * slot_, slot_};
+    places_[index] = {buffers_.get() + index * stride_, stride_};
     msghdr& in = incoming_[index].msg_hdr;
     in.msg_iov = &places_[index];
     in.msg_iovlen = 1;
@@ -81,7 +81,7 @@ RxState DatagramPort::receive(RxBurst& burst) noexcept {
       fail(ECONNRESET);
       return RxState::Failed;
     }
-    take({arrivals_.get() + index * slot_, std::min<std::size_t>(message.msg_len, slot_)}, message, burst);
+    take({buffers_.get() + index * stride_, std::min<std::size_t>(message.msg_len, stride_)}, message, burst);
   }
   return received == room ? RxState::More : RxState::Drained;
 }

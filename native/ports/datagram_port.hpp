@@ -63,8 +63,8 @@ class DatagramPort final : public Port {
   bool spoke_ = false;  // since the last keepAlive()
   std::optional<SocketAddress> peer_;
 
-  std::size_t slot_;  // bytes from one arrival to the next
-  std::unique_ptr<std::uint8_t[]> arrivals_;
+  std::size_t stride_;  // bytes from one buffer to the next
+  std::unique_ptr<std::uint8_t[]> buffers_;
   std::array<sockaddr_storage, burstSize> senders_{};
   std::array<iovec, burstSize> places_{};
   std::array<mmsghdr, burstSize> incoming_{};

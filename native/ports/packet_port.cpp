@@ -24,16 +24,15 @@ PacketPort::PacketPort(PacketSocket socket, PacketDirection direction, std::uint
     out.msg_iovlen = parts_[index].size();
   }
   if (ring_) return;
-  arrivals_ = std::make_unique_for_overwrite<Arrival[]>(burstSize);
+  buffers_ = std::make_unique_for_overwrite<Buffer[]>(burstSize);
   for (unsigned index = 0; index < burstSize; ++index) {
-    Arrival& arrival = arrivals_[index];
-    arrival.parts = {
-        {{&arrival.header, sizeof arrival.header}, {arrival.frame.data(), arrival.frame.size()}}};
+    Buffer& buffer = buffers_[index];
+    buffer.parts = {{{&buffer.header, sizeof buffer.header}, {buffer.frame.data(), buffer.frame.size()}}};
     msghdr& in = incoming_[index].msg_hdr;
-    in.msg_name = &arrival.origin;
-    in.msg_iov = arrival.parts.data();
-    in.msg_iovlen = arrival.parts.size();
-    in.msg_control = arrival.control.data();
+    in.msg_name = &buffer.origin;
+    in.msg_iov = buffer.parts.data();
+    in.msg_iovlen = buffer.parts.size();
+    in.msg_control = buffer.control.data();
   }
 }
 
@@ -53,32 +52,33 @@ RxState PacketPort::receiveFromRing(RxBurst& burst) noexcept {
     return stopped(error);
   }
   for (unsigned left = burst.room(); left != 0; --left) {
-    const tpacket2_hdr* slot = ring_->front();
-    if (!slot) return RxState::Drained;
-    take(*slot, burst);
+    const tpacket2_hdr* place = ring_->front();
+    if (!place) return RxState::Drained;
+    take(*place, burst);
     ring_->pop();
     if (failure() != 0) return RxState::Failed;
   }
   return RxState::More;
 }
 
-void PacketPort::take(const tpacket2_hdr& slot, RxBurst& burst) noexcept {
-  // SAFETY: the kernel lays its address behind the slot's header, and the virtio-net header before the frame.
-  const auto* start = reinterpret_cast<const std::uint8_t*>(&slot);
+void PacketPort::take(const tpacket2_hdr& place, RxBurst& burst) noexcept {
+  // SAFETY: the kernel lays its address behind the place's header, and the virtio-net header before the
+  // frame.
+  const auto* start = reinterpret_cast<const std::uint8_t*>(&place);
   sockaddr_ll origin;
-  std::memcpy(&origin, start + TPACKET_ALIGN(sizeof slot), sizeof origin);
-  const bool whole = slot.tp_snaplen == slot.tp_len;
+  std::memcpy(&origin, start + TPACKET_ALIGN(sizeof place), sizeof origin);
+  const bool whole = place.tp_snaplen == place.tp_len;
   Description description;
-  description.tag = tagOf(slot.tp_status, slot.tp_vlan_tpid, slot.tp_vlan_tci);
-  if (slot.tp_status & TP_STATUS_COPY) return takeLong(wanted(origin.sll_pkttype), description, burst);
+  description.tag = tagOf(place.tp_status, place.tp_vlan_tpid, place.tp_vlan_tci);
+  if (place.tp_status & TP_STATUS_COPY) return takeLong(wanted(origin.sll_pkttype), description, burst);
   if (!wanted(origin.sll_pkttype)) return;
   if (!whole) return burst.drops.add(DropReason::NoBuffer, 1);  // long, and the socket's buffer was full
-  std::memcpy(&description.header, start + slot.tp_mac - sizeof description.header,
+  std::memcpy(&description.header, start + place.tp_mac - sizeof description.header,
               sizeof description.header);
-  copy({start + slot.tp_mac, slot.tp_snaplen}, description, burst);
+  copy({start + place.tp_mac, place.tp_snaplen}, description, burst);
 }
 
-/// A frame that is longer than a slot: the socket's next message, to be read in any case.
+/// A frame that is longer than a place: the socket's next message, to be read in any case.
 void PacketPort::takeLong(bool wanted, Description description, RxBurst& burst) noexcept {
   Frame* frame = wanted ? pool().acquire(BufferClass::Large) : nullptr;
   Frame& target = frame ? *frame : pool().scratch();
@@ -108,7 +108,7 @@ RxState PacketPort::receiveByCalls(RxBurst& burst) noexcept {
   const unsigned room = burst.room();
   for (mmsghdr& message : std::span(incoming_).first(room)) {
     message.msg_hdr.msg_namelen = sizeof(sockaddr_ll);
-    message.msg_hdr.msg_controllen = sizeof(Arrival::control);
+    message.msg_hdr.msg_controllen = sizeof(Buffer::control);
   }
   int count;
   do {
@@ -118,22 +118,22 @@ RxState PacketPort::receiveByCalls(RxBurst& burst) noexcept {
   if (count < 0) return stopped(errno);
   const auto received = static_cast<unsigned>(count);
   for (unsigned index = 0; index < received; ++index)
-    take(incoming_[index].msg_hdr, incoming_[index].msg_len, arrivals_[index], burst);
+    take(incoming_[index].msg_hdr, incoming_[index].msg_len, buffers_[index], burst);
   return received == room ? RxState::More : RxState::Drained;
 }
 
-void PacketPort::take(const msghdr& message, std::uint32_t length, const Arrival& arrival,
+void PacketPort::take(const msghdr& message, std::uint32_t length, const Buffer& buffer,
                       RxBurst& burst) noexcept {
-  if (!wanted(arrival.origin.sll_pkttype)) return;
+  if (!wanted(buffer.origin.sll_pkttype)) return;
   if (message.msg_flags & MSG_TRUNC) return burst.drops.add(DropReason::Oversize, 1);
-  Description description{arrival.header, std::nullopt};
+  Description description{buffer.header, std::nullopt};
   const cmsghdr* control = CMSG_FIRSTHDR(&message);
   if (control && control->cmsg_level == SOL_PACKET && control->cmsg_type == PACKET_AUXDATA) {
     tpacket_auxdata auxiliary;
     std::memcpy(&auxiliary, CMSG_DATA(control), sizeof auxiliary);
     description.tag = tagOf(auxiliary.tp_status, auxiliary.tp_vlan_tpid, auxiliary.tp_vlan_tci);
   }
-  copy({arrival.frame.data(), length - sizeof arrival.header}, description, burst);
+  copy({buffer.frame.data(), length - sizeof buffer.header}, description, burst);
 }
 
 std::optional<PacketPort::VlanTag> PacketPort::tagOf(std::uint32_t status, std::uint16_t type,

@@ -2,7 +2,7 @@
 // kernel fills, or by recvmmsg where there is none; they go out by sendmmsg.
 // Made by the control thread from an open socket (os/packet_socket.hpp), then used on its worker.
 //
-// Theory of operation. Every frame is copied once, to a frame of the pool, and its slot or buffer is free
+// Theory of operation. Every frame is copied once, to a frame of the pool, and its place or buffer is free
 // again before receive() returns. What the kernel hands over may be more than a wire frame: up to 64 KiB of
 // TCP with its checksum undone, and a VLAN tag that is no longer in the frame. The tag is put back while
 // copying; the rest stays as it is, as an offload of the frame. What is transmitted takes its virtio-net
@@ -54,21 +54,21 @@ class PacketPort final : public Port {
     std::optional<VlanTag> tag;  // that it took out of the frame
   };
   /// One message as the kernel fills it. The size is an odd number of cache lines, or the first bytes of all
-  /// arrivals would compete for the same few places in the cache.
-  struct alignas(64) Arrival {
+  /// buffers would compete for the same few places in the cache.
+  struct alignas(64) Buffer {
     VirtioHeader header;
     sockaddr_ll origin;
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(tpacket_auxdata))> control;
     std::array<iovec, 2> parts;  // the header; the frame
     std::array<std::uint8_t, 64 * 1024 + 88> frame;
   };
-  static_assert(sizeof(Arrival) / 64 % 2 == 1);
+  static_assert(sizeof(Buffer) / 64 % 2 == 1);
 
   [[nodiscard]] RxState receiveFromRing(RxBurst& burst) noexcept;
-  void take(const tpacket2_hdr& slot, RxBurst& burst) noexcept;
+  void take(const tpacket2_hdr& place, RxBurst& burst) noexcept;
   void takeLong(bool wanted, Description description, RxBurst& burst) noexcept;
   [[nodiscard]] RxState receiveByCalls(RxBurst& burst) noexcept;
-  void take(const msghdr& message, std::uint32_t length, const Arrival& arrival, RxBurst& burst) noexcept;
+  void take(const msghdr& message, std::uint32_t length, const Buffer& buffer, RxBurst& burst) noexcept;
 
   [[nodiscard]] static std::optional<VlanTag> tagOf(std::uint32_t status, std::uint16_t type,
                                                     std::uint16_t control) noexcept;
@@ -86,7 +86,7 @@ class PacketPort final : public Port {
   std::optional<PacketRing> ring_;
   PacketDirection direction_;
 
-  std::unique_ptr<Arrival[]> arrivals_;  // without a ring
+  std::unique_ptr<Buffer[]> buffers_;  // without a ring
   std::array<mmsghdr, burstSize> incoming_{};
 
   std::array<TxItem, burstSize> items_;

@@ -24,7 +24,7 @@ CaptureWriter::~CaptureWriter() {
   changed_.notify_one();
   thread_.join();
   for (Entry& entry : entries_) entry.finishing = true;
-  static_cast<void>(write(std::move(entries_)));
+  write(entries_);
 }
 
 void CaptureWriter::add(std::shared_ptr<Capture> capture) {
@@ -53,29 +53,24 @@ void CaptureWriter::run() {
     }
     const std::vector<Entry> given = entries_;
     lock.unlock();
-    const std::vector<Entry> rest = write(given);
-    if (rest.size() != given.size()) tell_();
+    write(given);
     lock.lock();
-    std::erase_if(entries_, [&](const Entry& entry) {
-      const auto same = [&](const Entry& other) { return other.capture == entry.capture; };
-      return std::any_of(given.begin(), given.end(), same) && std::none_of(rest.begin(), rest.end(), same);
-    });
+    const auto ended = [](const Entry& entry) { return entry.capture->state() != Capture::State::Running; };
+    if (std::erase_if(entries_, ended) != 0) tell_();
     const bool urgent =
         std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.finishing; });
     if (!urgent && !stopping_) changed_.wait_for(lock, interval);
   }
 }
 
-std::vector<CaptureWriter::Entry> CaptureWriter::write(std::vector<Entry> entries) const {
-  std::erase_if(entries, [&](const Entry& entry) {
+void CaptureWriter::write(const std::vector<Entry>& entries) const {
+  for (const Entry& entry : entries) {
     if (entry.finishing) {
       entry.capture->finish(clock_.now());
     } else {
       static_cast<void>(entry.capture->pump());
     }
-    return entry.capture->state() != Capture::State::Running;
-  });
-  return entries;
+  }
 }
 
 }  // namespace etherloom

@@ -32,8 +32,8 @@ class CaptureWriter {
     bool finishing = false;
   };
   void run();
-  /// Writes what there is. Returns those that go on.
-  [[nodiscard]] std::vector<Entry> write(std::vector<Entry> entries) const;
+  /// Writes what there is.
+  void write(const std::vector<Entry>& entries) const;
 
   const Clock& clock_;
   std::function<void()> tell_;

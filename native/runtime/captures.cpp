@@ -23,10 +23,10 @@ Result<CaptureId> Captures::start(CaptureSettings settings, Output output,
     if (!writer_) writer_ = std::make_unique<CaptureWriter>(clock_, wake_);
     writer_->add(capture);
   }
-  OldTaps old;
+  OldListeners old;
   for (std::uint32_t index = 0; index < targets.size(); ++index) {
     const auto& [from, to, kind, interface] = targets[index];
-    ears_.push_back({id, from, to, {capture.get(), index, kind}});
+    entries_.push_back({id, from, to, {capture.get(), index, kind}});
     hang(from, to, old);
   }
   graces_.fence([old = std::move(old)] {});
@@ -34,14 +34,14 @@ Result<CaptureId> Captures::start(CaptureSettings settings, Output output,
 }
 
 Ticket Captures::end(CaptureId id) {
-  std::vector<Ear> leaving;
-  std::erase_if(ears_, [&](const Ear& ear) {
-    if (ear.capture != id) return false;
-    leaving.push_back(ear);
+  std::vector<Entry> leaving;
+  std::erase_if(entries_, [&](const Entry& entry) {
+    if (entry.capture != id) return false;
+    leaving.push_back(entry);
     return true;
   });
-  OldTaps old;
-  for (const Ear& ear : leaving) hang(ear.from, ear.to, old);
+  OldListeners old;
+  for (const Entry& entry : leaving) hang(entry.from, entry.to, old);
   return graces_.fence([this, old = std::move(old), capture = captures_.at(id)] {
     if (writer_) return writer_->finish(*capture);
     capture->finish(clock_.now());
@@ -50,23 +50,24 @@ Ticket Captures::end(CaptureId id) {
 
 void Captures::forget(CaptureId id) {
   if (at(id).state() != Capture::State::Running &&
-      std::none_of(ears_.begin(), ears_.end(), [id](const Ear& ear) { return ear.capture == id; }))
+      std::none_of(entries_.begin(), entries_.end(),
+                   [id](const Entry& entry) { return entry.capture == id; }))
     captures_.erase(id);
 }
 
-void Captures::hang(PortId from, std::optional<PortId> to, OldTaps& old) {
-  auto taps = std::make_shared<CaptureTaps>();
-  for (const Ear& ear : ears_) {
-    if (ear.from == from && ear.to == to) taps->push_back(ear.tap);
+void Captures::hang(PortId from, std::optional<PortId> to, OldListeners& old) {
+  auto listeners = std::make_shared<Listeners>();
+  for (const Entry& entry : entries_) {
+    if (entry.from == from && entry.to == to) listeners->push_back(entry.listener);
   }
   Place* const place = find_(from, to);
   if (!place) return;
-  place->store(taps->empty() ? nullptr : taps.get(), std::memory_order_release);
-  old.push_back(std::exchange(hanging_[{from, to}], std::move(taps)));
+  place->store(listeners->empty() ? nullptr : listeners.get(), std::memory_order_release);
+  old.push_back(std::exchange(hanging_[{from, to}], std::move(listeners)));
 }
 
 void Captures::forgetPort(PortId port) {
-  std::erase_if(ears_, [&](const Ear& ear) { return ear.from == port || ear.to == port; });
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.from == port || entry.to == port; });
   std::erase_if(hanging_,
                 [&](const auto& entry) { return entry.first.first == port || entry.first.second == port; });
 }

@@ -1,6 +1,6 @@
 // The captures of an engine: which there are, and what hangs where for them. Control thread only.
 //
-// Workers find who listens at a port or path in a list of CaptureTaps that hangs there. A list is immutable:
+// Workers find who listens at a port or path in a list of Listeners that hangs there. A list is immutable:
 // a capture that begins or ends replaces those of its targets, and the old ones go after a grace period.
 #pragma once
 
@@ -22,7 +22,7 @@ namespace etherloom {
 struct CaptureTarget {
   PortId from{};
   std::optional<PortId> to;
-  CaptureTap::Kind kind{};
+  Listener::Kind kind{};
   pcapng::Interface interface;
 };
 
@@ -31,7 +31,7 @@ enum class CaptureId : std::uint32_t {};
 class Captures {
  public:
   /// Where the list of a port or path hangs; nullptr where there is none, or none any more.
-  using Place = std::atomic<const CaptureTaps*>;
+  using Place = std::atomic<const Listeners*>;
   using FindPlace = std::function<Place*(PortId from, std::optional<PortId> to)>;
 
   Captures(const Clock& clock, GracePeriods& graces, FindPlace find, std::function<void()> wake)
@@ -56,25 +56,25 @@ class Captures {
   void close();
 
  private:
-  /// A capture's ear on one port or path.
-  struct Ear {
+  /// A capture's entry on one port or path.
+  struct Entry {
     CaptureId capture;
     PortId from;
     std::optional<PortId> to;
-    CaptureTap tap;
+    Listener listener;
   };
-  using OldTaps = std::vector<std::shared_ptr<const CaptureTaps>>;
+  using OldListeners = std::vector<std::shared_ptr<const Listeners>>;
 
-  /// Hangs up what ears_ say of this port or path. What hung there before goes into `old`.
-  void hang(PortId from, std::optional<PortId> to, OldTaps& old);
+  /// Hangs up what entries_ say of this port or path. What hung there before goes into `old`.
+  void hang(PortId from, std::optional<PortId> to, OldListeners& old);
 
   const Clock& clock_;
   GracePeriods& graces_;
   const FindPlace find_;
   const std::function<void()> wake_;
   std::map<CaptureId, std::shared_ptr<Capture>> captures_;
-  std::vector<Ear> ears_;
-  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const CaptureTaps>> hanging_;
+  std::vector<Entry> entries_;
+  std::map<std::pair<PortId, std::optional<PortId>>, std::shared_ptr<const Listeners>> hanging_;
   std::unique_ptr<CaptureWriter> writer_;
   const Duration timeOfDayOrigin_ = timeOfDayOrigin();
   std::uint32_t next_ = 0;

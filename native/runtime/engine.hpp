@@ -3,9 +3,15 @@
 // Every method belongs to one thread, the control thread (in Node: the environment that made the engine),
 // except that workers call the `wake` given at creation, which should lead to a poll().
 //
-// Theory of operation. The control thread keeps a mutable picture of every fabric. A change builds a new
-// immutable FabricVersion (topology_edit.hpp), publishes it with one store and takes a Ticket (grace.hpp).
-// When that is settled, no frame can meet the old version, and what it alone referred to is destroyed.
+// Theory of operation. An engine owns
+//   its workers and their clock (workers.hpp), which carry out orders between two bursts,
+//   its fabrics (fabric_record.hpp): for each the version that holds, and how the next one is made,
+//   the attachments of ports and the paths between them, which versions point at and workers work on,
+//   grace periods (grace.hpp): when nobody can meet any more what a change has replaced, and
+//   captures (captures.hpp).
+// A change makes what the next version needs, orders the workers to get ready for it, publishes it and takes
+// a Ticket. When that is settled no frame can meet the version before, and what it alone referred to is
+// destroyed. An attachment or a path is destroyed when nothing is under way any more that it pays for.
 #pragma once
 
 #include <functional>
@@ -16,39 +22,18 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pipeline/topology.hpp"
 #include "runtime/captures.hpp"
+#include "runtime/fabric_record.hpp"
 #include "runtime/grace.hpp"
 #include "runtime/snapshots.hpp"
-#include "runtime/worker.hpp"
+#include "runtime/workers.hpp"
 
 namespace etherloom {
 
 enum class FabricId : std::uint32_t {};
 
-/// How a worker reads and writes. Best is io_uring where the kernel and the container allow it, else epoll.
-enum class IoKind : std::uint8_t { Best, Uring, Epoll };
-
-struct EngineOptions {
-  Clock::Kind clock = Clock::Kind::Real;
-  unsigned workers = 1;
-  std::uint64_t seed = 0;
-  std::size_t memory = 64u << 20;  ///< bytes of frames, shared out among the workers
-  IoKind io = IoKind::Best;
-  Duration spin;  ///< how long before a departure a worker stops sleeping; forever: it never sleeps
-};
-
-/// What the policy of one directed pair shall be from now on; no policy means the fabric's default.
-struct PathChange {
-  PortId from{};
-  PortId to{};
-  std::shared_ptr<const Policy> policy;
-  std::optional<std::uint64_t> seed;  ///< the path's own, instead of the derived one
-};
-
-/// What a change did: pairs that frames can pass now and could not before, the reverse, and other changes.
-struct Applied {
-  std::uint32_t up = 0, down = 0, changed = 0;
+/// What a change did.
+struct Applied : PairsChanged {
   Ticket ticket = 0;
 };
 
@@ -70,7 +55,7 @@ class Engine {
   [[nodiscard]] Result<Ticket> removeFabric(FabricId fabric);
 
   /// `worker` as memoryWorker() said for memory ports, or that of a patch port's peer; else the least loaded
-  /// one. `further`: the device's other queues, which only receive, each on another worker.
+  /// one. `further`: the devices of its other inlets, which only receive, each on another worker.
   [[nodiscard]] Result<PortId> attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
                                       std::optional<std::uint16_t> worker = {},
                                       std::vector<std::unique_ptr<Port>> further = {});
@@ -83,7 +68,7 @@ class Engine {
   /// Takes the port out of its fabric and closes its device, which has ended when the ticket is settled. What
   /// its paths hold is dropped as `flush`.
   Ticket detach(PortId port);
-  /// Gives a port that is down a new device, with as many queues; its policies and counters stay.
+  /// Gives a port that is down a new device, with as many inlets; its policies and counters stay.
   Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
 
   /// The port's interface is gone, which the port itself need not have noticed.
@@ -115,67 +100,58 @@ class Engine {
   [[nodiscard]] const Capture& capture(CaptureId id) const { return captures_.at(id); }
   void forgetCapture(CaptureId id) { captures_.forget(id); }
   [[nodiscard]] LatenessSnapshot lateness(std::size_t worker) const {
-    return worker < workers_.size() ? workers_[worker]->lateness().snapshot() : LatenessSnapshot{};
+    return worker < workers_.size() ? workers_[worker].lateness().snapshot() : LatenessSnapshot{};
   }
 
-  [[nodiscard]] Work work(std::size_t worker) const { return workers_.at(worker)->work(); }
+  [[nodiscard]] Work work(std::size_t worker) const { return workers_[worker].work(); }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
   /// instant.
   void advance(Duration duration);
-  [[nodiscard]] Instant now() const { return clock_.now(); }
-  [[nodiscard]] bool isVirtual() const { return clock_.isVirtual(); }
+  [[nodiscard]] Instant now() const { return workers_.clock().now(); }
+  [[nodiscard]] bool isVirtual() const { return workers_.clock().isVirtual(); }
 
   /// Whether the number stands for something that the other methods may be given: a port from attach() to
   /// detach(), a fabric or a capture until it is removed or forgotten. No number is given out twice.
   [[nodiscard]] bool knows(PortId port) const {
-    const auto found = seats_.find(port);
-    return found != seats_.end() && !found->second->leaving;
+    const auto found = attachments_.find(port);
+    return found != attachments_.end() && !found->second->leaving;
   }
   [[nodiscard]] bool knows(FabricId fabric) const {
     return fabrics_.contains(static_cast<std::uint32_t>(fabric));
   }
   [[nodiscard]] bool knows(CaptureId capture) const { return captures_.knows(capture); }
-  [[nodiscard]] FabricId fabricOf(PortId port) const { return FabricId{seat(port).fabric->id}; }
-  [[nodiscard]] std::uint16_t workerOf(PortId port) const { return seat(port).worker; }
-  [[nodiscard]] std::uint16_t leastLoaded() const;
+  [[nodiscard]] FabricId fabricOf(PortId port) const { return FabricId{attachment(port).fabric->id}; }
+  [[nodiscard]] std::uint16_t workerOf(PortId port) const { return attachment(port).worker; }
+  [[nodiscard]] std::uint16_t leastLoaded() const { return workers_.leastLoaded(1).front(); }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
   /// Has the worker poll a source for as long as the engine is open.
-  void addSource(std::uint16_t worker, std::shared_ptr<Source> source);
+  void addSource(std::uint16_t worker, std::shared_ptr<Source> source) {
+    workers_.addSource(worker, std::move(source));
+  }
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
-  void order(std::uint16_t worker, Mailbox::Order order);
+  void order(std::uint16_t worker, Mailbox::Order order) { workers_.order(worker, std::move(order)); }
   /// Carries out work on a port, on its worker.
   void orderPort(PortId port, std::function<void(Port&)> work);
   /// Something has come for a source of the worker, which may sleep.
-  void nudge(std::uint16_t worker) noexcept { workers_[worker]->nudge(); }
+  void nudge(std::uint16_t worker) noexcept { workers_[worker].nudge(); }
 
-  [[nodiscard]] Port& port(PortId id) { return *seat(id).port; }
-  [[nodiscard]] PortSnapshot portSnapshot(PortId port) const;
+  [[nodiscard]] Port& port(PortId id) { return *attachment(id).port; }
+  [[nodiscard]] PortSnapshot portSnapshot(PortId port) const { return snapshotOf(attachment(port)); }
   /// Of a pair that has, or once had, a policy.
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
   /// What a switch has learned of the ports that it has.
   [[nodiscard]] std::vector<LearnedAddress> addresses(FabricId fabric) const;
-  [[nodiscard]] const char* ioName() const;
+  [[nodiscard]] const char* ioName() const { return workers_[0].io()->name(); }
 
   /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).
   std::size_t close();
 
  private:
-  struct FabricRecord {
-    FabricSeat seat;
-    bool forwarding = true;
-    std::shared_ptr<const FabricVersion> version;
-    std::vector<Slot> freeSlots;
-    std::map<std::string, PortSettings> expected;       // by the names of ports that are about to be attached
-    std::map<std::string, std::uint32_t> groupNumbers;  // of all groups there ever were; from 1 on
-    std::vector<std::uint32_t> groupSizes;              // their ports, by number; 0 is not used
-    std::uint32_t portsWithVlans = 0;                   // that were told theirs
-  };
   Engine(const EngineOptions& options, std::function<void()> wake);
 
-  [[nodiscard]] Attachment& seat(PortId id) const { return *seats_.at(id); }
-  [[nodiscard]] FabricRecord& record(FabricId id) { return *fabrics_.at(static_cast<std::uint32_t>(id)); }
-  [[nodiscard]] const FabricRecord& record(FabricId id) const {
+  [[nodiscard]] Attachment& attachment(PortId id) const { return *attachments_.at(id); }
+  [[nodiscard]] FabricRecord& record(FabricId id) const {
     return *fabrics_.at(static_cast<std::uint32_t>(id));
   }
   [[nodiscard]] static std::uint64_t pairKey(PortId from, PortId to) {
@@ -183,41 +159,32 @@ class Engine {
   }
   /// The pair's path, which is made where there never was one and starts anew where a seed is given. `known`
   /// spares the search.
-  Path& pathOf(FabricRecord& fabric, Attachment& from, Attachment& to, Path* known,
-               std::optional<std::uint64_t> seed);
+  Path& pathOf(const FabricRecord& fabric, const FabricRecord::PairChange& change, Path* known);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
-  /// Works out what follows from the members of a version: who is in the groups, and whether there are VLANs.
-  static void survey(const FabricRecord& fabric, FabricVersion& version);
-  /// What was learned on this fabric is learned anew: its frames belong to other VLANs now.
-  void forgetAddresses(FabricRecord& fabric);
-  void orderAll(const Mailbox::Order& order);
-  void setAlone(Attachment& seat, bool alone);
-  /// Once before the port's first delay.
-  void prepareDelay(Attachment& seat);
-  /// The so many workers that shall have the queues of a new port, starting with the given one, if any.
-  [[nodiscard]] std::vector<std::uint16_t> workersFor(std::size_t queues,
-                                                      std::optional<std::uint16_t> first) const;
-  /// A queue has found its device gone: closes the port's others. False when that is no news.
+  /// Has the fabric have these ports; `done` runs when no frame meets the version before.
+  Ticket publish(FabricRecord& fabric, FabricRecord::Ports ports, std::function<void()> done = {});
+  void configure(Attachment& attachment, const PortSettings& settings);
+  /// What a port left under way ends: in its device, on its paths, on its way into others.
+  void clearOut(FabricRecord& fabric, Attachment& leaving, const std::vector<std::uint64_t>& pairs);
+  /// An inlet has found its device gone: closes the port's others. False when that is no news.
   bool takeDown(const Event& event);
-  [[nodiscard]] Captures::Place* tapsOf(PortId from, std::optional<PortId> to);
+  [[nodiscard]] Captures::Place* listenersOf(PortId from, std::optional<PortId> to);
   /// Destroys what ports that left have paid with, as far as nothing is under way any more.
   void clearLeft();
 
-  Clock clock_;
   std::uint64_t seed_;
   std::function<void()> wake_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::shared_ptr<Source>> sources_;
-  GracePeriods graces_{workers_, wake_, isVirtual()};
+  Workers workers_;
+  GracePeriods graces_{workers_, wake_};
   std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
-  std::unordered_map<PortId, std::unique_ptr<Attachment>> seats_;  // those that leave among them
-  std::vector<std::uint32_t> freeIndices_;                         // of PortKeys
+  std::unordered_map<PortId, std::unique_ptr<Attachment>> attachments_;  // those that leave among them
+  std::vector<std::uint32_t> freeIndices_;                               // of PortKeys
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
   std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
-  std::vector<std::unique_ptr<Attachment>> leftSeats_;  // ... and those for pairs without a policy
-  Captures captures_{clock_, graces_,
-                     [this](PortId from, std::optional<PortId> to) { return tapsOf(from, to); }, wake_};
+  std::vector<std::unique_ptr<Attachment>> leftAttachments_;  // ... and those for pairs without a policy
+  Captures captures_{workers_.clock(), graces_,
+                     [this](PortId from, std::optional<PortId> to) { return listenersOf(from, to); }, wake_};
   std::uint32_t nextFabric_ = 0;
   std::uint32_t nextPort_ = 0;
   std::uint32_t generation_ = 0;

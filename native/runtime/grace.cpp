@@ -6,7 +6,7 @@ namespace etherloom {
 
 Ticket GracePeriods::fence(std::function<void()> done) {
   const Ticket ticket = ++taken_;
-  if (isVirtual_) {
+  if (workers_.clock().isVirtual()) {
     done();
     settled_ = taken_;
     return ticket;
@@ -16,7 +16,7 @@ Ticket GracePeriods::fence(std::function<void()> done) {
 }
 
 void GracePeriods::extend(std::function<void()> done) {
-  if (isVirtual_) return done();
+  if (workers_.clock().isVirtual()) return done();
   graces_.push_front({extending_, requestPass(), workers_.size() == 1, std::move(done)});
 }
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "runtime/closer.hpp"
-#include "runtime/worker.hpp"
+#include "runtime/workers.hpp"
 
 namespace etherloom {
 
@@ -24,11 +24,9 @@ using Ticket = std::uint64_t;
 
 class GracePeriods {
  public:
-  /// `workers` may be filled later, but before the first ticket is taken. `wake`, which any thread may call,
-  /// should lead to a settle().
-  GracePeriods(const std::vector<std::unique_ptr<Worker>>& workers, std::function<void()> wake,
-               bool isVirtual)
-      : workers_(workers), isVirtual_(isVirtual), closer_(std::move(wake)) {}
+  /// `wake`, which any thread may call, should lead to a settle().
+  GracePeriods(const Workers& workers, std::function<void()> wake)
+      : workers_(workers), closer_(std::move(wake)) {}
 
   /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
   Ticket fence(std::function<void()> done);
@@ -59,8 +57,7 @@ class GracePeriods {
   std::uint64_t requestPass();
   [[nodiscard]] std::uint64_t slowestPass() const;
 
-  const std::vector<std::unique_ptr<Worker>>& workers_;
-  const bool isVirtual_;
+  const Workers& workers_;
   std::deque<Grace> graces_;
   std::uint64_t epoch_ = 0;
   Ticket taken_ = 0;

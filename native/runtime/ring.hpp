@@ -1,4 +1,4 @@
-// A bounded queue from one thread to one other. Full means that push says no.
+// A bounded ring from one thread to one other. Full means that push says no.
 #pragma once
 
 #include <algorithm>

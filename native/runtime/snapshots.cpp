@@ -1,5 +1,9 @@
 #include "runtime/snapshots.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <functional>
+
 namespace etherloom {
 namespace {
 
@@ -7,23 +11,13 @@ void readDrops(const Drops& drops, std::array<std::uint64_t, dropReasonCount>& i
   for (std::size_t reason = 0; reason < dropReasonCount; ++reason) into[reason] = drops.get(reason);
 }
 
-void addDrops(std::array<std::uint64_t, dropReasonCount>& sum,
-              const std::array<std::uint64_t, dropReasonCount>& part) {
-  for (std::size_t reason = 0; reason < dropReasonCount; ++reason) sum[reason] += part[reason];
-}
-
-void addTo(PathSnapshot& sum, const PathSnapshot& part) {
-  sum.offered += part.offered;
-  sum.duplicated += part.duplicated;
-  sum.delivered += part.delivered;
-  sum.deliveredBytes += part.deliveredBytes;
-  sum.waiting += part.waiting;
-  sum.inFlight += part.inFlight;
-  sum.marked += part.marked;
-  sum.delayed += part.delayed;
-  sum.reordered += part.reordered;
-  sum.corrupted += part.corrupted;
-  addDrops(sum.dropped, part.dropped);
+template <typename Snapshot>
+void addTo(Snapshot& sum, const Snapshot& part) {
+  using Words = std::array<std::uint64_t, sizeof(Snapshot) / sizeof(std::uint64_t)>;
+  auto words = std::bit_cast<Words>(sum);
+  const auto more = std::bit_cast<Words>(part);
+  std::transform(words.begin(), words.end(), more.begin(), words.begin(), std::plus());
+  sum = std::bit_cast<Snapshot>(words);
 }
 
 }  // namespace
@@ -67,8 +61,8 @@ PathSnapshot snapshotOf(const PathAccount& account) {
 
 PortSnapshot snapshotOf(Attachment& port) {
   PortSnapshot sum;
-  port.eachQueue([&sum](const PortQueue& queue) {
-    const PortCounters& counters = queue.counters;
+  port.eachInlet([&sum](const Inlet& inlet) {
+    const PortCounters& counters = inlet.counters;
     PortSnapshot part;
     counters.sequence.read([&] {
       part.receivedFrames = counters.receivedFrames.get();
@@ -77,11 +71,7 @@ PortSnapshot snapshotOf(Attachment& port) {
       part.transmittedBytes = counters.transmittedBytes.get();
       readDrops(counters.dropped, part.dropped);
     });
-    sum.receivedFrames += part.receivedFrames;
-    sum.receivedBytes += part.receivedBytes;
-    sum.transmittedFrames += part.transmittedFrames;
-    sum.transmittedBytes += part.transmittedBytes;
-    addDrops(sum.dropped, part.dropped);
+    addTo(sum, part);
   });
   for (const PathAccount& account : port.defaults) addTo(sum.defaults, snapshotOf(account));
   return sum;

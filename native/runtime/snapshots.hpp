@@ -8,10 +8,12 @@
 
 namespace etherloom {
 
+// Snapshots are nothing but numbers, in the order in which lib/values/stats.ts reads them.
+
 /// Of one path.
 struct PathSnapshot {
-  std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0;
-  std::uint64_t marked = 0, delayed = 0, reordered = 0, corrupted = 0;
+  std::uint64_t offered = 0, duplicated = 0, delivered = 0, deliveredBytes = 0, waiting = 0, inFlight = 0,
+                marked = 0, delayed = 0, reordered = 0, corrupted = 0;
   std::array<std::uint64_t, dropReasonCount> dropped{};
 
   [[nodiscard]] std::uint64_t underWay() const { return waiting + inFlight; }

@@ -28,7 +28,7 @@ Worker::Worker(Setup setup)
       doorbell_(std::move(setup.doorbell)),
       tellControl_(std::move(setup.tellControl)),
       spin_(setup.spin),
-      held_(pool_->size() * HeldPool::slotsPerFrame),
+      held_(pool_->size() * HeldPool::copiesPerFrame),
       host_{*pool_,
             held_,
             [](void* worker, Attachment& to, TxItem item, Instant at) noexcept {
@@ -87,10 +87,10 @@ void Worker::endTurn() noexcept {
 bool Worker::receiveAndDecide() noexcept {
   for (Source* source : sources_) source->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
-  Chain<PortQueue> ready = std::move(ready_);
+  Chain<Inlet> ready = std::move(ready_);
   bool moved = false;
-  while (PortQueue* queue = ready.pop()) {
-    if (queue->up) moved |= serve(*queue);
+  while (Inlet* inlet = ready.pop()) {
+    if (inlet->up) moved |= serve(*inlet);
   }
   return moved;
 }
@@ -99,12 +99,12 @@ bool Worker::admitAndRelease(Instant now) noexcept {
   host_.now = turn_.now = now;
   for (auto& lessons : lessons_) lessons->drain([this](const Lesson& lesson) { learn(lesson); });
   std::stable_sort(lessonsHere_.begin(), lessonsHere_.end(), [](const Lesson& left, const Lesson& right) {
-    return left.learned.slot < right.learned.slot;
+    return left.learned.seat < right.learned.seat;
   });
   for (const Lesson& lesson : lessonsHere_) learn(lesson);
   lessonsHere_.clear();
 
-  bool moved = !arrivals_.empty() || nextDeparture() <= now;
+  bool moved = !crossingsHere_.empty() || nextDeparture() <= now;
   releaseDue(now);
   for (auto& crossings : crossings_) {
     crossings->drainRuns([&](std::span<const Crossing> run) {
@@ -112,39 +112,39 @@ bool Worker::admitAndRelease(Instant now) noexcept {
       moved = true;
     });
   }
-  std::sort(arrivals_.begin(), arrivals_.end(), comesBefore);
-  admitRuns(arrivals_);
-  arrivals_.clear();
+  std::sort(crossingsHere_.begin(), crossingsHere_.end(), comesBefore);
+  admitRuns(crossingsHere_);
+  crossingsHere_.clear();
   releaseDue(now);
   flushStages();
   pool_->sendBack();
   return moved;
 }
 
-bool Worker::serve(PortQueue& queue) noexcept {
-  RxBurst burst(*pool_, queue.counters.dropped);
-  const RxState state = queue.port->receive(burst);
+bool Worker::serve(Inlet& inlet) noexcept {
+  RxBurst burst(*pool_, inlet.counters.dropped);
+  const RxState state = inlet.port->receive(burst);
   const bool moved = burst.count() != 0;
-  const std::uint64_t framesBefore = queue.counters.receivedFrames.get();
-  const std::uint64_t bytesBefore = queue.counters.receivedBytes.get();
+  const std::uint64_t framesBefore = inlet.counters.receivedFrames.get();
+  const std::uint64_t bytesBefore = inlet.counters.receivedBytes.get();
   burst.at = host_.now = turn_.now = clock_.now();
-  if (moved) queue.carrier ? pipeline_.pass(queue, burst) : discard(queue, burst);
-  turn_.frames += queue.counters.receivedFrames.get() - framesBefore;
-  turn_.bytes += queue.counters.receivedBytes.get() - bytesBefore;
-  if (state == RxState::More) ready(queue.key);
-  if (state == RxState::Failed) takeDown(queue, queue.port->failure());
+  if (moved) inlet.carrier ? pipeline_.pass(inlet, burst) : discard(inlet, burst);
+  turn_.frames += inlet.counters.receivedFrames.get() - framesBefore;
+  turn_.bytes += inlet.counters.receivedBytes.get() - bytesBefore;
+  if (state == RxState::More) ready(inlet.key);
+  if (state == RxState::Failed) takeDown(inlet, inlet.port->failure());
   if (nextDeparture() <= burst.at) releaseDue(burst.at);
   return moved;
 }
 
 // What a device still sends without a carrier is read all the same: it must not come in when the carrier
 // returns.
-void Worker::discard(PortQueue& queue, RxBurst& burst) noexcept {
+void Worker::discard(Inlet& inlet, RxBurst& burst) noexcept {
   std::uint64_t frames = 0;
   for (const Frame* frame : burst.frames()) frames += frame->offload.segments;
   burst.remove(allFrames(burst.count()));
-  Sequence::Update update(queue.counters.sequence);
-  queue.counters.dropped.add(DropReason::PortDown, frames);
+  Sequence::Update update(inlet.counters.sequence);
+  inlet.counters.dropped.add(DropReason::PortDown, frames);
 }
 
 // Copies for a port of this worker are admitted at once; others cross. On a virtual clock all of them wait
@@ -154,7 +154,8 @@ void Worker::handOver(std::span<const Crossing> crossings, PathOffer& offer) noe
   std::uint64_t handed = 0, lost = 0;
   for (const Crossing& crossing : crossings) handed += crossing.frame->offload.segments;
   if (clock_.isVirtual()) {
-    workers_[to]->arrivals_.insert(workers_[to]->arrivals_.end(), crossings.begin(), crossings.end());
+    workers_[to]->crossingsHere_.insert(workers_[to]->crossingsHere_.end(), crossings.begin(),
+                                        crossings.end());
   } else if (to != index_) {
     for (const Crossing& crossing : crossings.subspan(workers_[to]->crossings_[index_]->push(crossings))) {
       lost += crossing.frame->offload.segments;
@@ -210,7 +211,7 @@ void Worker::releaseDue(Instant now) noexcept {
       departures_.update(path);
     } else {
       PortDelay& delay = *delays_.top();
-      arrive(delay.seat(), delay.release());
+      toPort(delay.attachment(), delay.release());
       delays_.update(delay);
     }
   }
@@ -218,20 +219,20 @@ void Worker::releaseDue(Instant now) noexcept {
 
 void Worker::stage(Attachment& to, TxItem item, Instant at) noexcept {
   if (to.receive || to.delay.holds()) [[unlikely]]
-    return screen(to, item, at);
-  arrive(to, item);
+    return lastLeg(to, item, at);
+  toPort(to, item);
 }
 
 // What the port does not take ends at the end of its path, before the port's delay.
-void Worker::screen(Attachment& to, TxItem item, Instant at) noexcept {
+void Worker::lastLeg(Attachment& to, TxItem item, Instant at) noexcept {
   if (to.receive && !to.receive->accepts(*item.frame))
     return to.port->refuse({&item, 1}, DropReason::NotForUs);
-  if (!to.delay.holds()) return arrive(to, item);
+  if (!to.delay.holds()) return toPort(to, item);
   to.delay.admit(item, at);
   delays_.update(to.delay);
 }
 
-inline void Worker::arrive(Attachment& to, TxItem item) noexcept {
+inline void Worker::toPort(Attachment& to, TxItem item) noexcept {
   if (!isPlain(*item.frame)) [[unlikely]]
     return fit(to, item);
   put(to, item);
@@ -254,9 +255,10 @@ void Worker::transmit(Attachment& to) noexcept {
   const std::span<const TxItem> items(to.stage.data(), std::exchange(to.staged, std::uint8_t{0}));
   if (items.empty()) return;
   if (!to.up || !to.carrier) return to.port->refuse(items, DropReason::PortDown);
-  if (const CaptureTaps* all = to.taps.load(std::memory_order_acquire)) [[unlikely]] {
-    for (const CaptureTap& tap : *all) {
-      for (const TxItem& item : items) recordAt(tap, index_, host_.now, pcapng::Direction::Out, *item.frame);
+  if (const Listeners* all = to.listeners.load(std::memory_order_acquire)) [[unlikely]] {
+    for (const Listener& listener : *all) {
+      for (const TxItem& item : items)
+        recordAt(listener, index_, host_.now, pcapng::Direction::Out, *item.frame);
     }
   }
   to.port->transmit(items);
@@ -274,14 +276,14 @@ void Worker::flushStages() noexcept {
 
 void Worker::ready(PortKey key) noexcept {
   if (key.generation == 0) return sources_[key.index]->ready();
-  if (key.index >= queues_.size()) return;
-  PortQueue* queue = queues_[key.index];
-  if (queue && queue->key == key && !Chain<PortQueue>::linked(*queue)) ready_.push(*queue);
+  if (key.index >= inlets_.size()) return;
+  Inlet* inlet = inlets_[key.index];
+  if (inlet && inlet->key == key && !Chain<Inlet>::linked(*inlet)) ready_.push(*inlet);
 }
 
 // ---- learning and events ----
 
-void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept {
+void Worker::learned(EngineFabric& fabric, std::span<const Learned> entries) noexcept {
   Worker& home = *workers_[fabric.home];
   for (const Learned& entry : entries) {
     const Lesson lesson{&fabric, entry};
@@ -298,11 +300,11 @@ void Worker::learned(FabricSeat& fabric, std::span<const Learned> entries) noexc
 
 void Worker::learn(const Lesson& lesson) noexcept {
   lesson.fabric->fabric->learn({&lesson.learned, 1}, [&](const AddressMove& move) {
-    // By port: until somebody hears of it, another port may have the slot.
-    const auto& members = lesson.fabric->version.load(std::memory_order_acquire)->members;
-    const auto portAt = [&](Slot slot) -> std::optional<PortId> {
-      const Attachment* member = members[static_cast<std::size_t>(slot)];
-      return member ? std::optional(member->id) : std::nullopt;
+    // By port: until somebody hears of it, another port may have the seat.
+    const auto& ports = lesson.fabric->version.load(std::memory_order_acquire)->ports;
+    const auto portAt = [&](Seat seat) -> std::optional<PortId> {
+      const Attachment* port = ports[static_cast<std::size_t>(seat)];
+      return port ? std::optional(port->id) : std::nullopt;
     };
     Event event;
     event.kind = EventKind::AddressMoved;
@@ -320,21 +322,21 @@ void Worker::emit(const Event& event) noexcept {
   if (!events.push(event) && event.kind == EventKind::PortDown) unsent_.push_back(event);
 }
 
-void Worker::takeDown(PortQueue& queue, int error) noexcept {
-  if (!queue.up) return;
-  closeDevice(queue);
+void Worker::takeDown(Inlet& inlet, int error) noexcept {
+  if (!inlet.up) return;
+  closeDevice(inlet);
   Event event;
   event.kind = EventKind::PortDown;
-  event.port = queue.seat.id;
-  event.generation = queue.key.generation;
+  event.port = inlet.attachment.id;
+  event.generation = inlet.key.generation;
   event.error = error;
   emit(event);
 }
 
-void Worker::closeDevice(PortQueue& queue) noexcept {
-  if (!std::exchange(queue.up, false)) return;
-  queue.port->close(*io_);
-  closing_.push_back(queue.port.get());
+void Worker::closeDevice(Inlet& inlet) noexcept {
+  if (!std::exchange(inlet.up, false)) return;
+  inlet.port->close(*io_);
+  closing_.push_back(inlet.port.get());
   reapClosed();
 }
 
@@ -347,10 +349,10 @@ void Worker::reapClosed() noexcept {
 
 // ---- orders ----
 
-void Worker::attach(PortQueue& queue) {
-  if (queue.key.index >= queues_.size()) queues_.resize(queue.key.index + 1);
-  queues_[queue.key.index] = &queue;
-  open(queue);
+void Worker::attach(Inlet& inlet) {
+  if (inlet.key.index >= inlets_.size()) inlets_.resize(inlet.key.index + 1);
+  inlets_[inlet.key.index] = &inlet;
+  open(inlet);
 }
 
 void Worker::addSource(Source& source) {
@@ -359,39 +361,39 @@ void Worker::addSource(Source& source) {
   if (const Result<void> opened = source.open(*io_, key); !opened) sources_.pop_back();
 }
 
-void Worker::open(PortQueue& queue) {
-  queue.up = true;
-  if (const Result<void> opened = queue.port->open(*io_, queue.key); !opened)
-    takeDown(queue, opened.error().number);
+void Worker::open(Inlet& inlet) {
+  inlet.up = true;
+  if (const Result<void> opened = inlet.port->open(*io_, inlet.key); !opened)
+    takeDown(inlet, opened.error().number);
 }
 
-void Worker::detach(PortQueue& queue) {
+void Worker::detach(Inlet& inlet) {
   flushStages();
   // The descriptor of a TAP can be another's as well.
-  if (queue.up && !queue.carrier) static_cast<void>(queue.port->setCarrier(true));
-  if (queue.index == 0) flushDelay(queue.seat, nullptr);
-  closeDevice(queue);
-  if (Chain<PortQueue>::linked(queue)) ready_.removeIf([&](PortQueue& each) { return &each == &queue; });
-  queues_[queue.key.index] = nullptr;
+  if (inlet.up && !inlet.carrier) static_cast<void>(inlet.port->setCarrier(true));
+  if (inlet.index == 0) flushDelay(inlet.attachment, nullptr);
+  closeDevice(inlet);
+  if (Chain<Inlet>::linked(inlet)) ready_.removeIf([&](Inlet& each) { return &each == &inlet; });
+  inlets_[inlet.key.index] = nullptr;
 }
 
-void Worker::revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
+void Worker::revive(Inlet& inlet, std::unique_ptr<Port> device, std::uint32_t generation,
                     std::unique_ptr<Port>& old) {
   flushStages();
-  closeDevice(queue);
-  old = std::exchange(queue.port, std::move(device));
-  queue.key.generation = generation;
-  enter(queue);
-  open(queue);
-  if (queue.up && !queue.carrier) setCarrier(queue, false);
-  if (queue.up && queue.index == 0) queue.port->setAlone(queue.seat.alone);
+  closeDevice(inlet);
+  old = std::exchange(inlet.port, std::move(device));
+  inlet.key.generation = generation;
+  enter(inlet);
+  open(inlet);
+  if (inlet.up && !inlet.carrier) setCarrier(inlet, false);
+  if (inlet.up && inlet.index == 0) inlet.port->setAlone(inlet.attachment.alone);
 }
 
-void Worker::setCarrier(PortQueue& queue, bool on) {
+void Worker::setCarrier(Inlet& inlet, bool on) {
   flushStages();
-  queue.carrier = on;
-  if (!queue.up) return;
-  if (const Result<void> set = queue.port->setCarrier(on); !set) takeDown(queue, set.error().number);
+  inlet.carrier = on;
+  if (!inlet.up) return;
+  if (const Result<void> set = inlet.port->setCarrier(on); !set) takeDown(inlet, set.error().number);
 }
 
 void Worker::adopt(const RowEntry& entry) {
@@ -410,14 +412,14 @@ void Worker::flushDelay(Attachment& to, const PathAccount* account) {
   delays_.update(to.delay);
 }
 
-void Worker::setAlone(Attachment& seat, bool alone) {
-  seat.alone = alone;
-  if (seat.up) seat.port->setAlone(alone);
+void Worker::setAlone(Attachment& attachment, bool alone) {
+  attachment.alone = alone;
+  if (attachment.up) attachment.port->setAlone(alone);
 }
 
-void Worker::configure(Attachment& seat, const PortSettings& settings) {
-  seat.delay.set(settings.delay);
-  seat.receive = settings.receive;
+void Worker::configure(Attachment& attachment, const PortSettings& settings) {
+  attachment.delay.set(settings.delay);
+  attachment.receive = settings.receive;
 }
 
 // ---- the thread ----

@@ -24,7 +24,7 @@ namespace etherloom {
 
 /// Addresses learned on one worker, on their way to the fabric's home worker.
 struct Lesson {
-  FabricSeat* fabric;
+  EngineFabric* fabric;
   Learned learned;
 };
 
@@ -73,26 +73,26 @@ class Worker final : private ReadySink, private PipelineSink {
   void addLoad(std::ptrdiff_t ports) { load_ += static_cast<std::size_t>(ports); }
 
   /// Lends the port the worker's pool, before anything can name it.
-  void enter(PortQueue& queue) { queue.port->enter(*pool_, *this, turn_, queue.counters); }
+  void enter(Inlet& inlet) { inlet.port->enter(*pool_, *this, turn_, inlet.counters); }
   /// What its ports' paths borrow.
   [[nodiscard]] PathHost& host() { return host_; }
 
   // ---- orders ----
-  void attach(PortQueue& queue);
-  void detach(PortQueue& queue);
-  /// Closes its device, if another queue of the port has found that gone first.
-  void close(PortQueue& queue) { closeDevice(queue); }
-  void revive(PortQueue& queue, std::unique_ptr<Port> device, std::uint32_t generation,
+  void attach(Inlet& inlet);
+  void detach(Inlet& inlet);
+  /// Closes its device, if another inlet of the port has found that gone first.
+  void close(Inlet& inlet) { closeDevice(inlet); }
+  void revive(Inlet& inlet, std::unique_ptr<Port> device, std::uint32_t generation,
               std::unique_ptr<Port>& old);
   /// Its device is gone, as somebody else has learned.
-  void end(PortQueue& queue, int error) { takeDown(queue, error); }
-  void setCarrier(PortQueue& queue, bool on);
+  void end(Inlet& inlet, int error) { takeDown(inlet, error); }
+  void setCarrier(Inlet& inlet, bool on);
   void adopt(const RowEntry& entry);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
   void flushDelay(Attachment& to, const PathAccount* account);
-  void setAlone(Attachment& seat, bool alone);
-  void configure(Attachment& seat, const PortSettings& settings);
+  void setAlone(Attachment& attachment, bool alone);
+  void configure(Attachment& attachment, const PortSettings& settings);
   void addSource(Source& source);
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
@@ -111,28 +111,28 @@ class Worker final : private ReadySink, private PipelineSink {
   void run();
   void ready(PortKey key) noexcept override;
   void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept override;
-  void learned(FabricSeat& fabric, std::span<const Learned> entries) noexcept override;
+  void learned(EngineFabric& fabric, std::span<const Learned> entries) noexcept override;
 
   /// Whether there is nothing to do before some instant.
   [[nodiscard]] bool idle() const noexcept;
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
-  bool serve(PortQueue& queue) noexcept;
+  bool serve(Inlet& inlet) noexcept;
   void endTurn() noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
   void releaseDue(Instant now) noexcept;
-  void discard(PortQueue& queue, RxBurst& burst) noexcept;
+  void discard(Inlet& inlet, RxBurst& burst) noexcept;
   void stage(Attachment& to, TxItem item, Instant at) noexcept;
-  void screen(Attachment& to, TxItem item, Instant at) noexcept;
-  void arrive(Attachment& to, TxItem item) noexcept;
+  void lastLeg(Attachment& to, TxItem item, Instant at) noexcept;
+  void toPort(Attachment& to, TxItem item) noexcept;
   void put(Attachment& to, TxItem item) noexcept;
   void fit(Attachment& to, TxItem item) noexcept;
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
-  void open(PortQueue& queue);
-  void takeDown(PortQueue& queue, int error) noexcept;
-  void closeDevice(PortQueue& queue) noexcept;
+  void open(Inlet& inlet);
+  void takeDown(Inlet& inlet, int error) noexcept;
+  void closeDevice(Inlet& inlet) noexcept;
   void reapClosed() noexcept;
   void learn(const Lesson& lesson) noexcept;
   void emit(const Event& event) noexcept;
@@ -150,11 +150,11 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
-  Turn turn_;                       // the one that runs
-  std::vector<Source*> sources_;    // by PortKey::index, with generation 0
-  std::vector<PortQueue*> queues_;  // by PortKey::index
-  Chain<PortQueue> ready_;          // to be received from
-  Chain<Attachment> staged_;        // to be transmitted to
+  Turn turn_;                     // the one that runs
+  std::vector<Source*> sources_;  // by PortKey::index, with generation 0
+  std::vector<Inlet*> inlets_;    // by PortKey::index
+  Chain<Inlet> ready_;            // to be received from
+  Chain<Attachment> staged_;      // to be transmitted to
   bool eventsPending_ = false;
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;
@@ -166,7 +166,7 @@ class Worker final : private ReadySink, private PipelineSink {
   // list.
   std::vector<std::unique_ptr<Ring<Crossing>>> crossings_;
   std::vector<std::unique_ptr<Ring<Lesson>>> lessons_;
-  std::vector<Crossing> arrivals_;
+  std::vector<Crossing> crossingsHere_;
   std::vector<Lesson> lessonsHere_;
   std::vector<Worker*> workers_;
 

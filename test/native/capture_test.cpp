@@ -140,8 +140,8 @@ TEST_CASE("capture: begins and ends under traffic of several workers, and takes 
     auto output = Output::file(file.path);
     REQUIRE(output);
     const auto id = bench.engine->startCapture(withBuffer(64 << 10), std::move(*output),
-                                               {{a.id, {}, CaptureTap::Kind::Frames, {"a", "", ""}},
-                                                {b.id, {}, CaptureTap::Kind::Frames, {"b", "", ""}}});
+                                               {{a.id, {}, Listener::Kind::Frames, {"a", "", ""}},
+                                                {b.id, {}, Listener::Kind::Frames, {"b", "", ""}}});
     REQUIRE(id);
     for (std::uint32_t tag = 0; tag < 50; ++tag) static_cast<void>(bench.send(a, tag));
     bench.commit();

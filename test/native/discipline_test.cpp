@@ -101,10 +101,29 @@ struct CodelRun {
 
 constexpr std::uint64_t rate = 8'000'000;
 
+std::shared_ptr<const Discipline> codelOf(const CodelSettings& settings) {
+  return std::make_shared<Codel>(settings);
+}
+std::shared_ptr<const Discipline> redOf(const RedSettings& settings) {
+  return std::make_shared<Red>(settings);
+}
+
+/// RED as a line asks it.
+struct RedBench {
+  explicit RedBench(const RedSettings& settings) : red(settings) { red.start(memory); }
+  QueueVerdict decide(const Discipline::Queue& queue) { return red.onQueue(memory, frame, queue, random); }
+  double average() { return memory.as<Red::Memory>().average; }
+
+  Red red;
+  DisciplineMemory memory;
+  Frame frame;
+  Random random{3};
+};
+
 CodelRun runLine(const std::vector<std::int64_t>& arrivals, CodelSettings codel) {
   LineBench bench;
   const LineSettings settings{
-      .rate = rate, .limit = {Limit::Unit::Frames, 1'000'000}, .discipline = makeCodel(codel)};
+      .rate = rate, .limit = {Limit::Unit::Frames, 1'000'000}, .discipline = codelOf(codel)};
   bench.adopt(settings);
   CodelRun outcome;
   const auto run = [&](std::int64_t until) {
@@ -242,8 +261,9 @@ struct MarkBench : SeatBench {
 }  // namespace
 
 TEST_CASE("codel and red: capable frames are marked, others dropped, and both counted") {
-  for (const auto& discipline :
-       {makeCodel({.ecn = true}), makeRed({.min = 10'000, .max = 30'000, .probability = 0.5, .ecn = true})}) {
+  const std::shared_ptr<const Discipline> disciplines[]{
+      codelOf({.ecn = true}), redOf({.min = 10'000, .max = 30'000, .probability = 0.5, .ecn = true})};
+  for (const auto& discipline : disciplines) {
     for (const unsigned ecn : {0u, 2u}) {
       MarkBench bench(discipline);
       for (std::int64_t frame = 0; frame < 1500; ++frame) bench.admit(bench.ip(frame * ms * 8 / 10, ecn));
@@ -256,7 +276,7 @@ TEST_CASE("codel and red: capable frames are marked, others dropped, and both co
 }
 
 TEST_CASE("codel: marks come when drops would, and let the marked frame pass") {
-  MarkBench bench(makeCodel({.ecn = true}));
+  MarkBench bench(codelOf({.ecn = true}));
   for (std::int64_t frame = 0; frame < 1000; ++frame) bench.admit(bench.ip(frame * ms * 8 / 10, 1));
   bench.finish();
   CHECK(bench.aqm() == 0);
@@ -269,7 +289,7 @@ TEST_CASE("codel: marks come when drops would, and let the marked frame pass") {
 }
 
 TEST_CASE("a marked frame that others share is copied first") {
-  MarkBench bench(makeRed({.min = 1, .max = 2, .weightShift = 1, .ecn = true}));
+  MarkBench bench(redOf({.min = 1, .max = 2, .weightShift = 1, .ecn = true}));
   std::vector<Frame*> shared;
   for (int frame = 0; frame < 5; ++frame) {
     shared.push_back(bench.ip(0, 2));
@@ -286,36 +306,30 @@ TEST_CASE("a marked frame that others share is copied first") {
 }
 
 TEST_CASE("red: the average is the paper's, and falls while the line is idle") {
-  Red red;
-  Random random(1);
-  const RedSettings settings{.min = 1'000'000, .max = 2'000'000, .weightShift = 3};
-  Frame frame;
+  RedBench red({.min = 1'000'000, .max = 2'000'000, .weightShift = 3});
   double average = 0;
   for (std::uint64_t backlog = 0; backlog < 200'000; backlog += 997) {
-    CHECK(red.decide(settings, frame, {.backlog = backlog}, random) == QueueVerdict::Pass);
+    CHECK(red.decide({.backlog = backlog}) == QueueVerdict::Pass);
     average = (1 - 0.125) * average + 0.125 * static_cast<double>(backlog);
     CHECK(red.average() == doctest::Approx(average));
   }
   for (const std::uint64_t idle : {0ull, 1ull, 2ull, 37ull}) {
-    CHECK(red.decide(settings, frame, {.idle = true, .idleFrames = idle}, random) == QueueVerdict::Pass);
+    CHECK(red.decide({.idle = true, .idleBits = idle * 8000}) == QueueVerdict::Pass);
     average *= std::pow(0.875, static_cast<double>(idle));
     CHECK(red.average() == doctest::Approx(average));
   }
-  CHECK(red.decide(settings, frame, {.idle = true, .idleFrames = ~0ull}, random) == QueueVerdict::Pass);
+  CHECK(red.decide({.idle = true, .idleBits = ~0ull}) == QueueVerdict::Pass);
   CHECK(red.average() == 0);
 }
 
 TEST_CASE("red: at a constant average the distance between drops is uniform in 1 to 1 / b") {
   // Half way from min to max, with probability 0.1: b = 0.05, distances from 1 to 20, mean 10.5.
-  Red red;
-  Random random(3);
-  const RedSettings settings{.min = 10'000, .max = 30'000, .probability = 0.1, .weightShift = 1};
-  Frame frame;
+  RedBench red({.min = 10'000, .max = 30'000, .probability = 0.1, .weightShift = 1});
   constexpr int frames = 1'000'000;
   std::vector<int> distances(21);
   int last = -1, drops = 0;
   for (int number = 0; number < frames; ++number) {
-    const auto verdict = red.decide(settings, frame, {.backlog = 20'000}, random);
+    const auto verdict = red.decide({.backlog = 20'000});
     if (number < 100 || verdict == QueueVerdict::Pass) continue;  // the average gets there first
     REQUIRE(verdict == QueueVerdict::Drop);
     if (last >= 0) {
@@ -333,20 +347,14 @@ TEST_CASE("red: at a constant average the distance between drops is uniform in 1
 }
 
 TEST_CASE("red: below min nothing, from max on everything") {
-  Red red;
-  Random random(3);
-  const RedSettings settings{.min = 10'000, .max = 30'000, .probability = 1, .weightShift = 1};
-  Frame frame;
-  for (int number = 0; number < 200; ++number)
-    CHECK(red.decide(settings, frame, {.backlog = 9'999}, random) == QueueVerdict::Pass);
-  for (int number = 0; number < 100; ++number)
-    static_cast<void>(red.decide(settings, frame, {.backlog = 40'000}, random));
-  for (int number = 0; number < 200; ++number)
-    CHECK(red.decide(settings, frame, {.backlog = 40'000}, random) == QueueVerdict::Drop);
+  RedBench red({.min = 10'000, .max = 30'000, .probability = 1, .weightShift = 1});
+  for (int number = 0; number < 200; ++number) CHECK(red.decide({.backlog = 9'999}) == QueueVerdict::Pass);
+  for (int number = 0; number < 100; ++number) static_cast<void>(red.decide({.backlog = 40'000}));
+  for (int number = 0; number < 200; ++number) CHECK(red.decide({.backlog = 40'000}) == QueueVerdict::Drop);
 }
 
 TEST_CASE("red: an idle line lets its average fall by the frames it could have sent") {
-  MarkBench bench(makeRed({.min = 2'000, .max = 4'000, .probability = 0, .weightShift = 1}));
+  MarkBench bench(redOf({.min = 2'000, .max = 4'000, .probability = 0, .weightShift = 1}));
   for (int frame = 0; frame < 8; ++frame) bench.admit(bench.ip(0, 0));
   CHECK(bench.aqm() > 0);
   const std::uint64_t before = bench.aqm();
@@ -370,7 +378,7 @@ class Toy final : public Discipline {
   explicit Toy(std::uint64_t most) : most_(most) {}
 
   void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
-  QueueVerdict arrives(DisciplineMemory& memory, const Frame&, const Queue& queue,
+  QueueVerdict onQueue(DisciplineMemory& memory, const Frame&, const Queue& queue,
                        Random&) const noexcept override {
     bool& dropped = memory.as<Memory>().dropped;
     if (queue.backlog >= most_) {
@@ -391,9 +399,9 @@ const DisciplineKind toyKind("toy", [](std::span<const std::uint64_t> words) {
 }  // namespace
 
 TEST_CASE("toy discipline: a line asks one that nothing in native/ knows of, and keeps its memory") {
-  REQUIRE(disciplineKind("toy") == &toyKind);
-  CHECK(disciplineKind("toys") == nullptr);
-  CHECK(disciplineKind("codel"));
+  REQUIRE(DisciplineKind::find("toy") == &toyKind);
+  CHECK(DisciplineKind::find("toys") == nullptr);
+  CHECK(DisciplineKind::find("codel"));
   const auto settings = [](std::uint64_t most) {
     return LineSettings{
         .rate = rate, .limit = {Limit::Unit::Frames, 100}, .discipline = toyKind.make({&most, 1})};

@@ -17,8 +17,6 @@
 #include "engine_fixtures.hpp"
 #include "fabrics/switch.hpp"
 #include "impairment_fixtures.hpp"
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
 #include "os/fd.hpp"
 #include "os_fixtures.hpp"
 #include "ports/generator_port.hpp"
@@ -229,7 +227,7 @@ TEST_CASE("in steady state no frame costs an allocation") {
 
     // Every part of a path, without randomness in the number of frames.
     auto policy = makePolicy();
-    for (const ImpairmentKind* kind : impairmentKinds()) {
+    for (const ImpairmentKind* kind : ImpairmentKind::all()) {
       const double probability = kind->name == "duplicate" || kind->name == "corrupt" ? 1 : 0;
       policy->add(makeWith(*kind, probability));
     }

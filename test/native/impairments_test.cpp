@@ -12,11 +12,6 @@
 #include <vector>
 
 #include "impairment_fixtures.hpp"
-#include "impairments/bit_errors.hpp"
-#include "impairments/corrupt.hpp"
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
-#include "impairments/outage.hpp"
 
 using namespace etherloom;
 
@@ -163,7 +158,7 @@ TEST_CASE("a frame that cannot be copied is dropped, not edited under others") {
 }
 
 TEST_CASE("every impairment: settings of 0 leave every frame alone") {
-  for (const ImpairmentKind* kind : impairmentKinds()) {
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     CAPTURE(std::string(kind->name));
     Bench bench;
     for (const Fate& fate : passMany(bench, *makeWith(*kind, 0), 100)) CHECK(fate == untouched);
@@ -171,7 +166,7 @@ TEST_CASE("every impairment: settings of 0 leave every frame alone") {
 }
 
 TEST_CASE("every impairment: the same seed gives the same fates, another seed others") {
-  for (const ImpairmentKind* kind : impairmentKinds()) {
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     CAPTURE(std::string(kind->name));
     Bench bench;
     const auto impairment = makeWith(*kind, 0.3);
@@ -181,7 +176,7 @@ TEST_CASE("every impairment: the same seed gives the same fates, another seed ot
 }
 
 TEST_CASE("every impairment: a frame that others hold stays as it is") {
-  for (const ImpairmentKind* kind : impairmentKinds()) {
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     CAPTURE(std::string(kind->name));
     Bench bench;
     Frame* shared = bench.makeFrame();
@@ -200,7 +195,7 @@ TEST_CASE(
   std::set<std::string_view> names, stages;
   int before = 0;
   std::size_t index = 0;
-  for (const ImpairmentKind* kind : impairmentKinds()) {
+  for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     CHECK(names.insert(kind->name).second);
     CHECK(stages.insert(kind->stage).second);
     CHECK(kind->index == index++);

@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "frame/pool.hpp"
-#include "impairments/bit_errors.hpp"
-#include "impairments/loss.hpp"
-#include "impairments/outage.hpp"
+#include "impairment_fixtures.hpp"
 
 using namespace etherloom;
 
@@ -253,21 +251,21 @@ TEST_CASE("bit errors: the probability of a frame follows from its length, howev
 
 TEST_CASE("a periodic outage is dead from its beginning to its end, to the nanosecond") {
   Bench bench;
-  const auto lost = bench.lost(*makeOutage({10}, {3}, {4}), 100, {1});
+  const auto lost = bench.lost(*makeOutage(10, 3, 4), 100, {1});
   for (std::size_t at = 0; at < lost.size(); ++at) {
     REQUIRE(lost[at] == (at % 10 >= 4 && at % 10 < 7));
   }
-  const auto across = bench.lost(*makeOutage({10}, {3}, {8}), 100, {1});  // over the end of a period
+  const auto across = bench.lost(*makeOutage(10, 3, 8), 100, {1});  // over the end of a period
   for (std::size_t at = 0; at < across.size(); ++at) {
     REQUIRE(across[at] == (at % 10 == 8 || at % 10 == 9 || at % 10 == 0));
   }
-  for (const bool each : bench.lost(*makeOutage({10}, {10}, {0}), 100, {1})) REQUIRE(each);
+  for (const bool each : bench.lost(*makeOutage(10, 10, 0), 100, {1})) REQUIRE(each);
 }
 
 TEST_CASE("a random outage is down for its share, in exponential times") {
   // Every 1 ms for 0.2 ms on average, looked at each microsecond.
   Bench bench;
-  const auto lost = bench.lost(*makeRandomOutage({1'000'000}, {200'000}));
+  const auto lost = bench.lost(*makeRandomOutage(1'000'000, 200'000));
   const double step = 1 / 200.0 + 1 / 800.0;
   CHECK(std::abs(rateOf(lost) - 0.2) < 5 * deviation(0.2, std::exp(-step)));
   // A time seen down at each look is geometric: it goes on with the probability of being down again.
@@ -280,12 +278,12 @@ TEST_CASE("a random outage is down for its share, in exponential times") {
 
 TEST_CASE("a random outage: looking seldom sees the share, and looking at once sees the same") {
   Bench bench;
-  const auto seldom = bench.lost(*makeRandomOutage({1'000'000}, {200'000}), 100'000, {1'000'000'000});
+  const auto seldom = bench.lost(*makeRandomOutage(1'000'000, 200'000), 100'000, {1'000'000'000});
   CHECK(std::abs(rateOf(seldom) - 0.2) < 5 * deviation(0.2, 0, 100'000));
   CHECK(std::abs(correlationOf(seldom)) < 5 / std::sqrt(100'000));
-  const auto atOnce = bench.lost(*makeRandomOutage({1'000'000}, {200'000}), 1000, {0});
+  const auto atOnce = bench.lost(*makeRandomOutage(1'000'000, 200'000), 1000, {0});
   for (const bool each : atOnce) REQUIRE(each == atOnce.front());
-  for (const bool each : bench.lost(*makeRandomOutage({10}, {10}), 1000)) REQUIRE(each);
+  for (const bool each : bench.lost(*makeRandomOutage(10, 10), 1000)) REQUIRE(each);
 }
 
 TEST_CASE("loss that marks: a frame that is capable is kept with CE, any other is lost") {

@@ -22,19 +22,19 @@ constexpr AddressKey mac(std::uint64_t number, std::uint16_t vlan = 0) {
   return AddressKey::of(number, vlan);
 }
 
-std::optional<Slot> learn(MacTable& table, AddressKey address, std::uint32_t port, Instant when) {
-  return table.learn({address, Slot{port}, when});
+std::optional<Seat> learn(MacTable& table, AddressKey address, std::uint32_t port, Instant when) {
+  return table.learn({address, Seat{port}, when});
 }
 
 /// The port an address is known on; -1 if it is not.
 int portOf(const MacTable& table, AddressKey address, Instant now) {
   const auto known = table.find(address, now);
-  return known ? static_cast<int>(known->slot) : -1;
+  return known ? static_cast<int>(known->seat) : -1;
 }
 
 std::map<std::uint32_t, std::size_t> entriesPerPort(const MacTable& table, Instant now) {
   std::map<std::uint32_t, std::size_t> counts;
-  for (const AddressRow& row : table.rows(now)) ++counts[static_cast<std::uint32_t>(row.slot)];
+  for (const AddressRow& row : table.rows(now)) ++counts[static_cast<std::uint32_t>(row.seat)];
   return counts;
 }
 
@@ -69,7 +69,7 @@ TEST_CASE("a move is followed and told, unless the address had expired") {
   MacTable table(16, ageing);
   learn(table, mac(1), 3, at(0));
   CHECK(learn(table, mac(1), 3, at(1)) == std::nullopt);
-  CHECK(learn(table, mac(1), 4, at(2)) == Slot{3});
+  CHECK(learn(table, mac(1), 4, at(2)) == Seat{3});
   CHECK(portOf(table, mac(1), at(2)) == 4);
   CHECK(learn(table, mac(1), 5, at(302)) == std::nullopt);
   CHECK(portOf(table, mac(1), at(302)) == 5);
@@ -80,8 +80,8 @@ TEST_CASE("forgetting a port removes its addresses, those that moved there too, 
   for (std::uint64_t number = 0; number < 10; ++number) learn(table, mac(number), number % 2, at(0));
   learn(table, mac(1), 0, at(1));
   learn(table, mac(0), 1, at(1));
-  table.forget(Slot{1});
-  table.forget(Slot{9});  // never seen
+  table.forget(Seat{1});
+  table.forget(Seat{9});  // never seen
   for (std::uint64_t number = 0; number < 10; ++number) {
     CHECK(portOf(table, mac(number), at(1)) == (number == 1 || (number % 2 == 0 && number != 0) ? 0 : -1));
   }
@@ -99,7 +99,7 @@ TEST_CASE("rows are ordered and tell the age") {
   CHECK(rows[0].address == mac(3));
   CHECK(rows[1].address == mac(9));
   CHECK(rows[2].address == mac(1, 2));
-  CHECK(rows[2].slot == Slot{5});
+  CHECK(rows[2].seat == Seat{5});
   CHECK(rows[2].age == Duration{9 * second.nanoseconds});
 }
 
@@ -156,7 +156,7 @@ TEST_CASE("a table of one entry, and ports at and beyond the limit") {
   CHECK(portOf(table, mac(2), at(1)) == MacTable::portLimit - 1);
   CHECK(learn(table, mac(2), MacTable::portLimit, at(2)) == std::nullopt);
   CHECK(portOf(table, mac(2), at(2)) == MacTable::portLimit - 1);
-  table.forget(Slot{MacTable::portLimit});
+  table.forget(Seat{MacTable::portLimit});
 }
 
 TEST_CASE("against a simple model: random learning, moving, ageing and forgetting") {
@@ -175,7 +175,7 @@ TEST_CASE("against a simple model: random learning, moving, ageing and forgettin
     now = now + Duration{static_cast<std::int64_t>(random.below(20)) * second.nanoseconds};
     const auto port = static_cast<std::uint32_t>(random.below(5));
     if (random.hit(0.01)) {
-      table.forget(Slot{port});
+      table.forget(Seat{port});
       std::erase_if(model, [&](const auto& entry) { return entry.second.port == port; });
       continue;
     }
@@ -240,14 +240,14 @@ TEST_CASE("readers beside the writer see whole entries, and always those that no
     for (int round = 0; !done; ++round) {
       const std::uint64_t number = random.below(addresses);
       const auto known = table.find(mac(number), {0});
-      if (known && (known->slot != Slot{static_cast<std::uint32_t>(number % 8)} ||
+      if (known && (known->seat != Seat{static_cast<std::uint32_t>(number % 8)} ||
                     known->refreshed != Instant{static_cast<std::int64_t>(number)})) {
         ++wrong;
       }
       if (portOf(table, still, {0}) != 100) ++wrong;
       if (round % 64 != 0) continue;
       for (const AddressRow& row : table.rows({0})) {
-        if (row.address != still && row.slot != Slot{static_cast<std::uint32_t>(row.address.value % 8)})
+        if (row.address != still && row.seat != Seat{static_cast<std::uint32_t>(row.address.value % 8)})
           ++wrong;
       }
     }
@@ -257,7 +257,7 @@ TEST_CASE("readers beside the writer see whole entries, and always those that no
   for (int step = 0; step < 200'000; ++step) {
     const std::uint64_t number = random.below(addresses);
     learn(table, mac(number), static_cast<std::uint32_t>(number % 8), {static_cast<std::int64_t>(number)});
-    if (step % 1000 == 0) table.forget(Slot{static_cast<std::uint32_t>(random.below(8))});
+    if (step % 1000 == 0) table.forget(Seat{static_cast<std::uint32_t>(random.below(8))});
   }
   done = true;
   for (std::thread& reader : readers) reader.join();

@@ -24,7 +24,7 @@ using Calls = std::integral_constant<PacketMethod, PacketMethod::Calls>;
 
 /// How much waits for the port.
 struct SocketSize {
-  std::uint32_t ringSlots = PacketSocketOptions{}.ringSlots;
+  std::uint32_t ringPlaces = PacketSocketOptions{}.ringPlaces;
   int bufferSize = PacketSocketOptions{}.bufferSize;
 };
 
@@ -72,7 +72,7 @@ struct Scene {
                                   PacketMethod method, SocketSize size = {}) const {
     PacketSocketOptions options;
     options.method = method;
-    options.ringSlots = size.ringSlots;
+    options.ringPlaces = size.ringPlaces;
     options.bufferSize = size.bufferSize;
     options.interface = interface;
     options.direction = direction;
@@ -302,7 +302,8 @@ TEST_CASE_TEMPLATE("packet port: super-frames come in whole, and the kernel cuts
 
 TEST_CASE_TEMPLATE("packet port: long frames and short ones keep their order, many times around the ring",
                    Method, Ring, Calls) {
-  auto scene = Scene::create(Method::value, PacketDirection::In, 1518, 16 << 20, SocketSize{.ringSlots = 32});
+  auto scene =
+      Scene::create(Method::value, PacketDirection::In, 1518, 16 << 20, SocketSize{.ringPlaces = 32});
   if (!scene) return;
   IpFrame shape{.sequence = 0};
   std::size_t expected = 0;
@@ -325,7 +326,8 @@ TEST_CASE_TEMPLATE("packet port: long frames and short ones keep their order, ma
 
 TEST_CASE_TEMPLATE("packet port: a ring that overflows loses the newest frames, and goes on in order", Method,
                    Ring, Calls) {
-  auto scene = Scene::create(Method::value, PacketDirection::In, 1518, 16 << 20, SocketSize{.ringSlots = 32});
+  auto scene =
+      Scene::create(Method::value, PacketDirection::In, 1518, 16 << 20, SocketSize{.ringPlaces = 32});
   if (!scene) return;
   if (Method::value == PacketMethod::Calls) return;
   const IpFrame longShape{.payload = 5000};

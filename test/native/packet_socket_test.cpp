@@ -259,7 +259,7 @@ TEST_CASE(
   receiver.ring->pop();
   CHECK(receiver.ring->front() == nullptr);
 
-  options.ringSlots = PacketRing::slotsPerBlock + 1;  // which no kernel accepts
+  options.ringPlaces = PacketRing::placesPerBlock + 1;  // which no kernel accepts
   receiver = cable->open(options);
   CHECK_FALSE(receiver.ring);
   sendFrame(sender.fd, testFrame(8));

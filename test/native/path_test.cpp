@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "impairments/corrupt.hpp"
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
+#include "impairment_fixtures.hpp"
 #include "pipeline_fixtures.hpp"
 
 using namespace etherloom;

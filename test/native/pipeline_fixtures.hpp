@@ -48,7 +48,7 @@ class SeatBench : public ReadySink {
     auto made = std::make_unique<Attachment>();
     made->id = PortId{static_cast<std::uint32_t>(seats.size())};
     made->key = {static_cast<std::uint32_t>(seats.size()), 1};
-    made->slot = Slot{static_cast<std::uint32_t>(seats.size())};
+    made->seat = Seat{static_cast<std::uint32_t>(seats.size())};
     made->port = std::move(port);
     made->port->enter(*pool, *this, current, made->counters);
     made->defaults = std::vector<PathAccount>(1);

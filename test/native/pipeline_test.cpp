@@ -20,14 +20,14 @@ class Obedient final : public Fabric {
  public:
   static constexpr std::uint8_t flood = 0xff, reserved = 0xfe;
 
-  void decide(Slot, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant now,
+  void decide(Seat, std::span<Frame* const> frames, std::span<const std::uint16_t>, Instant now,
               std::span<Verdict> verdicts, LearnLog& log) const noexcept override {
     for (std::size_t index = 0; index < frames.size(); ++index) {
       const std::uint8_t wish = frames[index]->data[0];
       verdicts[index] = wish == flood      ? Verdict::flood()
                         : wish == reserved ? Verdict::drop(DropReason::Reserved)
-                                           : Verdict::to(Slot{wish});
-      log.add({AddressKey{wish}, Slot{0}, now});
+                                           : Verdict::to(Seat{wish});
+      log.add({AddressKey{wish}, Seat{0}, now});
     }
   }
 };
@@ -51,16 +51,16 @@ struct PipelineBench : SeatBench, PipelineSink {
   Attachment& join(std::unique_ptr<Port> port) {
     Attachment& joined = seat(std::move(port));
     joined.fabric = &fabricSeat;
-    version.members.push_back(&joined);
+    version.ports.push_back(&joined);
     version.rows.push_back(nullptr);
-    pipeline.reserve(version.members.size());
+    pipeline.reserve(version.ports.size());
     return joined;
   }
   std::shared_ptr<Policy> allow(Attachment& from, Attachment& to, bool allowed = true) {
     auto policy = std::make_shared<Policy>();
     policy->allowed = allowed;
     paths.push_back(std::make_unique<Path>(to, 1));
-    auto& slot = version.rows[static_cast<std::size_t>(from.slot)];
+    auto& slot = version.rows[static_cast<std::size_t>(from.seat)];
     auto row = slot ? std::make_shared<Row>(*slot) : std::make_shared<Row>();
     row->entries.push_back({&to, paths.back().get(), policy.get(), 1, {}});
     row->policies.push_back(policy);
@@ -116,7 +116,9 @@ struct PipelineBench : SeatBench, PipelineSink {
       pool->release(crossing.frame);
     }
   }
-  void learned(FabricSeat&, std::span<const Learned> entries) noexcept override { lessons += entries.size(); }
+  void learned(EngineFabric&, std::span<const Learned> entries) noexcept override {
+    lessons += entries.size();
+  }
 
   const std::vector<std::uint32_t>& at(const Attachment& to) { return got[to.id]; }
   std::uint64_t dropped(const Attachment& from, DropReason reason) {
@@ -125,7 +127,7 @@ struct PipelineBench : SeatBench, PipelineSink {
 
   Obedient fabric;
   FabricVersion version;
-  FabricSeat fabricSeat;
+  EngineFabric fabricSeat;
   Pipeline pipeline{*this};
   std::vector<std::unique_ptr<Path>> paths;
   std::map<PortId, std::vector<std::uint32_t>> got, places, stands;  // numbers, segments, how many
@@ -239,11 +241,11 @@ TEST_CASE(
   CHECK(bench.dropped(host, DropReason::NotForUs) == 1);
 }
 
-TEST_CASE("pipeline: a verdict for a slot that nobody sits in any more is unreachable") {
+TEST_CASE("pipeline: a verdict for a seat that nobody sits in any more is unreachable") {
   PipelineBench bench;
   Attachment& a = bench.join();
   bench.join();
-  bench.version.members[1] = nullptr;
+  bench.version.ports[1] = nullptr;
   bench.pass(a, {1, 9, flood});
   CHECK(bench.dropped(a, DropReason::Unreachable) == 3);
 }
@@ -252,7 +254,7 @@ TEST_CASE("pipeline: a port that the version does not know any more reaches nobo
   PipelineBench bench;
   Attachment& a = bench.join();
   Attachment& b = bench.join();
-  bench.version.members[0] = nullptr;
+  bench.version.ports[0] = nullptr;
   bench.pass(a, {flood});
   CHECK(bench.at(b) == Numbers{});
   CHECK(bench.dropped(a, DropReason::Unreachable) == 1);

@@ -10,7 +10,7 @@
 
 #include "engine_fixtures.hpp"
 #include "frame/chain.hpp"
-#include "os/socket_pair.hpp"
+#include "os/socket.hpp"
 
 using namespace etherloom;
 
@@ -92,7 +92,7 @@ void LabelSource::poll() noexcept {
 
 TEST_CASE("source: one descriptor serves many ports, on either Io, and its worker sleeps meanwhile") {
   for (const IoKind kind : {IoKind::Epoll, IoKind::Best}) {
-    auto pair = socketPair(SOCK_DGRAM);
+    auto pair = socketPair(Framing::Datagram);
     REQUIRE(pair);
     EngineOptions options;
     options.io = kind;

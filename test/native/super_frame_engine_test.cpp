@@ -3,9 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine_fixtures.hpp"
-#include "impairments/corrupt.hpp"
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
+#include "impairment_fixtures.hpp"
 #include "ports/patch_port.hpp"
 #include "super_frame_fixtures.hpp"
 

@@ -4,9 +4,7 @@
 
 #include <random>
 
-#include "impairments/corrupt.hpp"
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
+#include "impairment_fixtures.hpp"
 #include "pipeline/wire_frames.hpp"
 #include "pipeline_fixtures.hpp"
 #include "super_frame_fixtures.hpp"

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "impairments/duplicate.hpp"
-#include "impairments/loss.hpp"
+#include "impairment_fixtures.hpp"
 #include "pipeline_fixtures.hpp"
 
 using namespace etherloom;
@@ -32,7 +31,7 @@ const ImpairmentKind blinking("blink", "blink", 25, [](std::span<const double> s
 }  // namespace
 
 TEST_CASE("toy impairment: a path meets it between those that were there, and keeps its memory") {
-  const auto kinds = impairmentKinds();
+  const auto& kinds = ImpairmentKind::all();
   const auto found = std::find(kinds.begin(), kinds.end(), &blinking);
   REQUIRE(found != kinds.end());
   CHECK((*std::prev(found))->name == "outage");

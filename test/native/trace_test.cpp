@@ -10,8 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "impairments/loss.hpp"
 #include "impairments/random.hpp"
-#include "impairments/trace_loss.hpp"
 #include "lines/line.hpp"
 #include "pipeline_fixtures.hpp"
 

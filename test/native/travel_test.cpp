@@ -30,7 +30,7 @@ struct Bench {
     slots.push_back(std::make_unique<Held>());
     slots.back()->frame = frames.back().get();
     slots.back()->note.copy = copy;
-    travel.depart(slots.back().get(), settings, at, jitter, reorder);
+    travel.setOut(slots.back().get(), settings, at, jitter, reorder);
   }
   struct Arrival {
     std::uint32_t number;
@@ -42,7 +42,7 @@ struct Bench {
     while (!travel.empty()) {
       const Instant due = travel.due();
       CHECK(travel.head()->due == due);
-      const Held* held = travel.arrive();
+      const Held* held = travel.take();
       CHECK(held->due == due);
       CHECK_FALSE(Chain<Held>::linked(*held));
       arrivals.push_back({held->frame->number, due.nanoseconds});
@@ -72,7 +72,7 @@ TEST_CASE("jitter is uniform over the whole range, ends included") {
   for (int frame = 0; frame < frames; ++frame) {
     const Instant at{frame * 1000LL};  // far apart, so that none waits for the one before
     bench.depart({{100}, {5}, 0}, at);
-    const std::int64_t travelled = (bench.travel.arrive()->due - at).nanoseconds;
+    const std::int64_t travelled = (bench.travel.take()->due - at).nanoseconds;
     REQUIRE(travelled >= 95);
     REQUIRE(travelled <= 105);
     ++counts[static_cast<std::size_t>(travelled - 95)];
@@ -89,7 +89,7 @@ TEST_CASE("jitter wider than the delay never sends a frame into the past") {
   for (int frame = 0; frame < 1000; ++frame) {
     const Instant at{frame * 1000LL};
     bench.depart({{10}, {20}, 0}, at);
-    const Instant due = bench.travel.arrive()->due;
+    const Instant due = bench.travel.take()->due;
     REQUIRE(due >= at);
     atOnce += due == at;
   }
@@ -182,7 +182,7 @@ TEST_CASE("ties arrive in the order of arrival, number and copy, whatever the or
   bench.slots[2]->note.copy = 1;
   bench.slots[1]->note.copy = 0;
   std::vector<const Held*> order;
-  while (!bench.travel.empty()) order.push_back(bench.travel.arrive());
+  while (!bench.travel.empty()) order.push_back(bench.travel.take());
   CHECK(order == std::vector<const Held*>{bench.slots[3].get(), bench.slots[1].get(), bench.slots[2].get(),
                                           bench.slots[0].get()});
 }
@@ -202,7 +202,7 @@ TEST_CASE("frames that come and go in any pattern arrive sorted") {
   std::int64_t now = 0;
   for (int step = 0; step < 20'000; ++step) {
     now += static_cast<std::int64_t>(random.below(50));
-    while (bench.travel.due() <= Instant{now}) arrived.push_back(bench.travel.arrive()->due.nanoseconds);
+    while (bench.travel.due() <= Instant{now}) arrived.push_back(bench.travel.take()->due.nanoseconds);
     bench.depart({{1000}, {900}, 0.1}, {now});
     expected.push_back(bench.slots.back()->due.nanoseconds);
   }
@@ -220,7 +220,7 @@ std::vector<std::int64_t> jittersOf(const TravelSettings& settings, int frames) 
   for (int frame = 0; frame < frames; ++frame) {
     const Instant at{frame * 10'000'000'000'000LL};
     bench.depart(settings, at);
-    jitters.push_back((bench.travel.arrive()->due - at - settings.delay).nanoseconds);
+    jitters.push_back((bench.travel.take()->due - at - settings.delay).nanoseconds);
     bench.frames.clear();
     bench.slots.clear();
   }

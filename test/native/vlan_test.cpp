@@ -37,9 +37,9 @@ struct VlanBench : SeatBench, PipelineSink {
     Attachment& joined = seat(std::make_unique<KeepingPort>(65535));
     joined.fabric = &fabricSeat;
     joined.vlans = std::make_shared<const PortVlans>(untagged, with);
-    version.members.push_back(&joined);
+    version.ports.push_back(&joined);
     version.rows.push_back(nullptr);
-    pipeline.reserve(version.members.size());
+    pipeline.reserve(version.ports.size());
     return joined;
   }
   void pass(Attachment& from, std::initializer_list<Frame*> frames) {
@@ -51,7 +51,7 @@ struct VlanBench : SeatBench, PipelineSink {
     for (const Crossing& crossing : crossings) got[crossing.to].push_back(crossing.frame);
     most = std::max(most, pool->outstanding());
   }
-  void learned(FabricSeat&, std::span<const Learned>) noexcept override {}
+  void learned(EngineFabric&, std::span<const Learned>) noexcept override {}
   /// What a port got, as the bytes on a wire.
   std::vector<Bytes> wiresAt(Attachment& to) {
     std::vector<Bytes> all;
@@ -69,7 +69,7 @@ struct VlanBench : SeatBench, PipelineSink {
 
   Hub fabric;
   FabricVersion version;
-  FabricSeat fabricSeat;
+  EngineFabric fabricSeat;
   Pipeline pipeline{*this};
   std::map<Attachment*, std::vector<Frame*>> got;
   std::size_t most = 0;

@@ -1,12 +1,12 @@
-// Wire, for JavaScript.
-#include "fabrics/wire.hpp"
+// Wire, for JavaScript: a hub of two ports.
+#include "fabrics/hub.hpp"
 
 #include "binding/exports.hpp"
 
 namespace etherloom {
 
 static const FabricKind kind("wire", [](const Napi::Object&) -> std::unique_ptr<Fabric> {
-  return std::make_unique<Wire>();
+  return std::make_unique<Hub>();
 });
 
 }  // namespace etherloom

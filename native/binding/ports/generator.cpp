@@ -16,7 +16,7 @@ Napi::Value makeGenerator(Napi::Env env, Napi::Object asked) {
   if (given(asked, "count")) settings.count = static_cast<std::uint64_t>(real(asked, "count"));
   settings.source = *macAddress(asked, "source");
   settings.destination = *macAddress(asked, "destination");
-  return deliver(env, {std::make_unique<GeneratorPort>(settings), {}, {}});
+  return hand(env, Device{std::make_unique<GeneratorPort>(settings)});
 }
 
 /// runGenerator(engine, port, whether) → ticket

@@ -54,7 +54,7 @@ Napi::Value makeBridge(Napi::Env env, EngineObject& engine, std::uint16_t worker
 /// makeMemory(bridge, number, limit, quota) → device
 Napi::Value makeMemory(Napi::Env env, Bridge& bridge, std::uint32_t number, std::uint32_t limit,
                        std::uint32_t quota) {
-  return deliver(env, {std::make_unique<MemoryPort>(bridge, number, limit, quota), {}, bridge.worker});
+  return hand(env, Device{std::make_unique<MemoryPort>(bridge, number, limit, quota), {}, bridge.worker});
 }
 
 /// commitMemory(engine, bridge, position) → the position up to which the worker has read

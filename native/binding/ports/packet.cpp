@@ -34,7 +34,7 @@ Napi::Value openPacketDevice(Napi::Env env, Napi::Object asked) {
         port->setMtu(link.mtu);
         if (complete) port->completeChecksums();
         const char* method = port->method() == PacketMethod::Ring ? "ring" : "calls";
-        Napi::Object delivered = deliver(own, Device{std::move(port), {}, {}}, link);
+        Napi::Object delivered = deliver(own, Device{std::move(port)}, link);
         delivered.Set("method", method);
         return delivered;
       });

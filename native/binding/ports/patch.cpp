@@ -13,7 +13,7 @@ namespace {
 Napi::Value makePatch(Napi::Env env, EngineObject& engine, std::uint32_t limit, std::optional<PortId> peer) {
   std::optional<std::uint16_t> worker;
   if (peer) worker = engine.native().workerOf(*peer);
-  return deliver(env, {std::make_unique<PatchPort>(limit), {}, worker});
+  return hand(env, Device{std::make_unique<PatchPort>(limit), {}, worker});
 }
 
 /// joinPatches(engine, left, right)

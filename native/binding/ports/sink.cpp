@@ -9,7 +9,7 @@ namespace etherloom {
 namespace {
 
 /// makeSink() → device
-Napi::Value makeSink(Napi::Env env) { return deliver(env, {std::make_unique<SinkPort>(), {}, {}}); }
+Napi::Value makeSink(Napi::Env env) { return hand(env, Device{std::make_unique<SinkPort>()}); }
 
 const Exports exports{{"makeSink", call<makeSink>}};
 

@@ -7,7 +7,6 @@
 #include "binding/engine.hpp"
 #include "binding/exports.hpp"
 #include "os/socket.hpp"
-#include "os/socket_pair.hpp"
 #include "ports/datagram_port.hpp"
 #include "ports/stream_port.hpp"
 
@@ -23,20 +22,15 @@ struct Socket {
 
 constexpr std::array<std::string_view, 3> framingNames{"stream", "datagram", "seqpacket"};
 
-Framing framingAt(const Napi::Object& options) {
-  const auto name = std::find(framingNames.begin(), framingNames.end(), text(options, "framing"));
-  return static_cast<Framing>(name - framingNames.begin());
+Framing framingOf(const std::string& name) {
+  const auto found = std::find(framingNames.begin(), framingNames.end(), name);
+  return static_cast<Framing>(found - framingNames.begin());
 }
 
 /// {path} or {ip, port}
 Result<SocketAddress> addressAt(const Napi::Object& options) {
   if (given(options, "path")) return SocketAddress::path(text(options, "path"));
   return SocketAddress::inet(text(options, "ip"), static_cast<std::uint16_t>(number(options, "port")));
-}
-
-Napi::Value deliver(Napi::Env env, Socket socket) {
-  return Napi::External<Socket>::New(env, new Socket(std::move(socket)),
-                                     [](Napi::Env, Socket* each) { delete each; });
 }
 
 std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit, bool pad) {
@@ -65,9 +59,7 @@ Napi::Value adoptSocket(Napi::Env env, int fd, Napi::Object asked) {
   object.Set("framing", std::string(framingNames[static_cast<std::size_t>(*framing)]));
   object.Set(
       "device",
-      deliver(env, Device{portOf(std::move(*own), *framing, number(asked, "frameLimit"), flag(asked, "pad")),
-                          {},
-                          {}}));
+      hand(env, Device{portOf(std::move(*own), *framing, number(asked, "frameLimit"), flag(asked, "pad"))}));
   return object;
 }
 
@@ -75,9 +67,10 @@ Napi::Value adoptSocket(Napi::Env env, int fd, Napi::Object asked) {
 /// once
 Napi::Value makeSocketPort(Napi::Env env, Napi::Value socket, Napi::Object asked) {
   const std::uint32_t limit = number(asked, "frameLimit");
-  if (!given(socket)) return deliver(env, Device{std::make_unique<StreamPort>(Fd(), limit), {}, {}});
+  if (!given(socket)) return hand(env, Device{std::make_unique<StreamPort>(Fd(), limit)});
   Fd& fd = socket.As<Napi::External<Socket>>().Data()->fd;
-  return deliver(env, Device{portOf(std::move(fd), framingAt(asked), limit, flag(asked, "pad")), {}, {}});
+  return hand(env,
+              Device{portOf(std::move(fd), framingOf(text(asked, "framing")), limit, flag(asked, "pad"))});
 }
 
 /// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}}) → device
@@ -92,7 +85,7 @@ Napi::Value makeDatagramPort(Napi::Env env, Socket& socket, Napi::Object asked) 
   }
   auto own = duplicate(socket.bound.fd());
   if (!own) return raise(env, own.error());
-  return deliver(env, Device{std::make_unique<DatagramPort>(std::move(*own), std::move(settings)), {}, {}});
+  return hand(env, Device{std::make_unique<DatagramPort>(std::move(*own), std::move(settings))});
 }
 
 /// makeGroupPort({ip, port, interface, frameLimit, pad}) → device
@@ -106,17 +99,17 @@ Napi::Value makeGroupPort(Napi::Env env, Napi::Object asked) {
   settings.pad = flag(asked, "pad");
   settings.peer = *group;
   settings.sender = std::move(sockets->sender);
-  return deliver(
-      env, Device{std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings)), {}, {}});
+  return hand(env, Device{std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings))});
 }
 
 /// bindSocket({path | ip, port, framing, mode}) → socket that listens, or receives datagrams
 Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
   const auto address = addressAt(asked);
   if (!address) return raise(env, address.error());
-  auto bound = BoundSocket::open(*address, framingAt(asked), static_cast<mode_t>(number(asked, "mode")));
+  auto bound = BoundSocket::open(*address, framingOf(text(asked, "framing")),
+                                 static_cast<mode_t>(number(asked, "mode")));
   if (!bound) return raise(env, bound.error());
-  return deliver(env, Socket{{}, std::move(*bound)});
+  return hand(env, Socket{{}, std::move(*bound)});
 }
 
 /// socketAddress(bound) → text
@@ -127,18 +120,18 @@ Napi::Value acceptPeer(Napi::Env env, Socket& socket) {
   auto peer = socket.bound.accept();
   if (!peer) return raise(env, peer.error());
   if (!*peer) return env.Undefined();
-  return deliver(env, Socket{std::move(**peer), {}});
+  return hand(env, Socket{std::move(**peer), {}});
 }
 
 /// connectSocket({path | ip, port, framing}) → {socket, pending}
 Napi::Value beginToConnect(Napi::Env env, Napi::Object asked) {
   const auto address = addressAt(asked);
   if (!address) return raise(env, address.error());
-  auto connecting = connectSocket(*address, framingAt(asked));
+  auto connecting = connectSocket(*address, framingOf(text(asked, "framing")));
   if (!connecting) return raise(env, connecting.error());
   auto object = Napi::Object::New(env);
   object.Set("pending", connecting->pending);
-  object.Set("socket", deliver(env, Socket{std::move(connecting->fd), {}}));
+  object.Set("socket", hand(env, Socket{std::move(connecting->fd), {}}));
   return object;
 }
 
@@ -151,8 +144,8 @@ Result<void> finishConnecting(Napi::Env, Socket& socket, Napi::Object asked) {
 
 /// watchSocket(engine, socket, 'readable' | 'writable') → watch, which poll() reports once
 Result<std::uint32_t> watchSocket(Napi::Env, EngineObject& engine, Socket& socket, std::string what) {
-  return engine.watch(socket.descriptor(),
-                      what == "readable" ? DescriptorWatch::What::Readable : DescriptorWatch::What::Writable);
+  return engine.watches().add(socket.descriptor(), what == "readable" ? DescriptorWatch::What::Readable
+                                                                      : DescriptorWatch::What::Writable);
 }
 
 /// closeSocket(socket), and removes its path
@@ -167,9 +160,7 @@ void keepAlive(Napi::Env, EngineObject& engine, PortId id) {
 
 /// socketPair(framing) → [fd, fd], which are the caller's to close.
 Napi::Value makeSocketPair(Napi::Env env, std::string framing) {
-  auto pair = socketPair(framing == "stream"     ? SOCK_STREAM
-                         : framing == "datagram" ? SOCK_DGRAM
-                                                 : SOCK_SEQPACKET);
+  auto pair = socketPair(framingOf(framing));
   if (!pair) return raise(env, pair.error());
   auto numbers = Napi::Array::New(env, 2);
   numbers.Set(0U, (*pair)[0].release());

@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "os/doorbell.hpp"
-#include "os/readiness.hpp"
 
 namespace etherloom {
 
@@ -36,10 +35,12 @@ class DescriptorWatch {
     Ready ready;
   };
 
-  DescriptorWatch(Readiness readiness, Doorbell doorbell);
+  DescriptorWatch(Fd epoll, Doorbell doorbell);
+  [[nodiscard]] static Result<void> enter(const Fd& epoll, int fd, std::uint32_t key, std::uint32_t events);
+  void leave(std::map<std::uint32_t, Watched>::iterator watched);
   void run();
 
-  Readiness readiness_;
+  Fd epoll_;
   Doorbell doorbell_;
   std::mutex mutex_;  // set-up only; guards watched_
   std::map<std::uint32_t, Watched> watched_;
