@@ -4,6 +4,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -17,22 +18,35 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "os/fd.hpp"
 #include "os/namespace.hpp"
 
 namespace etherloom {
 
-/// Empty, with the reason in the output, where this process may not create one.
-inline std::optional<NetworkNamespace> makeTestNamespace() {
+/// Its interfaces carry nothing but what the test sends, unless it asks for IPv6: with that the kernel sends
+/// multicast listener reports and router solicitations at times of its own. Empty, with the reason in the
+/// output, where this process may not create a namespace.
+inline std::optional<NetworkNamespace> makeTestNamespace(bool ipv6 = false) {
   Result<NetworkNamespace> made = NetworkNamespace::create();
-  if (made) return *std::move(made);
-  if (made.error().number == EPERM)
-    MESSAGE("skipped: ", made.error().message);
-  else
-    FAIL_CHECK(made.error().message);
-  return std::nullopt;
+  if (!made) {
+    if (made.error().number == EPERM)
+      MESSAGE("skipped: ", made.error().message);
+    else
+      FAIL_CHECK(made.error().message);
+    return std::nullopt;
+  }
+  REQUIRE(made->run([ipv6] {
+    for (const char* which : {"all", "default"}) {
+      const std::string file = std::string("/proc/sys/net/ipv6/conf/") + which + "/disable_ipv6";
+      const Fd setting(open(file.c_str(), O_WRONLY | O_CLOEXEC));
+      if (setting) CHECK(write(setting.get(), ipv6 ? "0" : "1", 1) == 1);  // a kernel without IPv6 has none
+    }
+  }));
+  return *std::move(made);
 }
 
 /// Gives up every capability of the calling thread alone, which must be one that ends soon.

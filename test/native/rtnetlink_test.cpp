@@ -34,7 +34,7 @@ struct VethPair {
   Link left, right;
 
   static std::optional<VethPair> create() {
-    auto home = makeTestNamespace();
+    auto home = makeTestNamespace(true);
     if (!home) return std::nullopt;
     auto rtnetlink = runIn(&*home, Rtnetlink::open);
     REQUIRE(rtnetlink);
