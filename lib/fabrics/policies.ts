@@ -69,21 +69,28 @@ export class Policies {
       return record
     }
     // Options are read before ports are asked for their numbers: a getter among them may detach a port.
-    const changes = list.map(({ from, to, policy, keepStreams }, index) => {
+    const ends: Port[] = [] // two for each change
+    const triples = new Uint32Array(3 * list.length)
+    list.forEach(({ from, to, policy, keepStreams }, index) => {
       try {
-        const pair = this.pair(from, to)
-        return { pair, record: policy === null ? noPolicy : recordOf(policy, keepStreams) }
+        ends.push(...this.pair(from, to))
+        triples[3 * index + 2] = policy === null ? noPolicy : recordOf(policy, keepStreams)
       } catch (error) {
         throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
       }
     })
-    const triples = new Uint32Array(3 * changes.length)
-    changes.forEach(({ pair, record }, index) => {
-      const [from, to] = pair.map((port) => this.#fabric.port(port).id) as [number, number]
-      triples.set([from, to, record], 3 * index)
+    const eachPair = (work: (from: Port, to: Port, triple: number) => void) => {
+      for (let index = 0; index < list.length; index++)
+        work(ends[2 * index] as Port, ends[2 * index + 1] as Port, 3 * index)
+    }
+    eachPair((from, to, triple) => {
+      triples[triple] = this.#fabric.port(from).id
+      triples[triple + 1] = this.#fabric.port(to).id
     })
     const [up, down, changed, ticket] = native(() => engine.native.apply(id, records.bytes, triples, flush))
-    for (const { pair, record } of changes) this.#remember(...pair, compiled[record])
+    eachPair((from, to, triple) => {
+      this.#remember(from, to, compiled[triples[triple + 2] as number])
+    })
     return { up, down, changed, ticket }
   }
 

@@ -59,19 +59,42 @@ const readPolicyOptions = optionsReader('path policy', policyRules)
 
 type Read = ReturnType<typeof readPolicyOptions>
 
-/** What options of policies were read as, by the frozen objects that stand for them. */
-const readings = new WeakMap<object, { values: Read; spec?: PolicySpec }>()
+/** Makes nothing, so that a class that extends it adds its private fields to what it is given. */
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- a private field needs a class that is extended
+class Given {
+  constructor(object: object) {
+    return object
+  }
+}
+
+/**
+ * What options of a policy were read as, on the frozen object that stands for them: a private field, which no listing,
+ * copy or comparison sees. A WeakMap of ten thousand policies would cost more than reading them.
+ */
+class Reading extends Given {
+  readonly #values: Read
+
+  constructor(policy: object, values: Read) {
+    super(policy)
+    this.#values = values
+  }
+
+  static of(policy: object): Read | undefined {
+    return #values in policy ? policy.#values : undefined
+  }
+}
 
 /**
  * @internal The same options, deeply frozen and read: whoever is given them reads nothing again, no file either. Whether
  * they go together shows in `readPolicy`.
  */
 export function compile<Options extends Partial<Policy>>(options: Options): Options {
-  if (readings.has(options)) return options
-  const own = frozen(options)
+  if (isMapping(options) && Reading.of(options)) return options
+  const own = copyOf(options)
   const asked: unknown = own
-  readings.set(own, { values: readPolicyOptions(asked ?? null) }) // none at all is a mistake
-  return own
+  const values = readPolicyOptions(asked ?? null) // none at all is a mistake
+  new Reading(own, values)
+  return Object.freeze(own)
 }
 
 /** @internal One over the other: an option is that of the last who has it, as it was read there. */
@@ -80,29 +103,35 @@ export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
   const values: Record<string, unknown> = { ...readPolicyOptions({}) }
   for (const each of given) {
     const layer = compile(each)
-    const read = readings.get(layer)?.values as Record<string, unknown>
+    const read = Reading.of(layer) as Record<string, unknown>
     for (const option of Object.keys(layer)) {
       whole[option] = layer[option as keyof Policy]
       values[option] = read[option]
     }
   }
-  readings.set(Object.freeze(whole), { values: values as Read })
-  return whole
+  new Reading(whole, values as Read)
+  return Object.freeze(whole)
 }
 
-/** @internal Checks a policy; one that is compiled, once. */
+/** @internal Checks a policy; what a compiled one was read as is not read again. */
 export function readPolicy(policy: Policy): PolicySpec {
   if (isMapping(policy)) refuseBesideNetem(policy)
-  const reading = readings.get(compile(policy)) as { values: Read; spec?: PolicySpec }
-  return (reading.spec ??= specOf(reading.values))
+  return specOf(Reading.of(compile(policy)) as Read)
 }
 
-function frozen<Value>(value: Value): Value {
-  if (Array.isArray(value)) return Object.freeze(value.map(frozen)) as Value
+/** A copy of which all but the outermost is frozen. */
+function copyOf<Value>(value: Value): Value {
+  if (Array.isArray(value)) return value.map(frozen) as Value
   if (!isMapping(value) || ArrayBuffer.isView(value)) return value
-  const copy = Object.fromEntries(Object.entries(value).map(([key, each]) => [key, frozen(each)]))
-  return Object.freeze(copy) as Value
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) copy[key] = frozen(value[key])
+  return copy as Value
 }
+
+const frozen = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
+    ? Object.freeze(copyOf(value))
+    : value
 
 function specOf(given: Read): PolicySpec {
   const options = given as typeof given & Record<string, unknown>

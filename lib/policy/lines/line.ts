@@ -105,16 +105,15 @@ export function linePart(given: Given): PolicyPart | undefined {
 
 /** Refuses what makes no sense without a rate: most of it, and without slots, all. */
 function checkWithoutRate({ overhead, cell, burst, queue, discipline: drops, slot: slots }: Given): void {
-  const withRate = {
-    overhead,
-    cell,
-    burst,
-    discipline: drops && (slots === undefined || needsRate(drops)) ? drops : undefined,
-    queue: slots === undefined ? queue : undefined,
+  const insist = (name: string, value: unknown): void => {
+    if (value !== undefined)
+      refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`)
   }
-  const [name] = Object.entries(withRate).find(([, value]) => value !== undefined) ?? []
-  if (name !== undefined)
-    refuse("option 'rate' of path policy", `given with '${name}', which says how it is kept`)
+  insist('overhead', overhead)
+  insist('cell', cell)
+  insist('burst', burst)
+  if (drops && (slots === undefined || needsRate(drops))) insist('discipline', drops)
+  if (slots === undefined) insist('queue', queue)
 }
 
 /** The unit (0 default, 1 frames, 2 bytes, 3 nanoseconds) and the amount. */
