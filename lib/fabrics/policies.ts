@@ -69,11 +69,11 @@ export class Policies {
       return record
     }
     // Options are read before ports are asked for their numbers: a getter among them may detach a port.
-    const ends: Port[] = [] // two for each change
+    const ends = new Array<Port>(2 * list.length)
     const triples = new Uint32Array(3 * list.length)
     list.forEach(({ from, to, policy, keepStreams }, index) => {
       try {
-        ends.push(...this.pair(from, to))
+        ;[ends[2 * index], ends[2 * index + 1]] = this.pair(from, to)
         triples[3 * index + 2] = policy === null ? noPolicy : recordOf(policy, keepStreams)
       } catch (error) {
         throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)

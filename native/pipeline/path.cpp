@@ -61,12 +61,12 @@ void Path::adopt(const RowEntry& entry) noexcept {
   while (due_ <= entry.since) step();
   Sequence::Update update(account.sequence);
   change_ = entry.change;
-  policy_ = entry.policy;
-  if (Shaping* shapes = shaping()) shapes->adopt(*policy_, entry.since);
+  const Policy& before = *std::exchange(policy_, entry.policy);
+  if (Shaping* shapes = shaping()) shapes->adopt(before, *policy_, entry.since);
   refresh();
 }
 
-void Path::Shaping::adopt(const Policy& policy, Instant at) noexcept {
+void Path::Shaping::adopt(const Policy& before, const Policy& policy, Instant at) noexcept {
   Netem* const other = netem();
   while (other && other->size() != 0) {
     const Instant leaves = other->due();
@@ -78,6 +78,7 @@ void Path::Shaping::adopt(const Policy& policy, Instant at) noexcept {
   }
 
   for (const ImpairmentKind* kind : ImpairmentKind::all()) {
+    if (before.impairments.empty() && policy.impairments.empty()) break;  // most changes
     StageState& state = stages[kind->index];
     const std::type_info* model = nullptr;
     for (const auto& impairment : policy.impairments) {

@@ -13,7 +13,7 @@ struct Path::Shaping {
   /// Control thread.
   void makeNetem(std::uint64_t seed);
   void reseed(std::uint64_t seed) noexcept;
-  void adopt(const Policy& policy, Instant at) noexcept;
+  void adopt(const Policy& before, const Policy& policy, Instant at) noexcept;
 
   /// nullptr if no policy had one yet.
   [[nodiscard]] Netem* netem() const noexcept { return netem_.load(std::memory_order_acquire); }

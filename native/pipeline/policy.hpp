@@ -58,6 +58,10 @@ struct Policy {
     return !impairments.empty() || line || netem || replay || travel.delay.nanoseconds != 0 ||
            travel.jitter.nanoseconds != 0;
   }
+  /// Whether a path that is prepared for this policy has to be prepared for the next one.
+  [[nodiscard]] bool needsMore(const Policy& next) const {
+    return (next.shapes() && !shapes()) || (next.netem && !netem);
+  }
 };
 
 }  // namespace etherloom

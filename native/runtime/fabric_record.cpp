@@ -158,8 +158,9 @@ FabricRecord::Policies FabricRecord::change(std::vector<PairChange> changes, std
         ++number;
       }
       if (number != before) {
+        const Policy* const last = entry.policy;
         entry = {&to, entry.path, policy ? policy.get() : Policy::none().get(), number, now};
-        entry.path->prepare(*entry.policy);
+        if (!last || last->needsMore(*entry.policy)) entry.path->prepare(*entry.policy);
         policies.entries.push_back(entry);
       }
       if (policy) row->push(entry, std::move(policy));
