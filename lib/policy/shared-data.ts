@@ -1,5 +1,5 @@
 /**
- * What policies refer to by number because it is too large to be a part of each: tables of delays, traces. Handed to an
+ * What policies refer to by number because it is too large to be a part of each: tables of delays, traces, fates. Handed to an
  * engine once, which keeps it for its life. native/binding/policies.hpp is the other half.
  */
 import { createHash } from 'node:crypto'

@@ -100,7 +100,7 @@ class Capture {
 };
 
 /// The comment of a frame in a log of fates: `n=17 fate=dropped reason=loss stage=loss`. docs/capture.md has
-/// the grammar; lib/capture/fates.ts reads it.
+/// the grammar; lib/policy/replay/fates.ts reads it.
 void writeFate(std::string& into, const CaptureRecord& record);
 
 /// Who listens at a port or on a path: immutable, replaced whole after a grace period.

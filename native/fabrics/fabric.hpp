@@ -17,7 +17,8 @@ namespace etherloom {
 /// A port's place in its fabric. Given out again only after forget() and a grace period.
 enum class Seat : std::uint32_t {};
 
-/// Drop, flood to every port that paths allow, or one port. What a path then does is its fate.
+/// Where a frame should go, as far as addresses tell: nowhere, to all other ports, or to one. Whether the
+/// pair of ports lets it pass is decided after that, by the policy of its path (pipeline/pipeline.cpp).
 class Verdict {
  public:
   static constexpr Verdict flood() { return Verdict(~std::uint32_t{0}); }

@@ -23,7 +23,7 @@ class Exact final : public Shaper {
   void adopt(const LineSettings* line, const TravelSettings& travel, const TraceRun& run,
              Instant at) noexcept;
   /// The line is no more: what it has begins at once to travel to the instant at which it would have left the
-  /// path. What a trace that has stopped would never have served ends.
+  /// path. A trace that has stopped would never have served what waits: that is dropped.
   void settle(Instant at) noexcept;
 
   std::optional<Ending> offer(Held* held, Instant at) noexcept override;

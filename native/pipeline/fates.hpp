@@ -1,6 +1,6 @@
 // The fates that a log recorded, to be met again by the frames of a path in their order. Immutable, shared by
-// any number of policies and threads; an engine keeps it for its life. lib/capture/fates.ts lays the words
-// out.
+// any number of policies and threads; an engine keeps it for its life. lib/policy/replay/fates.ts lays the
+// words out.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// A directed pair of ports: filter, impairments, line, travel, departure. The moving parts of one path.
+// A directed pair of ports: impairments, line, travel, departure. The moving parts of one path; its filter
+// has judged a frame before it comes here (Pipeline::filter).
 //
 // Constructed on the control thread, before a topology names it; from then on its methods belong to the
 // worker of its to-port, except prepare() and the offers of `account`, which the workers of its from-port
@@ -88,7 +89,7 @@ class Path {
   /// The entry's policy holds from its instant on, if no later one does already. The policy lives as long as
   /// frames can come that were judged by it, or by one before it.
   void adopt(const RowEntry& entry) noexcept;
-  /// Whether a frame that was judged by this entry passes as it came, at once and unseen: then it need not be
+  /// Whether nothing shapes, holds or records a frame that was judged by this entry: then it need not be
   /// admitted.
   [[nodiscard]] bool passes(const RowEntry& entry) const noexcept {
     const bool shapes = entry.policy->shapes() || (policy_ != entry.policy && policy_->shapes());

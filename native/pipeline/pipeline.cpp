@@ -219,8 +219,8 @@ void Pipeline::retag(const RxBurst& burst) noexcept {
 }
 
 // Takes from each target the frames that its path's filter refuses. A program runs once per frame of the
-// burst. One that reads more than what all segments of a super-frame share is given wire frames, complete:
-// checksums are done here, super-frames left to the hand-over.
+// burst. A program that looks beyond the headers that all segments of a super-frame have in common must see
+// wire frames: unfinished checksums are completed here, and super-frames are cut in handOverCut().
 void Pipeline::filter(const RxBurst& burst) noexcept {
   struct Judged {
     const FilterProgram* program;

@@ -43,7 +43,8 @@ struct Policy {
     const auto after = [&](const auto& other) { return other->kind().index > impairment->kind().index; };
     impairments.insert(std::find_if(impairments.begin(), impairments.end(), after), std::move(impairment));
   }
-  /// What holds for a pair that had a policy and has none any more, where its fabric lets frames pass.
+  /// Allows, and does nothing: of a path before its first policy, and of a pair that has none any more where
+  /// its fabric lets frames pass.
   [[nodiscard]] static const std::shared_ptr<const Policy>& none() {
     static const auto policy = std::make_shared<const Policy>();
     return policy;
