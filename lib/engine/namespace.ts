@@ -71,7 +71,7 @@ export class Namespace {
       addon.configureInterface({
         interface: given.interface,
         up: given.up,
-        addresses: given.addresses as string[],
+        addresses: given.addresses,
         destinations: given.routes.map(({ to }) => to),
         gateways: given.routes.map(({ via }) => via),
         namespace: this.held.handle,

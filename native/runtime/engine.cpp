@@ -281,9 +281,11 @@ Ticket Engine::publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion
 }
 
 Ticket Engine::publish(FabricRecord& fabric, FabricRecord::Ports ports, std::function<void()> done) {
-  for (const auto& [port, alone] : {std::pair(ports.notAlone, false), std::pair(ports.alone, true)}) {
+  const auto setAlone = [this](auto* port, bool alone) {
     if (port) order(port->worker, [port, alone](Worker& worker) { worker.setAlone(*port, alone); });
-  }
+  };
+  setAlone(ports.notAlone, false);
+  setAlone(ports.alone, true);
   const auto settled = [this, &fabric, otherVlans = ports.otherVlans, done = std::move(done)] {
     EngineFabric& shared = fabric.shared;
     if (otherVlans) {
