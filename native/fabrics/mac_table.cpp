@@ -144,7 +144,8 @@ void MacTable::insert(Index index, const Learned& learned) noexcept {
     entry.address.store(learned.address.value, std::memory_order_relaxed);
     entry.refreshed.store(learned.at.nanoseconds, std::memory_order_relaxed);
     entry.port.store(port, std::memory_order_relaxed);
-    entry.next.store(chain.first.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    // A reader may still stand on it, from when it was in another chain: what it is led to is constructed.
+    entry.next.store(chain.first.load(std::memory_order_relaxed), std::memory_order_release);
     chain.first.store(index, std::memory_order_release);
   }
   joinPort(index, port);
@@ -161,7 +162,7 @@ void MacTable::erase(Index index) noexcept {
   {
     Sequence::Update update(chain.sequence);
     link->store(entry.next.load(std::memory_order_relaxed), std::memory_order_release);
-    entry.next.store(free_, std::memory_order_relaxed);
+    entry.next.store(free_, std::memory_order_release);
   }
   free_ = index;
   leavePort(index);
