@@ -104,7 +104,7 @@ export class Seats implements Iterable<Port> {
   async detach(port: Port | string): Promise<void> {
     const found = this.#find(port)
     const coming = this.#coming.get(found)
-    if (coming) await coming.catch(() => undefined)
+    if (coming) await coming.catch(() => undefined) // whoever attaches it is told
     if (found.fabric === this.#fabric && found.id >= 0) await this.#release(found)
     else await this.#leaving.get(found)
   }

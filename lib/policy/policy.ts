@@ -59,42 +59,28 @@ const readPolicyOptions = optionsReader('path policy', policyRules)
 
 type Read = ReturnType<typeof readPolicyOptions>
 
-/** Makes nothing, so that a class that extends it adds its private fields to what it is given. */
-// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- a private field needs a class that is extended
-class Given {
-  constructor(object: object) {
-    return object
-  }
-}
-
 /**
- * What options of a policy were read as, on the frozen object that stands for them: a private field, which no listing,
- * copy or comparison sees. A WeakMap of ten thousand policies would cost more than reading them.
+ * What options of a policy were read as, on the frozen object that stands for them. Not enumerable: no listing, copy or
+ * comparison sees it. A WeakMap of ten thousand policies would cost more than reading them.
  */
-class Reading extends Given {
-  readonly #values: Read
+const reading = Symbol('what it was read as')
 
-  constructor(policy: object, values: Read) {
-    super(policy)
-    this.#values = values
-  }
+const readAs = (policy: object): Read | undefined => (policy as { readonly [reading]?: Read })[reading]
 
-  static of(policy: object): Read | undefined {
-    return #values in policy ? policy.#values : undefined
-  }
-}
+/** Freezes a policy with what it was read as. */
+const sealed = <Options extends object>(policy: Options, values: Read): Options =>
+  Object.freeze(Object.defineProperty(policy, reading, { value: values }))
 
 /**
  * @internal The same options, deeply frozen and read: whoever is given them reads nothing again, no file either. Whether
  * they go together shows in `readPolicy`.
  */
 export function compile<Options extends Partial<Policy>>(options: Options): Options {
-  if (isMapping(options) && Reading.of(options)) return options
+  if (isMapping(options) && readAs(options)) return options
   const own = copyOf(options)
   const asked: unknown = own
   const values = readPolicyOptions(asked ?? null) // none at all is a mistake
-  new Reading(own, values)
-  return Object.freeze(own)
+  return sealed(own, values)
 }
 
 /** @internal One over the other: an option is that of the last who has it, as it was read there. */
@@ -103,20 +89,19 @@ export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
   const values: Record<string, unknown> = { ...readPolicyOptions({}) }
   for (const each of given) {
     const layer = compile(each)
-    const read = Reading.of(layer) as Record<string, unknown>
+    const read = readAs(layer) as Record<string, unknown>
     for (const option of Object.keys(layer)) {
       whole[option] = layer[option as keyof Policy]
       values[option] = read[option]
     }
   }
-  new Reading(whole, values as Read)
-  return Object.freeze(whole)
+  return sealed(whole, values as Read)
 }
 
 /** @internal Checks a policy; what a compiled one was read as is not read again. */
 export function readPolicy(policy: Policy): PolicySpec {
   if (isMapping(policy)) refuseBesideNetem(policy)
-  return specOf(Reading.of(compile(policy)) as Read)
+  return specOf(readAs(compile(policy)) as Read)
 }
 
 /** A copy of which all but the outermost is frozen. */

@@ -49,7 +49,7 @@ class MacTable {
   /// Any thread. In the order of VLANs, then addresses.
   [[nodiscard]] std::vector<AddressRow> rows(Instant now) const;
 
-  /// Writer only. Returns the port that the address was known on, if that was another. Slots from portLimit
+  /// Writer only. Returns the port that the address was known on, if that was another. Seats from portLimit
   /// on are not learned.
   std::optional<Seat> learn(const Learned& learned) noexcept;
   /// Writer only. Removes what was learned from this port.
