@@ -19,4 +19,7 @@ type MappingOf<Kind> =
 
 /** Those kinds for which a condition holds, as in `a hub or a switch`. */
 export const fabricsThat = (holds: (kind: FabricKind) => boolean): string =>
-  [...fabricKinds].filter(holds).map(({ key }) => `a ${key}`).join(' or ') // prettier-ignore
+  [...fabricKinds]
+    .filter(holds)
+    .map(({ key }) => `a ${key}`)
+    .join(' or ')

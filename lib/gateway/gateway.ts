@@ -88,7 +88,10 @@ export class Gateway {
     try {
       await unlessAborted(guardian.output.until(/^table ip /m), signal)
       guardian.tell('')
-      await unlessAborted(guardian.voice.until(dnsmasq.length > 0 ? /started, version/ : /^forwarding$/m), signal) // prettier-ignore
+      await unlessAborted(
+        guardian.voice.until(dnsmasq.length > 0 ? /started, version/ : /^forwarding$/m),
+        signal,
+      )
     } catch {
       await guardian.close()
       signal?.throwIfAborted()

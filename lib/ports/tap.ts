@@ -314,10 +314,17 @@ export const tapKind: PortKind<TapMapping, TapPort, TapNic> = {
   check: (given, complain, engine) => {
     common.check(given, complain, engine)
     const { tap, addresses = [], gateway } = given
-    const fault = gateway && gatewayFault(gatewayRule(gateway, 'gateway') as GatewaySettings, { tap, addresses }) // prettier-ignore
+    const fault =
+      gateway && gatewayFault(gatewayRule(gateway, 'gateway') as GatewaySettings, { tap, addresses })
     if (fault) complain(['gateway', ...(fault.key ? [fault.key] : [])], fault.message)
   },
-  ownInterface: ({ tap, addresses = [], mac }) => ({ key: 'tap', name: tap, host: undefined, addresses, mac }), // prettier-ignore
+  ownInterface: ({ tap, addresses = [], mac }) => ({
+    key: 'tap',
+    name: tap,
+    host: undefined,
+    addresses,
+    mac,
+  }),
   numbered: {
     options: {
       tap: required(
@@ -347,7 +354,13 @@ export const hostKind: PortKind<HostMapping, TapPort, HostNic> = {
     return new TapPort({ ...options, name, interface: interfaceName, ...(namespace && { namespace }) })
   },
   leadsTo: ({ host, interface: name }) => `${host}:${name}`,
-  ownInterface: ({ host, interface: name, addresses = [], mac }) => ({ key: 'interface', name, host, addresses, mac }), // prettier-ignore
+  ownInterface: ({ host, interface: name, addresses = [], mac }) => ({
+    key: 'interface',
+    name,
+    host,
+    addresses,
+    mac,
+  }),
   numbered: {
     options: {
       host: required(about('Host that gets the interfaces.', entryName())),

@@ -17,9 +17,14 @@ export function planPorts(
   unread: ReadonlySet<string>,
   complain: Complain,
 ): Map<string, Map<string, PortPlan>> {
-  const ports = Object.entries(topology.fabrics).flatMap(
-    ([fabric, { kind, ports }]) =>
-    Object.entries(ports).map(([port, given]) => ({ fabric, port, kind, given, place: ['fabrics', fabric, 'ports', port] })), // prettier-ignore
+  const ports = Object.entries(topology.fabrics).flatMap(([fabric, { kind, ports }]) =>
+    Object.entries(ports).map(([port, given]) => ({
+      fabric,
+      port,
+      kind,
+      given,
+      place: ['fabrics', fabric, 'ports', port],
+    })),
   )
   const names = nameInterfaces(ports, complain)
   const hosts = Object.keys(topology.hosts ?? {})

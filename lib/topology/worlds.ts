@@ -137,7 +137,10 @@ function movementOf({ movement }: TopologyWorld): Movement | undefined {
 export function nicPlan(node: string, nic: NicMapping, number: number): { name: string; plan: PortPlan } {
   const { key, numbered } = portKindOf(nic)
   if (!numbered)
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `ports of the kind '${key}' have no numbered interfaces`) // prettier-ignore
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_TOPOLOGY',
+      `ports of the kind '${key}' have no numbered interfaces`,
+    )
   const { name, given } = numbered.make(node, nic, number)
   return { name, plan: given as PortPlan }
 }

@@ -145,7 +145,12 @@ export class World extends EventEmitter<WorldEvents> {
   /** Where nodes are, by name, in metres; undefined where only distances are known. */
   get positions(): Map<string, [x: number, y: number]> | undefined {
     const positions = this.#movement?.positions
-    return positions && new Map(this.nodes.map((node, at) => [node, [positions[2 * at], positions[2 * at + 1]] as [number, number]])) // prettier-ignore
+    return (
+      positions &&
+      new Map(
+        this.nodes.map((node, at) => [node, [positions[2 * at], positions[2 * at + 1]] as [number, number]]),
+      )
+    )
   }
 
   /**
@@ -167,7 +172,11 @@ export class World extends EventEmitter<WorldEvents> {
   /** Takes steps by itself from now on: the first at once, where there was none before, and one after each `every`. */
   start(): void {
     this.#open()
-    if (!this.#movement) throw new EtherloomError('ERR_ETHERLOOM_STATE', `world '${this.name}' has no movement; give it one, or distances to each step`) // prettier-ignore
+    if (!this.#movement)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        `world '${this.name}' has no movement; give it one, or distances to each step`,
+      )
     if (this.running) return
     this.#zero = this.engine.now()
     this.#due = this.#steps === 0 ? this.#zero : this.#zero + this.#every

@@ -42,7 +42,10 @@ describe('the tables of options in docs/', () => {
   })
 
   it('are there for every class, with what each of its options is for', () => {
-    const pages = readdirSync('docs').filter((name) => name.endsWith('.md')).map(read).join('\n') // prettier-ignore
+    const pages = readdirSync('docs')
+      .filter((name) => name.endsWith('.md'))
+      .map(read)
+      .join('\n')
     for (const [owner, rules] of declared) {
       for (const [option, rule] of Object.entries(rules))
         expect(shapeOf(rule).description, `${option} of ${owner}`).to.match(/^[A-Z].*\.$/)

@@ -120,7 +120,10 @@ describe('files that topology files name', () => {
   it('may be fate logs, by name or as an object, in paths and timelines', async () => {
     const engine = keep(new Engine({ clock: 'virtual' }))
     const air = new Hub({ engine })
-    const [red] = [await air.attach(new MemoryPort({ name: 'red' })), await air.attach(new MemoryPort({ name: 'green' }))] // prettier-ignore
+    const [red] = [
+      await air.attach(new MemoryPort({ name: 'red' })),
+      await air.attach(new MemoryPort({ name: 'green' })),
+    ]
     await air.path('red', 'green').allow({ loss: 0.5 })
     const log = await air.path('red', 'green').fateLog(join(folder, 'fates.pcapng'))
     red.send(frame({ tag: 1 }))
