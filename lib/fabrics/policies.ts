@@ -79,18 +79,13 @@ export class Policies {
         throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
       }
     })
-    const eachPair = (work: (from: Port, to: Port, triple: number) => void) => {
-      for (let index = 0; index < list.length; index++)
-        work(ends[2 * index] as Port, ends[2 * index + 1] as Port, 3 * index)
+    for (let end = 0, number = 0; end < ends.length; end += 2, number += 3) {
+      triples[number] = (ends[end] as Port).id
+      triples[number + 1] = (ends[end + 1] as Port).id
     }
-    eachPair((from, to, triple) => {
-      triples[triple] = this.#fabric.port(from).id
-      triples[triple + 1] = this.#fabric.port(to).id
-    })
     const [up, down, changed, ticket] = native(() => engine.native.apply(id, records.bytes, triples, flush))
-    eachPair((from, to, triple) => {
-      this.#remember(from, to, compiled[triples[triple + 2] as number])
-    })
+    for (let end = 0, number = 2; end < ends.length; end += 2, number += 3)
+      this.#remember(ends[end] as Port, ends[end + 1] as Port, compiled[triples[number] as number])
     return { up, down, changed, ticket }
   }
 

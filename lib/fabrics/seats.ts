@@ -45,18 +45,19 @@ export class Seats implements Iterable<Port> {
 
   /** What `Fabric.port` says. */
   port(port: Port | string): Port {
-    if (typeof port !== 'string' && !(port instanceof Port)) refuse('a port', 'a Port or its name', port)
-    const name = typeof port === 'string' ? port : port.name
-    const found = this.ports.get(name)
-    if (found && found.id >= 0 && (typeof port === 'string' || found === port)) return found
-    if (typeof port !== 'string')
+    if (typeof port !== 'string') {
+      if (!(port instanceof Port)) refuse('a port', 'a Port or its name', port)
+      if (port.id >= 0 && port.fabric === this.#fabric) return port
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        `port '${name}' is not attached to '${this.#fabric.name}'; attach it first`,
+        `port '${port.name}' is not attached to '${this.#fabric.name}'; attach it first`,
       )
+    }
+    const found = this.ports.get(port)
+    if (found && found.id >= 0) return found
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
-      `'${this.#fabric.name}' has no port '${name}'${suggestion(name, [...this.ports.keys()])}`,
+      `'${this.#fabric.name}' has no port '${port}'${suggestion(port, [...this.ports.keys()])}`,
     )
   }
 

@@ -60,16 +60,27 @@ const readPolicyOptions = optionsReader('path policy', policyRules)
 type Read = ReturnType<typeof readPolicyOptions>
 
 /**
- * What options of a policy were read as, on the frozen object that stands for them. Not enumerable: no listing, copy or
- * comparison sees it. A WeakMap of ten thousand policies would cost more than reading them.
+ * Options of a policy, frozen, and what they were read as, which no listing or copy sees. A WeakMap or a hidden property
+ * would cost ten thousand policies as much as reading them.
  */
-const reading = Symbol('what it was read as')
+class CompiledOptions {
+  readonly #read: Read
 
-const readAs = (policy: object): Read | undefined => (policy as { readonly [reading]?: Read })[reading]
+  constructor(options: object, read: Read) {
+    this.#read = read
+    Object.assign(this, options)
+    Object.freeze(this)
+  }
 
-/** Freezes a policy with what it was read as. */
-const sealed = <Options extends object>(policy: Options, values: Read): Options =>
-  Object.freeze(Object.defineProperty(policy, reading, { value: values }))
+  static readAs(options: object): Read | undefined {
+    return #read in options ? options.#read : undefined
+  }
+}
+
+const readAs = (options: object): Read | undefined => CompiledOptions.readAs(options)
+
+const compiled = <Options extends object>(options: Options, read: Read): Options =>
+  new CompiledOptions(options, read) as Options
 
 /**
  * @internal The same options, deeply frozen and read: whoever is given them reads nothing again, no file either. Whether
@@ -80,7 +91,7 @@ export function compile<Options extends Partial<Policy>>(options: Options): Opti
   const own = copyOf(options)
   const asked: unknown = own
   const values = readPolicyOptions(asked ?? null) // none at all is a mistake
-  return sealed(own, values)
+  return compiled(own, values)
 }
 
 /** @internal One over the other: an option is that of the last who has it, as it was read there. */
@@ -95,7 +106,7 @@ export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
       values[option] = read[option]
     }
   }
-  return sealed(whole, values as Read)
+  return compiled(whole, values as Read)
 }
 
 /** @internal Checks a policy; what a compiled one was read as is not read again. */

@@ -83,7 +83,7 @@ Napi::Value apply(EngineObject& self, FabricId fabric, Napi::Uint8Array records,
   changes.reserve(triples.ElementLength() / 3);
   for (const std::uint32_t* at = triples.Data(); changes.size() < triples.ElementLength() / 3; at += 3) {
     for (const PortId port : {PortId{at[0]}, PortId{at[1]}}) {
-      if (!engine.knows(port) || engine.fabricOf(port) != fabric)
+      if (!engine.knows(port, fabric))
         return raiseState(env, "a port of the change is not attached any more; attach it first");
     }
     const bool any = at[2] < policies->size();

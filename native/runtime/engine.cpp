@@ -237,18 +237,11 @@ Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool
   Applied applied{policies.pairs};
   if (policies.entries.empty()) return applied;
 
-  workers_.orderAll([paths = paths_.size()](Worker& worker) { worker.reservePaths(paths); });
-  std::vector<std::vector<RowEntry>> orders(workers_.size());
-  for (const RowEntry& entry : policies.entries) orders[entry.to->worker].push_back(entry);
-  for (std::size_t worker = 0; worker < orders.size(); ++worker) {
-    if (orders[worker].empty()) continue;
-    order(static_cast<std::uint16_t>(worker), [flush, entries = std::move(orders[worker])](Worker& owner) {
-      for (const RowEntry& entry : entries) {
-        owner.adopt(entry);
-        if (flush) owner.flush(*entry.path);
-      }
-    });
-  }
+  const auto entries = std::make_shared<const std::vector<RowEntry>>(std::move(policies.entries));
+  workers_.orderAll([paths = paths_.size(), entries, flush](Worker& worker) {
+    worker.reservePaths(paths);
+    worker.adopt(*entries, flush);
+  });
   applied.ticket = publish(record, std::move(policies.next));
   return applied;
 }

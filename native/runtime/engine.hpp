@@ -117,6 +117,11 @@ class Engine {
     const auto found = attachments_.find(port);
     return found != attachments_.end() && !found->second->leaving;
   }
+  [[nodiscard]] bool knows(PortId port, FabricId fabric) const {
+    const auto found = attachments_.find(port);
+    return found != attachments_.end() && !found->second->leaving &&
+           found->second->fabric->id == static_cast<std::uint32_t>(fabric);
+  }
   [[nodiscard]] bool knows(FabricId fabric) const {
     return fabrics_.contains(static_cast<std::uint32_t>(fabric));
   }

@@ -120,6 +120,7 @@ FabricRecord::Policies FabricRecord::change(std::vector<PairChange> changes, std
   std::ranges::stable_sort(changes, {}, seats);
   Policies policies;
   policies.next = std::make_unique<FabricVersion>(*version_);
+  policies.entries.reserve(changes.size());
   const Row none;
   for (auto at = changes.cbegin(); at != changes.cend();) {
     Attachment& from = *at->from;

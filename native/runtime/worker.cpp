@@ -396,9 +396,13 @@ void Worker::setCarrier(Inlet& inlet, bool on) {
   if (const Result<void> set = inlet.port->setCarrier(on); !set) takeDown(inlet, set.error().number);
 }
 
-void Worker::adopt(const RowEntry& entry) {
-  entry.path->adopt(entry);
-  departures_.update(*entry.path);
+void Worker::adopt(std::span<const RowEntry> entries, bool flush) {
+  for (const RowEntry& entry : entries) {
+    if (entry.to->worker != index_) continue;
+    entry.path->adopt(entry);
+    departures_.update(*entry.path);
+    if (flush) this->flush(*entry.path);
+  }
 }
 
 void Worker::flush(Path& path) {

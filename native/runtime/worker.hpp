@@ -87,7 +87,8 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Its device is gone, as somebody else has learned.
   void end(Inlet& inlet, int error) { takeDown(inlet, error); }
   void setCarrier(Inlet& inlet, bool on);
-  void adopt(const RowEntry& entry);
+  /// Has the paths into its ports know their new policies, and with `flush` drop what they hold.
+  void adopt(std::span<const RowEntry> entries, bool flush);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
   void flushDelay(Attachment& to, const PathAccount* account);
