@@ -80,8 +80,8 @@ export class Policies {
       }
     })
     for (let end = 0, number = 0; end < ends.length; end += 2, number += 3) {
-      triples[number] = (ends[end] as Port).id
-      triples[number + 1] = (ends[end + 1] as Port).id
+      triples[number] = this.#fabric.port(ends[end] as Port).id
+      triples[number + 1] = this.#fabric.port(ends[end + 1] as Port).id
     }
     const [up, down, changed, ticket] = native(() => engine.native.apply(id, records.bytes, triples, flush))
     for (let end = 0, number = 2; end < ends.length; end += 2, number += 3)

@@ -117,6 +117,7 @@ class Engine {
     const auto found = attachments_.find(port);
     return found != attachments_.end() && !found->second->leaving;
   }
+  /// The same of a port that must be one of this fabric.
   [[nodiscard]] bool knows(PortId port, FabricId fabric) const {
     const auto found = attachments_.find(port);
     return found != attachments_.end() && !found->second->leaving &&
