@@ -122,9 +122,10 @@ describe('SocketPort', function () {
     const { reader, peer } = await served({ pad: true })
     const hub = makeHub()
     const [other] = await join(hub, 'reader')
-    closes(await hub.listen({ socket: joinPath(directory, 'peers.sock'), pad: true }))
+    const server = closes(await hub.listen({ socket: joinPath(directory, 'peers.sock'), pad: true }))
+    const connected = once(server, 'connect')
     const second = await dial({ path: joinPath(directory, 'peers.sock') })
-    await until(() => hub.ports.size === 2)
+    await connected
     for (const [from, to] of [
       [reader, peer],
       [other, second],
