@@ -1,6 +1,6 @@
 /** The policies of a fabric's paths, and the transactions that change them. Called by Fabric. */
 import { native } from '../binding.js'
-import { compile, readPolicy, type Applied, type Policy } from '../policy/policy.js'
+import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
 import { PolicyRecords } from '../policy/records.js'
 import type { Port, PortFabric } from '../ports/port.js'
 import { EtherloomError, locate } from '../values/errors.js'
@@ -61,28 +61,34 @@ export class Policies {
     const recordOf = (policy: Policy, keepStreams = false): number => {
       const before = keepStreams ? undefined : known.get(policy)
       if (before !== undefined) return before
-      const own = compile(policy)
-      const spec = readPolicy(own)
+      const spec = readPolicy(policy)
       const record = records.add(keepStreams ? { ...spec, seed: undefined } : spec)
-      compiled[record] = own
+      compiled[record] = spec.policy
       if (!keepStreams) known.set(policy, record)
       return record
     }
-    // Options are read before ports are asked for their numbers: a getter among them may detach a port.
-    const ends = new Array<Port>(2 * list.length)
-    const triples = new Uint32Array(3 * list.length)
-    list.forEach(({ from, to, policy, keepStreams }, index) => {
-      try {
-        ;[ends[2 * index], ends[2 * index + 1]] = this.pair(from, to)
-        triples[3 * index + 2] = policy === null ? noPolicy : recordOf(policy, keepStreams)
-      } catch (error) {
-        throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
-      }
-    })
-    for (let end = 0, number = 0; end < ends.length; end += 2, number += 3) {
-      triples[number] = this.#fabric.port(ends[end] as Port).id
-      triples[number + 1] = this.#fabric.port(ends[end + 1] as Port).id
+    const each = (work: (change: PolicyChange, index: number) => void): void => {
+      list.forEach((change, index) => {
+        try {
+          work(change, index)
+        } catch (error) {
+          throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
+        }
+      })
     }
+    const triples = new Uint32Array(3 * list.length)
+    each(({ policy, keepStreams }, index) => {
+      triples[3 * index + 2] = policy === null ? noPolicy : recordOf(policy, keepStreams)
+    })
+    // Ports only now: a getter among the options may have detached one.
+    const ends = new Array<Port>(2 * list.length)
+    each(({ from, to }, index) => {
+      const [source, target] = this.pair(from, to)
+      ends[2 * index] = source
+      ends[2 * index + 1] = target
+      triples[3 * index] = source.id
+      triples[3 * index + 1] = target.id
+    })
     const [up, down, changed, ticket] = native(() => engine.native.apply(id, records.bytes, triples, flush))
     for (let end = 0, number = 2; end < ends.length; end += 2, number += 3)
       this.#remember(ends[end] as Port, ends[end + 1] as Port, compiled[triples[number] as number])

@@ -31,6 +31,8 @@ export interface Applied {
 
 /** A checked policy. */
 export interface PolicySpec {
+  /** As it was given, deeply frozen: whoever is given this one reads no file again. */
+  policy: Policy
   allowed: boolean
   seed: bigint | undefined
   /** In the order of their kinds; a part that would do nothing is left out. */
@@ -60,76 +62,72 @@ const readPolicyOptions = optionsReader('path policy', policyRules)
 type Read = ReturnType<typeof readPolicyOptions>
 
 /**
- * Options of a policy, frozen, and what they were read as, which no listing or copy sees. A WeakMap or a hidden property
- * would cost ten thousand policies as much as reading them.
+ * Options of a policy, deeply frozen, and what they were read as, which no listing or copy sees. A WeakMap or a hidden
+ * property would cost ten thousand policies as much as reading them.
  */
 class CompiledOptions {
-  readonly #read: Read
+  /** Only where it is more than numbers: those are read again as quickly, and come to the same. */
+  #read: Read | undefined
 
-  constructor(options: object, read: Read) {
-    this.#read = read
-    Object.assign(this, options)
-    Object.freeze(this)
+  private constructor(options: object) {
+    const own = this as Record<string, unknown>
+    for (const key in options) own[key] = frozen(options[key as keyof typeof options])
   }
 
-  static readAs(options: object): Read | undefined {
-    return #read in options ? options.#read : undefined
+  /** Both; `read` is given where it is known. */
+  static of<Options extends object>(options: Options, read?: Read): { own: Options; read: Read } {
+    if (#read in options) return { own: options, read: options.#read ?? readPolicyOptions(options) }
+    const own = new CompiledOptions(options)
+    read ??= readPolicyOptions(own)
+    for (const key in read) if (typeof read[key as keyof Read] === 'object') own.#read = read
+    Object.freeze(own)
+    return { own: own as Options, read }
   }
 }
 
-const readAs = (options: object): Read | undefined => CompiledOptions.readAs(options)
-
-const compiled = <Options extends object>(options: Options, read: Read): Options =>
-  new CompiledOptions(options, read) as Options
+function compiled<Options extends object>(options: Options): { own: Options; read: Read } {
+  const asked: unknown = options
+  if (!isMapping(asked)) readPolicyOptions(asked ?? null) // refuses it: none at all is a mistake
+  return CompiledOptions.of(options)
+}
 
 /**
- * @internal The same options, deeply frozen and read: whoever is given them reads nothing again, no file either. Whether
- * they go together shows in `readPolicy`.
+ * @internal The same options, deeply frozen and read: whoever is given them reads no file again. Whether they go together
+ * shows in `readPolicy`.
  */
-export function compile<Options extends Partial<Policy>>(options: Options): Options {
-  if (isMapping(options) && readAs(options)) return options
-  const own = copyOf(options)
-  const asked: unknown = own
-  const values = readPolicyOptions(asked ?? null) // none at all is a mistake
-  return compiled(own, values)
-}
+export const compile = <Options extends Partial<Policy>>(options: Options): Options => compiled(options).own
 
 /** @internal One over the other: an option is that of the last who has it, as it was read there. */
 export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
   const whole: Record<string, unknown> = {}
   const values: Record<string, unknown> = { ...readPolicyOptions({}) }
   for (const each of given) {
-    const layer = compile(each)
-    const read = readAs(layer) as Record<string, unknown>
-    for (const option of Object.keys(layer)) {
-      whole[option] = layer[option as keyof Policy]
-      values[option] = read[option]
+    const { own, read } = compiled(each)
+    for (const option of Object.keys(own)) {
+      whole[option] = own[option as keyof Policy]
+      values[option] = read[option as keyof Read]
     }
   }
-  return compiled(whole, values as Read)
+  return CompiledOptions.of(whole, values as Read).own
 }
 
-/** @internal Checks a policy; what a compiled one was read as is not read again. */
+/** @internal Checks a policy. */
 export function readPolicy(policy: Policy): PolicySpec {
-  if (isMapping(policy)) refuseBesideNetem(policy)
-  return specOf(readAs(compile(policy)) as Read)
+  const { own, read } = compiled(policy)
+  refuseBesideNetem(own)
+  return specOf(own, read)
 }
 
-/** A copy of which all but the outermost is frozen. */
-function copyOf<Value>(value: Value): Value {
-  if (Array.isArray(value)) return value.map(frozen) as Value
-  if (!isMapping(value) || ArrayBuffer.isView(value)) return value
+/** The same value; a mapping or list as a copy that is deeply frozen. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen))
   const copy: Record<string, unknown> = {}
-  for (const key of Object.keys(value)) copy[key] = frozen(value[key])
-  return copy as Value
+  for (const key in value) copy[key] = frozen(value[key as keyof typeof value])
+  return Object.freeze(copy)
 }
 
-const frozen = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
-    ? Object.freeze(copyOf(value))
-    : value
-
-function specOf(given: Read): PolicySpec {
+function specOf(policy: Policy, given: Read): PolicySpec {
   const options = given as typeof given & Record<string, unknown>
   if (given.ecn && options.loss === undefined)
     refuse("option 'loss' of path policy", "given with 'ecn', which says what to do with the frames it picks")
@@ -152,5 +150,10 @@ function specOf(given: Read): PolicySpec {
   const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
     refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates")
-  return { allowed: given.allowed, seed: given.seed, parts: parts.filter((part) => part !== undefined) }
+  return {
+    policy,
+    allowed: given.allowed,
+    seed: given.seed,
+    parts: parts.filter((part) => part !== undefined),
+  }
 }

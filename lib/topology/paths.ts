@@ -1,5 +1,5 @@
 /** Path and timeline entries of a topology: which ports they mean, and what is wrong with them. Called by resolve.ts. */
-import { compile, layers, readPolicy, type Policy } from '../policy/policy.js'
+import { layers, readPolicy, type Policy } from '../policy/policy.js'
 import { portKindOf } from '../ports/index.js'
 import { checkEntry } from '../timeline/entries.js'
 import { suggestion } from '../values/options.js'
@@ -32,8 +32,7 @@ export function planPaths(
     let compiled = policy
     attempt(
       () => {
-        compiled = compile(policy)
-        readPolicy(compiled)
+        compiled = readPolicy(policy).policy as typeof policy
       },
       [...place, index],
       complain,

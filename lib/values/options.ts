@@ -67,33 +67,46 @@ export type Values<Given> = { [Key in keyof Given]: Given[Key] extends Rule<infe
  *   ERR_ETHERLOOM_OPTION for a value that its rule refuses.
  */
 export function readOptions<Given extends Rules>(owner: string, given: unknown, rules: Given): Values<Given> {
-  return readKeys(owner, given, rules, (_, key) => optionOf(key, owner))
+  return readKeys(owner, given, rules, Object.keys(rules), (key) => optionOf(key, owner))
 }
 
 /**
- * `readOptions` for rules that are declared beside a class: prepares all that the given does not change, and lists them in
- * `declared`.
+ * `readOptions` for rules that are declared beside a class: finds out once which of them an absent option needs, and lists
+ * them all in `declared`.
  */
 export function optionsReader<Given extends Rules>(
   owner: string,
   rules: Given,
 ): (given: unknown) => Values<Given> {
   declared.set(owner, rules)
-  const subjects = Object.keys(rules).map((key) => optionOf(key, owner))
-  return (given) => readKeys(owner, given, rules, (place) => subjects[place] as string)
+  const keys = Object.keys(rules)
+  const expected = keys.filter((key) => !isNothing(rules[key] as Rule<unknown>))
+  const subjects = new Map(keys.map((key) => [key, optionOf(key, owner)]))
+  return (given) => readKeys(owner, given, rules, expected, (key) => subjects.get(key) as string)
 }
 
 /** The rules of all options by their owners, for the tables in docs/. */
 export const declared = new Map<string, Rules>()
 
+/** Whether a rule makes nothing of an absent value: it has no default and does not insist on one. */
+function isNothing(rule: Rule<unknown>): boolean {
+  try {
+    return rule(undefined, '') === undefined
+  } catch {
+    return false
+  }
+}
+
+/** `expected` are the keys whose rules are asked where the option is absent, too. */
 function readKeys<Given extends Rules>(
   owner: string,
   given: unknown,
   rules: Given,
-  subject: (place: number, key: string) => string,
+  expected: readonly string[],
+  subject: (key: string) => string,
 ): Values<Given> {
   const options = asOptions(owner, given)
-  for (const key of Object.keys(options)) {
+  for (const key in options) {
     if (Object.hasOwn(rules, key)) continue
     throw new EtherloomError(
       'ERR_ETHERLOOM_UNKNOWN_OPTION',
@@ -101,11 +114,12 @@ function readKeys<Given extends Rules>(
     )
   }
   const values: Record<string, unknown> = {}
-  let place = 0
-  for (const key in rules) {
-    const value = (rules[key] as Rule<unknown>)(options[key], subject(place++, key))
-    if (value !== undefined) values[key] = value // with all keys it would be too large to be fast
+  const read = (key: string, value: unknown): void => {
+    const read = (rules[key] as Rule<unknown>)(value, subject(key))
+    if (read !== undefined) values[key] = read
   }
+  for (const key in options) read(key, options[key])
+  for (const key of expected) if (!(key in options)) read(key, undefined)
   return values as Values<Given>
 }
 
@@ -373,7 +387,7 @@ export function mapping<Given extends Rules>(
       if (value === undefined) return undefined
       const of = owner ?? ownerOf(subject)
       if (value === null && empty) value = {}
-      const values = read ? read(value) : readKeys(of, value, keys, (_, key) => optionOf(key, of))
+      const values = read ? read(value) : readOptions(of, value, keys)
       return finish ? finish(values, of) : values
     },
     { form: { kind: 'mapping', keys, empty } },

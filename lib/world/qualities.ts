@@ -1,5 +1,5 @@
 /** The policies of distances: a world's model, asked once for each distance that occurs. Called by World. */
-import { compile, readPolicy, type Policy } from '../policy/policy.js'
+import { readPolicy, type Policy } from '../policy/policy.js'
 import { locate } from '../values/errors.js'
 import { isWithin, type LinkQualityModel } from './models/model.js'
 
@@ -25,8 +25,7 @@ export class Qualities {
     if (options === null) return null
     let policy: Policy // links share it
     try {
-      policy = compile({ allowed: true, ...options })
-      readPolicy(policy)
+      ;({ policy } = readPolicy({ allowed: true, ...options }))
     } catch (error) {
       throw locate(error, `model '${this.#model.name}' at ${metres} metres`)
     }

@@ -9,7 +9,7 @@ describe('readPolicy', () => {
   const partsOf = (policy: object) => readPolicy({ allowed: true, ...policy }).parts
 
   it('leaves out what does nothing', () => {
-    expect(readPolicy({ allowed: true })).to.deep.equal({ allowed: true, seed: undefined, parts: [] })
+    expect(readPolicy({ allowed: true })).to.deep.include({ allowed: true, seed: undefined, parts: [] })
     expect(partsOf({ loss: 0, duplicate: 0, delay: '0s', jitter: '0s', reorder: 0 })).to.deep.equal([])
   })
 
