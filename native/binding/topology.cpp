@@ -82,20 +82,17 @@ Napi::Value apply(EngineObject& self, FabricId fabric, Napi::Uint8Array records,
   std::vector<PathChange> changes;
   changes.reserve(triples.ElementLength() / 3);
   for (const std::uint32_t* at = triples.Data(); changes.size() < triples.ElementLength() / 3; at += 3) {
-    for (const PortId port : {PortId{at[0]}, PortId{at[1]}}) {
-      if (!engine.knows(port, fabric))
-        return raiseState(env, "a port of the change is not attached any more; attach it first");
-    }
     const bool any = at[2] < policies->size();
-    const auto [policy, seed] = any ? (*policies)[at[2]] : GivenPolicy{};
-    changes.push_back({PortId{at[0]}, PortId{at[1]}, policy, seed});
+    auto [policy, seed] = any ? (*policies)[at[2]] : GivenPolicy{};
+    changes.push_back({PortId{at[0]}, PortId{at[1]}, std::move(policy), seed});
   }
-  const Applied applied = engine.apply(fabric, changes, flush);
+  const auto applied = engine.apply(fabric, changes, flush);
+  if (!applied) return raiseState(env, "a port of the change is not attached any more; attach it first");
   auto result = Napi::Array::New(env, 4);
-  result.Set(0u, give(env, applied.up));
-  result.Set(1u, give(env, applied.down));
-  result.Set(2u, give(env, applied.changed));
-  result.Set(3u, give(env, applied.ticket));
+  result.Set(0u, give(env, applied->up));
+  result.Set(1u, give(env, applied->down));
+  result.Set(2u, give(env, applied->changed));
+  result.Set(3u, give(env, applied->ticket));
   return result;
 }
 

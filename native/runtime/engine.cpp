@@ -114,7 +114,7 @@ void Engine::configure(Attachment& attachment, const PortSettings& settings) {
 
 Ticket Engine::detach(PortId id) {
   Attachment& leaving = attachment(id);
-  FabricRecord& record = this->record(fabricOf(id));
+  FabricRecord& record = this->record(FabricId{leaving.fabric->id});
   FabricRecord::Ports ports = record.leave(leaving);
   leaving.eachInlet([this](Inlet& inlet) { workers_[inlet.worker].addLoad(-1); });
   leaving.leaving = true;
@@ -225,12 +225,16 @@ Ticket Engine::setCarrier(PortId id, bool on) {
 
 // ---- policies ----
 
-Applied Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
+std::optional<Applied> Engine::apply(FabricId fabric, std::span<const PathChange> changes, bool flush) {
   FabricRecord& record = this->record(fabric);
   std::vector<FabricRecord::PairChange> pairs;
   pairs.reserve(changes.size());
-  for (const PathChange& change : changes)
-    pairs.push_back({&attachment(change.from), &attachment(change.to), &change});
+  for (const PathChange& change : changes) {
+    Attachment* const from = find(change.from);
+    Attachment* const to = find(change.to);
+    if (!from || !to || from->fabric != &record.shared || to->fabric != &record.shared) return {};
+    pairs.push_back({from, to, &change});
+  }
   FabricRecord::Policies policies = record.change(
       std::move(pairs), changes_, now(),
       [this, &record](const auto& change, Path* known) -> Path& { return pathOf(record, change, known); });

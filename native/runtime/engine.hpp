@@ -81,7 +81,7 @@ class Engine {
   Ticket setCarrier(PortId port, bool on);
 
   /// All changes at once, or none: no frame meets a mixture.
-  Applied apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
+  std::optional<Applied> apply(FabricId fabric, std::span<const PathChange> changes, bool flush);
 
   /// Takes a ticket of everything ordered so far; `done` runs when it is settled.
   Ticket fence(std::function<void()> done) { return graces_.fence(std::move(done)); }
@@ -113,21 +113,11 @@ class Engine {
 
   /// Whether the number stands for something that the other methods may be given: a port from attach() to
   /// detach(), a fabric or a capture until it is removed or forgotten. No number is given out twice.
-  [[nodiscard]] bool knows(PortId port) const {
-    const auto found = attachments_.find(port);
-    return found != attachments_.end() && !found->second->leaving;
-  }
-  /// The same of a port that must be one of this fabric.
-  [[nodiscard]] bool knows(PortId port, FabricId fabric) const {
-    const auto found = attachments_.find(port);
-    return found != attachments_.end() && !found->second->leaving &&
-           found->second->fabric->id == static_cast<std::uint32_t>(fabric);
-  }
+  [[nodiscard]] bool knows(PortId port) const { return find(port); }
   [[nodiscard]] bool knows(FabricId fabric) const {
     return fabrics_.contains(static_cast<std::uint32_t>(fabric));
   }
   [[nodiscard]] bool knows(CaptureId capture) const { return captures_.knows(capture); }
-  [[nodiscard]] FabricId fabricOf(PortId port) const { return FabricId{attachment(port).fabric->id}; }
   [[nodiscard]] std::uint16_t workerOf(PortId port) const { return attachment(port).worker; }
   [[nodiscard]] std::uint16_t leastLoaded() const { return workers_.leastLoaded(1).front(); }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
@@ -157,6 +147,11 @@ class Engine {
   Engine(const EngineOptions& options, std::function<void()> wake);
 
   [[nodiscard]] Attachment& attachment(PortId id) const { return *attachments_.at(id); }
+  /// nullptr for one that is not attached, or not any more.
+  [[nodiscard]] Attachment* find(PortId id) const {
+    const auto found = attachments_.find(id);
+    return found == attachments_.end() || found->second->leaving ? nullptr : found->second.get();
+  }
   [[nodiscard]] FabricRecord& record(FabricId id) const {
     return *fabrics_.at(static_cast<std::uint32_t>(id));
   }

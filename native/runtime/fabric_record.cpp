@@ -138,33 +138,34 @@ FabricRecord::Policies FabricRecord::change(std::vector<PairChange> changes, std
       Attachment& to = *at->to;
       keepBefore(to.seat);
       RowEntry entry{&to, nullptr, nullptr, 0, now};
-      std::shared_ptr<const Policy> policy;
-      const bool known = kept < old.entries.size() && old.entries[kept].to == &to;
-      if (known) {
+      // By address: who keeps a policy is counted once for each entry, and that costs most of this loop.
+      static const std::shared_ptr<const Policy> noPolicy;
+      const std::shared_ptr<const Policy>* policy = &noPolicy;
+      if (kept < old.entries.size() && old.entries[kept].to == &to) {
         entry = old.entries[kept];
-        policy = old.policies[kept++];
+        policy = &old.policies[kept++];
       }
       const bool byDefault = policies.next->forwards(from, to);
       const std::uint64_t before = number;
       for (; at != end && at->to == &to; ++at) {
         // A pair that lost its policy keeps its path where frames pass by default: none overtakes what is
         // under way.
-        const auto wanted = !at->asked->policy && policy && byDefault ? Policy::none() : at->asked->policy;
-        if (wanted == policy) continue;
-        const bool passed = policy ? policy->allowed : byDefault;
+        const auto& wanted = !at->asked->policy && *policy && byDefault ? Policy::none() : at->asked->policy;
+        if (wanted == *policy) continue;
+        const bool passed = *policy ? (*policy)->allowed : byDefault;
         const bool passes = wanted ? wanted->allowed : byDefault;
         ++(passed == passes ? policies.pairs.changed : passes ? policies.pairs.up : policies.pairs.down);
         entry.path = &pathOf(*at, entry.path);
-        policy = wanted;
+        policy = &wanted;
         ++number;
       }
       if (number != before) {
         const Policy* const last = entry.policy;
-        entry = {&to, entry.path, policy ? policy.get() : Policy::none().get(), number, now};
+        entry = {&to, entry.path, *policy ? policy->get() : Policy::none().get(), number, now};
         if (!last || last->needsMore(*entry.policy)) entry.path->prepare(*entry.policy);
         policies.entries.push_back(entry);
       }
-      if (policy) row->push(entry, std::move(policy));
+      if (*policy) row->push(entry, *policy);
     }
     keepBefore(Seat{~std::uint32_t{0}});
     place = row->entries.empty() ? nullptr : std::move(row);

@@ -196,7 +196,7 @@ TEST_CASE("no frame leaves a delayed path early") {
     auto policy = makePolicy();
     policy->travel.delay = {2'000'000};
     const PathChange change{from.id, to.id, policy, {}};
-    const Applied applied = bench.engine->apply(hub, {&change, 1}, false);
+    const Applied applied = *bench.engine->apply(hub, {&change, 1}, false);
     CHECK(applied.up == 1);
     bench.settle(applied.ticket);
 
@@ -234,7 +234,7 @@ TEST_CASE("in steady state no frame costs an allocation") {
     policy->line = LineSettings{1'000'000'000, 24, {}};
     policy->travel = {{100'000}, {50'000}, 0.25};
     const PathChange change{ports[0]->id, ports[1]->id, policy, {}};
-    bench.settle(bench.engine->apply(hub, {&change, 1}, false).ticket);
+    bench.settle(bench.engine->apply(hub, {&change, 1}, false)->ticket);
 
     std::uint64_t rounds = 0;
     const auto round = [&] {
@@ -315,7 +315,7 @@ TEST_CASE("everything changes under traffic, and the numbers add up all the time
                                {}});
           }
         }
-        const Applied applied = bench.engine->apply(hub, changes, random.hit(0.5));
+        const Applied applied = *bench.engine->apply(hub, changes, random.hit(0.5));
         if (random.hit(0.5)) bench.settle(applied.ticket);
       }
 
@@ -344,7 +344,7 @@ TEST_CASE("closing with frames under way leaves none behind") {
     for (auto* to : ports) {
       if (to != ports[0]) changes.push_back({ports[0]->id, to->id, policy, {}});
     }
-    bench.settle(bench.engine->apply(hub, changes, false).ticket);
+    bench.settle(bench.engine->apply(hub, changes, false)->ticket);
     for (std::uint32_t tag = 0; tag < 500; ++tag) {
       for (const auto* port : ports) (void)bench.send(*port, tag);
     }
@@ -421,7 +421,7 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
     REQUIRE(outside);
     const std::array changes{PathChange{*outside, inside.id, makePolicy(), {}},
                              PathChange{inside.id, *outside, makePolicy(), {}}};
-    bench.settle(bench.engine->apply(hub, changes, false).ticket);
+    bench.settle(bench.engine->apply(hub, changes, false)->ticket);
     give(device.get(), 3);
     bench.lookUntil([&] { return inside.frames == 3; });
 
@@ -442,7 +442,7 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
     bench.commit();
     bench.settle(
         bench.engine->apply(hub, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
-            .ticket);
+            ->ticket);
     CHECK(downAfter(1)());
 
     bench.settle(bench.engine->revive(*outside, std::make_unique<Outside>(next.get())));
@@ -465,7 +465,7 @@ TEST_CASE("a device of two queues is one port: what either receives comes from i
   REQUIRE(outside);
   bench.settle(
       bench.engine->apply(bridge, std::array{PathChange{*outside, inside.id, makePolicy(), {}}}, false)
-          .ticket);
+          ->ticket);
 
   for (std::uint64_t round = 1; round <= 20; ++round) {
     give(queues[0].get(), 2);

@@ -124,7 +124,8 @@ struct Network {
     shaped = &bench.join(hub);
     auto policy = makePolicy();
     policy->line = LineSettings{10'000'000'000, 0, {}};
-    bench.settle(bench.engine->apply(hub, std::array{PathChange{tap, shaped->id, policy, {}}}, false).ticket);
+    bench.settle(
+        bench.engine->apply(hub, std::array{PathChange{tap, shaped->id, policy, {}}}, false)->ticket);
     scene.raise();
   }
   static EngineOptions options(unsigned workers) {

@@ -94,8 +94,8 @@ struct Network {
     const std::array nearly{PathChange{sender, stations[0]->id, impairing, {}},
                             PathChange{sender, stations[1]->id, filtering, {}}};
     const std::array farther{PathChange{rightEnd, stations[3]->id, overtaking, {}}};
-    bench.settle(bench.engine->apply(near, nearly, false).ticket);
-    bench.settle(bench.engine->apply(far, farther, false).ticket);
+    bench.settle(bench.engine->apply(near, nearly, false)->ticket);
+    bench.settle(bench.engine->apply(far, farther, false)->ticket);
   }
   static EngineOptions options(unsigned workers, Clock::Kind clock) {
     EngineOptions options;

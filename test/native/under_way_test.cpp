@@ -85,7 +85,7 @@ TEST_CASE("a write that ends when sender, path and fabric are gone is counted, a
   bench.settle(bench.engine->latest());
   if (withPolicy) {
     const PathChange change{sender.id, *slow, makePolicy(), {}};
-    bench.settle(bench.engine->apply(hub, {&change, 1}, false).ticket);
+    bench.settle(bench.engine->apply(hub, {&change, 1}, false)->ticket);
   }
   for (std::uint32_t tag = 0; tag < 10; ++tag) REQUIRE(bench.send(sender, tag));
   bench.commit();
