@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -11,11 +12,11 @@
 namespace etherloom {
 
 /// `Node` offers `Instant due() const`, `bool before(const Node&) const` (a total order that starts with due)
-/// and a `std::size_t place` that belongs to the heap.
+/// and a `std::uint32_t place` that belongs to the heap.
 template <typename Node>
 class Departures {
  public:
-  static constexpr std::size_t nowhere = ~std::size_t{0};
+  static constexpr std::uint32_t nowhere = ~std::uint32_t{0};
 
   [[nodiscard]] Instant next() const { return nodes_.empty() ? Instant::never() : nodes_.front()->due(); }
   [[nodiscard]] Node* top() const { return nodes_.empty() ? nullptr : nodes_.front(); }
@@ -29,7 +30,7 @@ class Departures {
       sink(rise(node.place));
     } else {
       nodes_.push_back(&node);
-      node.place = nodes_.size() - 1;
+      node.place = static_cast<std::uint32_t>(nodes_.size() - 1);
       rise(node.place);
     }
   }
@@ -74,7 +75,7 @@ class Departures {
   }
   void put(Node* node, std::size_t at) noexcept {
     nodes_[at] = node;
-    node->place = at;
+    node->place = static_cast<std::uint32_t>(at);
   }
 
   std::vector<Node*> nodes_;

@@ -59,10 +59,16 @@ void Path::reseed(std::uint64_t seed) noexcept {
 void Path::adopt(const RowEntry& entry) noexcept {
   if (entry.change <= change_) return;
   while (due_ <= entry.since) step();
-  Sequence::Update update(account.sequence);
   change_ = entry.change;
   const Policy& before = *std::exchange(policy_, entry.policy);
-  if (Shaping* shapes = shaping()) shapes->adopt(before, *policy_, entry.since);
+  met_ = met_ || policy_->trace.trace;
+  if (met_) shape(before, entry.since);
+}
+
+/// What shapes frames does so by the policy that holds, since this instant.
+void Path::shape(const Policy& before, Instant since) noexcept {
+  Sequence::Update update(account.sequence);
+  if (Shaping* shapes = shaping()) shapes->adopt(before, *policy_, since);
   refresh();
 }
 
@@ -124,6 +130,7 @@ void Path::admit(Frame* frame, const RowEntry& entry) noexcept {
   host().now = std::max(host().now, frame->arrival);  // it may come from a worker that looked later
   while (due_ <= frame->arrival) step();
   if (entry.change > change_) adopt(entry);
+  if (!std::exchange(met_, true)) shape(*Policy::none(), entry.since);
   const Policy& policy = *policy_;
   Shaping* shapes = shaping();
 

@@ -21,8 +21,10 @@
 // ones take its wire frames.
 //
 // A policy holds from its instant on, for frames that wait on the line, too; what travels keeps its
-// departure. Each change of a policy has a number, and the highest that the path has seen holds: so a frame
-// that was judged before the change and comes after it, from another worker, does not bring the old one back.
+// departure. Where no frame has come yet nothing waits and nothing is remembered, so only the first one has
+// what shapes frames learn of the policy; a trace begins with it. Each change of a policy has a number, and
+// the highest that the path has seen holds: so a frame that was judged before the change and comes after it,
+// from another worker, does not bring the old one back.
 //
 // Under a policy with netem, what netem does takes the place of impairments, line and travel
 // (path_netem.cpp). Where it comes or goes, frames that wait in netem, and on a line if the new policy has
@@ -112,7 +114,7 @@ class Path {
   /// Who records its frames; nullptr for nobody. Replaced by the control thread, read by the workers of both
   /// ports.
   std::atomic<const Listeners*> listeners{nullptr};
-  std::size_t place = Departures<Path>::nowhere;
+  std::uint32_t place = Departures<Path>::nowhere;
 
  private:
   struct Shaping;
@@ -143,9 +145,11 @@ class Path {
                     Duration delay) const noexcept;
   void refresh() noexcept;
   [[nodiscard]] Shaper* next() const noexcept;
+  void shape(const Policy& before, Instant since) noexcept;
   [[nodiscard]] Shaping* shaping() const noexcept { return shaping_.load(std::memory_order_acquire); }
   [[nodiscard]] PathHost& host() const noexcept;
 
+  bool met_ = false;  // whether a frame, or a trace, has met a policy
   Attachment& to_;
   Instant due_ = Instant::never();
   const Policy* policy_;                    // the one that holds

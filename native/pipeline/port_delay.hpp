@@ -35,7 +35,7 @@ class PortDelay {
     return waiting_.empty() ? Instant::never() : waiting_.front()->due;
   }
   [[nodiscard]] bool before(const PortDelay& other) const noexcept;
-  std::size_t place = Departures<PortDelay>::nowhere;
+  std::uint32_t place = Departures<PortDelay>::nowhere;
 
  private:
   [[nodiscard]] TxItem take(Held* held) noexcept;

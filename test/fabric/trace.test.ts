@@ -154,6 +154,23 @@ describe('Trace of a path', () => {
     expect(travel()).to.equal(20n)
   })
 
+  it('goes on through policies that no frame has met', async () => {
+    const trace = {
+      rows: [
+        { at: '0s', delay: '10ms' },
+        { at: '100ms', delay: '20ms' },
+      ],
+      end: 'hold',
+    } as const
+    const { engine, a, b, path } = await makePath({ trace })
+    engine.advance('60ms')
+    await path.allow({ trace, corrupt: 0.5 })
+    engine.advance('60ms')
+    a.send(frame())
+    engine.advance('30ms')
+    expect(times(take(b))).to.deep.equal([140n * ms])
+  })
+
   it('takes from the policy what it lacks', async () => {
     const trace: TraceRow[] = [
       { at: '0s', loss: 1 },

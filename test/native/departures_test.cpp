@@ -15,7 +15,7 @@ namespace {
 struct Node {
   std::int64_t time = Instant::never().nanoseconds;
   int number = 0;  // breaks ties
-  std::size_t place = Departures<Node>::nowhere;
+  std::uint32_t place = Departures<Node>::nowhere;
 
   [[nodiscard]] Instant due() const { return {time}; }
   [[nodiscard]] bool before(const Node& other) const {
