@@ -27,8 +27,9 @@ export class Pairs {
   readonly #policyAt: (metres: number) => Policy | null
   /** Of each pair: the row of the lesser node, then the greater. */
   readonly #metres: Int32Array
-  /** Those that this step's list has. */
+  /** By which list a pair was named last: 0 for none, else the list's number modulo 255, from 1 on. */
   readonly #listed: Uint8Array
+  #list = 0
   readonly #up = new Map<number, Linked>()
 
   /** `policyAt` gives the same object for equal policies; null: not connected. */
@@ -47,20 +48,17 @@ export class Pairs {
   changes(distances: Distances, complete: boolean, renewed: readonly number[]): LinkChange[] {
     const changes: LinkChange[] = []
     const again = new Set(renewed)
+    const list = (this.#list = (this.#list % 255) + 1)
+    if (list === 1) this.#listed.fill(0)
     this.#each(distances, (pair, first, second, metres) => {
+      this.#listed[pair] = list
       if (metres !== this.#metres[pair]) this.#compare(pair, first, second, metres, changes)
     })
-    this.#each(distances, (pair) => {
-      this.#listed[pair] = 1
-    })
     for (const [pair, { first, second, policy }] of this.#up) {
-      if (this.#listed[pair] === 0 && complete) this.#compare(pair, first, second, apart, changes)
+      if (this.#listed[pair] !== list && complete) this.#compare(pair, first, second, apart, changes)
       else if (again.has(first) || again.has(second))
         changes.push(this.#change(first, second, 'changed', this.#metres[pair] as number, policy))
     }
-    this.#each(distances, (pair) => {
-      this.#listed[pair] = 0
-    })
     return changes
   }
 

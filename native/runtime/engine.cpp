@@ -283,16 +283,14 @@ Ticket Engine::publish(FabricRecord& fabric, FabricRecord::Ports ports, std::fun
   };
   setAlone(ports.notAlone, false);
   setAlone(ports.alone, true);
-  const auto settled = [this, &fabric, otherVlans = ports.otherVlans, done = std::move(done)] {
+  if (!ports.otherVlans) return publish(fabric, std::move(ports.next), std::move(done));
+  return publish(fabric, std::move(ports.next), [this, &fabric, done = std::move(done)] {
     EngineFabric& shared = fabric.shared;
-    if (otherVlans) {
-      order(shared.home, [&shared, seats = fabric.version()->ports.size()](Worker&) {
-        for (std::uint32_t seat = 0; seat < seats; ++seat) shared.fabric->forget(Seat{seat});
-      });
-    }
+    order(shared.home, [&shared, seats = fabric.version()->ports.size()](Worker&) {
+      for (std::uint32_t seat = 0; seat < seats; ++seat) shared.fabric->forget(Seat{seat});
+    });
     if (done) done();
-  };
-  return publish(fabric, std::move(ports.next), settled);
+  });
 }
 
 // ---- orders and time ----
