@@ -13,6 +13,10 @@ namespace etherloom {
 
 inline constexpr unsigned burstSize = 64;
 
+/// What a port may bring in at a time, in wire frames, beyond the frame that reaches it: room for a burst of
+/// 64 KiB each in segments of an Ethernet's size. A super-frame can stand for thousands.
+inline constexpr std::uint32_t burstWireFrames = 4096;
+
 /// Some of the frames of a burst: bit i stands for frame i.
 using FrameMask = std::uint64_t;
 
@@ -38,6 +42,18 @@ class RxBurst {
   void copyIn(std::span<const std::uint8_t> bytes) noexcept {
     if (Frame* frame = pool.copyIn(bytes)) return add(frame);
     drops.add(DropReason::NoBuffer, 1);
+  }
+  /// Puts the frames behind burstWireFrames into `rest`, in their order.
+  void postpone(Chain<Frame>& rest) noexcept {
+    std::uint32_t wireFrames = 0;
+    for (unsigned index = 0; index < count_; ++index) {
+      if (wireFrames >= burstWireFrames) {
+        for (unsigned late = index; late < count_; ++late) rest.push(*frames_[late]);
+        count_ = index;
+        return;
+      }
+      wireFrames += frames_[index]->offload.segments;
+    }
   }
   /// Drops the frames of `mask` from the burst, releasing them.
   void remove(FrameMask mask) noexcept {

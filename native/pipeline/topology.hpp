@@ -60,6 +60,7 @@ struct Inlet : Chain<Inlet>::Link {
   bool up = false;
   bool carrier = true;         ///< without it nothing passes, whatever the device would do
   std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
+  Chain<Frame> postponed;      ///< received, but too many wire frames for one turn
 };
 
 /// What an engine has of a port in its fabric, and the port's first inlet, which alone transmits. The parts

@@ -28,9 +28,11 @@ RxState StreamPort::receive(RxBurst& burst) noexcept {
     full_ = false;
     flush();
   }
-  for (;;) {
-    if (!cut(burst)) return RxState::Failed;
-    if (burst.room() == 0) return RxState::More;
+  // What is no frame uses up a turn as frames do, and so do calls that bring little.
+  unsigned pieces = burst.room();
+  for (unsigned reads = 0;; ++reads) {
+    if (!cut(burst, pieces)) return RxState::Failed;
+    if (pieces == 0 || reads == readsPerTurn) return RxState::More;
     const std::span<std::uint8_t> room = decoder_.room();
     called();
     const ssize_t got = recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
@@ -45,11 +47,12 @@ RxState StreamPort::receive(RxBurst& burst) noexcept {
   }
 }
 
-/// Hands over the frames that are there, until the burst is full. False when the stream is broken.
-bool StreamPort::cut(RxBurst& burst) noexcept {
+/// Hands over the frames that are there, of at most so many pieces of the stream, which are counted down.
+/// False when the stream is broken.
+bool StreamPort::cut(RxBurst& burst, unsigned& pieces) noexcept {
   using Piece = StreamDecoder::Piece;
   std::span<const std::uint8_t> bytes;
-  while (burst.room() != 0) {
+  for (; pieces != 0; --pieces) {
     switch (decoder_.next(bytes)) {
       case Piece::Frame:
         burst.copyIn(bytes);

@@ -22,6 +22,8 @@ class StreamPort final : public Port {
   /// Bytes that wait for the socket to take them.
   static constexpr std::size_t stageSize = 128 * 1024;
   static_assert(stageSize > streamPrefixLength + streamFrameLimit);
+  /// Calls to the kernel in one receive(), for a peer that sends few bytes at a time.
+  static constexpr unsigned readsPerTurn = 16;
 
   /// Without a socket it is a port that is down from the beginning (ENOTCONN).
   StreamPort(Fd socket, std::uint32_t limit, bool pad = false)
@@ -37,7 +39,7 @@ class StreamPort final : public Port {
   [[nodiscard]] std::uint32_t lengthOf(const Frame& frame) const noexcept {
     return pad_ ? std::max(frame.length, paddedLength) : frame.length;
   }
-  [[nodiscard]] bool cut(RxBurst& burst) noexcept;
+  [[nodiscard]] bool cut(RxBurst& burst, unsigned& pieces) noexcept;
   void append(const Frame& frame) noexcept;
 
   const bool pad_;

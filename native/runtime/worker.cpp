@@ -123,7 +123,14 @@ bool Worker::admitAndRelease(Instant now) noexcept {
 
 bool Worker::serve(Inlet& inlet) noexcept {
   RxBurst burst(*pool_, inlet.counters.dropped);
-  const RxState state = inlet.port->receive(burst);
+  RxState state = RxState::More;
+  if (inlet.postponed.empty()) {
+    state = inlet.port->receive(burst);
+  } else {
+    while (Frame* frame = inlet.postponed.pop()) burst.add(frame);
+  }
+  burst.postpone(inlet.postponed);
+  if (!inlet.postponed.empty() && state == RxState::Drained) state = RxState::More;
   const bool moved = burst.count() != 0;
   const std::uint64_t framesBefore = inlet.counters.receivedFrames.get();
   const std::uint64_t bytesBefore = inlet.counters.receivedBytes.get();
@@ -335,6 +342,9 @@ void Worker::takeDown(Inlet& inlet, int error) noexcept {
 
 void Worker::closeDevice(Inlet& inlet) noexcept {
   if (!std::exchange(inlet.up, false)) return;
+  RxBurst late(*pool_, inlet.counters.dropped);
+  while (Frame* frame = inlet.postponed.pop()) late.add(frame);
+  if (late.count() != 0) discard(inlet, late);
   inlet.port->close(*io_);
   closing_.push_back(inlet.port.get());
   reapClosed();

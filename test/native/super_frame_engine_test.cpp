@@ -197,3 +197,79 @@ TEST_CASE("super-frames on a virtual clock: the same bytes for any number of wor
     CHECK(received == runs.front());
   }
 }
+
+namespace {
+
+/// Takes everything, and keeps from whom it came.
+class Log final : public Port {
+ public:
+  explicit Log(std::vector<PortId>& senders) : Port(1518), senders_(senders) {}
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem> items) noexcept override {
+    for (const TxItem& item : items) {
+      senders_.push_back(item.frame->from);
+      sent(item);
+    }
+  }
+  void close(Io&) noexcept override {}
+
+ private:
+  std::vector<PortId>& senders_;
+};
+
+}  // namespace
+
+TEST_CASE("super-frames of the smallest segments wait for the other ports of their worker") {
+  constexpr unsigned superFrames = 64, payload = 65'000, segment = 8;
+  constexpr std::size_t segments = payload / segment;
+  std::vector<PortId> senders;
+  senders.reserve(superFrames * segments + 1000);
+  EngineBench bench(Network::options(1, Clock::Kind::Real));
+  const FabricId hub = bench.hub();
+  auto many = std::make_unique<Sender>(IpFrame{.payload = payload}, segment);
+  auto few = std::make_unique<Sender>(IpFrame{.payload = 100}, 0);
+  Sender *const hostile = many.get(), *const innocent = few.get();
+  const PortId from = *bench.engine->attach(hub, "hostile", std::move(many));
+  const PortId other = *bench.engine->attach(hub, "innocent", std::move(few));
+  const PortId log = *bench.engine->attach(hub, "log", std::make_unique<Log>(senders));
+  auto denied = makePolicy();
+  denied->allowed = false;
+  const std::array deny{PathChange{from, other, denied, {}}, PathChange{other, from, denied, {}}};
+  bench.settle(bench.engine->apply(hub, deny, false)->ticket);
+  // Both are ready in one turn; the innocent one has three bursts.
+  bench.engine->order(0, [=](Worker&) {
+    hostile->give(superFrames);
+    innocent->give(3 * burstSize);
+  });
+  bench.lookUntil([&] {
+    return bench.engine->portSnapshot(log).transmittedFrames == superFrames * segments + 3 * burstSize;
+  });
+
+  std::size_t longest = 0, run = 0, innocents = 0;
+  for (const PortId sender : senders) {
+    if (sender == other) {
+      longest = std::max(longest, std::exchange(run, 0));
+      if (++innocents == 3 * burstSize) break;
+    } else {
+      ++run;
+    }
+  }
+  CHECK(innocents == 3 * burstSize);
+  CHECK(longest <= burstWireFrames + segments);
+}
+
+TEST_CASE("what a port received and had to put off goes with it") {
+  std::vector<PortId> senders;
+  EngineBench bench(Network::options(1, Clock::Kind::Real));  // which counts frames at its end
+  const FabricId hub = bench.hub();
+  auto device = std::make_unique<Sender>(IpFrame{.payload = 65'000}, 8);
+  Sender* const sender = device.get();
+  const PortId from = *bench.engine->attach(hub, "from", std::move(device));
+  const PortId log = *bench.engine->attach(hub, "log", std::make_unique<Log>(senders));
+  bench.engine->order(0, [=](Worker&) { sender->give(64); });
+  bench.lookUntil([&] { return bench.engine->portSnapshot(log).transmittedFrames != 0; });
+  bench.settle(bench.engine->detach(from));
+  CHECK(bench.engine->portSnapshot(log).transmittedFrames < 64 * (65'000 / 8));
+}
