@@ -25,6 +25,7 @@ export const dropReasons = {
   vlan: 'in a VLAN that its port is not in, or without one where the port has none for it',
   'wrong-peer': "sent to a socket by another than the port's peer",
   'no-frame': 'bytes on a socket that are no frame, such as a keep-alive',
+  'worker-full': "more copies at once than the to-port's worker takes from another",
 } as const
 
 export type DropReason = keyof typeof dropReasons

@@ -27,14 +27,16 @@ constexpr FrameMask allFrames(unsigned count) {
 /// Frames a port hands over at once. The receiver of the burst owns one reference to each.
 class RxBurst {
  public:
-  RxBurst(FramePool& framePool, Drops& portDrops) : pool(framePool), drops(portDrops) {}
+  /// `limit` frames at most, up to burstSize.
+  RxBurst(FramePool& framePool, Drops& portDrops, unsigned limit = burstSize)
+      : pool(framePool), drops(portDrops), limit_(limit) {}
 
   FramePool& pool;
   Drops& drops;  ///< the port's, for what never became a frame
   Instant at;    ///< set by the worker after receive(): the arrival of every frame of the burst
 
   [[nodiscard]] unsigned count() const { return count_; }
-  [[nodiscard]] unsigned room() const { return burstSize - count_; }
+  [[nodiscard]] unsigned room() const { return limit_ - count_; }
   void add(Frame* frame) noexcept { frames_[count_++] = frame; }
   [[nodiscard]] std::span<Frame* const> frames() const { return {frames_.data(), count_}; }
   [[nodiscard]] Frame* operator[](unsigned index) const { return frames_[index]; }
@@ -71,6 +73,7 @@ class RxBurst {
  private:
   std::array<Frame*, burstSize> frames_;
   unsigned count_ = 0;
+  unsigned limit_;
 };
 
 /// A frame on its way out of a port, with the path that pays for it. Whoever holds the item owns one

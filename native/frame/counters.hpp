@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "frame/drop.hpp"
@@ -89,8 +90,9 @@ struct PortCounters {
 /// What one path counts on the side of one inlet of its from-port. Writer: that inlet's worker.
 struct PathOffer {
   Sequence sequence;
-  /// Refused by the filter; lost for want of a buffer or of room in the other worker's ring; handed over.
-  Counter offered, refused, lostOnTheWay, handedOver;
+  /// Refused by the filter; lost for want of a buffer; lost for want of room in the other worker's ring;
+  /// handed over.
+  Counter offered, refused, lostOnTheWay, crowdedOut, handedOver;
 };
 
 /// What one path counts. Beside the offers, on the side of its to-port; writer: that port's worker.
@@ -98,9 +100,15 @@ struct PathOffer {
 struct PathAccount {
   struct alignas(64) FurtherOffer : PathOffer {};
 
-  PathOffer offer;                          ///< by the from-port's first inlet
-  std::vector<FurtherOffer> furtherOffers;  ///< by its others; as many as those from before any is counted
-  [[nodiscard]] PathOffer& offerOf(unsigned inlet) { return inlet == 0 ? offer : furtherOffers[inlet - 1]; }
+  PathOffer offer;  ///< by the from-port's first inlet
+  /// By its others, from before any is counted; nullptr where it has none.
+  std::unique_ptr<std::vector<FurtherOffer>> furtherOffers;
+  void addOffers(std::size_t inlets) {
+    if (inlets != 0) furtherOffers = std::make_unique<std::vector<FurtherOffer>>(inlets);
+  }
+  [[nodiscard]] PathOffer& offerOf(unsigned inlet) {
+    return inlet == 0 ? offer : (*furtherOffers)[inlet - 1];
+  }
 
   alignas(64) Sequence sequence;
   Counter admitted, duplicated, delivered, deliveredBytes, waiting, travelling, staged;

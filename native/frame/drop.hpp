@@ -29,6 +29,7 @@ enum class DropReason : std::uint8_t {
   Vlan,         ///< in a VLAN that its port is not in, or without one where the port has none for it
   WrongPeer,    ///< sent to a socket by another than the port's peer
   NoFrame,      ///< bytes on a socket that are no frame, such as a keep-alive
+  WorkerFull,   ///< more copies at once than the to-port's worker takes from another
   Count
 };
 
@@ -37,7 +38,7 @@ inline constexpr std::size_t dropReasonCount = static_cast<std::size_t>(DropReas
 inline constexpr std::array<std::string_view, dropReasonCount> dropReasonNames{
     "runt",  "oversize",    "no-buffer", "port-full",  "port-down", "not-for-us", "bad-offload",
     "storm", "unreachable", "reserved",  "filter",     "loss",      "queue",      "aqm",
-    "flush", "hop-limit",   "vlan",      "wrong-peer", "no-frame"};
+    "flush", "hop-limit",   "vlan",      "wrong-peer", "no-frame",  "worker-full"};
 static_assert(!dropReasonNames.back().empty(), "every drop reason has a name");
 
 }  // namespace etherloom

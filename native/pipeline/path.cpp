@@ -224,6 +224,22 @@ void Path::conclude(const Passage& passage, FrameNote note) noexcept {
   for (; note.copy < note.copies; ++note.copy) send(frame, note);
 }
 
+void Path::recordUnadmitted(const Frame& frame, const Ending& ending, std::uint16_t worker,
+                            Instant at) const noexcept {
+  const Listeners* all = listeners.load(std::memory_order_acquire);
+  if (!all) [[likely]]
+    return;
+  Fate fate;
+  fate.kind = Fate::Kind::Dropped;
+  fate.reason = ending.reason;
+  fate.stage = ending.stage;
+  fate.counted = false;
+  for (const Listener& listener : *all) {
+    if (listener.kind == Listener::Kind::Fates)
+      recordAt(listener, worker, at, pcapng::Direction::Unknown, frame, fate);
+  }
+}
+
 void Path::sendTrain(const Segmenter& segmenter, std::uint32_t first, std::uint32_t end,
                      FrameNote note) noexcept {
   if (first == end) return;

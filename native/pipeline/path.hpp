@@ -99,6 +99,9 @@ class Path {
   }
   /// Takes one reference to the frame, which was judged by this entry.
   void admit(Frame* frame, const RowEntry& entry) noexcept;
+  /// Says to those who log fates that a frame ended before it was admitted; on the from-port's worker.
+  void recordUnadmitted(const Frame& frame, const Ending& ending, std::uint16_t worker,
+                        Instant at) const noexcept;
   /// Carries out the one event that is due next.
   void step() noexcept;
   /// Drops what waits and travels, counted as `flush`.

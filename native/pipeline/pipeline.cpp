@@ -12,6 +12,8 @@
 namespace etherloom {
 namespace {
 
+constexpr Ending byFilter{DropReason::Filter, "filter"};
+
 std::uint64_t segmentsOf(const RxBurst& burst, FrameMask mask) {
   std::uint64_t segments = 0;
   forEachFrame(mask, [&](unsigned index) { segments += burst[index]->offload.segments; });
@@ -261,7 +263,9 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
       });
       const FrameMask out = target.mask & ~judged->accepted & ~judged->cut;
       refused = segmentsOf(burst, out);
-      forEachFrame(out, [&](unsigned index) { recordRefused(target, *target.frames[index], burst.at); });
+      forEachFrame(out, [&](unsigned index) {
+        target.entry->path->recordUnadmitted(*target.frames[index], byFilter, worker_, burst.at);
+      });
       target.cut = target.mask & judged->cut;
       target.mask &= judged->accepted;
     }
@@ -269,21 +273,6 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
     Sequence::Update update(offer.sequence);
     offer.offered.add(offered);
     offer.refused.add(refused);
-  }
-}
-
-void Pipeline::recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept {
-  const Listeners* all = target.entry->path->listeners.load(std::memory_order_acquire);
-  if (!all) [[likely]]
-    return;
-  Fate fate;
-  fate.kind = Fate::Kind::Dropped;
-  fate.reason = DropReason::Filter;
-  fate.stage = "filter";
-  fate.counted = false;
-  for (const Listener& listener : *all) {
-    if (listener.kind == Listener::Kind::Fates)
-      recordAt(listener, worker_, at, pcapng::Direction::Unknown, frame, fate);
   }
 }
 
@@ -352,7 +341,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
         put(segment);
       } else {
         ++refused;
-        recordRefused(target, *segment, burst.at);
+        target.entry->path->recordUnadmitted(*segment, byFilter, worker_, burst.at);
         burst.pool.release(segment);
       }
     }

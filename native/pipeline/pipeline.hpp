@@ -74,8 +74,6 @@ class Pipeline {
   void fanOut(RxBurst& burst) noexcept;
   void handOverCut(const RxBurst& burst, const Target& target) noexcept;
 
-  void recordRefused(const Target& target, const Frame& frame, Instant at) const noexcept;
-
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;

@@ -45,22 +45,24 @@ struct PortSettings {
 
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
 /// itself; a multi-queue TAP has further ones, each on another worker and with a descriptor of its own. What
-/// is received on any of them comes from the Attachment's port. The first part never changes; the second
-/// belongs to the inlet's worker.
+/// is received on any of them comes from the Attachment's port. The first part, and the counters, belong to
+/// the inlet's worker; the second part never changes.
 struct Inlet : Chain<Inlet>::Link {
   Inlet(Attachment& itsAttachment, unsigned itsIndex) : attachment(itsAttachment), index(itsIndex) {}
+
+  bool up = false;
+  bool carrier = true;                   ///< without it nothing passes, whatever the device would do
+  std::uint32_t received = 0;            ///< frames so far: the number in a frame's key
+  Chain<Frame> postponed;                ///< received, but too many wire frames for one turn
+  std::uint32_t crossed = 0;             ///< workers that its last burst had copies for, by bits
+  std::uint32_t mostFrames = burstSize;  ///< how many it may bring at a time, for the copies they become
 
   alignas(64) Attachment& attachment;
   const unsigned index;  ///< 0 for the Attachment
   std::uint16_t worker = 0;
-
   PortKey key;  ///< the same for all inlets of a port; the generation is that of the device
   std::unique_ptr<Port> port;
   PortCounters counters;
-  bool up = false;
-  bool carrier = true;         ///< without it nothing passes, whatever the device would do
-  std::uint32_t received = 0;  ///< frames so far: the number in a frame's key
-  Chain<Frame> postponed;      ///< received, but too many wire frames for one turn
 };
 
 /// What an engine has of a port in its fabric, and the port's first inlet, which alone transmits. The parts

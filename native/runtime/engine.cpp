@@ -68,8 +68,7 @@ Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr
   attachment.port = std::move(port);
   attachment.generation = ++generation_;
   attachment.defaults = std::vector<PathAccount>(workers_.size());
-  for (PathAccount& account : attachment.defaults)
-    account.furtherOffers = std::vector<PathAccount::FurtherOffer>(further.size());
+  for (PathAccount& account : attachment.defaults) account.addOffers(further.size());
   for (auto& device : further) {
     const auto index = static_cast<unsigned>(attachment.further.size() + 1);
     attachment.further.emplace_back(std::make_unique<Inlet>(attachment, index))->port = std::move(device);
@@ -257,7 +256,7 @@ Path& Engine::pathOf(const FabricRecord& fabric, const FabricRecord::PairChange&
     if (fresh) {
       const std::uint64_t derived = pathSeed(seed_, fabric.shared.name, from->name, to->name);
       place->second = std::make_unique<Path>(*to, asked->seed.value_or(derived));
-      place->second->account.furtherOffers = std::vector<PathAccount::FurtherOffer>(from->further.size());
+      place->second->account.addOffers(from->further.size());
       return *place->second;
     }
     known = place->second.get();

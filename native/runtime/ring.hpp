@@ -26,6 +26,12 @@ class Ring {
     tail_.store(tail + count, std::memory_order_release);
     return count;
   }
+  /// Producer only: whether push() would take so many.
+  [[nodiscard]] bool hasRoom(std::size_t wanted) noexcept {
+    const std::size_t tail = tail_.load(std::memory_order_relaxed);
+    if (items_.size() - (tail - headSeen_) < wanted) headSeen_ = head_.load(std::memory_order_acquire);
+    return items_.size() - (tail - headSeen_) >= wanted;
+  }
   /// Consumer only: calls `each` for every item that was there when the call began.
   template <typename Each>
   void drain(Each&& each) noexcept {

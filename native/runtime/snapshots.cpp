@@ -26,7 +26,7 @@ void addTo(Snapshot& sum, const Snapshot& part) {
 // negative.
 PathSnapshot snapshotOf(const PathAccount& account) {
   PathSnapshot snapshot;
-  std::uint64_t admitted = 0, held = 0, handedOver = 0, refused = 0, lost = 0;
+  std::uint64_t admitted = 0, held = 0, handedOver = 0, refused = 0, lost = 0, crowded = 0;
   account.sequence.read([&] {
     admitted = account.admitted.get();
     snapshot.duplicated = account.duplicated.get();
@@ -41,20 +41,25 @@ PathSnapshot snapshotOf(const PathAccount& account) {
     readDrops(account.dropped, snapshot.dropped);
   });
   const auto addOffer = [&](const PathOffer& offer) {
-    std::array<std::uint64_t, 4> read{};
+    std::array<std::uint64_t, 5> read{};
     offer.sequence.read([&] {
-      read = {offer.offered.get(), offer.refused.get(), offer.lostOnTheWay.get(), offer.handedOver.get()};
+      read = {offer.offered.get(), offer.refused.get(), offer.lostOnTheWay.get(), offer.crowdedOut.get(),
+              offer.handedOver.get()};
     });
     snapshot.offered += read[0];
     refused += read[1];
     lost += read[2];
-    handedOver += read[3];
+    crowded += read[3];
+    handedOver += read[4];
   };
   addOffer(account.offer);
-  for (const PathOffer& offer : account.furtherOffers) addOffer(offer);
+  if (account.furtherOffers) {
+    for (const PathOffer& offer : *account.furtherOffers) addOffer(offer);
+  }
   snapshot.dropped[static_cast<std::size_t>(DropReason::Filter)] += refused;
   snapshot.dropped[static_cast<std::size_t>(DropReason::NoBuffer)] += lost;
-  const std::uint64_t beingJudged = snapshot.offered - refused - lost - handedOver;
+  snapshot.dropped[static_cast<std::size_t>(DropReason::WorkerFull)] += crowded;
+  const std::uint64_t beingJudged = snapshot.offered - refused - lost - crowded - handedOver;
   snapshot.inFlight = beingJudged + (handedOver - admitted) + held;
   return snapshot;
 }

@@ -18,6 +18,8 @@ bool comesBefore(const Crossing& left, const Crossing& right) {
   return key(left) < key(right);
 }
 
+constexpr Ending crowded{DropReason::WorkerFull, "worker"};
+
 }  // namespace
 
 Worker::Worker(Setup setup)
@@ -90,7 +92,12 @@ bool Worker::receiveAndDecide() noexcept {
   Chain<Inlet> ready = std::move(ready_);
   bool moved = false;
   while (Inlet* inlet = ready.pop()) {
-    if (inlet->up) moved |= serve(*inlet);
+    if (!inlet->up) continue;
+    if (inlet->crossed != 0 && !mayCross(*inlet)) {
+      this->ready(inlet->key);
+    } else {
+      moved |= serve(*inlet);
+    }
   }
   return moved;
 }
@@ -122,12 +129,12 @@ bool Worker::admitAndRelease(Instant now) noexcept {
 }
 
 bool Worker::serve(Inlet& inlet) noexcept {
-  RxBurst burst(*pool_, inlet.counters.dropped);
+  RxBurst burst(*pool_, inlet.counters.dropped, inlet.mostFrames);
   RxState state = RxState::More;
   if (inlet.postponed.empty()) {
     state = inlet.port->receive(burst);
   } else {
-    while (Frame* frame = inlet.postponed.pop()) burst.add(frame);
+    while (burst.room() != 0 && !inlet.postponed.empty()) burst.add(inlet.postponed.pop());
   }
   burst.postpone(inlet.postponed);
   if (!inlet.postponed.empty() && state == RxState::Drained) state = RxState::More;
@@ -135,13 +142,40 @@ bool Worker::serve(Inlet& inlet) noexcept {
   const std::uint64_t framesBefore = inlet.counters.receivedFrames.get();
   const std::uint64_t bytesBefore = inlet.counters.receivedBytes.get();
   burst.at = host_.now = turn_.now = clock_.now();
+  const unsigned frames = burst.count();
   if (moved) inlet.carrier ? pipeline_.pass(inlet, burst) : discard(inlet, burst);
+  if (workers_.size() > 1) noteCrossed(inlet, frames);
   turn_.frames += inlet.counters.receivedFrames.get() - framesBefore;
   turn_.bytes += inlet.counters.receivedBytes.get() - bytesBefore;
   if (state == RxState::More) ready(inlet.key);
   if (state == RxState::Failed) takeDown(inlet, inlet.port->failure());
   if (nextDeparture() <= burst.at) releaseDue(burst.at);
   return moved;
+}
+
+bool Worker::mayCross(const Inlet& inlet) noexcept {
+  for (std::size_t to = 0; to < workers_.size(); ++to) {
+    if (inlet.crossed >> (to % 32) & 1 && to != index_ &&
+        !workers_[to]->crossings_[index_]->hasRoom(2 * burstCopies))
+      return false;
+  }
+  return true;
+}
+
+// A port whose frames become many copies brings fewer at a time, so that they find room; more again as it
+// becomes fewer.
+void Worker::noteCrossed(Inlet& inlet, unsigned frames) noexcept {
+  std::uint32_t most = 0;
+  inlet.crossed = 0;
+  for (std::size_t to = 0; to < crossed_.size(); ++to) {
+    const std::uint32_t copies = std::exchange(crossed_[to], 0U);
+    if (copies != 0) inlet.crossed |= 1U << (to % 32);
+    most = std::max(most, copies);
+  }
+  if (frames == 0) return;
+  const std::uint32_t each = (most + frames - 1) / frames;
+  const auto fitting = static_cast<std::uint32_t>(burstCopies) / std::max(each, 1U);
+  inlet.mostFrames = std::clamp(fitting, 1U, std::min(2 * inlet.mostFrames, std::uint32_t{burstSize}));
 }
 
 // What a device still sends without a carrier is read all the same: it must not come in when the carrier
@@ -164,8 +198,12 @@ void Worker::handOver(std::span<const Crossing> crossings, PathOffer& offer) noe
     workers_[to]->crossingsHere_.insert(workers_[to]->crossingsHere_.end(), crossings.begin(),
                                         crossings.end());
   } else if (to != index_) {
-    for (const Crossing& crossing : crossings.subspan(workers_[to]->crossings_[index_]->push(crossings))) {
+    const std::size_t share = burstCopies - std::min<std::size_t>(crossed_[to], burstCopies);
+    crossed_[to] += static_cast<std::uint32_t>(crossings.size());
+    const auto some = crossings.first(std::min(crossings.size(), share));
+    for (const Crossing& crossing : crossings.subspan(workers_[to]->crossings_[index_]->push(some))) {
       lost += crossing.frame->offload.segments;
+      if (crossing.entry) crossing.entry->path->recordUnadmitted(*crossing.frame, crowded, index_, turn_.now);
       pool_->release(crossing.frame);
     }
     workers_[to]->nudge();
@@ -173,7 +211,7 @@ void Worker::handOver(std::span<const Crossing> crossings, PathOffer& offer) noe
   {
     Sequence::Update update(offer.sequence);
     offer.handedOver.add(handed - lost);
-    offer.lostOnTheWay.add(lost);
+    offer.crowdedOut.add(lost);
   }
   if (!clock_.isVirtual() && to == index_) admit(crossings);
 }
@@ -470,6 +508,7 @@ void Worker::nudge() noexcept {
 void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
   for (const auto& worker : workers) {
     workers_.push_back(worker.get());
+    crossed_.push_back(0);
     crossings_.push_back(std::make_unique<Ring<Crossing>>(worker.get() == this ? 1 : ringSize));
     lessons_.push_back(std::make_unique<Ring<Lesson>>(worker.get() == this ? 1 : ringSize));
   }

@@ -35,7 +35,11 @@ struct Work {
 
 class Worker final : private ReadySink, private PipelineSink {
  public:
+  /// Copies that another worker can have on their way here, and how many of them one burst may send. A port
+  /// is served only while there is room for two such bursts: so copies of a flood wait in its device, and not
+  /// where those of others would go.
   static constexpr std::size_t ringSize = 4096;
+  static constexpr std::size_t burstCopies = ringSize / 4;
 
   struct Setup {
     std::uint16_t index;
@@ -119,6 +123,9 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
   bool serve(Inlet& inlet) noexcept;
+  /// Whether the workers that the port's last burst had copies for take those of another.
+  [[nodiscard]] bool mayCross(const Inlet& inlet) noexcept;
+  void noteCrossed(Inlet& inlet, unsigned frames) noexcept;
   void endTurn() noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;
   void admit(std::span<const Crossing> crossings) noexcept;
@@ -170,6 +177,7 @@ class Worker final : private ReadySink, private PipelineSink {
   std::vector<Crossing> crossingsHere_;
   std::vector<Lesson> lessonsHere_;
   std::vector<Worker*> workers_;
+  std::vector<std::uint32_t> crossed_;  // by worker: copies of the burst that is being passed
 
   std::thread thread_;
   std::size_t load_ = 0;
