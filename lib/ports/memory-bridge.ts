@@ -93,9 +93,9 @@ export class MemoryBridge {
     this.#readers.delete(port)
   }
 
-  /** Writes one frame for the worker, which sees it after commit(). False when the ring is full. */
-  write(port: number, frame: Uint8Array): boolean {
-    const need = recordSize(frame.length)
+  /** Writes one frame of this true length for the worker, which sees it after commit(). False when the ring is full. */
+  write(port: number, frame: Uint8Array, length: number): boolean {
+    const need = recordSize(length)
     const place = this.#written % size
     const gap = size - place < need ? size - place : 0
     if (this.#written + gap + need - this.#freed > size) {
@@ -108,8 +108,8 @@ export class MemoryBridge {
     }
     const at = (this.#written + gap) % size
     this.#inboundHeads[at / 4] = port
-    this.#inboundHeads[at / 4 + 1] = frame.length
-    this.#inboundBytes.set(frame, at + headSize)
+    this.#inboundHeads[at / 4 + 1] = length
+    if (length !== 0) this.#inboundBytes.set(frame, at + headSize) // which a detached one refuses
     this.#written += gap + need
     return true
   }

@@ -1,4 +1,5 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
+import { isUint8Array } from 'node:util/types'
 import { about, integer, optionsReader, refuse, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
@@ -26,6 +27,9 @@ const readMemoryOptions = optionsReader('MemoryPort', {
     integer(64, 69632, { unit: 'bytes', default: 1518 }),
   ),
 } satisfies RulesOf<MemoryPortOptions>)
+
+/** How many bytes there are, whatever the object says; none in one that was transferred. */
+const lengthOf = (bytes: Uint8Array): number => Reflect.get(Uint8Array.prototype, 'byteLength', bytes)
 
 /**
  * Frames to and from JavaScript, in batches, bounded, without a native call per frame. Privilege: none.
@@ -61,12 +65,13 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
   send(frames: Uint8Array | readonly Uint8Array[]): number {
     this.attachedTo()
     const bridge = this.#bridge as MemoryBridge
-    const list = frames instanceof Uint8Array ? [frames] : frames
-    if (!Array.isArray(list) || !list.every((frame) => frame instanceof Uint8Array))
-      refuse('what a MemoryPort sends', 'a Uint8Array or a list of them', frames)
+    // A list of its own, and lengths as they are: objects that lie about theirs would be read beyond their ends.
+    const list = Array.isArray(frames) ? [...(frames as readonly Uint8Array[])] : [frames as Uint8Array]
+    if (!list.every(isUint8Array)) refuse('what a MemoryPort sends', 'a Uint8Array or a list of them', frames)
     let taken = 0
     for (const frame of list) {
-      if (frame.length > 69632 || !bridge.write(this.#number, frame)) this.#refused++
+      const length = lengthOf(frame)
+      if (length > 69632 || !bridge.write(this.#number, frame, length)) this.#refused++
       else taken++
     }
     bridge.commit()
