@@ -8,7 +8,7 @@ import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
-import { controlDirectory, controlSocket, instanceNames } from './directory.js'
+import { controlDirectory, controlSocket, hasControlDirectory, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
 import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
 import { controlMethods, type ControlMethods } from './methods/index.js'
@@ -78,7 +78,9 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     name: string,
     methods: Known = controlMethods as Methods as Known,
   ): Promise<ControlClient<Known> | undefined> {
-    const socket = connectSocket(controlSocket(name))
+    const path = controlSocket(name)
+    if (!(await hasControlDirectory())) return undefined
+    const socket = connectSocket(path)
     try {
       await once(socket, 'connect')
       return new ControlClient(name, socket, methods)

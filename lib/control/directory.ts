@@ -5,8 +5,11 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
+import { entryName } from '../values/names.js'
+import { required } from '../values/options.js'
 
 const ending = '.sock'
+const instanceName = required(entryName())
 
 /** sun_path of unix(7) has 108 bytes, the last of them zero. */
 const longestPath = 107
@@ -23,9 +26,14 @@ export function controlDirectory(): string {
   return user === 0 ? '/run/etherloom' : `/tmp/etherloom-${user}`
 }
 
-/** The socket of an instance. @throws EtherloomError ERR_ETHERLOOM_CONTROL when its path is too long for a socket */
+/**
+ * The socket of an instance.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_OPTION for a name that no instance can have, ERR_ETHERLOOM_CONTROL when its path is
+ *   too long for a socket
+ */
 export function controlSocket(name: string): string {
-  const path = join(controlDirectory(), name + ending)
+  const path = join(controlDirectory(), instanceName(name, 'name of an instance') + ending)
   if (Buffer.byteLength(path) <= longestPath) return path
   throw new EtherloomError(
     'ERR_ETHERLOOM_CONTROL',
@@ -36,16 +44,18 @@ export function controlSocket(name: string): string {
   )
 }
 
-/** The names of all instances that have a socket, whether or not they still run. */
+/**
+ * The names of all instances that have a socket, whether or not they still run.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_CONTROL for a directory of somebody else
+ */
 export async function instanceNames(): Promise<string[]> {
+  if (!(await hasControlDirectory())) return []
   const files = await readdir(controlDirectory()).catch(() => [])
   return files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
 }
 
-/**
- * Makes the directory (mode 0700) unless it is there, and insists that it is ours alone: in /tmp anybody could have
- * made it first. @throws EtherloomError ERR_ETHERLOOM_CONTROL
- */
+/** Makes the directory (mode 0700) unless it is there. @throws EtherloomError ERR_ETHERLOOM_CONTROL, also for another's */
 export async function makeControlDirectory(): Promise<void> {
   const directory = controlDirectory()
   try {
@@ -56,11 +66,23 @@ export async function makeControlDirectory(): Promise<void> {
       hint: 'set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
     })
   }
-  const found = await lstat(directory)
-  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return
+  await hasControlDirectory()
+}
+
+/**
+ * Whether the directory is there. It must be ours alone, for in /tmp anybody could have made it first: whoever can put
+ * sockets there would hear what we tell an instance, and answer for it.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_CONTROL where it is not
+ */
+export async function hasControlDirectory(): Promise<boolean> {
+  const directory = controlDirectory()
+  const found = await lstat(directory).catch(() => undefined)
+  if (!found) return false
+  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return true
   throw new EtherloomError(
     'ERR_ETHERLOOM_CONTROL',
-    `${directory} is not a directory of this user with mode 0700`,
+    `${directory} is not a directory of this user with mode 0700, so it is not trusted`,
     {
       hint: 'remove it, or set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
     },

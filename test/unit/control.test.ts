@@ -1,8 +1,8 @@
 /** The control socket: who gets a name, what crosses it, and who may speak. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -198,6 +198,38 @@ describe('the control socket', () => {
       chmodSync(open, 0o755)
       process.env.ETHERLOOM_CONTROL_DIRECTORY = open
       expect((await refusal(start('x'))).message).to.contain('is not a directory of this user with mode 0700')
+    })
+
+    it('whose sockets nobody else has made: they are not even connected to', async () => {
+      const open = join(directory, '..', 'another')
+      mkdirSync(open)
+      const server = createServer().listen(join(open, 'x.sock'))
+      await once(server, 'listening')
+      let heard = 0
+      server.on('connection', () => heard++)
+      process.env.ETHERLOOM_CONTROL_DIRECTORY = open
+      try {
+        chmodSync(open, 0o777)
+        for (const ask of [() => ControlClient.connect('x'), () => ControlClient.find(undefined)])
+          expect((await refusal(ask())).message).to.contain('is not trusted')
+        chmodSync(open, 0o700)
+        if (process.getuid?.() === 0) {
+          chownSync(open, 65_534, 65_534)
+          expect((await refusal(ControlClient.connect('x'))).message).to.contain('is not trusted')
+          chownSync(open, 0, 0)
+        }
+        expect(heard).to.equal(0)
+        await (await ControlClient.connect('x'))?.close() // it is reached where the directory is ours
+        expect(heard).to.equal(1)
+      } finally {
+        server.close()
+      }
+    })
+
+    it('that a name does not lead out of', async () => {
+      for (const name of ['../evil', 'a/b', '.', '..', '', 'a\u001b[2J'])
+        expect((await refusal(ControlClient.connect(name))).message).to.contain('name of an instance must be')
+      expect((await refusal(start('../evil'))).message).to.contain('name of an instance must be')
     })
 
     it('whose name is not too long for a socket', async () => {
