@@ -33,11 +33,17 @@ export interface GatewayOptions {
   dns?: boolean | string[]
 }
 
-/** A name that can be part of the name of an nftables table, beside being that of an interface. */
-const outsidePattern = /^(?!\.{1,2}$)[\w.-]{1,15}$/
+/**
+ * Names that mean nothing else wherever a gateway hands them on: they become part of the name of an nftables table, stand
+ * between quotes in its rules, and are words of dnsmasq. A kernel takes interfaces named `a#b` or `a;b`, too.
+ */
+const handedOn = {
+  pattern: /^(?!\.{1,2}$)[\w.-]{1,15}$/,
+  expects: "1 to 15 letters, digits, '-', '_' or '.'",
+}
 
 export const gatewayInterface = (): Rule<string | undefined> =>
-  text({ pattern: outsidePattern, expects: "an interface name of 1 to 15 letters, digits, '-', '_' or '.'" })
+  text({ pattern: handedOn.pattern, expects: `an interface name of ${handedOn.expects}` })
 
 export const ipv4Address = (): Rule<string | undefined> =>
   single("an IPv4 address such as '10.0.77.100'", { type: 'string' }, (value) =>
@@ -92,6 +98,8 @@ export function gatewayFault(
   { interface: outside, dhcp }: GatewaySettings,
   { tap, addresses }: { tap: string; addresses: readonly string[] },
 ): { key?: 'interface' | 'dhcp'; message: string } | undefined {
+  if (!handedOn.pattern.test(tap.replace('%d', '0')))
+    return { message: `the name of its TAP must be ${handedOn.expects}` }
   const [address, another] = addresses.filter(isIPv4Prefix)
   if (address === undefined || another !== undefined)
     return { message: "the TAP needs exactly one IPv4 address in 'addresses', such as 10.0.77.1/24" }

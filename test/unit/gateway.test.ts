@@ -1,6 +1,6 @@
 /** The options of a gateway, in the class and in the file, and the arithmetic of its subnet. */
 import { expect } from 'chai'
-import { PasstPort, TapPort } from '../../lib/index.js'
+import { EtherloomError, PasstPort, TapPort } from '../../lib/index.js'
 import { freeRange, maskOf, networkOf, overlap, parseSubnet, toText } from '../../lib/gateway/subnet.js'
 import { inspectTopology } from '../../lib/topology/load.js'
 import { checkTopology } from '../../lib/topology/check.js'
@@ -47,6 +47,24 @@ describe('the options of a gateway', () => {
   ]
   for (const [what, gateway, message] of refused)
     it(`refuse ${what}`, () => expect(refusal(gateway)).to.match(message))
+
+  it('are refused with any name that means something to nft, dnsmasq or a shell', () => {
+    const harmless = /^[\w.-]$/
+    for (let code = 1; code < 0x180; code++) {
+      const character = String.fromCharCode(code)
+      for (const name of [`a${character}b`, `${character}b`, `a${character}`]) {
+        const tap = (): unknown =>
+          new TapPort({ name, addresses: ['10.0.77.1/24'], gateway: { interface: 'eth0' } })
+        if (harmless.test(character)) continue
+        expect(tap, name).to.throw(EtherloomError, /name/)
+        expect(refusal({ interface: name }), name).to.match(/an interface name/)
+      }
+    }
+    for (const name of ['tap%d', 'lab-%d', 'a.1'])
+      expect(
+        () => new TapPort({ name, addresses: ['10.0.77.1/24'], gateway: { interface: 'eth0' } }),
+      ).not.to.throw()
+  })
 
   it('need one IPv4 address, with room for hosts', () => {
     expect(refusal({ interface: 'eth0' }, [])).to.match(/exactly one IPv4 address/)
