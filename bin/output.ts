@@ -2,11 +2,40 @@
  * How commands print: tables and JSON on stdout, errors on stderr.
  * Called by every command.
  */
+import { closeSync, openSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { debuglog } from 'node:util'
 import { asJson } from '../lib/control/protocol.js'
 import { EtherloomError } from '../lib/values/errors.js'
 import type { ControlEvent } from '../lib/control/events.js'
 import type { StepTaken } from '../lib/control/methods/step.js'
 import type { FileProblem } from '../lib/topology/file-problem.js'
+
+/**
+ * What is being done goes on when nobody reads what is printed: `head` has seen enough, the terminal is gone. An output that
+ * could not be written, as on a full disk, is said once, and the exit code is 1 then at least.
+ */
+export function outliveReaders(): void {
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || code === 'EIO' || outputFailed) return
+    outputFailed = true
+    process.stderr.write(`etherloom: cannot write the output: ${message}\n`)
+    process.on('exit', (code) => {
+      if (code === 0) process.exitCode = 1
+    })
+  })
+  // Node leaves terminals as it found them, and aborts where one is gone; so it finds none there.
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+  process.on('exit', () => {
+    for (const fd of terminals.filter((fd) => !isatty(fd))) {
+      closeSync(fd)
+      openSync('/dev/null', 'r+') // has the lowest number that is free, which is this one
+    }
+  })
+}
+
+let outputFailed = false
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {
@@ -120,8 +149,8 @@ export function fail(error: unknown, { json }: { json?: boolean }): number {
   const code = error instanceof EtherloomError ? error.code : undefined
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`)
   else if (code === 'ERR_ETHERLOOM_TOPOLOGY') process.stderr.write(`${message}\n`)
-  else
-    process.stderr.write(`etherloom: ${code === undefined ? ((error as Error).stack ?? message) : message}\n`)
+  else process.stderr.write(`etherloom: ${message}\n`)
+  debuglog('etherloom')('%O', error) // with NODE_DEBUG=etherloom: where it was thrown
   return code === 'ERR_ETHERLOOM_OPTION' || code === 'ERR_ETHERLOOM_UNKNOWN_OPTION' ? 2 : 1
 }
 

@@ -6,11 +6,13 @@
  */
 import { createWriteStream, statSync } from 'node:fs'
 import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
 import { EtherloomError } from '../../lib/values/errors.js'
 import {
   action,
   fabricOption,
   instanceCommand,
+  onEndSignals,
   withInstance,
   type ExitCode,
   type InstanceFlags,
@@ -64,16 +66,14 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
     const replaced = write === '-' ? undefined : statSync(write, { throwIfNoEntry: false })
     if (replaced?.isFile() && replaced.size > 0) process.stderr.write(`replacing ${write}\n`)
     const sink = write === '-' ? process.stdout : createWriteStream(write)
-    const ended = once(source, 'close')
+    const ended = finished(source, { writable: false }).catch(() => undefined) // whatever ended it
     let failure: Error | undefined
     sink.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') failure = error
+      if (error.code !== 'EPIPE' && write !== '-') failure = error // of stdout outliveReaders tells
       source.destroy()
     })
     // The instance ends the capture in order, and what is still to be written comes before the end.
-    const stop = (): void =>
-      void instance.call('endCapture', { capture: number }).catch(() => source.destroy())
-    process.on('SIGINT', stop).on('SIGTERM', stop)
+    onEndSignals(() => void instance.call('endCapture', { capture: number }).catch(() => source.destroy()))
     source.pipe(sink, { end: write !== '-' })
     await ended
     if (write !== '-' && !sink.closed && !failure) await once(sink, 'close')

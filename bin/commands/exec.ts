@@ -60,7 +60,7 @@ async function runAttached(program: string, args: string[]): Promise<number> {
   const child = spawn(program, args, { stdio: 'inherit' })
   // Ctrl-C goes to both; the command decides what it means.
   process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }

@@ -11,6 +11,19 @@ import { readPcapng } from '../helpers/pcapng.js'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
 
+/** Runs a command on a terminal, its own one or not, that goes when the command has said something. */
+const onTerminal = `
+import fcntl, os, subprocess, sys, termios
+master, slave = os.openpty()
+own = lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0) if sys.argv[1] == 'own' else None
+child = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=own)
+os.close(slave)
+os.read(master, 1)
+os.close(master)
+print('gone', flush=True)
+sys.exit(child.wait() & 255)
+`
+
 const patched = (paths: string): string => `name: lab
 fabrics:
   a:
@@ -194,6 +207,14 @@ describe('the command line', function () {
         expect(status).to.equal(1)
         expect(stderr).to.contain('cannot read nowhere.yaml (ENOENT)')
       }
+    })
+  })
+
+  it('says when its output cannot be written, and fails', () => {
+    const full = ['-c', '"$@" > /dev/full', 'sh', process.execPath, ...command, 'validate', file]
+    expect(spawnSync('sh', full, { env: environment, encoding: 'utf8' })).to.deep.include({
+      status: 1,
+      stderr: 'etherloom: cannot write the output: ENOSPC: no space left on device, write\n',
     })
   })
 
@@ -503,7 +524,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       expect(first).to.equal('second: up with 1 port; Ctrl-C ends it')
     })
 
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       it(`ends in order on ${signal}`, async () => {
         const { child, lines } = await up(file)
         const [last, exit] = [once(lines, 'line'), once(child, 'exit')]
@@ -512,6 +533,58 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         expect(await exit).to.deep.equal([0, null])
         expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
       })
+
+    /** Runs `up` on a terminal that is gone when this resolves. */
+    async function upOnTerminal(whose: 'own' | 'other'): Promise<ChildProcess> {
+      const words = ['-c', onTerminal, whose, process.execPath, ...command, 'up', file]
+      const child = spawn('python3', words, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+      running.push(child)
+      await once(child.stdout, 'data')
+      return child
+    }
+
+    it('ends in order when its terminal is gone', async () => {
+      const child = await upOnTerminal('own')
+      if (child.exitCode === null) await once(child, 'exit')
+      expect(child.exitCode).to.equal(0)
+      expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+    })
+
+    it('goes on when the terminal that it prints on is gone', async () => {
+      const child = await upOnTerminal('other')
+      const ended = once(child, 'exit')
+      expect(etherloom('carrier', 'a.one', 'off').status, 'a line that nobody reads').to.equal(0)
+      expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n', stderr: '' })
+      expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('goes on when whoever read it has gone', async () => {
+      const { child } = await up('--json', file)
+      const ended = once(child, 'exit')
+      child.stdout!.destroy()
+      expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n', stderr: '' })
+      expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('is captured in order also when nobody reads what is said of it, or it is killed', async () => {
+      const { child: instance } = await up(file)
+      const capture = async () => {
+        const words = [...command, 'capture', 'a.one']
+        const child = spawn(process.execPath, words, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+        running.push(child)
+        await once(child.stdout, 'data')
+        return { child, ended: once(child, 'exit') }
+      }
+      const unread = await capture()
+      unread.child.stderr.destroy()
+      unread.child.kill('SIGINT')
+      expect(await unread.ended).to.deep.equal([0, null])
+      const left = await capture()
+      const said = text(left.child.stderr)
+      instance.kill('SIGKILL')
+      expect(await left.ended).to.deep.equal([0, null])
+      expect(await said).to.equal('')
+    })
 
     it('starts again after kill -9', async () => {
       const { child } = await up(file)
