@@ -8,6 +8,7 @@ import { createWriteStream, statSync } from 'node:fs'
 import { once } from 'node:events'
 import { finished } from 'node:stream/promises'
 import { EtherloomError } from '../../lib/values/errors.js'
+import { quote } from '../../lib/values/quote.js'
 import {
   action,
   fabricOption,
@@ -17,7 +18,7 @@ import {
   type ExitCode,
   type InstanceFlags,
 } from '../command.js'
-import { counted, printJson } from '../output.js'
+import { counted, printJson, remark } from '../output.js'
 
 interface CaptureFlags extends InstanceFlags {
   write?: string
@@ -64,7 +65,7 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
     })
     const source = await reader.source
     const replaced = write === '-' ? undefined : statSync(write, { throwIfNoEntry: false })
-    if (replaced?.isFile() && replaced.size > 0) process.stderr.write(`replacing ${write}\n`)
+    if (replaced?.isFile() && replaced.size > 0) remark(`replacing ${write}`)
     const sink = write === '-' ? process.stdout : createWriteStream(write)
     const ended = finished(source, { writable: false }).catch(() => undefined) // whatever ended it
     let failure: Error | undefined
@@ -81,7 +82,7 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
       throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `cannot write '${write}': ${failure.message}`)
     const stats = await instance.call('endCapture', { capture: number }).catch(() => undefined)
     if (json) printJson(stats ?? null)
-    else if (stats) process.stderr.write(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost\n`)
+    else if (stats) remark(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost`)
     return 0
   }).finally(() => reader.close())
 }
@@ -89,5 +90,5 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
 function wholeNumber(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${option} must be a whole number, not '${text}'`)
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${option} must be a whole number, not ${quote(text)}`)
 }

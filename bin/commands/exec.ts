@@ -5,6 +5,7 @@ import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { quote } from '../../lib/values/quote.js'
 import { action, instanceCommand, withInstance, type ExitCode, type InstanceFlags } from '../command.js'
 
 /**
@@ -44,7 +45,7 @@ async function runInside(host: string, words: string[], options: InstanceFlags):
   const found = hosts.find((row) => row.host === host)
   if (found === undefined) {
     const names = hosts.map((row) => row.host)
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host '${host}'${suggestion(host, names)}`)
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host ${quote(host)}${suggestion(host, names)}`)
   }
   // A rootless instance has a user namespace of its own, which has to be entered first.
   const sameUser = (await namespaceAt(found.userNamespace)) === (await namespaceAt('/proc/self/ns/user'))

@@ -5,6 +5,7 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
+import { shorten } from '../values/quote.js'
 
 const ending = '.sock'
 
@@ -29,7 +30,7 @@ export function controlSocket(name: string): string {
   if (Buffer.byteLength(path) <= longestPath) return path
   throw new EtherloomError(
     'ERR_ETHERLOOM_CONTROL',
-    `the socket path ${path} is longer than ${longestPath} bytes`,
+    `the socket path ${shorten(path, 255)} is longer than ${longestPath} bytes`,
     {
       hint: 'use a shorter --name, or set ETHERLOOM_CONTROL_DIRECTORY to a shorter directory',
     },

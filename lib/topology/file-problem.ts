@@ -1,5 +1,6 @@
 /** Mistakes in files and notes on them, with line and column. For all that reads files of topologies. */
 import { EtherloomError } from '../values/errors.js'
+import { visible } from '../values/quote.js'
 
 /** One mistake in a file, or a note on what became of a line; line and column count from 1. */
 export interface FileProblem {
@@ -17,9 +18,17 @@ export type TakeNote = (note: FileProblem) => void
 
 /** @internal The error for mistakes in files: a line for each. */
 export function topologyError(problems: readonly FileProblem[]): EtherloomError {
-  return new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', problems.map(atPlace).join('\n'))
+  return new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', listed(problems.map(atPlace)))
 }
+
+const mostLines = 50
+
+/** Nobody reads more of them at once. */
+const listed = (lines: string[]): string[] =>
+  lines.length > mostLines
+    ? [...lines.slice(0, mostLines), `${lines.length - mostLines} more mistakes are not shown`]
+    : lines
 
 /** @internal A mistake or note as a line. */
 export const atPlace = ({ file, line, column, message }: FileProblem): string =>
-  `${file}:${line}:${column}: ${message}`
+  visible(`${file}:${line}:${column}: ${message}`)

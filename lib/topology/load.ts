@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EtherloomError } from '../values/errors.js'
+import { quote, shorten } from '../values/quote.js'
 import type { Checked } from './check.js'
 import { topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
@@ -35,7 +36,7 @@ export async function readTopologyFile(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${shorten(file, 255)} (${reason})`, {
       cause,
       hint: 'give the path of a topology file',
     })
@@ -77,8 +78,18 @@ export async function inspectTopology(
   return inspectOwn(text, file)
 }
 
+/** A control character that neither YAML nor JSON has in a text. */
+const noText = /[^\P{Cc}\t\n\r\u007f-\u009f]/u
+
 /** The same for a topology file of our own. */
 async function inspectOwn(text: string, file: string): Promise<Inspected> {
+  const wrong = text.search(noText)
+  if (wrong >= 0) {
+    const before = text.slice(0, wrong).split('\n')
+    const place = { file, line: before.length, column: (before.at(-1) ?? '').length + 1 }
+    const message = `no text: the character ${quote(text.charAt(wrong))} cannot stand in a topology file`
+    return { problems: [{ ...place, message }], notes: [] }
+  }
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const { document, errors, warnings, placeOf } = parse(yaml, text, { uniqueKeys: false })
   const atLines = (found: Misplaced[]): FileProblem[] =>
@@ -116,7 +127,7 @@ async function inspectOwn(text: string, file: string): Promise<Inspected> {
         message:
           word === undefined || !isRight || stays.has(place)
             ? message
-            : `${message}; in quotes it is a word: '${word}'`,
+            : `${message}; in quotes it is a word: ${quote(word)}`,
       }
     }),
   )

@@ -2,6 +2,7 @@
 import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
 import type { Problem } from '../values/problem.js'
+import { quote, shorten } from '../values/quote.js'
 
 type Yaml = typeof yaml
 
@@ -17,7 +18,7 @@ export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: bo
   const document: Document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys })
   const misplaced = ({ pos, message }: { pos: number[]; message: string }): Misplaced => ({
     offset: pos[0] ?? 0,
-    message: message.replace(/;.*/, ''),
+    message: shorten(message.replace(/;.*/s, ''), 120),
   })
   return {
     document,
@@ -96,7 +97,10 @@ export function danglingAliases(yaml: Yaml, document: Document): Misplaced[] {
   yaml.visit(document, {
     Alias: (_key, alias) => {
       if (alias.resolve(document) === undefined)
-        found.push({ offset: startOf(yaml, alias), message: `no anchor '${alias.source}' before this alias` })
+        found.push({
+          offset: startOf(yaml, alias),
+          message: `no anchor ${quote(alias.source)} before this alias`,
+        })
     },
   })
   return found

@@ -16,6 +16,7 @@ import {
   wordMeant,
   wordsOf,
 } from './options.js'
+import { quote } from './quote.js'
 
 /** Where something stands in a parsed document: the keys and indices that lead there. */
 export type Place = readonly (string | number)[]
@@ -52,7 +53,7 @@ export function subjectOf(place: Place, whole = 'the topology'): string {
   if (last === undefined) return whole
   return typeof last === 'number'
     ? `entry ${last + 1} of ${subjectOf(place.slice(0, -1), whole)}`
-    : `'${last}'`
+    : quote(last)
 }
 
 type MappingForm = Extract<Form, { kind: 'mapping' }>
@@ -119,7 +120,7 @@ class Checker {
     const read = Object.entries(value).map(([name, entry]) => {
       const here = [...place, name]
       try {
-        names(name, `name '${name}'`)
+        names(name, `name ${quote(name)}`)
       } catch (error) {
         this.#say(here, 'key', (error as Error).message)
       }
@@ -239,7 +240,7 @@ class Checker {
     this.#say(
       here,
       'value',
-      `${this.#subject(here)} must be ${expected}, not '${word}'${suggestion(word, words)}`,
+      `${this.#subject(here)} must be ${expected}, not ${quote(word)}${suggestion(word, words)}`,
     )
   }
 
@@ -250,8 +251,8 @@ class Checker {
       place,
       'key',
       Object.hasOwn(known, key)
-        ? `'${key}' does not go with the other keys here`
-        : `unknown key '${key}'${suggestion(key, words) || `; known here: ${words.join(', ')}`}`,
+        ? `${quote(key)} does not go with the other keys here`
+        : `unknown key ${quote(key)}${suggestion(key, words) || `; known here: ${words.join(', ')}`}`,
     )
   }
 

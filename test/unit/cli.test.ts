@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { parse as parseYaml } from 'yaml'
 import { readPcapng } from '../helpers/pcapng.js'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
@@ -207,6 +208,82 @@ describe('the command line', function () {
         expect(status).to.equal(1)
         expect(stderr).to.contain('cannot read nowhere.yaml (ENOENT)')
       }
+    })
+  })
+
+  describe('shows what it was given, and acts on no terminal', () => {
+    const word = '\x1b[31m\n\x9b31m\u202e\x7f'
+    const seen = '\\u001b[31m\\n\\u009b31m\\u202e\\u007f'
+    const long = 'x'.repeat(100_000)
+    const places: Record<string, (word: string) => string[]> = {
+      'a command': (word) => [word],
+      'an option': (word) => ['show', `--${word}`],
+      'what is shown': (word) => ['show', word],
+      'the name of an instance': (word) => ['show', '--name', word],
+      'a file': (word) => ['validate', word],
+      'a file to run': (word) => ['up', word],
+      'a file to import': (word) => ['import', word],
+      'a policy': (word) => ['path', 'a', 'b', word],
+      'a key of a policy': (word) => ['path', 'a', 'b', `${word}=1`],
+      'a value of a policy': (word) => ['path', 'a', 'b', `delay=${word}`],
+      'words of tc': (word) => ['path', 'a', 'b', 'netem', word],
+      'a count': (word) => ['step', word],
+      'a carrier': (word) => ['carrier', 'a', word],
+      'a report': (word) => ['info', word],
+      'machines of an import': (word) => ['up', '--machines', word, 'examples/switch.yaml'],
+    }
+    for (const [place, words] of Object.entries(places))
+      it(place, () => {
+        const { stdout, stderr } = etherloom(...words(word))
+        expect(stdout).to.equal('')
+        expect(stderr)
+          .to.include(seen)
+          .and.match(/^[ -~]+\n$/)
+        const other = etherloom(...words(long))
+        expect(other.stdout).to.equal('')
+        expect(other.stderr.length).to.be.below(700)
+        expect(other.stderr).to.match(/^[ -~]+\n$/)
+      })
+
+    it('a program', () => {
+      const { status, stdout, stderr } = etherloom('validate', process.execPath)
+      expect([status, stdout]).to.deep.equal([1, ''])
+      expect(stderr).to.match(/^.*:1:\d+: no text: the character '.*' cannot stand in a topology file\n$/)
+      const { problems } = JSON.parse(etherloom('validate', '--json', process.execPath).stdout) as {
+        problems: object[]
+      }
+      expect(problems).to.have.length(1)
+    })
+
+    it('words of a running instance', async () => {
+      writeFileSync(
+        file,
+        `fabrics: { a: { kind: hub, forwarding: deny, ports: { one: { udp: '127.0.0.1:0' }, two: { udp: '127.0.0.1:0' } } } }
+worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0]] }, step: manual, hook: ${JSON.stringify(`exit 3 # ${word}`)} } }
+`,
+      )
+      await up(file)
+      expect(etherloom('step').stderr)
+        .to.include(seen)
+        .and.match(/^[ -~]+\n$/)
+      for (const words of [
+        ['show', 'topology'],
+        ['show', 'topology', '--json'],
+      ]) {
+        const { stdout } = etherloom(...words)
+        expect(stdout, words.join(' ')).to.match(/^[ -~\n]+$/)
+        const { hook } = (parseYaml(stdout) as { worlds: { w: { hook: string } } }).worlds.w
+        expect(hook, 'it means the same').to.equal(`exit 3 # ${word}`)
+      }
+      for (const words of [
+        ['path', word, 'two'],
+        ['capture', word],
+        ['exec', word, 'true'],
+        ['carrier', word, 'on'],
+      ])
+        expect(etherloom(...words).stderr, words[0])
+          .to.include(seen)
+          .and.match(/^[ -~]+\n$/)
     })
   })
 
