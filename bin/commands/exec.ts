@@ -62,6 +62,11 @@ async function runAttached(program: string, args: string[]): Promise<number> {
   // Ctrl-C goes to both; the command decides what it means.
   process.on('SIGINT', () => undefined)
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  const [code, signal] = (await once(child, 'exit').catch((cause: unknown) => {
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start ${program}`, {
+      cause,
+      hint: 'install the package util-linux',
+    })
+  })) as [number | null, NodeJS.Signals | null]
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }

@@ -85,15 +85,17 @@ async function readPolicyWords(words: string[]): Promise<Policy> {
   const ofTc = words.lastIndexOf('netem')
   if (ofTc >= 0 || words[0] === 'tc')
     throw refusal(`words of tc go into one of ours: netem=${quote(words.slice(ofTc + 1).join(' '))}`)
-  const value = async (text: string): Promise<unknown> =>
-    /^[{[]/.test(text) ? (await import('yaml')).parse(text) : scalar(text)
+  const value = async (key: string, text: string): Promise<unknown> =>
+    /^[{[]/.test(text)
+      ? (await import('../../lib/topology/yaml.js')).readYaml(text, quote(key))
+      : scalar(text)
   const given = new Map<string, unknown>()
   for (const word of words) {
     const [, key, text] = /^([^=]+)=(.*)$/s.exec(word) ?? []
     if (key === undefined || text === undefined)
       throw refusal(`${quote(word)} must be key=value, such as delay=5ms`)
     if (given.has(key)) throw refusal(`${quote(key)} is given twice; leave one of the two out`)
-    given.set(key, await value(text))
+    given.set(key, await value(key, text))
   }
   const { checkPolicy } = await import('../../lib/topology/check.js')
   const checked = checkPolicy(Object.fromEntries(given))

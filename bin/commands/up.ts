@@ -40,8 +40,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const instance = await Instance.start(name, path, topology)
   endOnSignals(instance)
   const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
-  await watch(client, options)
-  await instance.ended
+  await watch(client, options).finally(() => instance.close())
   return 0
 }
 

@@ -5,6 +5,8 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
+import { entryName } from '../values/names.js'
+import { required, takes } from '../values/options.js'
 import { shorten } from '../values/quote.js'
 
 const ending = '.sock'
@@ -24,8 +26,15 @@ export function controlDirectory(): string {
   return user === 0 ? '/run/etherloom' : `/tmp/etherloom-${user}`
 }
 
-/** The socket of an instance. @throws EtherloomError ERR_ETHERLOOM_CONTROL when its path is too long for a socket */
+const nameOfInstance = required(entryName())
+
+/**
+ * The socket of an instance.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_OPTION for what cannot be a name; ERR_ETHERLOOM_CONTROL when the path is too long
+ */
 export function controlSocket(name: string): string {
+  nameOfInstance(name, 'the name of an instance')
   const path = join(controlDirectory(), name + ending)
   if (Buffer.byteLength(path) <= longestPath) return path
   throw new EtherloomError(
@@ -40,7 +49,8 @@ export function controlSocket(name: string): string {
 /** The names of all instances that have a socket, whether or not they still run. */
 export async function instanceNames(): Promise<string[]> {
   const files = await readdir(controlDirectory()).catch(() => [])
-  return files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
+  const names = files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
+  return names.filter((name) => takes(nameOfInstance, name))
 }
 
 /**

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { EtherloomError } from '../values/errors.js'
 import { quote, shorten } from '../values/quote.js'
 import type { Checked } from './check.js'
-import { topologyError, type FileProblem, type TakeNote } from './file-problem.js'
+import { noText, topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
 import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
@@ -78,18 +78,10 @@ export async function inspectTopology(
   return inspectOwn(text, file)
 }
 
-/** A control character that neither YAML nor JSON has in a text. */
-const noText = /[^\P{Cc}\t\n\r\u007f-\u009f]/u
-
 /** The same for a topology file of our own. */
 async function inspectOwn(text: string, file: string): Promise<Inspected> {
-  const wrong = text.search(noText)
-  if (wrong >= 0) {
-    const before = text.slice(0, wrong).split('\n')
-    const place = { file, line: before.length, column: (before.at(-1) ?? '').length + 1 }
-    const message = `no text: the character ${quote(text.charAt(wrong))} cannot stand in a topology file`
-    return { problems: [{ ...place, message }], notes: [] }
-  }
+  const binary = noText({ file, text })
+  if (binary) return { problems: [binary], notes: [] }
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const { document, errors, warnings, placeOf } = parse(yaml, text, { uniqueKeys: false })
   const atLines = (found: Misplaced[]): FileProblem[] =>

@@ -1,6 +1,7 @@
 /** What a YAML document says, as topologies need it: keys that are names, places of mistakes, and text that reads the same. */
 import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
+import { EtherloomError } from '../values/errors.js'
 import type { Problem } from '../values/problem.js'
 import { quote, shorten } from '../values/quote.js'
 
@@ -29,6 +30,15 @@ export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: bo
       return { line: Math.max(line, 1), column: Math.max(col, 1) }
     },
   }
+}
+
+/** What a short text says, such as a value on a command line. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export async function readYaml(text: string, subject: string): Promise<unknown> {
+  const yaml = await import('yaml')
+  const { document, errors, warnings } = parse(yaml, text, { uniqueKeys: true })
+  const found = [...errors, ...danglingAliases(yaml, document), ...warnings, ...nameKeys(yaml, document)]
+  if (found[0]) throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${found[0].message}`)
+  return document.toJS()
 }
 
 /**

@@ -136,14 +136,15 @@ class Checker {
     place: Place,
   ): unknown {
     if (!Array.isArray(value)) return this.#mustBe(place, expects ?? 'a list')
-    if (value.length < min || value.length > max)
+    const fits = value.length >= min && value.length <= max
+    if (!fits)
       this.#say(
         place,
         'value',
         `${this.#subject(place)} must ${expects === undefined ? `have at least ${entries(min)}` : `be ${expects}`}`,
       )
     const read = value.map((each, index) => this.visit(entry, each, [...place, index]))
-    return shapeOf(entry).form.kind === 'value' && read.includes(undefined) ? undefined : read
+    return !fits || (shapeOf(entry).form.kind === 'value' && read.includes(undefined)) ? undefined : read
   }
 
   #either({ expects }: Shape, { branches, by }: EitherForm, value: unknown, place: Place): unknown {

@@ -344,7 +344,7 @@ export function list<T>(
       if (value === undefined) return []
       if (!Array.isArray(value)) return refuse(subject, expects ?? 'a list', value)
       if (value.length < min || value.length > (max ?? Infinity))
-        refuse(subject, expects ?? `a list of at least ${entries(min)}`, value)
+        refuse(subject, expects ?? `a list of at least ${entries(min)}`)
       return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`))
     },
     {

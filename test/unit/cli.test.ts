@@ -128,6 +128,13 @@ describe('the command line', function () {
         ['path', 'a', 'b', ...'tc qdisc add dev eth0 root netem delay 100ms loss 1%'.split(' ')],
         "etherloom: words of tc go into one of ours: netem='delay 100ms loss 1%'\n",
       ],
+      [['path', 'a', 'b', 'delay=[1'], "etherloom: 'delay': Flow sequence must end with a ]\n"],
+      [['path', 'a', 'b', 'loss={? [a] : 1}'], "etherloom: 'loss': a key must be one word\n"],
+      [['path', 'a', 'b', 'loss={!!x a: 1}'], "etherloom: 'loss': Unresolved tag: tag:yaml.org,2002:x\n"],
+      ...['', 'a/b', '../lab', '.'].map((name): [string[], string] => [
+        ['up', 'examples/switch.yaml', '--name', name],
+        `etherloom: the name of an instance must be 1 to 63 letters, digits, '-' or '_', not '${name}'\n`,
+      ]),
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
         ['path', 'a', 'b', 'loss=2'],
@@ -248,7 +255,7 @@ describe('the command line', function () {
     it('a program', () => {
       const { status, stdout, stderr } = etherloom('validate', process.execPath)
       expect([status, stdout]).to.deep.equal([1, ''])
-      expect(stderr).to.match(/^.*:1:\d+: no text: the character '.*' cannot stand in a topology file\n$/)
+      expect(stderr).to.match(/^.*:1:\d+: no text: the character '.*' cannot stand in such a file\n$/)
       const { problems } = JSON.parse(etherloom('validate', '--json', process.execPath).stdout) as {
         problems: object[]
       }
@@ -285,6 +292,18 @@ worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0
           .to.include(seen)
           .and.match(/^[ -~]+\n$/)
     })
+  })
+
+  it('says what is missing of a file of another program, and what is no text', () => {
+    writeFileSync(file, '{}')
+    expect(etherloom('import', '--miniworld', file).stderr).to.equal(
+      `${file}:1:1: 'cnt_nodes' must be given: the number of nodes\n`,
+    )
+    writeFileSync(file, 'a\n\0')
+    for (const format of ['--miniworld', '--tmesh'])
+      expect(etherloom('import', format, file).stderr).to.equal(
+        `${file}:2:1: no text: the character '\\u0000' cannot stand in such a file\n`,
+      )
   })
 
   it('says when its output cannot be written, and fails', () => {

@@ -67,7 +67,7 @@ describe('Messages', () => {
     const error = await parseTopology('fabrics: {}\nab\u0000\u0001 : :', 'ls').catch(
       (error: unknown) => error,
     )
-    const message = "ls:2:3: no text: the character '\\u0000' cannot stand in a topology file"
+    const message = "ls:2:3: no text: the character '\\u0000' cannot stand in such a file"
     expect(error).to.have.property('message', message)
   })
 

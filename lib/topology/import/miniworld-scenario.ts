@@ -319,7 +319,7 @@ const detailsTable: Table = {
 }
 
 const nodeCount: Rule<number> = (value, subject) => {
-  if (value === undefined && subject !== '') return refuse(subject, 'given: the number of nodes', value)
+  if (value === undefined && subject !== '') return refuse(subject, 'given: the number of nodes')
   return integer(1, 65_534, { default: 1 })(value, subject)
 }
 
