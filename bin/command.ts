@@ -54,6 +54,11 @@ export function action<Given extends [...unknown[], Flags]>(
   }
 }
 
+/** Calls `stop` for what asks a program to end in order: Ctrl-C, `kill`, and a terminal that is gone. */
+export function onEndSignals(stop: (signal: NodeJS.Signals) => void): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+}
+
 /** Connects to the instance that is meant, and disconnects whatever comes of it. */
 export async function withInstance<Result>(
   options: InstanceFlags,

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { commands } from './commands/index.js'
-import { usageError } from './output.js'
+import { fail, outliveReaders, usageError } from './output.js'
 
 const { version } = createRequire(import.meta.url)('etherloom/package.json') as { version: string }
 
@@ -24,14 +24,11 @@ const enough = Object.hasOwn(commands, word) || ['--version', '-V'].includes(wor
 for (const [name, load] of Object.entries(commands))
   if (name === word || !enough) program.addCommand((await load()).copyInheritedSettings(program))
 
-// Who reads our output may leave before its end, as `head` does; what is being done goes on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
+outliveReaders()
+process.on('uncaughtException', (error) => process.exit(fail(error, {})))
 
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = error.exitCode === 0 ? 0 : 2
+  process.exitCode = !(error instanceof CommanderError) ? fail(error, {}) : error.exitCode === 0 ? 0 : 2
 }

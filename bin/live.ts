@@ -4,6 +4,7 @@
 import type { ControlClient } from '../lib/control/client.js'
 import type { PathRow, PortRow, TimelineRow } from '../lib/topology/report.js'
 import { formatTable } from './output.js'
+import { visible } from '../lib/values/quote.js'
 import { describePolicy } from './tables.js'
 
 const notesShown = 5
@@ -23,7 +24,7 @@ export class LiveView {
 
   /** Adds a line below the tables. */
   note(text: string): void {
-    this.#notes.push(text)
+    this.#notes.push(visible(text))
     if (this.#notes.length > notesShown) this.#notes.shift()
     if (this.#drawn > 0) this.#print()
   }

@@ -2,25 +2,64 @@
  * How commands print: tables and JSON on stdout, errors on stderr.
  * Called by every command.
  */
+import { closeSync, openSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { debuglog } from 'node:util'
 import { asJson } from '../lib/control/protocol.js'
 import { EtherloomError } from '../lib/values/errors.js'
 import type { ControlEvent } from '../lib/control/events.js'
 import type { StepTaken } from '../lib/control/methods/step.js'
-import type { FileProblem } from '../lib/topology/file-problem.js'
+import { atPlace, type FileProblem } from '../lib/topology/file-problem.js'
+import { quote, visible } from '../lib/values/quote.js'
+
+/**
+ * What is being done goes on when nobody reads what is printed: `head` has seen enough, the terminal is gone. An output that
+ * could not be written, as on a full disk, is said once, and the exit code is 1 then at least.
+ */
+export function outliveReaders(): void {
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || code === 'EIO' || outputFailed) return
+    outputFailed = true
+    remark(`etherloom: cannot write the output: ${message}`)
+    process.on('exit', (code) => {
+      if (code === 0) process.exitCode = 1
+    })
+  })
+  // Node leaves terminals as it found them, and aborts where one is gone; so it finds none there.
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+  process.on('exit', () => {
+    for (const fd of terminals.filter((fd) => !isatty(fd))) {
+      closeSync(fd)
+      openSync('/dev/null', 'r+') // has the lowest number that is free, which is this one
+    }
+  })
+}
+
+let outputFailed = false
 
 /** Prints one JSON value on a line. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${asJson(value)}\n`)
+  printLine(asJson(value))
 }
 
 export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${visible(text)}\n`)
+}
+
+/** Prints text of several lines, each with its end. */
+export function printText(text: string): void {
+  process.stdout.write(text.split('\n').map(visible).join('\n'))
+}
+
+/** Says on stderr what is no result. */
+export function remark(text: string): void {
+  process.stderr.write(`${visible(text)}\n`)
 }
 
 /** Prints notes on a file, which are no results, to stderr. */
 export function printNotes(notes: readonly FileProblem[]): void {
-  for (const { file, line, column, message } of notes)
-    process.stderr.write(`${file}:${line}:${column}: ${message}\n`)
+  for (const note of notes) remark(atPlace(note))
 }
 
 /** `1 port`, `2 ports`. */
@@ -66,7 +105,7 @@ export function formatTable(
     const values = cells.map((row) => row[index])
     if (values.length > 0 && values.every((value) => value === undefined)) return []
     const texts = values.map((value = '-') =>
-      typeof value === 'string' ? value : value.toLocaleString('en'),
+      typeof value === 'string' ? visible(value) : value.toLocaleString('en'),
     )
     const right = values.some((value) => typeof value === 'number' || typeof value === 'bigint')
     return [{ texts: [heading, ...texts], right, width: widest([heading, ...texts]) }]
@@ -118,10 +157,10 @@ const widest = (texts: readonly string[]): number => Math.max(...texts.map(({ le
 export function fail(error: unknown, { json }: { json?: boolean }): number {
   const { message } = error as Error
   const code = error instanceof EtherloomError ? error.code : undefined
-  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message } })}\n`)
-  else if (code === 'ERR_ETHERLOOM_TOPOLOGY') process.stderr.write(`${message}\n`)
-  else
-    process.stderr.write(`etherloom: ${code === undefined ? ((error as Error).stack ?? message) : message}\n`)
+  if (json) remark(JSON.stringify({ error: { code, message } }))
+  else if (code === undefined) remark(`etherloom: ${message}`)
+  else process.stderr.write(`${code === 'ERR_ETHERLOOM_TOPOLOGY' ? '' : 'etherloom: '}${message}\n`) // visible as it is
+  debuglog('etherloom')('%O', error) // with NODE_DEBUG=etherloom: where it was thrown
   return code === 'ERR_ETHERLOOM_OPTION' || code === 'ERR_ETHERLOOM_UNKNOWN_OPTION' ? 2 : 1
 }
 
@@ -130,5 +169,6 @@ export function usageError(text: string): string {
   const [, problem = text, , guess] =
     /^(?:error: )?(.*?)\.?(\s+\(Did you mean (.*)\?\))?\s*$/s.exec(text) ?? []
   const help = "see 'etherloom --help'"
-  return `etherloom: ${problem}; ${guess === undefined ? help : `did you mean '${guess}'?`}\n`
+  const short = problem.replace(/'(.*)'/s, (_, word: string) => quote(word))
+  return `etherloom: ${visible(short)}; ${guess === undefined ? help : `did you mean '${guess}'?`}\n`
 }

@@ -6,16 +6,19 @@
  */
 import { createWriteStream, statSync } from 'node:fs'
 import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
 import { EtherloomError } from '../../lib/values/errors.js'
+import { quote } from '../../lib/values/quote.js'
 import {
   action,
   fabricOption,
   instanceCommand,
+  onEndSignals,
   withInstance,
   type ExitCode,
   type InstanceFlags,
 } from '../command.js'
-import { counted, printJson } from '../output.js'
+import { counted, printJson, remark } from '../output.js'
 
 interface CaptureFlags extends InstanceFlags {
   write?: string
@@ -62,18 +65,16 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
     })
     const source = await reader.source
     const replaced = write === '-' ? undefined : statSync(write, { throwIfNoEntry: false })
-    if (replaced?.isFile() && replaced.size > 0) process.stderr.write(`replacing ${write}\n`)
+    if (replaced?.isFile() && replaced.size > 0) remark(`replacing ${write}`)
     const sink = write === '-' ? process.stdout : createWriteStream(write)
-    const ended = once(source, 'close')
+    const ended = finished(source, { writable: false }).catch(() => undefined) // whatever ended it
     let failure: Error | undefined
     sink.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') failure = error
+      if (error.code !== 'EPIPE' && write !== '-') failure = error // of stdout outliveReaders tells
       source.destroy()
     })
     // The instance ends the capture in order, and what is still to be written comes before the end.
-    const stop = (): void =>
-      void instance.call('endCapture', { capture: number }).catch(() => source.destroy())
-    process.on('SIGINT', stop).on('SIGTERM', stop)
+    onEndSignals(() => void instance.call('endCapture', { capture: number }).catch(() => source.destroy()))
     source.pipe(sink, { end: write !== '-' })
     await ended
     if (write !== '-' && !sink.closed && !failure) await once(sink, 'close')
@@ -81,7 +82,7 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
       throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `cannot write '${write}': ${failure.message}`)
     const stats = await instance.call('endCapture', { capture: number }).catch(() => undefined)
     if (json) printJson(stats ?? null)
-    else if (stats) process.stderr.write(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost\n`)
+    else if (stats) remark(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost`)
     return 0
   }).finally(() => reader.close())
 }
@@ -89,5 +90,5 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
 function wholeNumber(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${option} must be a whole number, not '${text}'`)
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${option} must be a whole number, not ${quote(text)}`)
 }

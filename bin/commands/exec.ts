@@ -5,6 +5,7 @@ import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { quote } from '../../lib/values/quote.js'
 import { action, instanceCommand, withInstance, type ExitCode, type InstanceFlags } from '../command.js'
 
 /**
@@ -44,7 +45,7 @@ async function runInside(host: string, words: string[], options: InstanceFlags):
   const found = hosts.find((row) => row.host === host)
   if (found === undefined) {
     const names = hosts.map((row) => row.host)
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host '${host}'${suggestion(host, names)}`)
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host ${quote(host)}${suggestion(host, names)}`)
   }
   // A rootless instance has a user namespace of its own, which has to be entered first.
   const sameUser = (await namespaceAt(found.userNamespace)) === (await namespaceAt('/proc/self/ns/user'))
@@ -60,7 +61,12 @@ async function runAttached(program: string, args: string[]): Promise<number> {
   const child = spawn(program, args, { stdio: 'inherit' })
   // Ctrl-C goes to both; the command decides what it means.
   process.on('SIGINT', () => undefined)
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+  const [code, signal] = (await once(child, 'exit').catch((cause: unknown) => {
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start ${program}`, {
+      cause,
+      hint: 'install the package util-linux',
+    })
+  })) as [number | null, NodeJS.Signals | null]
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }

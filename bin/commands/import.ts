@@ -4,7 +4,7 @@ import { ambiguity, foreignFormats, importFiles, recognise } from '../../lib/top
 import type { SourceFile } from '../../lib/topology/import/format.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
-import { printJson, printNotes } from '../output.js'
+import { printJson, printNotes, printText } from '../output.js'
 
 const importCommand = addConversion(
   command(
@@ -33,7 +33,7 @@ async function convert(paths: string[], options: Flags): Promise<ExitCode> {
   }
   if (options.json) printJson({ topology, notes })
   else {
-    process.stdout.write(await (await import('../../lib/topology/yaml.js')).writeYaml(topology))
+    printText(await (await import('../../lib/topology/yaml.js')).writeYaml(topology))
     printNotes(notes)
   }
   return 0

@@ -1,7 +1,7 @@
 /** `etherloom info`: prints the links of a running instance as MiniWorld's `mwcli info` does. */
 import { oneOf, required } from '../../lib/values/options.js'
 import { action, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
-import { printJson, printLine } from '../output.js'
+import { printJson, printText } from '../output.js'
 
 const reports = ['connections', 'links', 'distances'] as const
 
@@ -16,7 +16,7 @@ export const info = instanceCommand(
       return withInstance(options, async (instance) => {
         const found = await instance.call('miniworld', { what: report })
         if (options.json) printJson(found)
-        else printLine(JSON.stringify(found, null, 4))
+        else printText(`${JSON.stringify(found, null, 4)}\n`)
         return 0
       })
     }),

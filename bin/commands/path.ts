@@ -1,5 +1,6 @@
 /** `etherloom path` and `etherloom deny`: show or set the policy of a path of a running instance. */
 import { EtherloomError } from '../../lib/values/errors.js'
+import { quote } from '../../lib/values/quote.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import {
   action,
@@ -9,7 +10,7 @@ import {
   withInstance,
   type InstanceFlags,
 } from '../command.js'
-import { printJson, printLine } from '../output.js'
+import { printJson, printLine, remark } from '../output.js'
 import { describePolicy, printRows } from '../tables.js'
 
 interface PathFlags extends InstanceFlags {
@@ -71,9 +72,7 @@ const change = (from: string, to: string, policy: Policy, options: PathFlags): P
     else {
       for (const { fabric, from, to, allowed, policy } of before)
         if (Object.keys(policy).length > 0)
-          process.stderr.write(
-            `${fabric}.${from} > ${fabric}.${to}: was ${describePolicy(allowed, policy)}\n`,
-          )
+          remark(`${fabric}.${from} > ${fabric}.${to}: was ${describePolicy(allowed, policy)}`)
       printLine(`${applied.up} up, ${applied.down} down, ${applied.changed} changed`)
     }
     return 0
@@ -85,21 +84,24 @@ async function readPolicyWords(words: string[]): Promise<Policy> {
     return { allowed: words[0] === 'allowed' }
   const ofTc = words.lastIndexOf('netem')
   if (ofTc >= 0 || words[0] === 'tc')
-    throw refusal(`words of tc go into one of ours: netem='${words.slice(ofTc + 1).join(' ')}'`)
-  const value = async (text: string): Promise<unknown> =>
-    /^[{[]/.test(text) ? (await import('yaml')).parse(text) : scalar(text)
+    throw refusal(`words of tc go into one of ours: netem=${quote(words.slice(ofTc + 1).join(' '))}`)
+  const value = async (key: string, text: string): Promise<unknown> =>
+    /^[{[]/.test(text)
+      ? (await import('../../lib/topology/yaml.js')).readYaml(text, quote(key))
+      : scalar(text)
   const given = new Map<string, unknown>()
   for (const word of words) {
     const [, key, text] = /^([^=]+)=(.*)$/s.exec(word) ?? []
     if (key === undefined || text === undefined)
-      throw refusal(`'${word}' must be key=value, such as delay=5ms`)
-    if (given.has(key)) throw refusal(`'${key}' is given twice; leave one of the two out`)
-    given.set(key, await value(text))
+      throw refusal(`${quote(word)} must be key=value, such as delay=5ms`)
+    if (given.has(key)) throw refusal(`${quote(key)} is given twice; leave one of the two out`)
+    given.set(key, await value(key, text))
   }
   const { checkPolicy } = await import('../../lib/topology/check.js')
   const checked = checkPolicy(Object.fromEntries(given))
   if ('policy' in checked) return { allowed: true, ...checked.policy }
-  throw refusal(checked.problems.map(({ message }) => message).join('\n'))
+  throw refusal(checked.problems.map(({ message }) => message))
 }
 
-const refusal = (message: string): EtherloomError => new EtherloomError('ERR_ETHERLOOM_OPTION', message)
+const refusal = (message: string | readonly string[]): EtherloomError =>
+  new EtherloomError('ERR_ETHERLOOM_OPTION', message)

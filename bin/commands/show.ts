@@ -1,8 +1,9 @@
 /** `etherloom show`: prints the state of a running instance. */
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { quote } from '../../lib/values/quote.js'
 import { action, instanceCommand, withInstance, type InstanceFlags } from '../command.js'
-import { printJson } from '../output.js'
+import { printJson, printText } from '../output.js'
 import { isTable, printRows, tableNames } from '../tables.js'
 
 const words = [...tableNames, 'info', 'topology']
@@ -14,14 +15,14 @@ export const show = instanceCommand('show', 'show the state of a running instanc
       if (!words.includes(what))
         throw new EtherloomError(
           'ERR_ETHERLOOM_OPTION',
-          `cannot show '${what}'${suggestion(what, words) || `; it can be ${words.join(', ')}`}`,
+          `cannot show ${quote(what)}${suggestion(what, words) || `; it can be ${words.join(', ')}`}`,
         )
       return withInstance(options, async (instance) => {
         if (isTable(what)) printRows(what, await instance.call(what, {}), options.json)
         else {
           const value = await instance.call(what === 'info' ? 'info' : 'export', {})
           if (options.json) printJson(value)
-          else process.stdout.write(await (await import('../../lib/topology/yaml.js')).writeYaml(value))
+          else printText(await (await import('../../lib/topology/yaml.js')).writeYaml(value))
         }
         return 0
       })

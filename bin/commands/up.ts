@@ -6,7 +6,7 @@ import type { Instance } from '../../lib/control/instance.js'
 import type { FileProblem } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { EtherloomError } from '../../lib/values/errors.js'
-import { action, command, type ExitCode, type Flags } from '../command.js'
+import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
 
@@ -40,8 +40,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const instance = await Instance.start(name, path, topology)
   endOnSignals(instance)
   const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
-  await watch(client, options)
-  await instance.ended
+  await watch(client, options).finally(() => instance.close())
   return 0
 }
 
@@ -79,13 +78,15 @@ async function applyTo(
   return 0
 }
 
-/** Ends the instance in order at the first signal, and at once at the second: the user will not wait for an orderly end. */
+/**
+ * Ends the instance in order at the first signal, and at once at the second: the user will not wait for an orderly end. A
+ * terminal that goes may say so twice, and nobody waits there.
+ */
 function endOnSignals(instance: Instance): void {
   let signals = 0
-  const stop = (signal: NodeJS.Signals): void => {
-    signals++
+  onEndSignals((signal) => {
+    if (signal !== 'SIGHUP' || signals === 0) signals++
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
-  }
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  })
 }

@@ -8,6 +8,7 @@ import type { Path } from '../../lib/fabrics/path.js'
 import { loadTopology } from '../../lib/topology/load.js'
 import { Network } from '../../lib/topology/network.js'
 import { parseDuration, parseRate } from '../../lib/values/units.js'
+import { onEndSignals } from '../command.js'
 import { printJson } from '../output.js'
 import { runRootless } from '../rootless.js'
 import { endAll, meet, ping, tcpTransfer, udpRate, type Host } from './measure.js'
@@ -195,7 +196,7 @@ export async function runDemo({ json = false }: { json?: boolean }): Promise<num
     if (demo.stopped) process.exit(130)
     demo.stop()
   }
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  onEndSignals(interrupt)
 
   if (!json) screen.start()
   do await demo.round()

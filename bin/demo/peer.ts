@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { outliveReaders } from '../output.js'
 
 const port = 7000
 /** Bytes before the payload of a UDP datagram: Ethernet, IPv4 and UDP headers. */
@@ -97,5 +98,6 @@ const roles: Record<string, (...words: string[]) => Promise<void>> = {
   },
 }
 
+outliveReaders()
 const [role = '', ...words] = process.argv.slice(2)
 await roles[role]?.(...words)

@@ -8,6 +8,7 @@ import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
+import { quote } from '../values/quote.js'
 import { controlDirectory, controlSocket, hasControlDirectory, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
 import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
@@ -68,7 +69,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     socket.on('error', () => socket.destroy())
     const closed = new Promise((resolve) => socket.once('close', resolve)) // whatever ended it
     this.ended = closed.then(() => {
-      this.#rpc.rejectAllPendingRequests(`instance '${name}' ended before it answered`)
+      this.#rpc.rejectAllPendingRequests(`instance ${quote(name)} ended before it answered`)
       this.emit('ended')
     })
   }
@@ -87,7 +88,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
-      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot reach instance '${name}': ${message}`, {
+      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot reach instance ${quote(name)}: ${message}`, {
         cause,
       })
     }
@@ -120,7 +121,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
       )
     throw new EtherloomError(
       'ERR_ETHERLOOM_CONTROL',
-      `no instance named '${name}' is running${suggestion(name, await instanceNames())}`,
+      `no instance named ${quote(name)} is running${suggestion(name, await instanceNames())}`,
     )
   }
 
@@ -139,7 +140,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     const method = this.#methods[name]
     if (method === undefined) throw noSuchMethod(name, this.#methods)
     if (this.#socket.destroyed || !this.#socket.writable)
-      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance '${this.#name}' has ended`)
+      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance ${quote(this.#name)} has ended`)
     return readAnswer(method, await this.#request(name, params, signal)) as ResultOf<Known[Name]>
   }
 

@@ -6,10 +6,10 @@ import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
 import { entryName } from '../values/names.js'
-import { required } from '../values/options.js'
+import { required, takes } from '../values/options.js'
+import { shorten } from '../values/quote.js'
 
 const ending = '.sock'
-const instanceName = required(entryName())
 
 /** sun_path of unix(7) has 108 bytes, the last of them zero. */
 const longestPath = 107
@@ -26,18 +26,20 @@ export function controlDirectory(): string {
   return user === 0 ? '/run/etherloom' : `/tmp/etherloom-${user}`
 }
 
+const nameOfInstance = required(entryName())
+
 /**
  * The socket of an instance.
  *
- * @throws EtherloomError ERR_ETHERLOOM_OPTION for a name that no instance can have, ERR_ETHERLOOM_CONTROL when its path is
- *   too long for a socket
+ * @throws EtherloomError ERR_ETHERLOOM_OPTION for what cannot be a name; ERR_ETHERLOOM_CONTROL when the path is too long
  */
 export function controlSocket(name: string): string {
-  const path = join(controlDirectory(), instanceName(name, 'name of an instance') + ending)
+  nameOfInstance(name, 'the name of an instance')
+  const path = join(controlDirectory(), name + ending)
   if (Buffer.byteLength(path) <= longestPath) return path
   throw new EtherloomError(
     'ERR_ETHERLOOM_CONTROL',
-    `the socket path ${path} is longer than ${longestPath} bytes`,
+    `the socket path ${shorten(path, 255)} is longer than ${longestPath} bytes`,
     {
       hint: 'use a shorter --name, or set ETHERLOOM_CONTROL_DIRECTORY to a shorter directory',
     },
@@ -52,7 +54,8 @@ export function controlSocket(name: string): string {
 export async function instanceNames(): Promise<string[]> {
   if (!(await hasControlDirectory())) return []
   const files = await readdir(controlDirectory()).catch(() => [])
-  return files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
+  const names = files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
+  return names.filter((name) => takes(nameOfInstance, name))
 }
 
 /** Makes the directory (mode 0700) unless it is there. @throws EtherloomError ERR_ETHERLOOM_CONTROL, also for another's */

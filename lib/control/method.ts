@@ -6,6 +6,7 @@ import { readOptions, shaped, suggestion } from '../values/options.js'
 import type { Rule, Rules, RulesOf } from '../values/options.js'
 import { check } from '../values/check.js'
 import { EtherloomError } from '../values/errors.js'
+import { quote } from '../values/quote.js'
 import type { Network } from '../topology/network.js'
 import type { Captures } from './captures.js'
 
@@ -90,7 +91,7 @@ export async function answer(
 ): Promise<unknown> {
   const called = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (!called) throw noSuchMethod(name, methods)
-  const read = readOptions(`method '${name}'`, params, called.parameters as Rules)
+  const read = readOptions(`method ${quote(name)}`, params, called.parameters as Rules)
   return called.call(read as never, instance, peer)
 }
 
@@ -100,5 +101,5 @@ export const readAnswer = (called: AnyMethod, result: unknown): unknown => check
 export const noSuchMethod = (name: string, methods: Methods): EtherloomError =>
   new EtherloomError(
     'ERR_ETHERLOOM_CONTROL',
-    `no control method '${name}'${suggestion(name, Object.keys(methods)) || `; there are ${Object.keys(methods).join(', ')}`}`,
+    `no control method ${quote(name)}${suggestion(name, Object.keys(methods)) || `; there are ${Object.keys(methods).join(', ')}`}`,
   )

@@ -38,7 +38,8 @@ export function errorData(error: unknown): ErrorData {
 export function errorFrom(data: Partial<ErrorData>): EtherloomError {
   const { code, message = 'an error without a message', hint, syscall, errno } = data
   const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
-  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', text, {
+  const lines = code === 'ERR_ETHERLOOM_TOPOLOGY' ? text.split('\n') : text
+  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', lines, {
     hint,
     syscall,
     errno,

@@ -3,6 +3,7 @@ import { native } from '../binding.js'
 import { Port, type PortFabric } from '../ports/port.js'
 import { EtherloomError } from '../values/errors.js'
 import { refuse, suggestion } from '../values/options.js'
+import { quote } from '../values/quote.js'
 import { portSettings, type AttachSettings } from './attachment.js'
 
 /** A port that is attached, and what it has here. */
@@ -50,14 +51,14 @@ export class Seats implements Iterable<Port> {
       if (port.id >= 0 && port.fabric === this.#fabric) return port
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        `port '${port.name}' is not attached to '${this.#fabric.name}'; attach it first`,
+        `port ${quote(port.name)} is not attached to ${quote(this.#fabric.name)}; attach it first`,
       )
     }
     const found = this.ports.get(port)
     if (found && found.id >= 0) return found
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
-      `'${this.#fabric.name}' has no port '${port}'${suggestion(port, [...this.ports.keys()])}`,
+      `${quote(this.#fabric.name)} has no port ${quote(port)}${suggestion(port, [...this.ports.keys()])}`,
     )
   }
 
@@ -69,12 +70,12 @@ export class Seats implements Iterable<Port> {
     if (taken && taken !== port)
       throw new EtherloomError(
         'ERR_ETHERLOOM_NAME',
-        `'${name}' has a port '${port.name}' already; choose another name`,
+        `${quote(name)} has a port ${quote(port.name)} already; choose another name`,
       )
     if (!taken && this.ports.size >= this.#limit)
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        `wire '${name}' has both its ports; a hub joins more than two`,
+        `wire ${quote(name)} has both its ports; a hub joins more than two`,
       )
     if (taken)
       await port.join(this.#fabric) // which it refuses
@@ -89,7 +90,7 @@ export class Seats implements Iterable<Port> {
     if (port.id !== id)
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        `port '${port.name}' was detached from '${name}' while it was being attached`,
+        `port ${quote(port.name)} was detached from ${quote(name)} while it was being attached`,
       )
     port.attached()
   }

@@ -11,6 +11,7 @@ import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, oneOf, optional, optionsReader, type Rule, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { quote } from '../values/quote.js'
 import { SocketPort } from '../ports/socket.js'
 import { sockets } from '../ports/sockets.js'
 
@@ -138,7 +139,7 @@ async function started(
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option 'cwd' of spawn: no folder '${options.cwd}'`, {
         cause,
       })
-    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start '${command}' (${reason})`, {
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `cannot start ${quote(command)} (${reason})`, {
       cause,
       hint: 'install it, or give its whole path',
     })

@@ -10,6 +10,7 @@ import type { SocketPlace } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, flag, integer, type RulesOf } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
+import { quote } from '../values/quote.js'
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
@@ -101,7 +102,7 @@ export async function resolvePlace(place: SocketPlace, signal?: AbortSignal): Pr
     return { ip: address, port }
   } catch (cause) {
     signal?.throwIfAborted()
-    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name '${host}' leads to no address`, {
+    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the name ${quote(host)} leads to no address`, {
       cause,
       errno: constants.errno.EHOSTUNREACH,
     })

@@ -5,6 +5,7 @@
 import { EtherloomError } from '../values/errors.js'
 import type { Fabric } from '../fabrics/fabric.js'
 import { suggestion } from '../values/options.js'
+import { quote } from '../values/quote.js'
 
 /** Ports that are on one fabric. */
 export interface Ends {
@@ -19,7 +20,7 @@ export function fabricNamed(fabrics: ReadonlyMap<string, Fabric>, name: string):
   if (fabric) return fabric
   throw new EtherloomError(
     'ERR_ETHERLOOM_NAME',
-    `no fabric '${name}'${suggestion(name, [...fabrics.keys()])}`,
+    `no fabric ${quote(name)}${suggestion(name, [...fabrics.keys()])}`,
   )
 }
 
@@ -42,7 +43,7 @@ export function findEnds(
   })
   const [first, ...others] = found
   if (first && others.length === 0) return first
-  const quoted = words.map((word) => `'${word}'`).join(' and ')
+  const quoted = words.map((word) => quote(word)).join(' and ')
   const are = words.length > 1 ? 'are' : 'is'
   if (first) {
     const ways = found.map(({ fabric, ports }) => `${fabric.name}.${ports[0]}`)
@@ -55,8 +56,11 @@ export function findEnds(
   const names = searched.flatMap(({ name, ports }) =>
     [...ports.keys()].map((port) => (unknown.includes('.') ? `${name}.${port}` : port)),
   )
-  const owner = only === undefined ? 'no' : `fabric '${only}' has no`
-  throw new EtherloomError('ERR_ETHERLOOM_NAME', `${owner} port '${unknown}'${suggestion(unknown, names)}`)
+  const owner = only === undefined ? 'no' : `fabric ${quote(only)} has no`
+  throw new EtherloomError(
+    'ERR_ETHERLOOM_NAME',
+    `${owner} port ${quote(unknown)}${suggestion(unknown, names)}`,
+  )
 }
 
 /** The name that a word has in a fabric, or undefined when it means none of its ports. */
@@ -69,7 +73,7 @@ function portIn({ name, ports }: Fabric, word: string): string | undefined {
 function notTogether(fabrics: Fabric[], words: readonly string[], quoted: string): EtherloomError {
   const places = words.map((word) => {
     const on = fabrics.filter((fabric) => portIn(fabric, word) !== undefined)
-    return `'${word}' is on ${on.map(({ name }) => name).join(' and ')}`
+    return `${quote(word)} is on ${on.map(({ name }) => name).join(' and ')}`
   })
   return new EtherloomError('ERR_ETHERLOOM_NAME', `${quoted} are not on one fabric: ${places.join(', ')}`)
 }

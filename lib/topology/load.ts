@@ -6,8 +6,9 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EtherloomError } from '../values/errors.js'
+import { quote, shorten } from '../values/quote.js'
 import type { Checked } from './check.js'
-import { topologyError, type FileProblem, type TakeNote } from './file-problem.js'
+import { noText, topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
 import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
@@ -35,7 +36,7 @@ export async function readTopologyFile(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${shorten(file, 255)} (${reason})`, {
       cause,
       hint: 'give the path of a topology file',
     })
@@ -79,6 +80,8 @@ export async function inspectTopology(
 
 /** The same for a topology file of our own. */
 async function inspectOwn(text: string, file: string): Promise<Inspected> {
+  const binary = noText({ file, text })
+  if (binary) return { problems: [binary], notes: [] }
   const [yaml, { checkTopology }] = await Promise.all([import('yaml'), import('./check.js')])
   const { document, errors, warnings, placeOf } = parse(yaml, text, { uniqueKeys: false })
   const atLines = (found: Misplaced[]): FileProblem[] =>
@@ -116,7 +119,7 @@ async function inspectOwn(text: string, file: string): Promise<Inspected> {
         message:
           word === undefined || !isRight || stays.has(place)
             ? message
-            : `${message}; in quotes it is a word: '${word}'`,
+            : `${message}; in quotes it is a word: ${quote(word)}`,
       }
     }),
   )

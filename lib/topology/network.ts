@@ -18,6 +18,7 @@ import type { Timeline } from '../timeline/timeline.js'
 import { EtherloomError } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
+import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
 import { diff, inGroups, inWords, type Change } from './diff.js'
 import { findEnds } from './ends.js'
@@ -241,7 +242,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     const world = this.worlds.get(name)
     if (world) return world
     const names = [...this.worlds.keys()]
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no world '${name}'${suggestion(name, names)}`, {
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no world ${quote(name)}${suggestion(name, names)}`, {
       hint: names.length > 0 ? `the worlds are ${names.join(', ')}` : "add 'worlds' to the topology's file",
     })
   }
@@ -276,5 +277,5 @@ async function checkedPlan(topology: Topology): Promise<Plan> {
   const lines = checked.problems.map(
     ({ place, message }: Problem) => `${place.join('.') || 'topology'}: ${message}`,
   )
-  throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines.join('\n'))
+  throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', lines)
 }

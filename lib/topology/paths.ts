@@ -4,6 +4,7 @@ import { portKindOf } from '../ports/index.js'
 import { checkEntry } from '../timeline/entries.js'
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
+import { quote } from '../values/quote.js'
 import { pathKey, type FabricPlan, type PathPlan, type PortPlan } from './plan.js'
 import type { TopologyPath, TopologyTimelineEntry } from './schema.js'
 
@@ -65,7 +66,7 @@ export function checkTimeline(
       for (const name of resolve('port', entry.port)) {
         const port = ports.get(name)
         const reason = port && portKindOf(port).noCarrier
-        if (reason !== undefined) complain([...here, 'port'], `'${name}' ${reason}`)
+        if (reason !== undefined) complain([...here, 'port'], `${quote(name)} ${reason}`)
       }
       attempt(() => checkEntry(entry), here, complain)
       return
@@ -107,7 +108,7 @@ function portResolver(ports: Ports, place: Place, complain: Complain): PortResol
       if (!ports.has(name))
         complain(
           [...place, key, ...(list === names ? [index] : [])],
-          `no port '${name}' in this fabric${suggestion(name, [...ports.keys()])}`,
+          `no port ${quote(name)} in this fabric${suggestion(name, [...ports.keys()])}`,
         )
     })
     return list

@@ -5,6 +5,7 @@ import { portKindOf } from '../ports/index.js'
 import type { OwnInterface, PortReference, Surroundings } from '../ports/kind.js'
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
+import { quote } from '../values/quote.js'
 import { apart, type PortPlan } from './plan.js'
 import type { Topology, TopologyPort } from './schema.js'
 
@@ -34,7 +35,7 @@ export function planPorts(
   for (const { fabric, port, kind, given, place } of ports) {
     const host = ownInterfaceOf(given)?.host
     if (host !== undefined && !hosts.includes(host))
-      complain([...place, portKindOf(given).key], `no host '${host}'${suggestion(host, hosts)}`)
+      complain([...place, portKindOf(given).key], `no host ${quote(host)}${suggestion(host, hosts)}`)
     const plan = { ...given, ...names.get(given) }
     checkPort(port, plan, topology, place, complain)
     checkPeer(topology, unread, { fabric, port }, given, place, complain)
@@ -102,9 +103,9 @@ function checkPeer(
   const end = ports?.[port]
   const back = end && peerOf(end)
   if (ports === undefined)
-    complain(at, `no fabric '${fabric}'${suggestion(fabric, [...Object.keys(fabrics), ...unread])}`)
+    complain(at, `no fabric ${quote(fabric)}${suggestion(fabric, [...Object.keys(fabrics), ...unread])}`)
   else if (end === undefined)
-    complain(at, `fabric '${fabric}' has no port '${port}'${suggestion(port, Object.keys(ports))}`)
+    complain(at, `fabric ${quote(fabric)} has no port ${quote(port)}${suggestion(port, Object.keys(ports))}`)
   else if (fabric === self.fabric) complain(at, `a ${kind.key} must join two different fabrics`)
   else if (portKindOf(end) !== kind || back?.fabric !== self.fabric || back.port !== self.port)
     complain(
@@ -131,7 +132,8 @@ function nameInterfaces(
   })
   for (const { name, key, identity, place } of own) {
     if (name === undefined) continue
-    if (taken.has(identity(name))) complain([...place, key], `interface '${name}' is already another port's`)
+    if (taken.has(identity(name)))
+      complain([...place, key], `interface ${quote(name)} is already another port's`)
     taken.add(identity(name))
   }
   for (const { name, key, identity, given } of own) {
@@ -163,11 +165,15 @@ function giveHostAddresses(
     if (only === undefined || found.length > 1)
       complain(
         place,
-        `host '${host}' has ${found.length} ports, so its addresses must stand at the ports`,
+        `host ${quote(host)} has ${found.length} ports, so its addresses must stand at the ports`,
         'key',
       )
     else if (only.own.addresses.length > 0)
-      complain(place, `host '${host}' has addresses here and at its port; state them in one place`, 'key')
+      complain(
+        place,
+        `host ${quote(host)} has addresses here and at its port; state them in one place`,
+        'key',
+      )
     else only.ports.set(only.name, { ...only.port, addresses: given.addresses })
   }
 }

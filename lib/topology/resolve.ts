@@ -5,6 +5,7 @@
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
+import { quote } from '../values/quote.js'
 import { checkTimeline, planPaths } from './paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
 import { planPorts } from './ports.js'
@@ -39,7 +40,7 @@ export function planOf(
     if (exactly !== undefined && own.size !== exactly)
       complain(
         [...place, 'ports'],
-        `${kind} '${name}' must have exactly ${exactly} ports, not ${own.size}`,
+        `${kind} ${quote(name)} must have exactly ${exactly} ports, not ${own.size}`,
         'key',
       )
     if (listen) checkListen(listen, kind, [...place, 'listen'], complain)

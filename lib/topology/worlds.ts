@@ -11,6 +11,7 @@ import type { LinkQualityModel } from '../world/models/model.js'
 import { movements } from '../world/movements/index.js'
 import type { Movement } from '../world/movements/movement.js'
 import type { CommonWorldOptions } from '../world/options.js'
+import { quote } from '../values/quote.js'
 import type { Plan, PortPlan } from './plan.js'
 import type { TopologyWorld } from './schema.js'
 
@@ -56,26 +57,27 @@ function checkFabric(
 ): void {
   const found = fabrics.get(fabric)
   if (!found) {
-    complain([...place, 'fabric'], `no fabric '${fabric}'${suggestion(fabric, [...fabrics.keys()])}`)
+    complain([...place, 'fabric'], `no fabric ${quote(fabric)}${suggestion(fabric, [...fabrics.keys()])}`)
     return
   }
   if (fabricKinds.get(found.kind).ports !== undefined)
     complain(
       [...place, 'fabric'],
-      `'${fabric}' is a ${found.kind}; the nodes of a world are on a hub, or have wires`,
+      `${quote(fabric)} is a ${found.kind}; the nodes of a world are on a hub, or have wires`,
     )
   else if (found.options.forwarding !== 'deny')
     complain(
       [...place, 'fabric'],
-      `'${fabric}' must have forwarding: deny, since only the links of the world carry`,
+      `${quote(fabric)} must have forwarding: deny, since only the links of the world carry`,
     )
   nodes?.forEach((node, index) => {
     if (!found.ports.has(node))
       complain(
         [...place, 'nodes', index],
-        `no port '${node}' in '${fabric}'${suggestion(node, [...found.ports.keys()])}`,
+        `no port ${quote(node)} in ${quote(fabric)}${suggestion(node, [...found.ports.keys()])}`,
       )
-    else if (nodes.indexOf(node) < index) complain([...place, 'nodes', index], `'${node}' is there twice`)
+    else if (nodes.indexOf(node) < index)
+      complain([...place, 'nodes', index], `${quote(node)} is there twice`)
   })
 }
 
@@ -87,7 +89,10 @@ function checkAlone(world: TopologyWorld, plan: Plan, place: Place, complain: Co
     if (!('fabric' in other && 'fabric' in world) || other.fabric !== world.fabric) continue
     const [a, b] = nodesOf(other, plan).filter((node) => nodes.has(node))
     if (a !== undefined && b !== undefined)
-      complain(place, `'${a}' and '${b}' are nodes of world '${name}' too; one world only can link a pair`)
+      complain(
+        place,
+        `${quote(a)} and ${quote(b)} are nodes of world ${quote(name)} too; one world only can link a pair`,
+      )
   }
 }
 
@@ -100,7 +105,7 @@ function checkWires(
   for (const [node, nic] of Object.entries(nics)) {
     const host = hostOf(nic)
     if (host !== undefined && !hosts.has(host))
-      complain([...place, node, portKindOf(nic).key], `no host '${host}'${suggestion(host, [...hosts])}`)
+      complain([...place, node, portKindOf(nic).key], `no host ${quote(host)}${suggestion(host, [...hosts])}`)
     attempt(() => nicPlan(node, nic, 1), [...place, node], complain)
   }
 }
@@ -139,7 +144,7 @@ export function nicPlan(node: string, nic: NicMapping, number: number): { name: 
   if (!numbered)
     throw new EtherloomError(
       'ERR_ETHERLOOM_TOPOLOGY',
-      `ports of the kind '${key}' have no numbered interfaces`,
+      `ports of the kind ${quote(key)} have no numbered interfaces`,
     )
   const { name, given } = numbered.make(node, nic, number)
   return { name, plan: given as PortPlan }

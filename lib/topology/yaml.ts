@@ -1,7 +1,9 @@
 /** What a YAML document says, as topologies need it: keys that are names, places of mistakes, and text that reads the same. */
 import type * as yaml from 'yaml'
 import type { Document } from 'yaml'
+import { EtherloomError } from '../values/errors.js'
 import type { Problem } from '../values/problem.js'
+import { quote, shorten } from '../values/quote.js'
 
 type Yaml = typeof yaml
 
@@ -17,7 +19,7 @@ export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: bo
   const document: Document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys })
   const misplaced = ({ pos, message }: { pos: number[]; message: string }): Misplaced => ({
     offset: pos[0] ?? 0,
-    message: message.replace(/;.*/, ''),
+    message: shorten(message.replace(/;.*/s, ''), 120),
   })
   return {
     document,
@@ -28,6 +30,15 @@ export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: bo
       return { line: Math.max(line, 1), column: Math.max(col, 1) }
     },
   }
+}
+
+/** What a short text says, such as a value on a command line. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export async function readYaml(text: string, subject: string): Promise<unknown> {
+  const yaml = await import('yaml')
+  const { document, errors, warnings } = parse(yaml, text, { uniqueKeys: true })
+  const found = [...errors, ...danglingAliases(yaml, document), ...warnings, ...nameKeys(yaml, document)]
+  if (found[0]) throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${found[0].message}`)
+  return document.toJS()
 }
 
 /**
@@ -96,7 +107,10 @@ export function danglingAliases(yaml: Yaml, document: Document): Misplaced[] {
   yaml.visit(document, {
     Alias: (_key, alias) => {
       if (alias.resolve(document) === undefined)
-        found.push({ offset: startOf(yaml, alias), message: `no anchor '${alias.source}' before this alias` })
+        found.push({
+          offset: startOf(yaml, alias),
+          message: `no anchor ${quote(alias.source)} before this alias`,
+        })
     },
   })
   return found

@@ -16,6 +16,7 @@ import {
   wordMeant,
   wordsOf,
 } from './options.js'
+import { quote } from './quote.js'
 
 /** Where something stands in a parsed document: the keys and indices that lead there. */
 export type Place = readonly (string | number)[]
@@ -52,7 +53,7 @@ export function subjectOf(place: Place, whole = 'the topology'): string {
   if (last === undefined) return whole
   return typeof last === 'number'
     ? `entry ${last + 1} of ${subjectOf(place.slice(0, -1), whole)}`
-    : `'${last}'`
+    : quote(last)
 }
 
 type MappingForm = Extract<Form, { kind: 'mapping' }>
@@ -119,7 +120,7 @@ class Checker {
     const read = Object.entries(value).map(([name, entry]) => {
       const here = [...place, name]
       try {
-        names(name, `name '${name}'`)
+        names(name, `name ${quote(name)}`)
       } catch (error) {
         this.#say(here, 'key', (error as Error).message)
       }
@@ -135,14 +136,15 @@ class Checker {
     place: Place,
   ): unknown {
     if (!Array.isArray(value)) return this.#mustBe(place, expects ?? 'a list')
-    if (value.length < min || value.length > max)
+    const fits = value.length >= min && value.length <= max
+    if (!fits)
       this.#say(
         place,
         'value',
         `${this.#subject(place)} must ${expects === undefined ? `have at least ${entries(min)}` : `be ${expects}`}`,
       )
     const read = value.map((each, index) => this.visit(entry, each, [...place, index]))
-    return shapeOf(entry).form.kind === 'value' && read.includes(undefined) ? undefined : read
+    return !fits || (shapeOf(entry).form.kind === 'value' && read.includes(undefined)) ? undefined : read
   }
 
   #either({ expects }: Shape, { branches, by }: EitherForm, value: unknown, place: Place): unknown {
@@ -239,7 +241,7 @@ class Checker {
     this.#say(
       here,
       'value',
-      `${this.#subject(here)} must be ${expected}, not '${word}'${suggestion(word, words)}`,
+      `${this.#subject(here)} must be ${expected}, not ${quote(word)}${suggestion(word, words)}`,
     )
   }
 
@@ -250,8 +252,8 @@ class Checker {
       place,
       'key',
       Object.hasOwn(known, key)
-        ? `'${key}' does not go with the other keys here`
-        : `unknown key '${key}'${suggestion(key, words) || `; known here: ${words.join(', ')}`}`,
+        ? `${quote(key)} does not go with the other keys here`
+        : `unknown key ${quote(key)}${suggestion(key, words) || `; known here: ${words.join(', ')}`}`,
     )
   }
 

@@ -3,6 +3,7 @@
  * Thrown by every other module; native set-up errors pass through `fromNative` on their way up.
  */
 import { getSystemErrorMap } from 'node:util'
+import { shorten, visible } from './quote.js'
 
 /** Every code with what it means. The code is the contract; messages may change. */
 export const errorCodes = {
@@ -44,8 +45,15 @@ export class EtherloomError extends Error {
   /** What the user can do about it, also the end of `message`. */
   readonly hint: string | undefined
 
-  constructor(code: ErrorCode, message: string, { cause, syscall, errno, hint }: ErrorDetails = {}) {
-    super(hint === undefined ? message : `${message}; ${hint}`, cause === undefined ? undefined : { cause })
+  /** `message`: one sentence, or a line for each of several mistakes. */
+  constructor(
+    code: ErrorCode,
+    message: string | readonly string[],
+    { cause, syscall, errno, hint: advice }: ErrorDetails = {},
+  ) {
+    const text = (typeof message === 'string' ? [message] : message).map(line).join('\n')
+    const hint = advice === undefined ? undefined : line(advice)
+    super(hint === undefined ? text : `${text}; ${hint}`, cause === undefined ? undefined : { cause })
     this.code = code
     this.syscall = syscall
     this.errno = errno
@@ -55,6 +63,9 @@ export class EtherloomError extends Error {
       if (this[key] === undefined) Object.defineProperty(this, key, { enumerable: false })
   }
 }
+
+/** What a message may be: whatever it quotes, it stays on its line, which has an end. */
+const line = (text: string): string => visible(shorten(text, 2000))
 
 /** What the addon reports when a set-up call fails. `errno` is 0 for a refusal of its own. */
 export interface NativeError {
@@ -110,7 +121,7 @@ export function locate(error: unknown, place: string): unknown {
   if (!(error instanceof EtherloomError)) return error
   const { code, message, hint, syscall, errno } = error
   const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
-  return new EtherloomError(code, `${place}: ${text}`, { cause: error, syscall, errno, hint })
+  return new EtherloomError(code, `${place}: ${text}`.split('\n'), { cause: error, syscall, errno, hint })
 }
 
 export function isErrorCode(code: unknown): code is ErrorCode {

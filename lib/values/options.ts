@@ -9,6 +9,7 @@
 import path from 'node:path'
 import { distance } from 'fastest-levenshtein'
 import { EtherloomError } from './errors.js'
+import { quote } from './quote.js'
 
 export interface Rule<T> {
   (value: unknown, subject: string): T
@@ -110,7 +111,7 @@ function readKeys<Given extends Rules>(
     if (Object.hasOwn(rules, key)) continue
     throw new EtherloomError(
       'ERR_ETHERLOOM_UNKNOWN_OPTION',
-      `unknown option '${key}' of ${owner}${suggestion(key, Object.keys(rules))}`,
+      `unknown option ${quote(key)} of ${owner}${suggestion(key, Object.keys(rules))}`,
     )
   }
   const values: Record<string, unknown> = {}
@@ -132,7 +133,7 @@ export function asOptions(owner: string, given: unknown): Record<string, unknown
 export const isMapping = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const optionOf = (key: string, owner: string): string => `option '${key}' of ${owner}`
+const optionOf = (key: string, owner: string): string => `option ${quote(key)} of ${owner}`
 
 /** The words for an option's own options, from those for itself. */
 export const ownerOf = (subject: string): string => subject.replace(/^option /, '')
@@ -343,7 +344,7 @@ export function list<T>(
       if (value === undefined) return []
       if (!Array.isArray(value)) return refuse(subject, expects ?? 'a list', value)
       if (value.length < min || value.length > (max ?? Infinity))
-        refuse(subject, expects ?? `a list of at least ${entries(min)}`, value)
+        refuse(subject, expects ?? `a list of at least ${entries(min)}`)
       return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`))
     },
     {
@@ -401,8 +402,8 @@ export function record<T>(names: Rule<unknown>, each: Rule<T>): Rule<Record<stri
       (value, subject) => {
         const given = isMapping(value) ? value : refuse(subject, 'a mapping', value)
         const read = Object.entries(given).map(([name, value]) => {
-          names(name, `name '${name}'`)
-          return [name, each(value, `'${name}' of ${ownerOf(subject)}`)] as const
+          names(name, `name ${quote(name)}`)
+          return [name, each(value, `${quote(name)} of ${ownerOf(subject)}`)] as const
         })
         return Object.fromEntries(read)
       },
@@ -503,7 +504,7 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`
+      return quote(value)
     case 'bigint':
       return `${value}n`
     case 'function':

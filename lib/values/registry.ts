@@ -4,6 +4,7 @@
  */
 import { EtherloomError } from './errors.js'
 import { suggestion } from './options.js'
+import { quote } from './quote.js'
 
 /** What every kind of anything has. */
 export interface Keyed<Key extends string = string> {
@@ -39,7 +40,10 @@ export class Registry<Kind extends Keyed> implements Iterable<Kind> {
   get(key: string): Kind {
     const kind = this.#kinds.get(key)
     if (kind) return kind
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no ${this.#what} '${key}'${suggestion(key, this.keys)}`)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `no ${this.#what} ${quote(key)}${suggestion(key, this.keys)}`,
+    )
   }
 
   /**

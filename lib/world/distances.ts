@@ -1,6 +1,7 @@
 /** Distances between nodes as they go from a movement to its world: a list of pairs that is filled anew at each step. */
 import { EtherloomError } from '../values/errors.js'
 import { refuse, suggestion } from '../values/options.js'
+import { quote } from '../values/quote.js'
 
 /** What a user gives as distances, in metres: a row per node, or a list of pairs by name. */
 export type GivenDistances =
@@ -92,7 +93,7 @@ function numberOf(name: string, nodes: ReadonlyMap<string, number>, subject: str
   if (number !== undefined) return number
   throw new EtherloomError(
     'ERR_ETHERLOOM_NAME',
-    `${subject}: no node '${name}'${suggestion(name, [...nodes.keys()])}`,
+    `${subject}: no node ${quote(name)}${suggestion(name, [...nodes.keys()])}`,
   )
 }
 

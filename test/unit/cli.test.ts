@@ -7,9 +7,23 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { parse as parseYaml } from 'yaml'
 import { readPcapng } from '../helpers/pcapng.js'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
+
+/** Runs a command on a terminal, its own one or not, that goes when the command has said something. */
+const onTerminal = `
+import fcntl, os, subprocess, sys, termios
+master, slave = os.openpty()
+own = lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0) if sys.argv[1] == 'own' else None
+child = subprocess.Popen(sys.argv[2:], stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=own)
+os.close(slave)
+os.read(master, 1)
+os.close(master)
+print('gone', flush=True)
+sys.exit(child.wait() & 255)
+`
 
 const patched = (paths: string): string => `name: lab
 fabrics:
@@ -114,6 +128,13 @@ describe('the command line', function () {
         ['path', 'a', 'b', ...'tc qdisc add dev eth0 root netem delay 100ms loss 1%'.split(' ')],
         "etherloom: words of tc go into one of ours: netem='delay 100ms loss 1%'\n",
       ],
+      [['path', 'a', 'b', 'delay=[1'], "etherloom: 'delay': Flow sequence must end with a ]\n"],
+      [['path', 'a', 'b', 'loss={? [a] : 1}'], "etherloom: 'loss': a key must be one word\n"],
+      [['path', 'a', 'b', 'loss={!!x a: 1}'], "etherloom: 'loss': Unresolved tag: tag:yaml.org,2002:x\n"],
+      ...['', 'a/b', '../lab', '.'].map((name): [string[], string] => [
+        ['up', 'examples/switch.yaml', '--name', name],
+        `etherloom: the name of an instance must be 1 to 63 letters, digits, '-' or '_', not '${name}'\n`,
+      ]),
       [['path', 'a', 'b', 'delay'], "etherloom: 'delay' must be key=value, such as delay=5ms\n"],
       [
         ['path', 'a', 'b', 'loss=2'],
@@ -194,6 +215,102 @@ describe('the command line', function () {
         expect(status).to.equal(1)
         expect(stderr).to.contain('cannot read nowhere.yaml (ENOENT)')
       }
+    })
+  })
+
+  describe('shows what it was given, and acts on no terminal', () => {
+    const word = '\x1b[31m\n\x9b31m\u202e\x7f'
+    const seen = '\\u001b[31m\\n\\u009b31m\\u202e\\u007f'
+    const long = 'x'.repeat(100_000)
+    const places: Record<string, (word: string) => string[]> = {
+      'a command': (word) => [word],
+      'an option': (word) => ['show', `--${word}`],
+      'what is shown': (word) => ['show', word],
+      'the name of an instance': (word) => ['show', '--name', word],
+      'a file': (word) => ['validate', word],
+      'a file to run': (word) => ['up', word],
+      'a file to import': (word) => ['import', word],
+      'a policy': (word) => ['path', 'a', 'b', word],
+      'a key of a policy': (word) => ['path', 'a', 'b', `${word}=1`],
+      'a value of a policy': (word) => ['path', 'a', 'b', `delay=${word}`],
+      'words of tc': (word) => ['path', 'a', 'b', 'netem', word],
+      'a count': (word) => ['step', word],
+      'a carrier': (word) => ['carrier', 'a', word],
+      'a report': (word) => ['info', word],
+      'machines of an import': (word) => ['up', '--machines', word, 'examples/switch.yaml'],
+    }
+    for (const [place, words] of Object.entries(places))
+      it(place, () => {
+        const { stdout, stderr } = etherloom(...words(word))
+        expect(stdout).to.equal('')
+        expect(stderr)
+          .to.include(seen)
+          .and.match(/^[ -~]+\n$/)
+        const other = etherloom(...words(long))
+        expect(other.stdout).to.equal('')
+        expect(other.stderr.length).to.be.below(700)
+        expect(other.stderr).to.match(/^[ -~]+\n$/)
+      })
+
+    it('a program', () => {
+      const { status, stdout, stderr } = etherloom('validate', process.execPath)
+      expect([status, stdout]).to.deep.equal([1, ''])
+      expect(stderr).to.match(/^.*:1:\d+: no text: the character '.*' cannot stand in such a file\n$/)
+      const { problems } = JSON.parse(etherloom('validate', '--json', process.execPath).stdout) as {
+        problems: object[]
+      }
+      expect(problems).to.have.length(1)
+    })
+
+    it('words of a running instance', async () => {
+      writeFileSync(
+        file,
+        `fabrics: { a: { kind: hub, forwarding: deny, ports: { one: { udp: '127.0.0.1:0' }, two: { udp: '127.0.0.1:0' } } } }
+worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0]] }, step: manual, hook: ${JSON.stringify(`exit 3 # ${word}`)} } }
+`,
+      )
+      await up(file)
+      expect(etherloom('step').stderr)
+        .to.include(seen)
+        .and.match(/^[ -~]+\n$/)
+      for (const words of [
+        ['show', 'topology'],
+        ['show', 'topology', '--json'],
+      ]) {
+        const { stdout } = etherloom(...words)
+        expect(stdout, words.join(' ')).to.match(/^[ -~\n]+$/)
+        const { hook } = (parseYaml(stdout) as { worlds: { w: { hook: string } } }).worlds.w
+        expect(hook, 'it means the same').to.equal(`exit 3 # ${word}`)
+      }
+      for (const words of [
+        ['path', word, 'two'],
+        ['capture', word],
+        ['exec', word, 'true'],
+        ['carrier', word, 'on'],
+      ])
+        expect(etherloom(...words).stderr, words[0])
+          .to.include(seen)
+          .and.match(/^[ -~]+\n$/)
+    })
+  })
+
+  it('says what is missing of a file of another program, and what is no text', () => {
+    writeFileSync(file, '{}')
+    expect(etherloom('import', '--miniworld', file).stderr).to.equal(
+      `${file}:1:1: 'cnt_nodes' must be given: the number of nodes\n`,
+    )
+    writeFileSync(file, 'a\n\0')
+    for (const format of ['--miniworld', '--tmesh'])
+      expect(etherloom('import', format, file).stderr).to.equal(
+        `${file}:2:1: no text: the character '\\u0000' cannot stand in such a file\n`,
+      )
+  })
+
+  it('says when its output cannot be written, and fails', () => {
+    const full = ['-c', '"$@" > /dev/full', 'sh', process.execPath, ...command, 'validate', file]
+    expect(spawnSync('sh', full, { env: environment, encoding: 'utf8' })).to.deep.include({
+      status: 1,
+      stderr: 'etherloom: cannot write the output: ENOSPC: no space left on device, write\n',
     })
   })
 
@@ -503,7 +620,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       expect(first).to.equal('second: up with 1 port; Ctrl-C ends it')
     })
 
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       it(`ends in order on ${signal}`, async () => {
         const { child, lines } = await up(file)
         const [last, exit] = [once(lines, 'line'), once(child, 'exit')]
@@ -512,6 +629,58 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         expect(await exit).to.deep.equal([0, null])
         expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
       })
+
+    /** Runs `up` on a terminal that is gone when this resolves. */
+    async function upOnTerminal(whose: 'own' | 'other'): Promise<ChildProcess> {
+      const words = ['-c', onTerminal, whose, process.execPath, ...command, 'up', file]
+      const child = spawn('python3', words, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+      running.push(child)
+      await once(child.stdout, 'data')
+      return child
+    }
+
+    it('ends in order when its terminal is gone', async () => {
+      const child = await upOnTerminal('own')
+      if (child.exitCode === null) await once(child, 'exit')
+      expect(child.exitCode).to.equal(0)
+      expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+    })
+
+    it('goes on when the terminal that it prints on is gone', async () => {
+      const child = await upOnTerminal('other')
+      const ended = once(child, 'exit')
+      expect(etherloom('carrier', 'a.one', 'off').status, 'a line that nobody reads').to.equal(0)
+      expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n', stderr: '' })
+      expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('goes on when whoever read it has gone', async () => {
+      const { child } = await up('--json', file)
+      const ended = once(child, 'exit')
+      child.stdout!.destroy()
+      expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n', stderr: '' })
+      expect(await ended).to.deep.equal([0, null])
+    })
+
+    it('is captured in order also when nobody reads what is said of it, or it is killed', async () => {
+      const { child: instance } = await up(file)
+      const capture = async () => {
+        const words = [...command, 'capture', 'a.one']
+        const child = spawn(process.execPath, words, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+        running.push(child)
+        await once(child.stdout, 'data')
+        return { child, ended: once(child, 'exit') }
+      }
+      const unread = await capture()
+      unread.child.stderr.destroy()
+      unread.child.kill('SIGINT')
+      expect(await unread.ended).to.deep.equal([0, null])
+      const left = await capture()
+      const said = text(left.child.stderr)
+      instance.kill('SIGKILL')
+      expect(await left.ended).to.deep.equal([0, null])
+      expect(await said).to.equal('')
+    })
 
     it('starts again after kill -9', async () => {
       const { child } = await up(file)

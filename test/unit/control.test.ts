@@ -228,8 +228,10 @@ describe('the control socket', () => {
 
     it('that a name does not lead out of', async () => {
       for (const name of ['../evil', 'a/b', '.', '..', '', 'a\u001b[2J'])
-        expect((await refusal(ControlClient.connect(name))).message).to.contain('name of an instance must be')
-      expect((await refusal(start('../evil'))).message).to.contain('name of an instance must be')
+        expect((await refusal(ControlClient.connect(name))).message).to.contain(
+          'the name of an instance must be',
+        )
+      expect((await refusal(start('../evil'))).message).to.contain('the name of an instance must be')
     })
 
     it('whose name is not too long for a socket', async () => {

@@ -89,6 +89,9 @@ describe('the options of a gateway', () => {
       "5 unknown key 'dhpc'; did you mean 'dhcp'?",
     ])
     expect(await mistakes('{ dhcp: true }')).to.deep.equal(["5 'gateway' needs 'interface'"])
+    expect(await mistakes('{ interface: eth0, dns: [] }')).to.deep.equal([
+      "5 'dns' must have at least 1 entry",
+    ])
     expect(await mistakes('{ interface: tap0 }')).to.deep.equal([
       "5 'interface' must be one that leads outside, not the TAP itself",
     ])

@@ -101,11 +101,7 @@ describe('scenarios of MiniWorld', () => {
         scenario({ links: { model: 'mine.Foggy' } }),
         `'network.links.model' must be one of ${models}, not 'Foggy'`,
       ],
-      [
-        'no number of nodes',
-        '{ "walk_model": null }',
-        "'cnt_nodes' must be given: the number of nodes, not undefined",
-      ],
+      ['no number of nodes', '{ "walk_model": null }', "'cnt_nodes' must be given: the number of nodes"],
       [
         'too many nodes',
         '{ "cnt_nodes": 65535 }',

@@ -2,6 +2,7 @@
 import { addon } from '../../binding.js'
 import { EtherloomError } from '../../values/errors.js'
 import { isMapping, record, shaped, single, text, type Rule } from '../../values/options.js'
+import { shorten } from '../../values/quote.js'
 import { Registry, type Keyed } from '../../values/registry.js'
 import { compileMatch, type Match } from './match.js'
 
@@ -72,6 +73,7 @@ function compileExpression(source: string): Uint8Array {
     addon.verifyFilter(program)
     return program
   } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_FILTER', (cause as Error).message, { cause })
+    const message = (cause as Error).message.replace(source, () => shorten(source, 60))
+    throw new EtherloomError('ERR_ETHERLOOM_FILTER', message, { cause })
   }
 }

@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
 import { nearest } from '../../values/options.js'
 import { formatSize } from '../../values/units.js'
+import { quote } from '../../values/quote.js'
 
 export type TraceFormat = 'mahimahi' | 'csv'
 
@@ -86,7 +87,7 @@ function recognise(bytes: Buffer, file: string): TraceFormat {
     if (/^\d+$/.test(text) && !commented) return 'mahimahi'
     if (/^[\d.,;\s+eE-]+$/.test(text))
       failAt(file, line)(
-        `'${shorten(text)}' could be of a Mahimahi trace (whole milliseconds, one a line, and nothing else) or of a CSV without the line that names its columns`,
+        `${quote(text)} could be of a Mahimahi trace (whole milliseconds, one a line, and nothing else) or of a CSV without the line that names its columns`,
         "put a line such as 'time(s),rate(Mbit)' first, or state format: 'mahimahi' or 'csv'",
       )
     return 'csv'
@@ -109,9 +110,9 @@ function parseMahimahi(bytes: Buffer, file: string): TraceColumns {
       if (digit >= 0 && digit <= 9) number = number * 10 + digit
       else if (bytes[offset] !== 13 || (bytes[offset + 1] ?? 10) !== 10) number = NaN
     }
-    const text = (): string => shorten(bytes.toString('latin1', start, Math.min(offset, start + 80)).trim())
+    const text = (): string => bytes.toString('latin1', start, Math.min(offset, start + 80)).trim()
     if (Number.isNaN(number) || offset === start || bytes[start] === 13)
-      failAt(file, line)(`'${text()}' must be a whole number of milliseconds`)
+      failAt(file, line)(`${quote(text())} must be a whole number of milliseconds`)
     if (number < last)
       failAt(file, line)(`${number} ms comes after ${last} ms`, 'the times of a trace never go back')
     if (number * 1e6 > traceLimits.time) failAt(file, line)(`${text()} ms is more than 100 days`)
@@ -201,14 +202,14 @@ function readHeader(text: string, complain: Fail): Column[] {
     if (!columnNames.includes(name)) {
       const meant = nearest(name, columnNames)
       return complain(
-        `unknown column '${shorten(cell.trim())}'${meant === undefined ? '' : `; did you mean '${meant}'?`}`,
+        `unknown column ${quote(cell.trim())}${meant === undefined ? '' : `; did you mean ${quote(meant)}?`}`,
         "the first line names the columns: time and any of rate, delay, loss, with units, as 'time(s),rate(Mbit)'",
       )
     }
     const quantity = quantities[name]
     const scale = (quantity.scales as Scales)[unit?.trim() ?? '']
     if (unit !== undefined && scale === undefined)
-      complain(`unit '${unit}' of column '${name}' must be one of ${unitsOf(quantity)}`)
+      complain(`unit ${quote(unit)} of column ${quote(name)} must be one of ${unitsOf(quantity)}`)
     return { name, quantity, scale, values: [] }
   })
   const names = columns.map(({ name }) => name)
@@ -227,20 +228,19 @@ const unitsOf = ({ scales }: Quantity): string =>
 /** A number in the unit of its column, or with its own. What is finer than 1 ns or 1 bit/s is rounded to it. */
 function readCell(cell: string, { name, quantity, scale: given }: Column, complain: Fail): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)\s*(\D*)$/.exec(cell) ?? []
-  if (number === undefined) return complain(`${name} must be ${quantity.expects}, not '${shorten(cell)}'`)
+  if (number === undefined) return complain(`${name} must be ${quantity.expects}, not ${quote(cell)}`)
   const scale = unit === '' ? given : quantity.scales[unit]
   if (scale === undefined) {
     const units = unitsOf(quantity)
-    if (unit !== '') return complain(`unit '${shorten(unit)}' of ${name} must be one of ${units}`)
+    if (unit !== '') return complain(`unit ${quote(unit)} of ${name} must be one of ${units}`)
     return complain(
-      `${name} '${shorten(cell)}' has no unit`,
+      `${name} ${quote(cell)} has no unit`,
       `name it in the first line, as '${name}(${Object.keys(quantity.scales).at(-2)})', or in each row`,
     )
   }
   const value = Number(number) * scale
   const result = quantity.whole ? Math.round(value) : value
-  if (!(result <= quantity.max))
-    return complain(`${name} must be ${quantity.expects}, not '${shorten(cell)}'`)
+  if (!(result <= quantity.max)) return complain(`${name} must be ${quantity.expects}, not ${quote(cell)}`)
   return result
 }
 
@@ -273,8 +273,4 @@ function* linesOf(bytes: Buffer): Generator<[number, string]> {
     ] // a byte order mark
     start = stop + 1
   }
-}
-
-function shorten(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 37)}...` : text
 }

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { delayTable, delayTableNames, readDelayTable, type DelayTableName } from '../lines/delay-tables.js'
 import { suggestion } from '../../values/options.js'
+import { quote } from '../../values/quote.js'
 import type { SharedData } from '../shared-data.js'
 import { toUint32, Words } from './words.js'
 
@@ -65,7 +66,7 @@ export function parseNetem(text: string, subject: string): NetemSettings {
   const words = new Words(text, subject)
   const ofCommand = /^\s*tc\s.*?\snetem\s+(.*\S)/s.exec(text)?.[1]
   if (ofCommand !== undefined)
-    words.refuse(`only the words that follow 'netem' in a tc command go here: '${ofCommand}'`, 0)
+    words.refuse(`only the words that follow 'netem' in a tc command go here: ${quote(ofCommand)}`, 0)
   if (words.left === 0)
     words.refuse("it needs the words that follow 'netem' in a tc command, such as 'delay 100ms'")
   const settings: NetemSettings = {
@@ -198,7 +199,7 @@ function readLoss(
   if (!words.takeIf('random') && !words.numberFollows()) {
     const needs = "a percentage, such as '1%', or a model: random, state or gemodel"
     const word = words.take(owner, needs)
-    words.refuse(`'${owner}' needs ${needs}${suggestion(word, ['random', 'state', 'gemodel'])}`)
+    words.refuse(`${quote(owner)} needs ${needs}${suggestion(word, ['random', 'state', 'gemodel'])}`)
   }
   return { model: 'random', probability: words.percent(owner), correlation: correlation(owner) }
 }
@@ -250,7 +251,7 @@ function readTable(words: Words, owner: string): SharedData {
     words.refuse(
       `there is no such table; there are ${names}, and files by their path, such as './${word}.dist'; 'experimental' comes with tc (package iproute2)`,
     )
-  return readDelayTable(file, `'${word}'`, (expects) => words.refuse(`a table must be ${expects}`))
+  return readDelayTable(file, quote(word), (expects) => words.refuse(`a table must be ${expects}`))
 }
 
 /** The file of a table that tc has and we do not make, where tc is installed. */

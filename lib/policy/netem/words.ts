@@ -6,6 +6,7 @@
  */
 import { EtherloomError } from '../../values/errors.js'
 import { suggestion } from '../../values/options.js'
+import { quote } from '../../values/quote.js'
 
 type Units = Readonly<Record<string, number>>
 
@@ -50,7 +51,7 @@ export class Words {
 
   /** The next word; where there is none, says what `owner` needs. */
   take(owner: string, needs: string): string {
-    return this.#words[this.#at++] ?? this.refuse(`'${owner}' needs ${needs}`)
+    return this.#words[this.#at++] ?? this.refuse(`${quote(owner)} needs ${needs}`)
   }
 
   /** Takes the next word if it is this one, or, where tc takes them, an abbreviation of it. */
@@ -112,7 +113,7 @@ export class Words {
     const [, minus, digits = ''] = /^(-)?(0x[\da-f]+|\d+)$/i.exec(this.take(owner, needs)) ?? []
     const magnitude = digits === '' ? NaN : Number(/^0[0-7]+$/.test(digits) ? `0o${digits}` : digits)
     const value = minus === undefined ? magnitude : 0 - magnitude
-    return value >= min && value <= max ? value : this.refuse(`'${owner}' needs ${needs}`)
+    return value >= min && value <= max ? value : this.refuse(`${quote(owner)} needs ${needs}`)
   }
 
   /** A seed: 0 to 2^64 - 1. */
@@ -120,13 +121,13 @@ export class Words {
     const needs = 'a whole number from 0 to 2^64 - 1'
     const word = this.take(owner, needs)
     const value = /^\d+$/.test(word) ? BigInt(word) : -1n
-    return value >= 0n && value < 1n << 64n ? value : this.refuse(`'${owner}' needs ${needs}`)
+    return value >= 0n && value < 1n << 64n ? value : this.refuse(`${quote(owner)} needs ${needs}`)
   }
 
   /** Refuses the word at `place`, by default the last one taken. `reason` says why, and what to write instead. */
   refuse(reason: string, place: number = this.place): never {
     const word = this.#words[place]
-    const where = word === undefined ? 'at its end' : `at word ${place + 1}, '${word}'`
+    const where = word === undefined ? 'at its end' : `at word ${place + 1}, ${quote(word)}`
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${this.#subject} goes wrong ${where}: ${reason}`)
   }
 
@@ -134,13 +135,13 @@ export class Words {
   #decimal(owner: string, needs: string, units: Units, bare: number): number {
     const word = this.take(owner, needs)
     const [, number, unit = ''] = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(.*)$/i.exec(word) ?? []
-    if (number === undefined) return this.refuse(`'${owner}' needs ${needs}`)
+    if (number === undefined) return this.refuse(`${quote(owner)} needs ${needs}`)
     if (unit === '') return Number(number) * bare
     const scale = Object.hasOwn(units, unit.toLowerCase()) ? units[unit.toLowerCase()] : undefined
     if (scale !== undefined) return Number(number) * scale
     const known = Object.keys(units)
     return this.refuse(
-      `'${owner}' needs ${needs}, and '${unit}' is no unit of it${suggestion(unit, known) || `; units are ${known.join(', ')}`}`,
+      `${quote(owner)} needs ${needs}, and ${quote(unit)} is no unit of it${suggestion(unit, known) || `; units are ${known.join(', ')}`}`,
     )
   }
 }

@@ -23,6 +23,7 @@ import {
 import { partKinds, type PolicyPart } from '../parts.js'
 import { SharedData } from '../shared-data.js'
 import { dropReasons, type DropReason } from '../../values/stats.js'
+import { quote } from '../../values/quote.js'
 import { readPackets } from './pcapng.js'
 
 export interface Replay {
@@ -153,7 +154,7 @@ function addFate(fates: Map<number, End[]>, comment: string, rank: number, subje
     const value = words.get(key)
     if (value === undefined) return fallback
     if (/^\d+$/.test(value) && Number(value) <= 0xffff_ffff) return Number(value)
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' has a bad '${key}'`)
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${quote(comment)} has a bad ${quote(key)}`)
   }
   const after = endOf(words, comment, subject)
   const flipped = words.has('corrupted') ? integer('corrupted', 0) + 1 : 0
@@ -161,7 +162,7 @@ function addFate(fates: Map<number, End[]>, comment: string, rank: number, subje
   const copies = integer('copies', 1)
   const copy = integer('copy', 0)
   if (copies < 1 || copies > 1024 || segments > 65_536 || copy >= copies)
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' is out of range`)
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${quote(comment)} is out of range`)
   for (let index = 0; index < segments; index++) {
     const place = integer('n', 0) + index
     let ends = fates.get(place)
@@ -175,5 +176,5 @@ function endOf(words: Map<string, string>, comment: string, subject: string): bi
   if (words.get('fate') === 'delivered' && nanoseconds !== undefined) return BigInt(nanoseconds)
   const reason = reasons.indexOf(words.get('reason') as DropReason)
   if (words.get('fate') === 'dropped' && reason >= 0) return BigInt(-1 - reason)
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: '${comment}' is not a fate`)
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${quote(comment)} is not a fate`)
 }

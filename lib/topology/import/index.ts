@@ -7,7 +7,7 @@ import { EtherloomError } from '../../values/errors.js'
 import { readOptions } from '../../values/options.js'
 import { Registry } from '../../values/registry.js'
 import type { Checked } from '../check.js'
-import type { FileProblem } from '../file-problem.js'
+import { noText, type FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
 import { miniworld } from './miniworld.js'
@@ -69,6 +69,8 @@ export async function importFiles(
   const format = foreignFormats.get(key)
   const { file } = files[0] ?? { file: '.' }
   refuseOptions(file, options, format)
+  const binary = files.flatMap((each) => noText(each) ?? [])
+  if (binary.length > 0) return { problems: binary, notes: [] }
   const given = readOptions(format.title, options, format.options)
   const { topology, problems, notes } = await format.convert(files, given)
   if (topology === undefined || problems.length > 0) return { problems, notes }

@@ -9,6 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
+import { quote } from '../../values/quote.js'
 import { readCoreTopology, type CoreTopology } from '../../world/movements/core-file.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
@@ -312,7 +313,8 @@ function noteDifferences(
       'value',
     )
   if (walk === 'arma') reader.complain(name, "'arma' replays cannot be run, in MiniWorld neither")
-  if (walk === 'core' && topologies.length === 0) reader.complain(name, `'core' needs '${core.join('.')}'`)
+  if (walk === 'core' && topologies.length === 0)
+    reader.complain(name, `'core' needs ${quote(core.join('.'))}`)
   if (walk !== 'core' && topologies.length > 0)
     reader.note(
       core,
@@ -399,7 +401,7 @@ async function findFile(name: string, folder: string): Promise<SourceFile> {
   }
   throw new EtherloomError(
     'ERR_ETHERLOOM_TOPOLOGY',
-    `no file '${name}' in the folder of the scenario, in one above it, or in the current one`,
+    `no file ${quote(name)} in the folder of the scenario, in one above it, or in the current one`,
     { hint: 'give its absolute path' },
   )
 }

@@ -19,6 +19,7 @@ import {
   type Rule,
 } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
+import { quote } from '../../values/quote.js'
 import type { FileProblem } from '../file-problem.js'
 import { offsetOf, parse } from '../yaml.js'
 import type { SourceFile } from './format.js'
@@ -130,7 +131,7 @@ export class Reader {
     let value = this.data
     for (const key of place) value = isMapping(value) ? value[key as string] : undefined
     try {
-      return rule(value ?? undefined, `'${place.join('.')}'`)
+      return rule(value ?? undefined, quote(place.join('.')))
     } catch (error) {
       this.complain(place, (error as Error).message)
       return rule(undefined, '')
@@ -141,7 +142,7 @@ export class Reader {
   check(table: Table, at: Place = [], value: unknown = this.data): void {
     if (value === null || value === undefined) return
     if (!isMapping(value)) {
-      this.complain(at, `${at.length === 0 ? 'the file' : `'${at.join('.')}'`} must be an object`)
+      this.complain(at, `${at.length === 0 ? 'the file' : quote(at.join('.'))} must be an object`)
       return
     }
     for (const [key, given] of Object.entries(value)) {
@@ -150,7 +151,7 @@ export class Reader {
       if (entry === undefined) this.#unknown(place, Object.keys(table))
       else if (given === null || entry === known) continue
       else if (entry === elsewhere) this.elsewhere.push(place)
-      else if (typeof entry === 'string') this.note(place, `'${place.join('.')}': ${entry}`)
+      else if (typeof entry === 'string') this.note(place, `${quote(place.join('.'))}: ${entry}`)
       else this.check(entry, place, given)
     }
   }
@@ -159,7 +160,7 @@ export class Reader {
   noteElsewhere(): void {
     const [first] = this.elsewhere
     if (first === undefined) return
-    const keys = this.elsewhere.map((place) => `'${place.join('.')}'`).join(', ')
+    const keys = this.elsewhere.map((place) => quote(place.join('.'))).join(', ')
     this.note(first, `not about the network, so not in the topology: ${keys}`)
   }
 
@@ -296,7 +297,7 @@ function readNodeDetails(reader: Reader): ReadonlyMap<number, readonly Interface
     for (const [id, given] of Object.entries(details)) {
       const place = ['node_details', id]
       if (!/^[1-9]\d{0,4}$/.test(id))
-        reader.complain(place, `'${id}' in 'node_details' must be the id of a node`, 'key')
+        reader.complain(place, `${quote(id)} in 'node_details' must be the id of a node`, 'key')
       reader.check(detailsTable, place, given)
       const interfaces = reader.read(interfaceList, [...place, 'network', 'links', 'interfaces'])
       if (interfaces !== undefined) found.set(Number(id), interfaces)
@@ -318,7 +319,7 @@ const detailsTable: Table = {
 }
 
 const nodeCount: Rule<number> = (value, subject) => {
-  if (value === undefined && subject !== '') return refuse(subject, 'given: the number of nodes', value)
+  if (value === undefined && subject !== '') return refuse(subject, 'given: the number of nodes')
   return integer(1, 65_534, { default: 1 })(value, subject)
 }
 
@@ -343,7 +344,7 @@ const linkModel: Rule<LinkModel> = (value, subject) => {
   return refuse(subject, oneOfModels, given)
 }
 const oneOfModels = `one of ${Object.keys(linkModels)
-  .map((name) => `'${name}'`)
+  .map((name) => quote(name))
   .join(', ')}`
 
 /** kbit/s; MiniWorld takes a number as text too. */

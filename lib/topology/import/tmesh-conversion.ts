@@ -33,6 +33,7 @@ import {
   type Link,
 } from './tmesh-elements.js'
 import { parseTmesh, type Command } from './tmesh-grammar.js'
+import { quote } from '../../values/quote.js'
 
 export async function convertMachines(files: readonly SourceFile[]): Promise<Conversion> {
   const findings = new Findings()
@@ -127,8 +128,8 @@ function noteParts(elements: readonly Element[], findings: Findings): void {
     const { kind, name, module, at } = element
     if (kind === 'part' && module !== '') parts.set(at.file, [...(parts.get(at.file) ?? []), element])
     if (kind === 'host')
-      findings.note(at, `left out: '${name}' (${module}) is no network; it stays with the emulator`)
-    if (kind === 'network') findings.note(at, `left out: '${name}' (${module}); nothing here is like it`)
+      findings.note(at, `left out: ${quote(name)} (${module}) is no network; it stays with the emulator`)
+    if (kind === 'network') findings.note(at, `left out: ${quote(name)} (${module}); nothing here is like it`)
   }
   for (const all of parts.values()) {
     const list = all.map(({ name, at }) => `${name} (line ${at.line})`).join(', ')
@@ -197,7 +198,7 @@ class Segments {
       if (other) {
         this.#findings.problem(
           tap.at,
-          `interface '${name}' is made by '${other.tap.name}' already (${other.tap.at.file}:${other.tap.at.line})`,
+          `interface ${quote(name)} is made by ${quote(other.tap.name)} already (${other.tap.at.file}:${other.tap.at.line})`,
         )
         continue
       }
@@ -215,15 +216,15 @@ class Segments {
         host.shared = true
         this.#findings.note(
           tap.at,
-          `this element and its connection with itself go: etherloom makes '${name}'`,
+          `this element and its connection with itself go: etherloom makes ${quote(name)}`,
         )
       } else if (peer?.kind === 'part') {
         host.shared = true
         this.#findings.note(
           tap.at,
-          `etherloom makes '${name}'; write: ${tap.name} at ${peer.name}: tme/host/bsd/bpf interface ${name}`,
+          `etherloom makes ${quote(name)}; write: ${tap.name} at ${peer.name}: tme/host/bsd/bpf interface ${name}`,
         )
-      } else this.#findings.note(tap.at, `this element goes: etherloom makes '${name}'`)
+      } else this.#findings.note(tap.at, `this element goes: etherloom makes ${quote(name)}`)
     }
   }
 
@@ -246,7 +247,7 @@ class Segments {
     if (made === undefined && longer !== undefined) {
       this.#findings.problem(
         at,
-        `no line makes an interface '${wanted}'; TME would take '${longer}' for it, which begins so: write the whole name`,
+        `no line makes an interface '${wanted}'; TME would take ${quote(longer)} for it, which begins so: write the whole name`,
       )
       return
     }
@@ -305,7 +306,7 @@ class Segments {
         ...(link.ping !== undefined && { keepAlive: `${link.ping}s` }),
       },
     ])
-    this.#findings.note(at, `this element goes: '${name}' is a port of the hub`)
+    this.#findings.note(at, `this element goes: ${quote(name)} is a port of the hub`)
   }
 
   /** A link of a machine's interface card: the emulator keeps it, and the port is what it speaks to. */
@@ -318,14 +319,14 @@ class Segments {
       const [other] = far
       this.#findings.note(
         at,
-        `stays in its file: it speaks to '${other.name}' (${other.at.file}:${other.at.line})`,
+        `stays in its file: it speaks to ${quote(other.name)} (${other.at.file}:${other.at.line})`,
       )
       return
     }
     if (link.remote === undefined) {
       this.#findings.problem(
         at,
-        `'${name}' has no --remote, so there is no address for the port that it speaks to`,
+        `${quote(name)} has no --remote, so there is no address for the port that it speaks to`,
       )
       return
     }
@@ -341,16 +342,16 @@ class Segments {
         pad: true, // its card is an emulated one
       },
     ])
-    this.#findings.note(at, `stays in its file: the port '${machine}' is the far end that it speaks to`)
+    this.#findings.note(at, `stays in its file: the port ${quote(machine)} is the far end that it speaks to`)
   }
 
   #noteLoose({ kind, at, name, peer }: Element): void {
     if (peer === undefined && kind !== 'tap')
-      this.#findings.note(at, `left out: '${name}' is connected with nothing`)
+      this.#findings.note(at, `left out: ${quote(name)} is connected with nothing`)
     else if (peer?.name === name && kind !== 'tap')
       this.#findings.note(
         at,
-        `left out: '${name}' is connected with itself, which only a tap can make use of`,
+        `left out: ${quote(name)} is connected with itself, which only a tap can make use of`,
       )
   }
 

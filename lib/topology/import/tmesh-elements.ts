@@ -8,6 +8,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { FileProblem } from '../file-problem.js'
 import type { Connection, Word } from './tmesh-grammar.js'
+import { quote } from '../../values/quote.js'
 
 /** `part`: of a machine. `host`: another element of the host's, such as a serial line. The rest touch networks. */
 export type ElementKind = 'tap' | 'bpf' | 'link' | 'network' | 'host' | 'part'
@@ -76,7 +77,7 @@ export class Machine {
   alias(one: Word, two: Word): boolean {
     const [first, second] = [this.elements.get(one.text), this.elements.get(two.text)]
     if (first && second)
-      this.#findings.problem(two, `'${one.text}' and '${two.text}' are two elements already`)
+      this.#findings.problem(two, `${quote(one.text)} and ${quote(two.text)} are two elements already`)
     const element = first ?? second
     if (element && !(first && second)) this.elements.set(first ? two.text : one.text, element)
     return element !== undefined
@@ -86,7 +87,7 @@ export class Machine {
     const other = at && this.#end(at.name, module) // before anything is created: nothing is connected with what comes later
     const known = this.elements.get(name.text)
     if (module && known) {
-      this.#findings.problem(name, `'${name.text}' exists already, since line ${known.at.line}`)
+      this.#findings.problem(name, `${quote(name.text)} exists already, since line ${known.at.line}`)
       return
     }
     const element = module ? this.#create(name, module, settings) : this.#find(name)
@@ -118,7 +119,7 @@ export class Machine {
   /** What a line connects its element with. In a fragment that may be a part which another file has. */
   #end(name: Word, module: Word | undefined): Element | undefined {
     if (this.#fragment && module && !this.elements.has(name.text)) {
-      this.#findings.note(name, `no line here makes '${name.text}': taken as a part of a machine`)
+      this.#findings.note(name, `no line here makes ${quote(name.text)}: taken as a part of a machine`)
       return this.#create(name, elsewhere, [])
     }
     return this.#find(name)
@@ -129,7 +130,7 @@ export class Machine {
     const element = this.elements.get(text)
     if (element === undefined && !this.#missing.has(text)) {
       this.#missing.add(text)
-      this.#findings.problem(word, `no element '${text}' before this line`)
+      this.#findings.problem(word, `no element ${quote(text)} before this line`)
     }
     return element
   }
@@ -139,7 +140,7 @@ export class Machine {
     if (!isNetwork(element) || element.peer === undefined) return true
     this.#findings.problem(
       word,
-      `'${element.name}' is connected with '${element.peer.name}' already and cannot be with '${other.name}' too`,
+      `${quote(element.name)} is connected with ${quote(element.peer.name)} already and cannot be with ${quote(other.name)} too`,
     )
     return false
   }
@@ -195,7 +196,7 @@ export function readTap(element: Element, findings: Findings): Tap {
   const { inet, netmask, bcast, nat } = given
   const tap: Tap = {}
   if (given.interface) tap.interface = checkedInterface(given.interface, findings)
-  if (inet && !isIPv4(inet.text)) findings.problem(inet, `'${inet.text}' is no IPv4 address`)
+  if (inet && !isIPv4(inet.text)) findings.problem(inet, `${quote(inet.text)} is no IPv4 address`)
   else if (inet) {
     const bits = prefixLength(inet, netmask, findings)
     tap.address = `${inet.text}/${bits}`
@@ -207,11 +208,12 @@ export function readTap(element: Element, findings: Findings): Tap {
   } else
     findings.note(
       settings[0] ?? element.at,
-      `'${element.name}' has no address: give the port 'host' its 'addresses'`,
+      `${quote(element.name)} has no address: give the port 'host' its 'addresses'`,
     )
   if (nat && nat.text !== 'none') {
     tap.nat = nat.text
-    if (!inet) findings.problem(nat, `'nat' of '${element.name}' needs an address of its own: give it 'inet'`)
+    if (!inet)
+      findings.problem(nat, `'nat' of ${quote(element.name)} needs an address of its own: give it 'inet'`)
   }
   if (!nat)
     findings.note(
@@ -227,7 +229,8 @@ export function readBpf(element: Element, findings: Findings): Bpf {
   const bpf: Bpf = {}
   if (given.interface) bpf.interface = checkedInterface(given.interface, findings)
   if (given.delay && /^\d+$/.test(given.delay.text)) bpf.delay = Number(given.delay.text)
-  else if (given.delay) findings.problem(given.delay, `'${given.delay.text}' is no number of microseconds`)
+  else if (given.delay)
+    findings.problem(given.delay, `${quote(given.delay.text)} is no number of microseconds`)
   if (given.rbufsz) findings.note(given.rbufsz, 'left out: rbufsz; ports have no buffer of a size to choose')
   return bpf
 }
@@ -307,7 +310,7 @@ function pairsOf<Key extends string>(
     const value = settings[index++]
     const known = Object.hasOwn(keys, key.text) ? keys[key.text] : undefined
     const second = Object.hasOwn(also, key.text) ? also[key.text] : undefined
-    if (value === undefined) findings.problem(key, `'${key.text}' of '${name}' needs a value`)
+    if (value === undefined) findings.problem(key, `${quote(key.text)} of ${quote(name)} needs a value`)
     else if (known === undefined) findings.note(key, `left out: ${textOf([key, value])}`)
     else values[known] = value
     if (second !== undefined) {
@@ -320,7 +323,7 @@ function pairsOf<Key extends string>(
 
 function checkedInterface(word: Word, findings: Findings): string {
   if (!/^(?!\.{1,2}$)[^\s/:]{1,15}$/.test(word.text))
-    findings.problem(word, `'${word.text}' is no name of an interface: 1 to 15 characters without '/'`)
+    findings.problem(word, `${quote(word.text)} is no name of an interface: 1 to 15 characters without '/'`)
   return word.text
 }
 
@@ -333,7 +336,7 @@ function prefixLength(inet: Word, netmask: Word | undefined, findings: Findings)
     return bits
   }
   const binary = isIPv4(netmask.text) ? bitsOf(netmask.text) : 'none'
-  if (!/^1*0*$/.test(binary)) findings.problem(netmask, `'${netmask.text}' is no netmask`)
+  if (!/^1*0*$/.test(binary)) findings.problem(netmask, `${quote(netmask.text)} is no netmask`)
   return binary.replace(/0*$/, '').length
 }
 

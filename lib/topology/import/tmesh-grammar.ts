@@ -11,6 +11,7 @@
  */
 
 import type { SourceFile } from './format.js'
+import { quote } from '../../values/quote.js'
 
 /** A word of the text, with where it stands. */
 export interface Word {
@@ -84,7 +85,8 @@ function tokensOf(content: string, where: Pick<Word, 'file' | 'line'>, mistakes:
     else if (colon !== undefined) tokens.push({ ...place, colon: true })
     else if (word !== undefined) tokens.push({ ...place, text: word.replaceAll('"', '') })
     else if (other === '"') wrong ??= { at: place, message: 'a quote that does not end on its line' }
-    else if (other !== undefined) wrong ??= { at: place, message: `'${text}' must stand in double quotes` }
+    else if (other !== undefined)
+      wrong ??= { at: place, message: `${quote(text)} must stand in double quotes` }
   }
   end()
   return all
@@ -116,9 +118,10 @@ function readConnection(name: Word, rest: Token[]): Connection | Mistake {
     return { at: rest[colon] ?? name, message: "a module must follow the ':'" }
   if (at < 0) {
     const [word] = before
-    if (word) return { at: word, message: `expected 'at' between '${name.text}' and '${word.text}'` }
+    if (word)
+      return { at: word, message: `expected 'at' between ${quote(name.text)} and ${quote(word.text)}` }
     if (module === undefined)
-      return { at: name, message: `'${name.text}' is no command, and neither 'at' nor ':' follows it` }
+      return { at: name, message: `${quote(name.text)} is no command, and neither 'at' nor ':' follows it` }
     return { kind: 'connection', name, words: [], module, settings }
   }
   const [other, ...words] = before.slice(at + 1)

@@ -8,6 +8,7 @@
  * CORE 5 and later (`<devices>`, `<networks>`, `<links>`).
  */
 import { EtherloomError } from '../../values/errors.js'
+import { quote } from '../../values/quote.js'
 
 /** Where a node stands: on the globe, in degrees, or on the canvas, in metres. */
 export type CorePlace = { latitude: number; longitude: number } | { x: number; y: number }
@@ -90,7 +91,7 @@ function readNodes(named: Named, fail: Fail): Nodes {
     const digits = /^n?(\d+)$/.exec(given)?.[1]
     const id =
       digits === undefined
-        ? fail(element.offset, `a node's id must be a number, not '${given}'`)
+        ? fail(element.offset, `a node's id must be a number, not ${quote(given)}`)
         : Number(digits)
     if (listed.has(id)) fail(element.offset, `a second node with id ${id}; each needs one of its own`)
     listed.set(id, element)
@@ -118,7 +119,7 @@ function channelLinks(channel: Element, nodes: Nodes, fail: Fail): [number, numb
     .map(({ text, offset }) => {
       const number = /^n(\d+)\/[^/\s]+$/.exec(text.trim())?.[1]
       return number === undefined
-        ? fail(offset, `a member must be an interface such as n1/eth0, not '${text.trim()}'`)
+        ? fail(offset, `a member must be an interface such as n1/eth0, not ${quote(text.trim())}`)
         : nodes.numberOf(Number(number), offset)
     })
   return first === undefined ? [] : others.map((other) => [first, other])
@@ -140,7 +141,7 @@ function deviceLinks(named: Named, nodes: Nodes, fail: Fail): [number, number][]
   const numberOf = (id: string, offset: number): number =>
     /^\d+$/.test(id)
       ? nodes.numberOf(Number(id), offset)
-      : fail(offset, `a node must be a number, not '${id}'`)
+      : fail(offset, `a node must be a number, not ${quote(id)}`)
 
   const all = named('link').flatMap((link) => {
     const pair = ends(link)
@@ -199,7 +200,7 @@ function numberAt(element: Element, key: string, bound: number, unit: string, fa
   if (Math.abs(value) <= bound) return value
   return fail(
     element.offset,
-    `<${element.name}> must have '${key}' from -${bound} to ${bound} ${unit}, not '${text}'`,
+    `<${element.name}> must have ${quote(key)} from -${bound} to ${bound} ${unit}, not ${quote(text)}`,
   )
 }
 
