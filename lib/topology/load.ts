@@ -3,9 +3,9 @@
  * does text of a foreign format (import/), which is recognised by its content.
  * Called by the command line and by programs that keep their topology in a file.
  */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { EtherloomError } from '../values/errors.js'
+import { readGivenText } from '../values/files.js'
+import { limits } from '../values/limits.js'
 import type { Checked } from './check.js'
 import { topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
@@ -29,17 +29,15 @@ export async function loadTopology(
   return parseTopology(await readTopologyFile(file), file, note, options)
 }
 
-/** The text of a topology file. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
+/** The text of a topology file, or of a pipe that a shell made. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
 export async function readTopologyFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
-      cause,
-      hint: 'give the path of a topology file',
-    })
-  }
+  return readGivenText(file, {
+    subject: file,
+    most: limits.topologyFile,
+    code: 'ERR_ETHERLOOM_TOPOLOGY',
+    hint: 'give the path of a topology file',
+    smaller: "leave comments out, or make several topologies of it, each with its own 'up'",
+  })
 }
 
 /** The same for text that is already read; `file` is what messages call it. */

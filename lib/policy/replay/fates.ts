@@ -2,8 +2,9 @@
  * The `replay` option: the fates that a log recorded, met again. Reads logs; native/pipeline/fates.hpp is the other
  * half, and docs/capture.md has the grammar of the comments.
  */
-import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
+import { readBytes } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import {
   about,
   either,
@@ -73,18 +74,25 @@ function readReplay(value: unknown, subject: string): CheckedReplay | undefined 
   return isMapping(given) ? replayKeys(given, subject) : refuse(subject, expectsReplay, value)
 }
 
-function readLog(
-  { file, path, end }: { file: string; path: string | undefined; end: 'pass' | 'loop' },
-  owner: string,
-): CheckedReplay {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(file)
-  } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option ${owner}: cannot read '${file}'`, { cause })
-  }
+function readLog({
+  file,
+  path,
+  end,
+}: {
+  file: string
+  path: string | undefined
+  end: 'pass' | 'loop'
+}): CheckedReplay {
+  const subject = `fate log '${file}'`
+  const bytes = readBytes(file, {
+    subject,
+    most: limits.fateLogFile,
+    code: 'ERR_ETHERLOOM_OPTION',
+    hint: 'give the path of a fate log',
+    smaller: 'record a shorter time, or with a smaller snapLength',
+  })
   return {
-    fates: new SharedData('fates', readFates(bytes, `fate log '${file}'`, path)),
+    fates: new SharedData('fates', readFates(bytes, subject, path)),
     loop: end === 'loop',
   }
 }

@@ -15,8 +15,9 @@
  *
  * The emulators stay what they are; notes say which lines of their files change.
  */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
 import {
@@ -32,16 +33,16 @@ import {
   type Element,
   type Link,
 } from './tmesh-elements.js'
-import { parseTmesh, type Command } from './tmesh-grammar.js'
+import { parseTmesh, type Command, type Word } from './tmesh-grammar.js'
 
-export async function convertMachines(files: readonly SourceFile[]): Promise<Conversion> {
+export function convertMachines(files: readonly SourceFile[]): Conversion {
   const findings = new Findings()
   const names = new Names()
   const elements: Element[] = []
   for (const source of files) {
     const name = names.free(path.basename(source.file, path.extname(source.file)))
     const machine = new Machine(name, findings, { fragment: isFragment(source) })
-    await read(source, machine, findings, [])
+    read(source, machine, findings, [])
     elements.push(...new Set(machine.elements.values())) // an alias is no second element
   }
   noteParts(elements, findings)
@@ -77,27 +78,17 @@ function inOrder(found: readonly FileProblem[]): FileProblem[] {
 }
 
 /** Hands the statements of a file, and of those that it sources, to its machine. */
-async function read(
-  source: SourceFile,
-  machine: Machine,
-  findings: Findings,
-  within: readonly string[],
-): Promise<void> {
+function read(source: SourceFile, machine: Machine, findings: Findings, within: readonly string[]): void {
   const { statements, mistakes } = parseTmesh(source)
   for (const { at, message } of mistakes) findings.problem(at, message)
   for (const statement of statements) {
     if (statement.kind === 'connection') machine.add(statement)
-    else await carryOut(statement, machine, findings, within)
+    else carryOut(statement, machine, findings, within)
   }
 }
 
 /** Follows `source`, and `alias`; no other command says anything about networks. */
-async function carryOut(
-  { words }: Command,
-  machine: Machine,
-  findings: Findings,
-  within: readonly string[],
-): Promise<void> {
+function carryOut({ words }: Command, machine: Machine, findings: Findings, within: readonly string[]): void {
   const [command, name, second] = words
   if (command === undefined) return
   const { file } = command
@@ -112,11 +103,22 @@ async function carryOut(
     findings.problem(name, `${name.text} sources itself`)
     return
   }
+  const text = readSourced(sourced, name, findings)
+  if (text !== undefined) read({ file: sourced, text }, machine, findings, [...within, file])
+}
+
+function readSourced(file: string, name: Word, findings: Findings): string | undefined {
   try {
-    await read({ file: sourced, text: await readFile(sourced, 'utf8') }, machine, findings, [...within, file])
+    return readText(file, {
+      subject: file,
+      most: limits.topologyFile,
+      code: 'ERR_ETHERLOOM_TOPOLOGY',
+      hint: 'put its lines here',
+      smaller: 'source its parts',
+    })
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    findings.problem(name, `cannot read ${sourced} (${code}); put its lines here`)
+    findings.problem(name, (error as Error).message)
+    return undefined
   }
 }
 

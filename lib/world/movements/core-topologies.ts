@@ -1,6 +1,7 @@
 /** CoreTopologies: topology files of CORE, one after the other, as in MiniWorld. */
-import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import {
   about,
   either,
@@ -179,17 +180,14 @@ function toCartesian(place: CorePlace): [number, number, number] {
   ]
 }
 
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
-      cause,
-      hint: 'give the path of a topology file of CORE',
-    })
-  }
-}
+const read = (file: string): string =>
+  readText(file, {
+    subject: file,
+    most: limits.topologyFile,
+    code: 'ERR_ETHERLOOM_TOPOLOGY',
+    hint: 'give the path of a topology file of CORE',
+    smaller: 'leave out of it what is neither a node, its place nor a link',
+  })
 
 /** @internal */
 export const coreKind: MovementKind<

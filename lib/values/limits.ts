@@ -1,0 +1,19 @@
+/**
+ * How much work a file, or a line at the control socket, may ask for: every number of that kind, and nowhere else.
+ * docs/limits.md has them in a table, with the reasons; a test holds both together.
+ */
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  /** Bytes of a topology file, also of a foreign format, and of a file that one of them names. */
+  topologyFile: 16 * MiB,
+  /** Bytes of a trace. */
+  traceFile: 256 * MiB,
+  /** Rows of a trace; of a Mahimahi trace, milliseconds that have opportunities. */
+  traceRows: 10_000_000,
+  /** Bytes of a fate log. */
+  fateLogFile: 256 * MiB,
+  /** Bytes of a table of delays; one of as many numbers as a table may have has less. */
+  delayTableFile: MiB,
+} as const
