@@ -16,4 +16,8 @@ export const limits = {
   fateLogFile: 256 * MiB,
   /** Bytes of a table of delays; one of as many numbers as a table may have has less. */
   delayTableFile: MiB,
+  /** Nanoseconds between the steps of a ramp, and between what an entry of a timeline begins; not less. */
+  timelineStep: 10_000n,
+  /** Comparisons that a timeline makes for steps that are overdue before others have their turn; changing a path counts as 100. */
+  timelineTurn: 1_000_000,
 } as const
