@@ -14,6 +14,10 @@ export const limits = {
   traceRows: 10_000_000,
   /** Bytes of a fate log. */
   fateLogFile: 256 * MiB,
+  /** Fates in a fate log, one for each copy of a frame, whatever their paths. */
+  fates: 10_000_000,
+  /** Frames of a path that its fate log leaves out between others; they pass. */
+  fateGaps: 1_000_000,
   /** Bytes of a table of delays; one of as many numbers as a table may have has less. */
   delayTableFile: MiB,
   /** Nanoseconds between the steps of a ramp, and between what an entry of a timeline begins; not less. */

@@ -125,6 +125,56 @@ worlds: { w: { fabric: a, movement: { core: ['${file}'] } } }
   })
 })
 
+/** A fate log of one path with these comments, a packet each. */
+function fateLog(...comments: string[]): Buffer {
+  const word = (value: number): Buffer => Buffer.from(Uint32Array.of(value).buffer)
+  const block = (type: number, ...body: Buffer[]): Buffer => {
+    const whole = Buffer.concat(body)
+    const length = word(whole.length + 12)
+    return Buffer.concat([word(type), length, whole, length])
+  }
+  const option = (code: number, text: string): Buffer => {
+    const bytes = Buffer.from(text)
+    const padded = Buffer.alloc((bytes.length + 3) & ~3)
+    bytes.copy(padded)
+    return Buffer.concat([Buffer.from(Uint16Array.of(code, bytes.length).buffer), padded, word(0)])
+  }
+  return Buffer.concat([
+    block(0x0a0d0d0a, word(0x1a2b3c4d), word(1), word(0xffffffff), word(0xffffffff)),
+    block(1, word(1), word(0), option(2, 'one>two')),
+    ...comments.map((comment) => block(6, Buffer.alloc(20), option(1, comment))),
+  ])
+}
+
+describe('fate logs', function () {
+  this.timeout(120_000)
+
+  const replaying = (...comments: string[]) => {
+    writeFileSync(join(folder, 'log'), fateLog(...comments))
+    const text = `fabrics: { a: { kind: hub, forwarding: deny, ports: { one: { tap: t1 }, two: { tap: t2 } },
+      paths: [{ from: one, to: two, replay: log }] } }`
+    return validate(written('net.yaml', text))
+  }
+  const passed = 'fate=delivered delay=1ns'
+
+  it('are refused before their gaps are filled', () => {
+    expect(replaying(`n=0 ${passed}`, `n=4294967295 ${passed}`).stderr).to.match(
+      /log' may leave out 1,000,000 frames between its first and its last, not 4,294,967,294; .* frames 0 to 4294967295; record it anew/,
+    )
+    expect(replaying(`n=4293967294 ${passed}`, `n=4294967295 ${passed}`).status).to.equal(0)
+  })
+
+  it('are refused where few words stand for very many fates', () => {
+    const wide = Array.from(
+      { length: 20 },
+      (_, index) => `n=${65536 * index} ${passed} segments=65536 copies=1024`,
+    )
+    expect(replaying(...wide).stderr).to.match(
+      /log' may have 10,000,000 fates, and has more at 'n=0 .*'; record a shorter time/,
+    )
+  })
+})
+
 describe('docs/limits.md', () => {
   it('has each limit as the code has it', () => {
     const row = /^\| `(\w+)` \| ([^|]+) \|/gm
