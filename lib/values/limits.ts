@@ -24,4 +24,10 @@ export const limits = {
   timelineStep: 10_000n,
   /** Comparisons that a timeline makes for steps that are overdue before others have their turn; changing a path counts as 100. */
   timelineTurn: 1_000_000,
+  /** Nodes of a world. */
+  worldNodes: 10_000,
+  /** The greatest number of a node in a CORE file that lists no nodes. */
+  coreNodes: 100_000,
+  /** Pairs of devices that are linked because they are on one network of a CORE file, in mode lan. */
+  coreLinks: 1_000_000,
 } as const

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readBytes } from '../../lib/values/files.js'
+import { readCoreTopology } from '../../lib/world/movements/core-file.js'
 import { limits } from '../../lib/values/limits.js'
 import { formatCount, formatDuration, formatSize } from '../../lib/values/units.js'
 
@@ -122,6 +123,86 @@ worlds: { w: { fabric: a, movement: { core: ['${file}'] } } }
     const endless = shell('yes | $ETHERLOOM validate /dev/stdin')
     expect(endless.status).to.equal(1)
     expect(endless.stderr).to.contain('/dev/stdin must be a regular file of at most 16MiB, and it has more; ')
+  })
+})
+
+describe('what a file is', function () {
+  this.timeout(240_000)
+
+  it('is told in one pass: neither slashes nor empty lines keep it', () => {
+    for (const text of [`${'/'.repeat(100)}\nfabrics: {}`, `${'\n'.repeat(1_000_000)}fabrics: 1`]) {
+      const { status, stderr } = validate(written('net.yaml', text))
+      expect(status).to.equal(1)
+      expect(stderr).to.match(/net\.yaml:\d+:\d+: /)
+    }
+  })
+})
+
+describe('files of CORE', function () {
+  this.timeout(120_000)
+
+  const scenario = (inside: string): string => `<scenario>${inside}</scenario>`
+  const devices = (count: number): string =>
+    Array.from(
+      { length: count },
+      (_, index) => `<device id="${index + 1}"><position x="${index}" y="0"/></device>`,
+    ).join('')
+  const links = (count: number): string =>
+    Array.from({ length: count }, (_, index) => `<link node1="${index + 1}" node2="net"/>`).join('')
+  const onOneNetwork = (count: number): string =>
+    scenario(`${devices(count)}<network id="net" type="SWITCH"/>${links(count)}`)
+  /** What is said of a file by a process of its own, and no wait is longer than for any command. */
+  const validated = (text: string, mode: 'lan' | 'wifi' = 'lan') => {
+    written('core.xml', text)
+    const { status, stderr } = validate(
+      written(
+        'net.yaml',
+        `fabrics: { a: { kind: hub, forwarding: deny, ports: { one: { tap: t1 }, two: { tap: t2 } } } }
+worlds: { w: { fabric: a, movement: { core: [core.xml], mode: ${mode} } } }`,
+      ),
+    )
+    return { status, stderr }
+  }
+
+  it('link up to a million pairs by networks, in mode lan; in mode wifi nobody asks for links', () => {
+    const text = onOneNetwork(20_000)
+    expect(validated(text).stderr).to.match(
+      /core\.xml:1:\d+: networks link more than 1,000,000 pairs of devices with each other; use mode 'wifi', or a switch/,
+    )
+    const { status, stderr } = validated(text, 'wifi')
+    expect(status).to.equal(0)
+    expect(stderr).to.match(
+      /core\.xml: n3, n4, .*, n22 and 19,978 others left out, since the world has 2 nodes\n$/,
+    )
+    expect(readCoreTopology(onOneNetwork(1000), 'x').links).to.have.length(499_500)
+  })
+
+  it('have node numbers up to a limit where they list no nodes', () => {
+    const channel = '<channel><member type="interface">n4294967295/eth0</member></channel>'
+    expect(validated(scenario(channel)).stderr).to.contain(
+      'core.xml:1:20: nodes are numbered from 1 to 100000, and this is 4294967295',
+    )
+  })
+
+  it('are read in one pass: no text keeps the reader for the square of its length', () => {
+    const many = 1_000_000
+    expect(validated(`<!DOCTYPE ${'a'.repeat(2 * many)}`).stderr).to.contain(
+      'core.xml:1:1: a tag that XML does not allow',
+    )
+    expect(validated(`<!DOCTYPE a [ ${'a'.repeat(2 * many)}`).stderr).to.contain(
+      'core.xml:1:1: a tag that XML',
+    )
+    const options = `\n<options delay="1"/>${'\n'.repeat(19)}` // 20 lines each
+    const { stderr } = validated(scenario(options.repeat(5000)))
+    expect(stderr.match(/is not applied/g)).to.have.length(5000)
+    expect(stderr).to.contain('core.xml:99982:1: delay="1" of this link is not applied')
+    const chain = Array.from({ length: 3000 }, (_, index) => index)
+    const text = scenario(
+      chain.map((id) => `<network id="${id}" type="HUB"/>`).join('') +
+        chain.map((id) => `<link node1="${id + 1}" node2="${id}"/>`).join('') +
+        '<device id="7001"/><device id="7002"/><link node1="0" node2="7001"/><link node1="7002" node2="2999"/>',
+    )
+    expect(readCoreTopology(text.replace('node1="3000"', 'node1="2999"'), 'x').links).to.deep.equal([[1, 2]])
   })
 })
 

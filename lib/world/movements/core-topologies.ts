@@ -15,7 +15,7 @@ import {
   required,
   type RulesOf,
 } from '../../values/options.js'
-import { duration, type Duration } from '../../values/units.js'
+import { duration, formatCount, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
 import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file.js'
 import { loopRule } from './matrices.js'
@@ -97,12 +97,18 @@ export class CoreTopologies implements Movement {
     const { topologies, mode, loop } = readOptions('CoreTopologies', options, coreRules)
     this.#mode = mode
     this.#loop = loop
+    const known = new Map<string, CoreTopology>()
+    const topologyOf = (file: string): CoreTopology => {
+      const topology = known.get(file) ?? readCoreTopology(read(file), file, { links: mode === 'lan' })
+      known.set(file, topology)
+      return topology
+    }
     this.#phases = (topologies as { file: string; lasts: number }[]).map(({ file, lasts }) => ({
       file,
       lasts,
-      topology: readCoreTopology(read(file), file),
+      topology: topologyOf(file),
     }))
-    this.#notes = this.#phases.flatMap(({ topology }) => topology.notes)
+    this.#notes = [...known.values()].flatMap(({ notes }) => notes)
   }
 
   get notes(): readonly string[] {
@@ -111,10 +117,10 @@ export class CoreTopologies implements Movement {
 
   begin({ nodes }: Surroundings): void {
     this.#nodes = nodes
-    for (const { file, topology } of this.#phases) {
+    for (const [file, topology] of new Map(this.#phases.map(({ file, topology }) => [file, topology]))) {
       const beyond = topology.names.slice(nodes)
       if (beyond.length > 0)
-        this.#notes.push(`${file}: ${beyond.join(', ')} left out, since the world has ${nodes} nodes`)
+        this.#notes.push(`${file}: ${listed(beyond)} left out, since the world has ${nodes} nodes`)
       if (this.#mode === 'lan') continue
       const placed = topology.places.slice(0, nodes).filter((place) => place !== undefined).length
       if (placed < nodes)
@@ -179,6 +185,12 @@ function toCartesian(place: CorePlace): [number, number, number] {
     normal * (1 - squared) * Math.sin(phi),
   ]
 }
+
+/** Names, the first of them where there are many. */
+const listed = (names: readonly string[]): string =>
+  names.length <= 20
+    ? names.join(', ')
+    : `${names.slice(0, 20).join(', ')} and ${formatCount(names.length - 20)} others`
 
 const read = (file: string): string =>
   readText(file, {
