@@ -11,7 +11,7 @@ import { topologyError, type FileProblem, type TakeNote } from './file-problem.j
 import type { ConversionOptions } from './import/format.js'
 import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
-import { danglingAliases, nameKeys, offsetOf, parse, quoteScalars, type Misplaced } from './yaml.js'
+import { nameKeys, offsetOf, parse, quoteScalars, type Misplaced } from './yaml.js'
 
 const ignore: TakeNote = () => undefined
 
@@ -83,10 +83,9 @@ async function inspectOwn(text: string, file: string): Promise<Inspected> {
     found
       .sort((one, other) => one.offset - other.offset)
       .map(({ offset, message }) => ({ file, ...placeOf(offset), message }))
-  const broken = [...errors, ...danglingAliases(yaml, document)]
-  const ofYaml = [...broken, ...warnings, ...nameKeys(yaml, document)]
+  const ofYaml = [...errors, ...warnings, ...nameKeys(yaml, document)]
   const report = (found: Misplaced[]): Inspected => ({ problems: atLines([...ofYaml, ...found]), notes: [] })
-  if (broken.length > 0) return report([])
+  if (errors.length > 0) return report([])
   const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
   const checked = check()
   if ('topology' in checked) {

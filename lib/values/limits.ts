@@ -8,6 +8,10 @@ const MiB = 1024 * KiB
 export const limits = {
   /** Bytes of a topology file, also of a foreign format, and of a file that one of them names. */
   topologyFile: 16 * MiB,
+  /** Lists and mappings of a YAML file within each other. */
+  yamlDepth: 100,
+  /** Values (words, lists, mappings) that the aliases of a YAML file stand for, in all. */
+  aliasedValues: 1_000_000,
   /** Bytes of a trace. */
   traceFile: 256 * MiB,
   /** Rows of a trace; of a Mahimahi trace, milliseconds that have opportunities. */

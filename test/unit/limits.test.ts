@@ -206,6 +206,49 @@ worlds: { w: { fabric: a, movement: { core: [core.xml], mode: ${mode} } } }`,
   })
 })
 
+describe('YAML files', function () {
+  this.timeout(120_000)
+
+  it('may use an alias as often as they like', () => {
+    const hubs = Array.from({ length: 20_000 }, (_, index) => `  b${index}: *a\n`)
+    const text = `fabrics:\n  a: &a { kind: switch, ports: {} }\n${hubs.join('')}`
+    expect(validate(written('net.yaml', text)).stdout).to.contain('20001 fabrics, 0 hosts: valid')
+  })
+
+  it('are refused where aliases of aliases stand for very much, at the first that is too many', () => {
+    const lists = Array.from({ length: 20 }, (_, index) =>
+      index === 0
+        ? '&x0 [1, 2, 3, 4, 5]'
+        : `&x${index} [${Array(5)
+            .fill(`*x${index - 1}`)
+            .join(', ')}]`,
+    )
+    const { stderr } = validate(written('net.yaml', `fabrics:\n- ${lists.join('\n- ')}\n`))
+    expect(stderr).to.match(
+      /net\.yaml:10:\d+: aliases may stand for 1,000,000 values in all, and with this one they stand for 1,\d{3},\d{3}\n$/,
+    )
+  })
+
+  it('are refused where an alias is within what it stands for, or nothing stands before it', () => {
+    const { stderr } = validate(written('net.yaml', 'fabrics: &a\n  x: [*a]\n  y: *b\n'))
+    expect(stderr.replaceAll(/^.*net/gm, '')).to.equal(
+      ".yaml:2:7: alias 'a' stands for what it is a part of\n.yaml:3:6: no anchor 'b' before this alias\n",
+    )
+  })
+
+  it('are refused where they are nested too deeply, by themselves or by aliases', () => {
+    const deep = (levels: number): string => `fabrics: ${'['.repeat(levels)}${']'.repeat(levels)}\n`
+    const chain = Array.from(
+      { length: 200 },
+      (_, index) => `- &x${index} [${index === 0 ? '' : `*x${index - 1}`}]`,
+    )
+    const message = 'lists and mappings may be 100 deep within each other, and here are more'
+    for (const text of [deep(100), deep(20_000), `fabrics:\n${chain.join('\n')}\n`])
+      expect(validate(written('net.yaml', text)).stderr).to.contain(message)
+    expect(validate(written('net.yaml', deep(99))).stderr).not.to.contain(message)
+  })
+})
+
 /** A fate log of one path with these comments, a packet each. */
 function fateLog(...comments: string[]): Buffer {
   const word = (value: number): Buffer => Buffer.from(Uint32Array.of(value).buffer)
