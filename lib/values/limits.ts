@@ -12,6 +12,12 @@ export const limits = {
   yamlDepth: 100,
   /** Values (words, lists, mappings) that the aliases of a YAML file stand for, in all. */
   aliasedValues: 1_000_000,
+  /** Mistakes that are found in a topology before it is put aside. */
+  mistakes: 1000,
+  /** Directed pairs of ports that the entries of `paths` come to, in a topology, each entry counted. */
+  pathPairs: 1_000_000,
+  /** The same of entries of `timeline`. */
+  timelinePairs: 10_000_000,
   /** Bytes of a trace. */
   traceFile: 256 * MiB,
   /** Rows of a trace; of a Mahimahi trace, milliseconds that have opportunities. */

@@ -249,6 +249,55 @@ describe('YAML files', function () {
   })
 })
 
+describe('topologies', function () {
+  this.timeout(120_000)
+
+  const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `p${index}`)
+  const hub = (ports: readonly string[], inside: string): string =>
+    `fabrics: { a: { kind: hub, ports: { ${ports.map((name) => `${name}: { patch: b.${name} }`).join(', ')} }, ${inside} },
+  b: { kind: hub, ports: { ${ports.map((name) => `${name}: { patch: a.${name} }`).join(', ')} } } }`
+
+  it('have a million pairs in paths, whether they are between names or all', () => {
+    const all = names(3000)
+    for (const entry of [`between: [${all.join(', ')}]`, "from: '*', to: '*'"])
+      expect(validate(written('net.yaml', hub(all, `paths: [{ ${entry} }]`))).stderr).to.match(
+        /net\.yaml:1:\d+: entries of 'paths' may come to 1,000,000 pairs of ports, and with this one they come to 9,000,000; name fewer ports: /,
+      )
+    expect(
+      validate(written('net.yaml', hub(names(1000), "paths: [{ from: '*', to: '*' }]"))).status,
+    ).to.equal(0)
+  })
+
+  it('have ten times as many in timelines, and a word for the first entry that is too much', () => {
+    const entry = "{ at: 1s, from: '*', to: '*', loss: 0.1 }"
+    const { stderr } = validate(
+      written('net.yaml', hub(names(3000), `timeline: [${entry}, ${entry}, ${entry}]`)),
+    )
+    expect(stderr).to.match(
+      /^\S*net\.yaml:1:\d+: entries of 'timeline' may come to 10,000,000 pairs of ports, and with this one they come to 18,000,000; [^\n]*\n$/,
+    )
+  })
+
+  it('are put aside after a thousand mistakes', () => {
+    const shape = `fabrics:\n${names(10_000)
+      .map((name) => `  ${name}: 3\n`)
+      .join('')}`
+    const ports = names(3000)
+    const unknown = hub(
+      ports,
+      `paths: [{ between: [p0, ${ports.map((name) => `x${name}`).join(', ')}], loss: 2% }]`,
+    )
+    for (const text of [shape, unknown]) {
+      const lines = validate(written('net.yaml', text)).stderr.trim().split('\n')
+      expect(lines).to.have.length(1001)
+      expect(lines[0]).to.match(
+        /net\.yaml:1:1: there are more than 1,000 mistakes, of which the first follow$/,
+      )
+      expect(lines[1000]).to.match(/net\.yaml:\d+:\d+: /)
+    }
+  })
+})
+
 /** A fate log of one path with these comments, a packet each. */
 function fateLog(...comments: string[]): Buffer {
   const word = (value: number): Buffer => Buffer.from(Uint32Array.of(value).buffer)
