@@ -8,6 +8,10 @@ const MiB = 1024 * KiB
 export const limits = {
   /** Bytes of a topology file, also of a foreign format, and of a file that one of them names. */
   topologyFile: 16 * MiB,
+  /** Files that a tmesh file sources, itself and by others, each time counted; and their bytes in all are those of a topology file. */
+  sourcedFiles: 1000,
+  /** Files of tmesh that source each other in a row. */
+  sourceDepth: 30,
   /** Lists and mappings of a YAML file within each other. */
   yamlDepth: 100,
   /** Values (words, lists, mappings) that the aliases of a YAML file stand for, in all. */

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { importFiles } from '../../lib/topology/import/index.js'
 import { readBytes } from '../../lib/values/files.js'
 import { readCoreTopology } from '../../lib/world/movements/core-file.js'
 import { limits } from '../../lib/values/limits.js'
@@ -295,6 +296,41 @@ describe('topologies', function () {
       )
       expect(lines[1000]).to.match(/net\.yaml:\d+:\d+: /)
     }
+  })
+})
+
+describe('tmesh files', () => {
+  const problemsOf = async (text: string): Promise<string[]> => {
+    const { problems } = await importFiles('tmesh', [{ file: join(folder, 'sun.tmesh'), text }])
+    return problems.map(({ file, line, message }) => `${file.slice(folder.length + 1)}:${line} ${message}`)
+  }
+
+  it('that source each other twice are read a thousand times, not half a million', async () => {
+    for (let level = 0; level < 18; level++)
+      written(`n${level}`, `source n${level + 1}\nsource n${level + 1}\n`)
+    written('n18', 'tap0: tme/host/tun/tap interface tapA\n')
+    const found = await problemsOf('source n0')
+    expect(found.filter((problem) => problem.includes('may source'))).to.have.length(1)
+    expect(found.at(-1)).to.match(
+      /^n1\d:\d a machine may source 1,000 files of 16MiB in all, each time counted, and with this one they are more; source each once$/,
+    )
+    expect(found.length).to.be.below(1000) // and not one for each time that tap0 comes again
+  })
+
+  it('source no more than a topology may have', async () => {
+    written('comments', `#${' '.repeat(998)}\n`.repeat(6000))
+    const [problem, ...others] = await problemsOf('source comments\nsource comments\nsource comments\n')
+    expect(problem).to.match(/^sun.tmesh:3 a machine may source 1,000 files of 16MiB in all/)
+    expect(others).to.deep.equal([])
+  })
+
+  it('source each other 30 deep', async () => {
+    for (let level = 1; level <= 40; level++) written(`n${level}`, `source n${level + 1}\n`)
+    expect(await problemsOf('source n1')).to.deep.equal([
+      'n30:1 files may source each other 30 deep, and this is more; put its lines here',
+    ])
+    written('n30', 'tap0: tme/host/tun/tap interface tapA\n')
+    expect(await problemsOf('source n1')).to.deep.equal([])
   })
 })
 

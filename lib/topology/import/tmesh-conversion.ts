@@ -18,6 +18,7 @@
 import path from 'node:path'
 import { readText } from '../../values/files.js'
 import { limits } from '../../values/limits.js'
+import { formatCount, formatSize } from '../../values/units.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
 import {
@@ -42,7 +43,7 @@ export function convertMachines(files: readonly SourceFile[]): Conversion {
   for (const source of files) {
     const name = names.free(path.basename(source.file, path.extname(source.file)))
     const machine = new Machine(name, findings, { fragment: isFragment(source) })
-    read(source, machine, findings, [])
+    read(source, machine, findings, { within: [], sourced: { files: 0, bytes: 0 } })
     elements.push(...new Set(machine.elements.values())) // an alias is no second element
   }
   noteParts(elements, findings)
@@ -78,17 +79,17 @@ function inOrder(found: readonly FileProblem[]): FileProblem[] {
 }
 
 /** Hands the statements of a file, and of those that it sources, to its machine. */
-function read(source: SourceFile, machine: Machine, findings: Findings, within: readonly string[]): void {
+function read(source: SourceFile, machine: Machine, findings: Findings, sources: Sources): void {
   const { statements, mistakes } = parseTmesh(source)
   for (const { at, message } of mistakes) findings.problem(at, message)
   for (const statement of statements) {
     if (statement.kind === 'connection') machine.add(statement)
-    else carryOut(statement, machine, findings, within)
+    else carryOut(statement, machine, findings, sources)
   }
 }
 
 /** Follows `source`, and `alias`; no other command says anything about networks. */
-function carryOut({ words }: Command, machine: Machine, findings: Findings, within: readonly string[]): void {
+function carryOut({ words }: Command, machine: Machine, findings: Findings, sources: Sources): void {
   const [command, name, second] = words
   if (command === undefined) return
   const { file } = command
@@ -99,23 +100,57 @@ function carryOut({ words }: Command, machine: Machine, findings: Findings, with
     return
   }
   const sourced = path.join(path.dirname(file), name.text)
-  if (within.includes(sourced) || sourced === file) {
+  const within = [...sources.within, file]
+  if (within.includes(sourced)) {
     findings.problem(name, `${name.text} sources itself`)
     return
   }
-  const text = readSourced(sourced, name, findings)
-  if (text !== undefined) read({ file: sourced, text }, machine, findings, [...within, file])
+  if (within.length > limits.sourceDepth) {
+    findings.problem(
+      name,
+      `files may source each other ${limits.sourceDepth} deep, and this is more; ${putHere}`,
+    )
+    return
+  }
+  const text = readSourced(sourced, name, findings, sources.sourced)
+  if (text !== undefined)
+    read({ file: sourced, text }, machine, findings, { within, sourced: sources.sourced })
 }
 
-function readSourced(file: string, name: Word, findings: Findings): string | undefined {
+const putHere = 'put its lines here'
+
+/** Where a file is that is read. */
+interface Sources {
+  /** The files that source it, the outermost first. */
+  within: readonly string[]
+  /** What its machine has sourced so far. */
+  sourced: { files: number; bytes: number }
+}
+
+/** The text of a file that is sourced. Of what is too much in all, the first is a problem, and no more is read. */
+function readSourced(
+  file: string,
+  name: Word,
+  findings: Findings,
+  sourced: Sources['sourced'],
+): string | undefined {
+  if (sourced.files > limits.sourcedFiles || sourced.bytes > limits.topologyFile) return undefined
   try {
-    return readText(file, {
+    const text = readText(file, {
       subject: file,
       most: limits.topologyFile,
       code: 'ERR_ETHERLOOM_TOPOLOGY',
-      hint: 'put its lines here',
-      smaller: 'source its parts',
+      hint: putHere,
+      smaller: 'leave out what is not about networks',
     })
+    sourced.files++
+    sourced.bytes += text.length
+    if (sourced.files <= limits.sourcedFiles && sourced.bytes <= limits.topologyFile) return text
+    findings.problem(
+      name,
+      `a machine may source ${formatCount(limits.sourcedFiles)} files of ${formatSize(limits.topologyFile)} in all, each time counted, and with this one they are more; source each once`,
+    )
+    return undefined
   } catch (error) {
     findings.problem(name, (error as Error).message)
     return undefined
@@ -127,7 +162,11 @@ function noteParts(elements: readonly Element[], findings: Findings): void {
   const parts = new Map<string, Element[]>()
   for (const element of elements) {
     const { kind, name, module, at } = element
-    if (kind === 'part' && module !== '') parts.set(at.file, [...(parts.get(at.file) ?? []), element])
+    if (kind === 'part' && module !== '') {
+      const ofFile = parts.get(at.file)
+      if (ofFile) ofFile.push(element)
+      else parts.set(at.file, [element])
+    }
     if (kind === 'host')
       findings.note(at, `left out: '${name}' (${module}) is no network; it stays with the emulator`)
     if (kind === 'network') findings.note(at, `left out: '${name}' (${module}); nothing here is like it`)
