@@ -38,6 +38,12 @@ export const limits = {
   timelineStep: 10_000n,
   /** Comparisons that a timeline makes for steps that are overdue before others have their turn; changing a path counts as 100. */
   timelineTurn: 1_000_000,
+  /** Bytes of an order at the control socket, one line. */
+  orderLine: 16 * MiB,
+  /** Orders in one line, as a batch. */
+  orderBatch: 1000,
+  /** Bytes of an answer there, and of what a peer may leave unread. */
+  answerLine: 64 * MiB,
   /** Nodes of a world. */
   worldNodes: 10_000,
   /** The greatest number of a node in a CORE file that lists no nodes. */

@@ -492,6 +492,7 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
   let best: Word | undefined
   let fewest = slips + 1
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= fewest) continue // each letter more or less is a slip
     const found = distance(lower, candidate.toLowerCase())
     const alike = candidate !== word && found < Math.max(word.length, candidate.length)
     if (alike && found < fewest) [best, fewest] = [candidate, found]
