@@ -38,6 +38,8 @@ export const limits = {
   timelineStep: 10_000n,
   /** Comparisons that a timeline makes for steps that are overdue before others have their turn; changing a path counts as 100. */
   timelineTurn: 1_000_000,
+  /** Characters of a filter expression. */
+  filterExpression: 1000,
   /** Bytes of an order at the control socket, one line. */
   orderLine: 16 * MiB,
   /** Orders in one line, as a batch. */

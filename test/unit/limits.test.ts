@@ -1,6 +1,14 @@
 /** What files may ask for, and that nonsense is refused before it is read or multiplied; docs/limits.md is the page. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -381,6 +389,21 @@ describe('fate logs', function () {
     expect(replaying(...wide).stderr).to.match(
       /log' may have 10,000,000 fates, and has more at 'n=0 .*'; record a shorter time/,
     )
+  })
+})
+
+describe('the code', () => {
+  it('reads files of others by lib/values/files.ts alone', () => {
+    const ofTheKernel = ['lib/gateway/gateway.ts', 'bin/commands/doctor.ts'] // they read /proc
+    const sources = ['lib', 'bin'].flatMap((room) =>
+      readdirSync(room, { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)),
+    )
+    const readers = sources.filter(
+      (file) =>
+        file.endsWith('.ts') &&
+        /\b(?:readFile|readFileSync|createReadStream|openSync|readSync)\b/.test(readFileSync(file, 'utf8')),
+    )
+    expect(readers).to.have.members(['lib/values/files.ts', ...ofTheKernel])
   })
 })
 
