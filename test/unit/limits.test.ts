@@ -38,7 +38,11 @@ function shell(
     encoding: 'utf8',
     timeout: 60_000,
     killSignal: 'SIGKILL',
-    env: { ...process.env, ETHERLOOM: `${process.execPath} --import=tsx bin/etherloom.ts` },
+    env: {
+      ...process.env,
+      ETHERLOOM_CONTROL_DIRECTORY: join(folder, 'run'),
+      ETHERLOOM: `${process.execPath} --import=tsx bin/etherloom.ts`,
+    },
   })
   return { status, stdout, stderr }
 }
@@ -129,6 +133,11 @@ worlds: { w: { fabric: a, movement: { core: ['${file}'] } } }
     for (const place of ['/dev/stdin', '/dev/fd/0', '/proc/self/fd/0'])
       expect(shell('cat "$1" | $ETHERLOOM validate "$2"', link, place).stdout).to.contain('1 fabric')
     expect(shell('$ETHERLOOM validate /dev/stdin < "$1"', link).stdout).to.contain('1 fabric')
+    const up = shell(
+      'cat "$1" | $ETHERLOOM up --name piped /dev/stdin & until $ETHERLOOM down --name piped 2> "$1.log"; do kill -0 $! || exit 1; done; wait $!',
+      link,
+    )
+    expect(up, 'up').to.deep.include({ status: 0, stderr: '' })
     const endless = shell('yes | $ETHERLOOM validate /dev/stdin')
     expect(endless.status).to.equal(1)
     expect(endless.stderr).to.contain('/dev/stdin must be a regular file of at most 16MiB, and it has more; ')
