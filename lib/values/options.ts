@@ -442,9 +442,16 @@ function fitting<T>(branches: readonly Rule<T>[], value: unknown): Rule<T> | und
   return whole ?? fits.at(-1)
 }
 
-/** The keys that a mapping cannot do without. */
-export const requiredKeys = (keys: Rules): string[] =>
-  Object.entries(keys).flatMap(([key, { shape }]) => (shape?.required ? [key] : []))
+const requiredOf = new WeakMap<Rules, readonly string[]>()
+
+/** The keys that a mapping cannot do without; found once for its rules, which do not change. */
+export function requiredKeys(keys: Rules): readonly string[] {
+  const known = requiredOf.get(keys)
+  if (known) return known
+  const found = Object.entries(keys).flatMap(([key, { shape }]) => (shape?.required ? [key] : []))
+  requiredOf.set(keys, found)
+  return found
+}
 
 const isGiven = (value: unknown, key: string): boolean => isMapping(value) && value[key] !== undefined
 
