@@ -1,6 +1,6 @@
 /** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
 import { realpath } from 'node:fs/promises'
-import { basename, extname } from 'node:path'
+import { basename, extname, resolve } from 'node:path'
 import type { ControlClient } from '../../lib/control/client.js'
 import type { Instance } from '../../lib/control/instance.js'
 import type { FileProblem } from '../../lib/topology/file-problem.js'
@@ -30,7 +30,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   ])
   const notes: FileProblem[] = []
   const topology = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
-  const path = await realpath(file)
+  const path = await realpath(file).catch(() => resolve(file)) // a pipe has no other name
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()

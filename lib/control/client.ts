@@ -6,6 +6,7 @@ import { EventEmitter, once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
+import { limits } from '../values/limits.js'
 import { suggestion } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
 import { quote } from '../values/quote.js'
@@ -14,7 +15,7 @@ import { controlEvents, readEvent, type ControlEventName, type ControlEvents } f
 import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } from './method.js'
 import { controlMethods, type ControlMethods } from './methods/index.js'
 import { noVersion, otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
-import { errorFrom, eventMethod, readLines, writeLine, type ErrorData } from './protocol.js'
+import { errorFrom, eventMethod, readLines, writeOrder, type ErrorData } from './protocol.js'
 
 export interface ConnectOptions<Known extends Methods = ControlMethods> {
   /** The name of the instance. Default: the only one that runs. */
@@ -64,8 +65,13 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     this.#name = name
     this.#methods = methods
     this.#socket = socket
-    this.#rpc = new JSONRPCClient((request) => writeLine(socket, request))
-    readLines(socket, (line) => this.#receive(line))
+    this.#rpc = new JSONRPCClient((request) => writeOrder(socket, request))
+    readLines(
+      socket,
+      limits.answerLine,
+      (line) => this.#receive(line),
+      () => socket.destroy(),
+    )
     socket.on('error', () => socket.destroy())
     const closed = new Promise((resolve) => socket.once('close', resolve)) // whatever ended it
     this.ended = closed.then(() => {

@@ -5,6 +5,8 @@
 import type { Socket } from 'node:net'
 import { inJson } from '../values/counter.js'
 import { EtherloomError, isErrorCode } from '../values/errors.js'
+import { limits } from '../values/limits.js'
+import { formatSize } from '../values/units.js'
 
 /** The JSON-RPC error code of an EtherloomError; its own code travels as data. */
 export const failureCode = -32000
@@ -46,15 +48,18 @@ export function errorFrom(data: Partial<ErrorData>): EtherloomError {
   })
 }
 
-/** More than any topology; a peer that sends a longer line, or leaves as much unread, is cut off. */
-const longestLine = 64 * 1024 * 1024
-
-/** Calls `receive` with every line that arrives. */
-export function readLines(socket: Socket, receive: (line: string) => void): void {
+/** Calls `receive` with every line that arrives, or `tooLong` once for one of more than `most` bytes, and with none after it. */
+export function readLines(
+  socket: Socket,
+  most: number,
+  receive: (line: string) => void,
+  tooLong: () => void,
+): void {
   let pieces: string[] = []
   let length = 0
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
+    if (length > most) return // what comes after a line that was too long is not kept
     const lines = text.split('\n')
     const rest = lines.pop() ?? ''
     for (const line of lines) {
@@ -64,14 +69,30 @@ export function readLines(socket: Socket, receive: (line: string) => void): void
     }
     pieces.push(rest)
     length += rest.length
-    if (length > longestLine) socket.destroy()
+    if (length <= most) return
+    pieces = []
+    tooLong()
   })
 }
 
-export function writeLine(socket: Socket, message: unknown): void {
+export const writeLine = (socket: Socket, message: unknown): void => writeText(socket, asJson(message))
+
+/** Sends an order. @throws EtherloomError ERR_ETHERLOOM_CONTROL where no instance would take it */
+export function writeOrder(socket: Socket, order: unknown): void {
+  const line = asJson(order)
+  if (line.length > limits.orderLine)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_CONTROL',
+      `an order may have ${formatSize(limits.orderLine)}, and this one has ${formatSize(line.length)}`,
+      { hint: 'make it of several, or end the instance and start it with the new topology' },
+    )
+  writeText(socket, line)
+}
+
+function writeText(socket: Socket, line: string): void {
   if (!socket.writable) return
-  if (socket.writableLength > longestLine) socket.destroy()
-  else socket.write(`${asJson(message)}\n`)
+  if (socket.writableLength > limits.answerLine) socket.destroy()
+  else socket.write(`${line}\n`)
 }
 
 /** JSON in which bigints are numbers up to 2^53 - 1 and decimal text above, and errors what they say. */

@@ -7,11 +7,15 @@ import { once, type EventEmitter } from 'node:events'
 import {
   createJSONRPCErrorResponse,
   createJSONRPCNotification,
+  isJSONRPCID,
   JSONRPCErrorCode,
   JSONRPCServer,
 } from 'json-rpc-2.0'
-import type { JSONRPCID, JSONRPCResponse } from 'json-rpc-2.0'
+import type { JSONRPCID, JSONRPCRequest, JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError, fromNative } from '../values/errors.js'
+import { limits } from '../values/limits.js'
+import { isMapping } from '../values/options.js'
+import { formatCount, formatSize } from '../values/units.js'
 import { ControlClient } from './client.js'
 import { controlSocket, makeControlDirectory } from './directory.js'
 import { answer, noSuchMethod, type Methods, type Peer, type Running } from './method.js'
@@ -89,13 +93,48 @@ export class ControlServer {
     this.#sockets.add(socket)
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#sockets.delete(socket))
-    readLines(socket, (line) => {
-      void rpc.receiveJSON(line, peer).then((response) => {
-        if (response !== null) writeLine(socket, response)
-      })
-    })
+    readLines(
+      socket,
+      limits.orderLine,
+      (line) => {
+        const message = readMessage(line)
+        if ('refused' in message) writeLine(socket, message.refused)
+        else
+          void rpc.receive(message.orders as JSONRPCRequest, peer).then((response) => {
+            if (response !== null) writeLine(socket, response)
+          })
+      },
+      () => {
+        writeLine(socket, refusal(JSONRPCErrorCode.InvalidRequest, tooLong))
+        socket.end()
+      },
+    )
   }
 }
+
+const tooLong = `a line may have ${formatSize(limits.orderLine)}, and this one has more; the connection ends here`
+const tooMany = `a batch may have ${formatCount(limits.orderBatch)} orders, and this one has more; send them one by one`
+
+/** An answer to what has no id that could be known. */
+const refusal = (code: JSONRPCErrorCode, message: string): JSONRPCResponse =>
+  createJSONRPCErrorResponse(null, code, message)
+
+/** What a line asks for, one order or a batch of them, or the answer to what is none: what is handed on can be answered. */
+function readMessage(line: string): { orders: unknown } | { refused: JSONRPCResponse } {
+  let orders: unknown
+  try {
+    orders = JSON.parse(line)
+  } catch {
+    return { refused: refusal(JSONRPCErrorCode.ParseError, 'Parse error') }
+  }
+  if (Array.isArray(orders) && orders.length > limits.orderBatch)
+    return { refused: refusal(JSONRPCErrorCode.InvalidRequest, tooMany) }
+  const right = Array.isArray(orders) ? orders.every(isOrder) : isOrder(orders)
+  return right ? { orders } : { refused: refusal(JSONRPCErrorCode.InvalidRequest, 'Invalid Request') }
+}
+
+const isOrder = (order: unknown): boolean =>
+  isMapping(order) && typeof order.method === 'string' && (order.id === undefined || isJSONRPCID(order.id))
 
 /** Sends each event once, however often it was subscribed to. */
 function peerOf(socket: Socket): Peer {

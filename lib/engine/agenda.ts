@@ -7,7 +7,7 @@
 export interface Scheduled {
   /** When next, in nanoseconds of the engine's clock; undefined: never again. */
   readonly due: bigint | undefined
-  /** Does all that is due by `now`; afterwards `due` lies behind it. */
+  /** Does what is due by `now`, or a part of it; then `due` says when the rest is. */
   run(now: bigint): void
 }
 

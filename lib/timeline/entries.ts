@@ -5,6 +5,7 @@
 import { about, asOptions, flag, mapping, oneOf, readOptions, refuse, required } from '../values/options.js'
 import { compile, type Policy, type PolicyOptions } from '../policy/policy.js'
 import type { Port } from '../ports/port.js'
+import { limits } from '../values/limits.js'
 import { duration, formatDuration, type Duration } from '../values/units.js'
 import { readRamp, ruleOf, valuesAt } from './ramp.js'
 
@@ -105,10 +106,14 @@ const anything = (value: unknown): unknown => value
 const pathEnds = { between: anything, from: anything, to: anything }
 
 const positive = duration({ fits: (time) => time > 0n, expects: 'a duration above 0s' })
+const apart = duration({
+  fits: (time) => time >= limits.timelineStep,
+  expects: `a duration of at least ${formatDuration(limits.timelineStep)}`,
+})
 const at = required(about('When, from the time on at which the timeline began.', duration()))
 const until = about('Begins nothing at or after this time.', duration())
 const repeated = {
-  repeat: about('Does it again and again, with this much between the beginnings.', positive),
+  repeat: about('Does it again and again, with this much between the beginnings.', apart),
   until,
 }
 
@@ -125,7 +130,7 @@ export const entryKeys = {
   ramp: {
     at: about('When it begins.', duration({ default: '0s' })),
     over: required(about('How long it takes.', positive)),
-    every: about("Time between two steps. Default: a hundredth of 'over', but from 10ms to 1s.", positive),
+    every: about("Time between two steps. Default: a hundredth of 'over', but from 10ms to 1s.", apart),
     ...repeated,
   },
   flap: {
@@ -134,7 +139,7 @@ export const entryKeys = {
       about(
         'Outages: nothing passes on the paths, or the ports have no carrier.',
         mapping({
-          every: required(about('The time from the beginning of an outage to the next.', positive)),
+          every: required(about('The time from the beginning of an outage to the next.', apart)),
           for: required(about("How long an outage lasts; less than 'every'.", positive)),
         }),
       ),

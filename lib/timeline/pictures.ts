@@ -64,17 +64,18 @@ export class Pictures<Entry extends Checked> {
     this.#fabric = fabric
   }
 
-  /** A step of this entry. */
-  change(entry: Entry, effect: Effect): void {
+  /** A step of this entry. Returns how many paths or ports it changes. */
+  change(entry: Entry, effect: Effect): number {
     const everyPort = [...this.#fabric.ports.keys()].filter((name) => this.#has(name))
     const from = expand(entry.from, everyPort)
     if (!entry.to) {
       for (const name of from) this.#changePort(name, entry, effect)
-      return
+      return from.length
     }
+    const to = expand(entry.to, everyPort)
     for (const source of from)
-      for (const target of expand(entry.to, everyPort))
-        if (source !== target) this.#changePath(source, target, entry, effect)
+      for (const target of to) if (source !== target) this.#changePath(source, target, entry, effect)
+    return from.length * to.length
   }
 
   /** Sets paths and ports to what their pictures say; what cannot be is left out. */

@@ -6,12 +6,14 @@
  * alone: lateness never adds up. The engine's agenda calls run() when the first of them is due. All steps that are due
  * are taken in the order of their times (of one time: of the entries), and change the timeline's pictures of paths and
  * ports; then what the pictures say is written. So a step that was missed, because the process was stopped meanwhile,
- * counts, but a path is set once, to what holds now.
+ * counts, but a path is set once, to what holds now. Of very many steps that were missed, some are taken and written, and the
+ * rest when the event loop comes around again.
  */
 import { EventEmitter } from 'node:events'
 import type { BackgroundEvents } from '../engine/engine.js'
 import { locate, type EtherloomError } from '../values/errors.js'
 import { about, flag, optionsReader } from '../values/options.js'
+import { limits } from '../values/limits.js'
 import { formatDuration, type Duration } from '../values/units.js'
 import { checkEntry, inWords, type Checked, type Step, type TimelineEntry } from './entries.js'
 import { Pictures, type TimelineFabric } from './pictures.js'
@@ -125,7 +127,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
     return first?.next && this.#zero + first.next.at
   }
 
-  /** @internal Takes all steps that are due. */
+  /** @internal Takes the steps that are due, of one instant at least. */
   run(now: bigint): void {
     const errors: EtherloomError[] = []
     const taken: TimelineStep[] = []
@@ -139,17 +141,21 @@ export class Timeline extends EventEmitter<TimelineEvents> {
       }
     }
 
-    for (let entry = this.#first(); entry?.next; entry = this.#first()) {
-      const { at, phase, effect } = entry.next
-      if (this.#zero + at > now) break
-      const owner = entry
-      attempt(entry, () => {
-        this.#pictures.change(owner, effect)
+    // What is left after so much work is still due, and comes when others have had their turn; an instant is never divided.
+    for (let work = 0; work < limits.timelineTurn; work += this.#entries.length) {
+      const at = this.#first()?.next?.at
+      if (at === undefined || this.#zero + at > now) break
+      this.#entries.forEach((entry, index) => {
+        for (; entry.next?.at === at; entry.next = entry.steps.next().value) {
+          const { phase, effect } = entry.next
+          attempt(entry, () => {
+            work += 100 * this.#pictures.change(entry, effect)
+          })
+          entry.taken++
+          const did = inWords(entry, effect)
+          taken.push({ entry: index + 1, at: formatDuration(at) as Duration, phase, did })
+        }
       })
-      entry.taken++
-      entry.next = entry.steps.next().value
-      const number = this.#entries.indexOf(entry) + 1
-      taken.push({ entry: number, at: formatDuration(at) as Duration, phase, did: inWords(entry, effect) })
     }
     this.#pictures.write(attempt)
 

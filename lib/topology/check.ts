@@ -3,7 +3,9 @@
  * Called by load.ts for files, by Network for topologies built in a program, and by the command line for policies.
  */
 import { check } from '../values/check.js'
+import { limits } from '../values/limits.js'
 import type { Complain, Place, Problem } from '../values/problem.js'
+import { formatCount } from '../values/units.js'
 import type { Plan } from './plan.js'
 import { planOf, type ReadTopology } from './resolve.js'
 import { policyRule, topologyRule, type Topology, type TopologyPolicy } from './schema.js'
@@ -19,18 +21,35 @@ export type Checked =
  */
 export function checkTopology(data: unknown, folder = '.'): Checked {
   const { value, problems: ofShape } = check(topologyRule(), data, { folder })
-  if (value === undefined) return { problems: ofShape }
+  if (value === undefined || ofShape.length > limits.mistakes) return { problems: firstOf(ofShape) }
   const into =
     (found: Problem[]): Complain =>
     (place, message, at = 'value') => {
       if (!ofShape.some((mistake) => isInside(mistake.place, place))) found.push({ place, at, message })
+      if (found === resolved && found.length > limits.mistakes) throw new Enough()
     }
   const [resolved, warnings]: [Problem[], Problem[]] = [[], []]
-  const plan = planOf(value as ReadTopology, into(resolved), into(warnings))
+  let plan: Plan
+  try {
+    plan = planOf(value as ReadTopology, into(resolved), into(warnings))
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error
+    return { problems: firstOf([...ofShape, ...resolved]) }
+  }
   const problems = [...ofShape, ...resolved]
-  if (problems.length > 0) return { problems }
+  if (problems.length > 0) return { problems: firstOf(problems) }
   warnOf(plan, data, into(warnings))
   return { topology: value as Topology, plan, problems: [], warnings }
+}
+
+/** Thrown by who is told of a mistake, where there are so many that nobody looks for more. */
+class Enough extends Error {}
+
+/** As many as are listed, and a word where there are more. */
+function firstOf(problems: Problem[]): Problem[] {
+  if (problems.length <= limits.mistakes) return problems
+  const message = `there are more than ${formatCount(limits.mistakes)} mistakes, of which the first follow`
+  return [{ place: [], at: 'value', message }, ...problems.slice(0, limits.mistakes)]
 }
 
 /** Whether a mistake is there, or in the same port or world: what more is said of that may only follow from it. */

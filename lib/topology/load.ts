@@ -3,16 +3,16 @@
  * does text of a foreign format (import/), which is recognised by its content.
  * Called by the command line and by programs that keep their topology in a file.
  */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { EtherloomError } from '../values/errors.js'
 import { quote, shorten } from '../values/quote.js'
+import { readGivenText } from '../values/files.js'
+import { limits } from '../values/limits.js'
 import type { Checked } from './check.js'
 import { noText, topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
 import { ambiguity, importFiles, recognise, refuseOptions } from './import/index.js'
 import type { Topology } from './schema.js'
-import { danglingAliases, nameKeys, offsetOf, parse, quoteScalars, type Misplaced } from './yaml.js'
+import { nameKeys, offsetOf, parse, quoteScalars, type Misplaced } from './yaml.js'
 
 const ignore: TakeNote = () => undefined
 
@@ -30,17 +30,15 @@ export async function loadTopology(
   return parseTopology(await readTopologyFile(file), file, note, options)
 }
 
-/** The text of a topology file. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
+/** The text of a topology file, or of a pipe that a shell made. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
 export async function readTopologyFile(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${shorten(file, 255)} (${reason})`, {
-      cause,
-      hint: 'give the path of a topology file',
-    })
-  }
+  return readGivenText(file, {
+    subject: shorten(file, 255),
+    most: limits.topologyFile,
+    code: 'ERR_ETHERLOOM_TOPOLOGY',
+    hint: 'give the path of a topology file',
+    smaller: "leave comments out, or make several topologies of it, each with its own 'up'",
+  })
 }
 
 /** The same for text that is already read; `file` is what messages call it. */
@@ -88,10 +86,9 @@ async function inspectOwn(text: string, file: string): Promise<Inspected> {
     found
       .sort((one, other) => one.offset - other.offset)
       .map(({ offset, message }) => ({ file, ...placeOf(offset), message }))
-  const broken = [...errors, ...danglingAliases(yaml, document)]
-  const ofYaml = [...broken, ...warnings, ...nameKeys(yaml, document)]
+  const ofYaml = [...errors, ...warnings, ...nameKeys(yaml, document)]
   const report = (found: Misplaced[]): Inspected => ({ problems: atLines([...ofYaml, ...found]), notes: [] })
-  if (broken.length > 0) return report([])
+  if (errors.length > 0) return report([])
   const check = (): Checked => checkTopology(document.toJS(), path.dirname(file))
   const checked = check()
   if ('topology' in checked) {

@@ -2,13 +2,33 @@
 import { layers, readPolicy, type Policy } from '../policy/policy.js'
 import { portKindOf } from '../ports/index.js'
 import { checkEntry } from '../timeline/entries.js'
+import { limits } from '../values/limits.js'
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
+import { formatCount } from '../values/units.js'
 import { pathKey, type FabricPlan, type PathPlan, type PortPlan } from './plan.js'
 import type { TopologyPath, TopologyTimelineEntry } from './schema.js'
 
 type Ports = ReadonlyMap<string, PortPlan>
+
+/** How many pairs the entries of a topology have come to; asked before they are multiplied. */
+export class PairBudget {
+  readonly #pairs = { paths: 0, timeline: 0 }
+
+  /** Whether so many more are too many, which is complained of where they first are. */
+  exceeds(key: 'paths' | 'timeline', pairs: number, place: Place, complain: Complain): boolean {
+    const most = key === 'paths' ? limits.pathPairs : limits.timelinePairs
+    const before = this.#pairs[key]
+    const after = (this.#pairs[key] += pairs)
+    if (after > most && before <= most)
+      complain(
+        place,
+        `entries of '${key}' may come to ${formatCount(most)} pairs of ports, and with this one they come to ${formatCount(after)}; name fewer ports: what holds between all of them is 'forwarding' of the fabric, and 'group' of its ports`,
+      )
+    return after > most
+  }
+}
 
 /**
  * Expands path entries to directed pairs; a later entry replaces what an earlier one said of a pair. '*' does not mean
@@ -17,6 +37,7 @@ type Ports = ReadonlyMap<string, PortPlan>
 export function planPaths(
   entries: readonly (TopologyPath | undefined)[],
   ports: Ports,
+  budget: PairBudget,
   place: Place,
   complain: Complain,
 ): Map<string, PathPlan> {
@@ -24,6 +45,7 @@ export function planPaths(
   entries.forEach((entry, index) => {
     if (entry === undefined) return
     const { from, to, policy } = readEntry(entry, portResolver(ports, [...place, index], complain))
+    if (budget.exceeds('paths', from.length * to.length, [...place, index], complain)) return
     const byName = 'between' in entry || (entry.from !== '*' && entry.to !== '*')
     const pairs = from.flatMap((start) =>
       to
@@ -51,6 +73,7 @@ export function planPaths(
  */
 export function checkTimeline(
   { options, ports, paths, timeline }: FabricPlan,
+  budget: PairBudget,
   place: Place,
   complain: Complain,
 ): void {
@@ -73,17 +96,16 @@ export function checkTimeline(
     }
     const from = 'between' in entry ? resolve('between', entry.between) : resolve('from', entry.from)
     const to = 'between' in entry ? from : resolve('to', entry.to)
-    const bases = from.flatMap((start) =>
-      to.flatMap((end) =>
-        start === end ? [] : [paths.get(pathKey(start, end))?.policy ?? byDefault(start, end)],
-      ),
-    )
-    if (bases.length === 0) complain(here, 'a path needs two different ports')
+    if (budget.exceeds('timeline', from.length * to.length, here, complain)) return
+    const bases = new Set<PathPlan['policy']>()
+    for (const start of from)
+      for (const end of to)
+        if (start !== end) bases.add(paths.get(pathKey(start, end))?.policy ?? byDefault(start, end))
+    if (bases.size === 0) complain(here, 'a path needs two different ports')
     attempt(
       () => {
         const { samples } = checkEntry(entry)
-        for (const base of new Set(bases))
-          for (const sample of samples) readPolicy(layers(base, sample) as Policy)
+        for (const base of bases) for (const sample of samples) readPolicy(layers(base, sample) as Policy)
       },
       here,
       complain,

@@ -6,7 +6,7 @@ import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
-import { checkTimeline, planPaths } from './paths.js'
+import { checkTimeline, planPaths, PairBudget } from './paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
 import { planPorts } from './ports.js'
 import type { Topology, TopologyFabric, TopologyWorld } from './schema.js'
@@ -28,6 +28,7 @@ export function planOf(
   warn: Complain,
 ): Plan {
   const plan = emptyPlan(engine)
+  const budget = new PairBudget()
   plan.hosts = new Set(Object.keys(hosts))
   const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
   const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
@@ -49,10 +50,10 @@ export function planOf(
       options,
       ports: own,
       ...(listen && { listen }),
-      paths: planPaths(paths, own, [...place, 'paths'], complain),
+      paths: planPaths(paths, own, budget, [...place, 'paths'], complain),
       timeline,
     }
-    checkTimeline(planned, [...place, 'timeline'], complain)
+    checkTimeline(planned, budget, [...place, 'timeline'], complain)
     plan.fabrics.set(name, planned)
   }
   for (const [name, world] of Object.entries(worlds)) {

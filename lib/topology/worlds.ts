@@ -1,7 +1,9 @@
 /**
  * The worlds of a topology: what is checked of them beforehand, and how they are made. Called by resolve.ts and site.ts.
  */
+import { limits } from '../values/limits.js'
 import { suggestion } from '../values/options.js'
+import { formatCount } from '../values/units.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { fabricKinds } from '../fabrics/index.js'
 import { portKindOf, type NicMapping } from '../ports/index.js'
@@ -34,10 +36,16 @@ export function checkWorld(
     checkFabric(world, plan, place, complain)
     checkAlone(world, plan, [...place, world.nodes ? 'nodes' : 'fabric'], complain)
   }
+  const nodes = nodesOf(world, plan).length
+  if (nodes > limits.worldNodes)
+    complain(
+      place,
+      `a world may have ${formatCount(limits.worldNodes)} nodes, not ${formatCount(nodes)}`,
+      'key',
+    )
   attempt(() => modelOf(world), [...place, 'model'], complain)
   attempt(
     () => {
-      const nodes = nodesOf(world, plan).length
       const movement = movementOf(world)
       movement?.begin({ nodes, reach: 0, seed: 0n })
       for (const note of movement?.notes ?? []) warn([...place, 'movement'], note)

@@ -4,6 +4,8 @@ import type { Document } from 'yaml'
 import { EtherloomError } from '../values/errors.js'
 import type { Problem } from '../values/problem.js'
 import { quote, shorten } from '../values/quote.js'
+import { limits } from '../values/limits.js'
+import { formatCount } from '../values/units.js'
 
 type Yaml = typeof yaml
 
@@ -13,17 +15,20 @@ export interface Misplaced {
   message: string
 }
 
-/** A text as a document, with what the parser says of it; `placeOf` gives the line and column of an offset, from 1. */
+const tooDeep = `lists and mappings may be ${limits.yamlDepth} deep within each other, and here are more`
+
+/** A text as a document without aliases, with what the parser says of it; `placeOf` gives the line and column of an offset, from 1. */
 export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: boolean }) {
   const lineCounter = new yaml.LineCounter()
   const document: Document = yaml.parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys })
   const misplaced = ({ pos, message }: { pos: number[]; message: string }): Misplaced => ({
     offset: pos[0] ?? 0,
-    message: shorten(message.replace(/;.*/s, ''), 120),
+    message: message.startsWith('Maximum call stack') ? tooDeep : shorten(message.replace(/;.*/s, ''), 120),
   })
+  const errors = document.errors.map(misplaced)
   return {
     document,
-    errors: document.errors.map(misplaced),
+    errors: errors.length > 0 ? errors : replaceAliases(yaml, document),
     warnings: document.warnings.map(misplaced),
     placeOf: (offset: number): { line: number; column: number } => {
       const { line, col } = lineCounter.linePos(offset)
@@ -36,7 +41,7 @@ export function parse(yaml: Yaml, text: string, { uniqueKeys }: { uniqueKeys: bo
 export async function readYaml(text: string, subject: string): Promise<unknown> {
   const yaml = await import('yaml')
   const { document, errors, warnings } = parse(yaml, text, { uniqueKeys: true })
-  const found = [...errors, ...danglingAliases(yaml, document), ...warnings, ...nameKeys(yaml, document)]
+  const found = [...errors, ...warnings, ...nameKeys(yaml, document)]
   if (found[0]) throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject}: ${found[0].message}`)
   return document.toJS()
 }
@@ -48,10 +53,9 @@ export async function readYaml(text: string, subject: string): Promise<unknown> 
 export function nameKeys(yaml: Yaml, document: Document): Misplaced[] {
   const found: Misplaced[] = []
   const nameOf = (key: unknown): string | undefined => {
-    const named = yaml.isAlias(key) ? key.resolve(document) : key
-    if (!yaml.isScalar(named)) return undefined
-    if (typeof named.value !== 'string') named.value = named.source ?? String(named.value)
-    return String(named.value)
+    if (!yaml.isScalar(key)) return undefined
+    if (typeof key.value !== 'string') key.value = key.source ?? String(key.value)
+    return String(key.value)
   }
   yaml.visit(document, {
     Map: (_key, map) => {
@@ -101,18 +105,60 @@ export function quoteScalars(
   return words
 }
 
-/** Aliases without an anchor, which the parser itself lets pass. */
-export function danglingAliases(yaml: Yaml, document: Document): Misplaced[] {
+/**
+ * Puts what they stand for in the place of all aliases, in one pass, and returns what is wrong with them: no anchor before
+ * them, or their own anchor around them, which the parser lets pass, and more values than they may come to. So is what is
+ * nested too deeply.
+ */
+function replaceAliases(yaml: Yaml, document: Document): Misplaced[] {
   const found: Misplaced[] = []
-  yaml.visit(document, {
-    Alias: (_key, alias) => {
-      if (alias.resolve(document) === undefined)
-        found.push({
-          offset: startOf(yaml, alias),
-          message: `no anchor ${quote(alias.source)} before this alias`,
-        })
-    },
-  })
+  const anchors = new Map<string, yaml.Node>()
+  /** How many values a node with an anchor has, and how deep they are; nothing while the pass is within it. */
+  const extents = new Map<yaml.Node, { values: number; height: number }>()
+  let aliased = 0
+  let size = 0
+  let deepest = 0
+  const complain = (alias: yaml.Alias, message: string): yaml.Alias => {
+    found.push({ offset: startOf(yaml, alias), message })
+    return alias
+  }
+  const replace = (alias: yaml.Alias, depth: number): yaml.Node => {
+    const node = anchors.get(alias.source)
+    if (node === undefined) return complain(alias, `no anchor ${quote(alias.source)} before this alias`)
+    const extent = extents.get(node)
+    if (extent === undefined)
+      return complain(alias, `alias ${quote(alias.source)} stands for what it is a part of`)
+    const { values, height } = extent
+    deepest = Math.max(deepest, depth + height)
+    if (depth + height > limits.yamlDepth) return complain(alias, tooDeep)
+    const before = aliased
+    aliased += values
+    size += values
+    if (aliased <= limits.aliasedValues) return node
+    if (before > limits.aliasedValues) return alias
+    return complain(
+      alias,
+      `aliases may stand for ${formatCount(limits.aliasedValues)} values in all, and with this one they stand for ${formatCount(aliased)}`,
+    )
+  }
+  const pass = <Node>(node: Node, depth: number): Node => {
+    if (yaml.isAlias(node)) return replace(node, depth) as Node
+    if (yaml.isPair(node)) {
+      node.key = pass(node.key, depth)
+      node.value = pass(node.value, depth)
+    }
+    if (!yaml.isScalar(node) && !yaml.isCollection(node)) return node
+    const [before, deepestBefore] = [size++, deepest]
+    deepest = depth
+    if (node.anchor !== undefined) anchors.set(node.anchor, node)
+    if (yaml.isCollection(node) && depth === limits.yamlDepth)
+      found.push({ offset: startOf(yaml, node), message: tooDeep })
+    else if (yaml.isCollection(node)) node.items = node.items.map((item) => pass(item, depth + 1))
+    if (node.anchor !== undefined) extents.set(node, { values: size - before, height: deepest - depth })
+    deepest = Math.max(deepest, deepestBefore)
+    return node
+  }
+  document.contents = pass(document.contents, 0)
   return found
 }
 
@@ -121,7 +167,6 @@ export function offsetOf(yaml: Yaml, document: Document, { place, at }: Problem)
   let key: unknown = document.contents
   let value: unknown = document.contents
   for (const step of place) {
-    if (yaml.isAlias(value)) value = value.resolve(document)
     if (yaml.isMap(value)) {
       const pair = value.items.find(({ key }) => String(key) === String(step))
       key = pair?.key

@@ -443,9 +443,16 @@ function fitting<T>(branches: readonly Rule<T>[], value: unknown): Rule<T> | und
   return whole ?? fits.at(-1)
 }
 
-/** The keys that a mapping cannot do without. */
-export const requiredKeys = (keys: Rules): string[] =>
-  Object.entries(keys).flatMap(([key, { shape }]) => (shape?.required ? [key] : []))
+const requiredOf = new WeakMap<Rules, readonly string[]>()
+
+/** The keys that a mapping cannot do without; found once for its rules, which do not change. */
+export function requiredKeys(keys: Rules): readonly string[] {
+  const known = requiredOf.get(keys)
+  if (known) return known
+  const found = Object.entries(keys).flatMap(([key, { shape }]) => (shape?.required ? [key] : []))
+  requiredOf.set(keys, found)
+  return found
+}
 
 const isGiven = (value: unknown, key: string): boolean => isMapping(value) && value[key] !== undefined
 
@@ -493,6 +500,7 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
   let best: Word | undefined
   let fewest = slips + 1
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= fewest) continue // each letter more or less is a slip
     const found = distance(lower, candidate.toLowerCase())
     const alike = candidate !== word && found < Math.max(word.length, candidate.length)
     if (alike && found < fewest) [best, fewest] = [candidate, found]

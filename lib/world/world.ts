@@ -10,6 +10,7 @@ import type { BackgroundEvents, Engine } from '../engine/engine.js'
 import type { Wire } from '../fabrics/wire.js'
 import type { Policy } from '../policy/policy.js'
 import { EtherloomError, locate } from '../values/errors.js'
+import { limits } from '../values/limits.js'
 import { refuse } from '../values/options.js'
 import { Distances, readDistances, type GivenDistances } from './distances.js'
 import { Hook } from './hook.js'
@@ -58,9 +59,6 @@ export interface WorldEvents extends BackgroundEvents {
   /** A wire is about to be closed. */
   'wire:gone': [wire: Wire]
 }
-
-/** 200 MB of distances. */
-const mostNodes = 10_000
 
 /**
  * Nodes at distances from each other, and links as the distances make them.
@@ -113,8 +111,8 @@ export class World extends EventEmitter<WorldEvents> {
     this.#numbers = new Map(nodes.map((node, index) => [node, index]))
     if (this.#numbers.size < nodes.length)
       refuse("option 'nodes' of World", 'a list without repetitions', nodes)
-    if (nodes.length > mostNodes)
-      refuse("option 'nodes' of World", `a list of at most ${mostNodes}`, `${nodes.length} of them`)
+    if (nodes.length > limits.worldNodes)
+      refuse("option 'nodes' of World", `a list of at most ${limits.worldNodes}`, `${nodes.length} of them`)
     if (given.hook !== undefined && engine.clock === 'virtual')
       refuse("option 'hook' of World", 'left out on a virtual clock, which commands do not keep', given.hook)
     if (given.hook !== undefined) this.#hook = new Hook(given.hook)

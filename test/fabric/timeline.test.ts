@@ -296,7 +296,19 @@ describe('Timelines', () => {
         [{ ...entry, from: 'aa' }, /'lab' has no port 'aa'; did you mean 'a'/],
         [{ at: '5ms', loss: 1 }, /with 'between', with 'from' and 'to', or with 'port'/],
         [{ at: '5ms', between: ['a', 'b'] }, /with what it changes/],
-        [{ ...entry, repeat: '0s' }, /'repeat' of a timeline entry must be a duration above 0s/],
+        [{ ...entry, repeat: '0s' }, /'repeat' of a timeline entry must be a duration of at least 10us/],
+        [
+          { ...entry, repeat: '9us' },
+          /'repeat' of a timeline entry must be a duration of at least 10us, not '9us'/,
+        ],
+        [
+          { between: ['a', 'b'], ramp: { loss: [0, 1] }, over: '1000s', every: '1ns' },
+          /'every' of a ramp of a timeline must be a duration of at least 10us, not '1ns'/,
+        ],
+        [
+          { port: 'a', flap: { every: '2ns', for: '1ns' } },
+          /'every' of 'flap' of a flap of a timeline must be a duration of at least 10us, not '2ns'/,
+        ],
         [{ between: ['a', 'b'], flap: { every: '1s', for: '1s' } }, /'for' of a flap .* must be shorter/],
         [{ between: ['a', 'b'], flap: { every: '1s' } }, /'for' .* is required/],
         [{ between: ['a', 'b'], ramp: { loss: [0, 2] }, over: '1s' }, /must be a probability/],
@@ -318,6 +330,29 @@ describe('Timelines', () => {
       const { engine } = hub
       engine.advance('1s')
       expect(hub.stats().paths).to.deep.equal([])
+    })
+
+    it('let others have their turn where very many steps are overdue, and end as they would', async () => {
+      const hub = closes(new Hub())
+      await join(hub, 'a', 'b')
+      const entries = Array.from({ length: 3000 }, (_, index): TimelineEntry => ({
+        at: `${index}ns`,
+        from: 'a',
+        to: 'b',
+        delay: `${index}ns`,
+      }))
+      const timeline = hub.timeline(entries)
+      const turns = new Set<number>()
+      const seen: number[] = []
+      let turn = 0
+      timeline.on('entry', ({ entry }) => {
+        seen.push(entry)
+        if (turns.size < turns.add(turn).size) setImmediate(() => turn++)
+      })
+      await once(timeline, 'end')
+      expect(seen).to.deep.equal(entries.map((_, index) => index + 1))
+      expect(turns.size).to.be.at.least(9) // a step looks at 3000 entries, and a turn at a million
+      expect(hub.path('a', 'b').policy).to.deep.include({ delay: '2999ns' })
     })
 
     it('tell what fails, and go on with the rest', async () => {

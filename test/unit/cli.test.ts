@@ -253,10 +253,10 @@ describe('the command line', function () {
       })
 
     it('a program', () => {
-      const { status, stdout, stderr } = etherloom('validate', process.execPath)
+      const { status, stdout, stderr } = etherloom('validate', '/bin/true')
       expect([status, stdout]).to.deep.equal([1, ''])
       expect(stderr).to.match(/^.*:1:\d+: no text: the character '.*' cannot stand in such a file\n$/)
-      const { problems } = JSON.parse(etherloom('validate', '--json', process.execPath).stdout) as {
+      const { problems } = JSON.parse(etherloom('validate', '--json', '/bin/true').stdout) as {
         problems: object[]
       }
       expect(problems).to.have.length(1)

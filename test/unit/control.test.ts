@@ -74,6 +74,56 @@ describe('the control socket', () => {
     expect(await control.call('export', {})).to.deep.equal(topology)
   })
 
+  /** What comes of what is written to a socket, until there are so many lines or it ends. */
+  const answersTo = async (name: string, written: Iterable<string>, lines: number): Promise<string[]> => {
+    const socket = connect(controlSocket(name)).setEncoding('utf8')
+    let text = ''
+    try {
+      for (const piece of written) if (!socket.write(piece)) await once(socket, 'drain')
+      for await (const piece of socket as AsyncIterable<string>)
+        if ((text += piece).split('\n').length > lines) break
+    } finally {
+      socket.destroy()
+    }
+    return text.trim().split('\n')
+  }
+
+  it('refuses what is no order, and hears the next', async () => {
+    await start('nonsense')
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    const nonsense = [
+      '[null]',
+      'null',
+      '3',
+      '[]',
+      '{"jsonrpc":"2.0","id":1,"method":{}}',
+      `{"jsonrpc":"2.0","id":${deep},"method":"x"}`,
+    ]
+    const invalid = '{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid Request"}}'
+    for (const line of nonsense)
+      expect(await answersTo('nonsense', [`${line}\n`], 1), line.slice(0, 40)).to.deep.equal([invalid])
+    const many = '{"jsonrpc":"2.0","id":1,"method":"x"},'.repeat(1001).slice(0, -1)
+    const [batch] = await answersTo('nonsense', [`[${many}]\n`], 1)
+    expect(batch).to.contain('a batch may have 1,000 orders, and this one has more; send them one by one')
+    const hello = '{"jsonrpc":"2.0","id":7,"method":"hello","params":{"protocol":1}}\n'
+    expect((await answersTo('nonsense', [`null\n${hello}`], 2))[1]).to.match(/"id":7,"result"/)
+  })
+
+  it('refuses a line of more than 16 MiB without keeping it, and ends that connection alone', async () => {
+    await start('long')
+    const other = await client('long')
+    const sixteenth = 'x'.repeat(1024 * 1024)
+    const found = await answersTo('long', [...Array<string>(17).fill(sixteenth)], 100)
+    expect(found).to.have.length(1) // and then the end
+    expect(found[0]).to.contain('a line may have 16MiB, and this one has more; the connection ends here')
+    expect(await other.call('hosts', {})).to.deep.equal([])
+    const fabrics = { [sixteenth.repeat(17)]: {} } as never
+    const error = await refusal(other.call('apply', { topology: { fabrics } }))
+    expect(error.code).to.equal('ERR_ETHERLOOM_CONTROL')
+    expect(error.message).to.match(/^an order may have 16MiB, and this one has \d+B; make it of several/)
+    expect(await other.call('hosts', {})).to.deep.equal([])
+  })
+
   it('takes orders, and they hold', async () => {
     const instance = await start('orders')
     const control = await client('orders')

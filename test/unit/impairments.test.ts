@@ -181,7 +181,7 @@ describe('Options of travel', () => {
     expect(fabrics.lan?.paths?.[0]?.slot).to.deep.include({ distribution: located })
     const error = await refusal(parseTopology(text('none.dist'), at))
     expect(error.message).to.contain(
-      `${at}:2:9: option 'file' of 'distribution' of path policy must be a file`,
+      `${at}:2:9: option 'file' of 'distribution' of path policy: cannot read delay table '`,
     )
     expect(error.message).to.contain('(ENOENT)')
   })
@@ -207,7 +207,7 @@ describe('Options of travel', () => {
     ],
     [
       { ...jitter, distribution: { file: '/nowhere' } },
-      "must be a file that can be read (ENOENT), not '/nowhere'",
+      "cannot read delay table '/nowhere' (ENOENT); give the path of a table",
     ],
     [{ ...jitter, distribution: { file: '/tmp' } }, 'must be a regular file of at most 1MiB'],
     [{ ...jitter, distribution: { file: '/dev/zero' } }, 'must be a regular file of at most 1MiB'],

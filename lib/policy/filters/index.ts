@@ -1,8 +1,10 @@
 /** The forms that users write filters in, compiled for the addon. Called by every option named `filter`. */
 import { addon } from '../../binding.js'
 import { EtherloomError } from '../../values/errors.js'
+import { limits } from '../../values/limits.js'
 import { isMapping, record, shaped, single, text, type Rule } from '../../values/options.js'
 import { shorten } from '../../values/quote.js'
+import { formatCount } from '../../values/units.js'
 import { Registry, type Keyed } from '../../values/registry.js'
 import { compileMatch, type Match } from './match.js'
 
@@ -68,6 +70,12 @@ export function compileFilter(source: FilterSource): Uint8Array {
 }
 
 function compileExpression(source: string): Uint8Array {
+  if (source.length > limits.filterExpression)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_FILTER',
+      `a filter expression may have ${formatCount(limits.filterExpression)} characters, not ${formatCount(source.length)}`,
+      { hint: 'write a match object, such as { any: [{ port: 80 }, { port: [8000, 8999] }] }' },
+    )
   try {
     const program = addon.compileExpression(source)
     addon.verifyFilter(program)

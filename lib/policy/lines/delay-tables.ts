@@ -12,7 +12,9 @@
  * | pareto       | -0.0335      | 0.820             | -0.667 | -0.320 | 4.000 |
  * | paretonormal | -0.0253      | 0.834             | -1.502 | -0.240 | 3.880 |
  */
-import { readFileSync, statSync } from 'node:fs'
+import { quote } from '../../values/quote.js'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import { refuse } from '../../values/options.js'
 import { SharedData } from '../shared-data.js'
 
@@ -21,8 +23,6 @@ const entries = 4096
 const least = -32_768
 const most = 32_767
 const maxValues = 16_384
-/** A file of as many numbers has less. */
-const longestFile = 1 << 20
 
 const generators = { normal: normalTable, pareto: paretoTable, paretonormal: paretonormalTable }
 
@@ -56,22 +56,17 @@ export function parseDelayTable(text: string, subject: string): SharedData {
   return checkedTable(values, subject)
 }
 
-/**
- * The table in a file of that format, called `subject` in messages about its content. `wrong` refuses the file itself,
- * and is told what it must be.
- */
-export function readDelayTable(file: string, subject: string, wrong: (expects: string) => never): SharedData {
-  return parseDelayTable(textOf(file, wrong), subject)
-}
-
-function textOf(file: string, wrong: (expects: string) => never): string {
-  try {
-    const status = statSync(file)
-    if (status.isFile() && status.size <= longestFile) return readFileSync(file, 'utf8')
-  } catch (error) {
-    return wrong(`a file that can be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`)
-  }
-  return wrong('a regular file of at most 1MiB')
+/** The table in a file of that format. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+export function readDelayTable(file: string): SharedData {
+  const subject = `delay table ${quote(file)}`
+  const text = readText(file, {
+    subject,
+    most: limits.delayTableFile,
+    code: 'ERR_ETHERLOOM_OPTION',
+    hint: "give the path of a table in iproute2's format",
+    smaller: `a table has up to ${maxValues} numbers`,
+  })
+  return parseDelayTable(text, subject)
 }
 
 /** The table of values that a program gives: the same numbers, in a list. */

@@ -1,4 +1,5 @@
 /** How delays are distributed, as users say it: a table by its name, from a file, or in numbers. */
+import { locate } from '../../values/errors.js'
 import {
   about,
   either,
@@ -8,7 +9,6 @@ import {
   mapping,
   oneOf,
   oneOfWords,
-  refuse,
   required,
   shaped,
   shapeOf,
@@ -38,10 +38,13 @@ const named = into(word, (name) => delayTable(name as DelayTableName))
 const fromFile = mapping(
   { file: required(about("A table in iproute2's format.", file())) },
   {
-    finish: ({ file }, owner) =>
-      readDelayTable(file, `delay table ${file}`, (expects) =>
-        refuse(`option 'file' of ${owner}`, expects, file),
-      ),
+    finish: ({ file }, owner) => {
+      try {
+        return readDelayTable(file)
+      } catch (error) {
+        throw locate(error, `option 'file' of ${owner}`)
+      }
+    },
   },
 )
 

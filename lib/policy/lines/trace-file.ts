@@ -2,10 +2,10 @@
  * Trace files: a Mahimahi delivery trace, or a CSV of times, rates, delays and losses, as columns of numbers.
  * Called by trace.ts when a policy is checked; the file is read whole, then and only then.
  */
-import { readFileSync, statSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
+import { readBytes } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import { nearest } from '../../values/options.js'
-import { formatSize } from '../../values/units.js'
 import { quote } from '../../values/quote.js'
 
 export type TraceFormat = 'mahimahi' | 'csv'
@@ -21,10 +21,6 @@ export interface TraceColumns {
 }
 
 export const traceLimits = {
-  /** Bytes of a file. */
-  file: 256 * 1024 * 1024,
-  /** Rows; of a Mahimahi trace, milliseconds that have opportunities. */
-  rows: 10_000_000,
   /** The last time, and the longest delay: 100 days in nanoseconds. Below 2^53, so that numbers are exact. */
   time: 100 * 24 * 3600 * 1e9,
   /** Bit/s. */
@@ -39,21 +35,13 @@ type Fail = (message: string, hint?: string) => never
  * @throws EtherloomError ERR_ETHERLOOM_OPTION with file and line
  */
 export function readTraceFile(file: string, format?: TraceFormat): TraceColumns {
-  let bytes: Buffer
-  try {
-    const info = statSync(file)
-    if (!info.isFile()) fail(file, 'is not a file', 'a trace is read once, before it drives anything')
-    if (info.size > traceLimits.file)
-      fail(file, `has ${formatSize(info.size)}, and a trace may have ${formatSize(traceLimits.file)}`)
-    bytes = readFileSync(file)
-  } catch (cause) {
-    if (cause instanceof EtherloomError) throw cause
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `cannot read the trace '${file}' (${reason})`, {
-      cause,
-      hint: 'give the path of a trace file',
-    })
-  }
+  const bytes = readBytes(file, {
+    subject: `the trace '${file}'`,
+    most: limits.traceFile,
+    code: 'ERR_ETHERLOOM_OPTION',
+    hint: 'give the path of a trace file',
+    smaller: 'take a part of it, or fewer rows',
+  })
   return parseTrace(bytes, file, format)
 }
 
@@ -255,7 +243,7 @@ export function checkOrder(at: readonly number[], complain: Fail): void {
 }
 
 function checkRows(rows: number, file: string, line: number): void {
-  if (rows === traceLimits.rows) failAt(file, line)(`a trace may have ${traceLimits.rows} rows`)
+  if (rows === limits.traceRows) failAt(file, line)(`a trace may have ${limits.traceRows} rows`)
 }
 
 /** The lines, trimmed, with their numbers from 1. */

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { EtherloomError, locate } from '../../values/errors.js'
+import { limits } from '../../values/limits.js'
 import {
   about,
   either,
@@ -140,8 +141,8 @@ export function formatTrace(rows: readonly TraceRow[]): string {
 const ends = ['loop', 'hold', 'stop'] as const // the numbers of the other half
 
 /** A time of a trace. */
-const time = (limits: { default?: Duration } = {}) =>
-  duration({ ...limits, fits: (time) => time <= traceLimits.time, expects: 'a duration from 0s to 100 days' })
+const time = (more: { default?: Duration } = {}) =>
+  duration({ ...more, fits: (time) => time <= traceLimits.time, expects: 'a duration from 0s to 100 days' })
 
 /** Bits per second; other than a line, a trace may have 0. @throws EtherloomError ERR_ETHERLOOM_OPTION */
 export function traceRate(value: unknown, subject = 'value'): bigint {
@@ -238,8 +239,8 @@ function compileFile(file: string, format: TraceFormat | undefined, options: Giv
 function readRows(value: unknown, subject: string): TraceColumns {
   const rows = listOfRows(value, subject)
   if (rows.length === 0) return refuse(subject, 'a list of at least one row', value)
-  if (rows.length > traceLimits.rows)
-    return refuse(subject, `a list of up to ${traceLimits.rows} rows`, value)
+  if (rows.length > limits.traceRows)
+    return refuse(subject, `a list of up to ${limits.traceRows} rows`, value)
   const columns: TraceColumns = { at: [] }
   const place = (index: number): string => `entry ${index + 1} of ${subject}`
   for (const [index, row] of rows.entries()) {

@@ -251,7 +251,7 @@ function readTable(words: Words, owner: string): SharedData {
     words.refuse(
       `there is no such table; there are ${names}, and files by their path, such as './${word}.dist'; 'experimental' comes with tc (package iproute2)`,
     )
-  return readDelayTable(file, quote(word), (expects) => words.refuse(`a table must be ${expects}`))
+  return readDelayTable(file)
 }
 
 /** The file of a table that tc has and we do not make, where tc is installed. */

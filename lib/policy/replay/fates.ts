@@ -2,8 +2,9 @@
  * The `replay` option: the fates that a log recorded, met again. Reads logs; native/pipeline/fates.hpp is the other
  * half, and docs/capture.md has the grammar of the comments.
  */
-import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
+import { readBytes } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import {
   about,
   either,
@@ -24,6 +25,7 @@ import { partKinds, type PolicyPart } from '../parts.js'
 import { SharedData } from '../shared-data.js'
 import { dropReasons, type DropReason } from '../../values/stats.js'
 import { quote } from '../../values/quote.js'
+import { formatCount } from '../../values/units.js'
 import { readPackets } from './pcapng.js'
 
 export interface Replay {
@@ -74,18 +76,25 @@ function readReplay(value: unknown, subject: string): CheckedReplay | undefined 
   return isMapping(given) ? replayKeys(given, subject) : refuse(subject, expectsReplay, value)
 }
 
-function readLog(
-  { file, path, end }: { file: string; path: string | undefined; end: 'pass' | 'loop' },
-  owner: string,
-): CheckedReplay {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(file)
-  } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `option ${owner}: cannot read '${file}'`, { cause })
-  }
+function readLog({
+  file,
+  path,
+  end,
+}: {
+  file: string
+  path: string | undefined
+  end: 'pass' | 'loop'
+}): CheckedReplay {
+  const subject = `fate log ${quote(file)}`
+  const bytes = readBytes(file, {
+    subject,
+    most: limits.fateLogFile,
+    code: 'ERR_ETHERLOOM_OPTION',
+    hint: 'give the path of a fate log',
+    smaller: 'record a shorter time, or with a smaller snapLength',
+  })
   return {
-    fates: new SharedData('fates', readFates(bytes, `fate log '${file}'`, path)),
+    fates: new SharedData('fates', readFates(bytes, subject, path)),
     loop: end === 'loop',
   }
 }
@@ -110,37 +119,62 @@ const passing: End = { after: 0n, flipped: 0, rank: 0 }
 /** The fates of one path of a log, as the native half reads them: from the lowest number on, gaps pass. */
 function readFates(bytes: Uint8Array, subject: string, path: string | undefined): Uint8Array {
   const paths = new Map<string, Map<number, End[]>>()
+  const budget = { fates: 0 }
   let rank = 0
   for (const packet of readPackets(bytes, subject)) {
     let fates = paths.get(packet.interface)
     if (!fates) paths.set(packet.interface, (fates = new Map<number, End[]>()))
-    for (const comment of packet.comments) addFate(fates, comment, rank++, subject)
+    for (const comment of packet.comments) addFate(fates, comment, rank++, subject, budget)
   }
   const names = [...paths.keys()]
   if (path !== undefined && !paths.has(path))
     throw new EtherloomError(
       'ERR_ETHERLOOM_OPTION',
-      `${subject} has no path '${path}'${suggestion(path, names)}`,
+      `${subject} has no path ${quote(path)}${suggestion(path, names)}`,
     )
   if (path === undefined && names.length > 1)
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} has several paths`, {
       hint: `say which: ${names.join(', ')}`,
     })
   const fates = paths.get(path ?? names[0] ?? '') ?? new Map<number, End[]>()
-  const numbers = [...fates.keys()].sort((left, right) => left - right)
-  const [first = 0] = numbers
-  const last = numbers.at(-1) ?? -1
-  const words: bigint[] = []
+  const [first, last] = spanOf(fates)
+  const gaps = last - first + 1 - fates.size
+  if (gaps > limits.fateGaps)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `${subject} may leave out ${formatCount(limits.fateGaps)} frames between its first and its last, not ${formatCount(gaps)}`,
+      { hint: `it has fates of frames ${first} to ${last}; record it anew` },
+    )
+  let length = 3 * gaps
+  for (const ends of fates.values()) length += 1 + 2 * ends.length
+  const words = new BigUint64Array(length)
+  let at = 0
   for (let number = first; number <= last; number++) {
     const ends = fates.get(number) ?? [passing]
-    words.push(BigInt(ends.length))
-    for (const { after, flipped, rank: place } of ends)
-      words.push(BigInt.asUintN(64, after), BigInt(flipped) | (BigInt(place) << 32n))
+    words[at++] = BigInt(ends.length)
+    for (const { after, flipped, rank: place } of ends) {
+      words[at++] = BigInt.asUintN(64, after)
+      words[at++] = BigInt(flipped) | (BigInt(place) << 32n)
+    }
   }
-  return new Uint8Array(BigUint64Array.from(words).buffer)
+  return new Uint8Array(words.buffer)
 }
 
-function addFate(fates: Map<number, End[]>, comment: string, rank: number, subject: string): void {
+/** The first and the last number of a path's frames. */
+function spanOf(fates: ReadonlyMap<number, unknown>): [first: number, last: number] {
+  let [first, last] = fates.size === 0 ? [0, -1] : [Infinity, 0]
+  for (const number of fates.keys()) [first, last] = [Math.min(first, number), Math.max(last, number)]
+  return [first, last]
+}
+
+/** `budget` counts the fates of the whole log. */
+function addFate(
+  fates: Map<number, End[]>,
+  comment: string,
+  rank: number,
+  subject: string,
+  budget: { fates: number },
+): void {
   const words = new Map(
     comment.split(' ').map((word): [string, string] => {
       const [key = '', value = ''] = word.split('=')
@@ -166,13 +200,22 @@ function addFate(fates: Map<number, End[]>, comment: string, rank: number, subje
   for (let index = 0; index < segments; index++) {
     const place = integer('n', 0) + index
     let ends = fates.get(place)
-    if (!ends) fates.set(place, (ends = new Array<End>(copies).fill(passing)))
+    if (!ends) {
+      budget.fates += copies
+      if (budget.fates > limits.fates)
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_OPTION',
+          `${subject} may have ${formatCount(limits.fates)} fates, and has more at ${quote(comment)}`,
+          { hint: 'record a shorter time' },
+        )
+      fates.set(place, (ends = new Array<End>(copies).fill(passing)))
+    }
     if (copy < ends.length) ends[copy] = { after, flipped, rank }
   }
 }
 
 function endOf(words: Map<string, string>, comment: string, subject: string): bigint {
-  const [, nanoseconds] = /^(\d+)ns$/.exec(words.get('delay') ?? '') ?? []
+  const [, nanoseconds] = /^(\d{1,18})ns$/.exec(words.get('delay') ?? '') ?? []
   if (words.get('fate') === 'delivered' && nanoseconds !== undefined) return BigInt(nanoseconds)
   const reason = reasons.indexOf(words.get('reason') as DropReason)
   if (words.get('fate') === 'dropped' && reason >= 0) return BigInt(-1 - reason)

@@ -23,7 +23,7 @@ export interface Imported {
 }
 
 /** A key of that name at the beginning of a line of YAML, or somewhere in JSON. */
-const ourOwn = /(?:^|[{,])\s*["']?fabrics["']?\s*:/m
+const ourOwn = /(?:^[^\S\n]*|[{,]\s*)["']?fabrics["']?\s*:/m
 
 /**
  * What a text is by its content: the key of its format, 'topology', or nothing that is known, which is left to those who

@@ -6,10 +6,11 @@
  * first interface of node 12, `wifi1` the fabric of the first interfaces of each class, `br_00001_00002` the wire of a
  * connection. The management network is a switch; with it each node has one more interface, the last.
  */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
 import { quote } from '../../values/quote.js'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import { readCoreTopology, type CoreTopology } from '../../world/movements/core-file.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
@@ -72,7 +73,7 @@ export async function convertScenario(
   const problems = (): FileProblem[] => [...reader.problems, ...(configReader?.problems ?? [])]
   if (problems().length > 0) return { problems: problems(), notes: [] }
   const [scenario, config] = [readScenario(reader), readConfig(configReader)]
-  const stations = await readStations(scenario, reader, path.dirname(source.file))
+  const stations = readStations(scenario, reader, path.dirname(source.file))
   const notes = (): FileProblem[] => [...reader.notes, ...(configReader?.notes ?? [])]
   if (problems().length > 0) return { problems: problems(), notes: notes() }
   const { machines = 'hosts' } = options
@@ -365,38 +366,40 @@ function noteDifferences(
 }
 
 /** The topologies that a scenario walks through, in its order. */
-async function readStations(scenario: Scenario, reader: Reader, folder: string): Promise<Station[]> {
+function readStations(scenario: Scenario, reader: Reader, folder: string): Station[] {
   if (scenario.walk !== 'core') return []
-  const found = await Promise.all(
-    scenario.topologies.map(async ({ file: name, seconds, place }): Promise<Station[]> => {
-      try {
-        const { file, text } = await findFile(name, folder)
-        return [{ ...readCoreTopology(text, file), file, seconds }]
-      } catch (error) {
-        reader.complain(place, (error as Error).message)
-        return []
-      }
-    }),
-  )
-  return found.flat()
+  return scenario.topologies.flatMap(({ file: name, seconds, place }): Station[] => {
+    try {
+      const { file, text } = findFile(name, folder)
+      return [{ ...readCoreTopology(text, file), file, seconds }]
+    } catch (error) {
+      reader.complain(place, (error as Error).message)
+      return []
+    }
+  })
 }
 
 /**
  * MiniWorld's paths are relative to the folder that its server was started in, which is most often one above that of the
  * scenario.
  */
-async function findFile(name: string, folder: string): Promise<SourceFile> {
+function findFile(name: string, folder: string): SourceFile {
   const folders = [path.resolve(folder)]
   for (let above = folders[0] ?? ''; path.dirname(above) !== above;)
     folders.push((above = path.dirname(above)))
   for (const each of [...folders, process.cwd()]) {
     const file = path.resolve(each, name)
     try {
-      return { file, text: await readFile(file, 'utf8') }
-    } catch (cause) {
-      const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-      if (reason !== 'ENOENT')
-        throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, { cause })
+      const text = readText(file, {
+        subject: file,
+        most: limits.topologyFile,
+        code: 'ERR_ETHERLOOM_TOPOLOGY',
+        smaller: 'leave out of it what is neither a node, its place nor a link',
+      })
+      return { file, text }
+    } catch (error) {
+      const { cause } = error as { cause?: NodeJS.ErrnoException }
+      if (cause?.code !== 'ENOENT') throw error
     }
   }
   throw new EtherloomError(

@@ -13,6 +13,7 @@ export const miniworld: ForeignFormat<MiniworldOptions> = {
       oneOf(['hosts', 'taps', 'packet']),
     ),
   } satisfies RulesOf<MiniworldOptions>,
-  recognises: (text) => /^\s*(?:\/\/[^\n]*\s*)*\{/.test(text) && /"(?:cnt_nodes|walk_model)"\s*:/.test(text),
+  recognises: (text) =>
+    /^\s*(?:\/\/[^\n]*\n\s*)*\{/.test(text) && /"(?:cnt_nodes|walk_model)"\s*:/.test(text),
   convert: async (...given) => (await import('./miniworld-conversion.js')).convertScenario(...given),
 }

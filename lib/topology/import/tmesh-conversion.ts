@@ -15,8 +15,10 @@
  *
  * The emulators stay what they are; notes say which lines of their files change.
  */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
+import { formatCount, formatSize } from '../../values/units.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
 import {
@@ -32,17 +34,17 @@ import {
   type Element,
   type Link,
 } from './tmesh-elements.js'
-import { parseTmesh, type Command } from './tmesh-grammar.js'
+import { parseTmesh, type Command, type Word } from './tmesh-grammar.js'
 import { quote } from '../../values/quote.js'
 
-export async function convertMachines(files: readonly SourceFile[]): Promise<Conversion> {
+export function convertMachines(files: readonly SourceFile[]): Conversion {
   const findings = new Findings()
   const names = new Names()
   const elements: Element[] = []
   for (const source of files) {
     const name = names.free(path.basename(source.file, path.extname(source.file)))
     const machine = new Machine(name, findings, { fragment: isFragment(source) })
-    await read(source, machine, findings, [])
+    read(source, machine, findings, { within: [], sourced: { files: 0, bytes: 0 } })
     elements.push(...new Set(machine.elements.values())) // an alias is no second element
   }
   noteParts(elements, findings)
@@ -78,27 +80,17 @@ function inOrder(found: readonly FileProblem[]): FileProblem[] {
 }
 
 /** Hands the statements of a file, and of those that it sources, to its machine. */
-async function read(
-  source: SourceFile,
-  machine: Machine,
-  findings: Findings,
-  within: readonly string[],
-): Promise<void> {
+function read(source: SourceFile, machine: Machine, findings: Findings, sources: Sources): void {
   const { statements, mistakes } = parseTmesh(source)
   for (const { at, message } of mistakes) findings.problem(at, message)
   for (const statement of statements) {
     if (statement.kind === 'connection') machine.add(statement)
-    else await carryOut(statement, machine, findings, within)
+    else carryOut(statement, machine, findings, sources)
   }
 }
 
 /** Follows `source`, and `alias`; no other command says anything about networks. */
-async function carryOut(
-  { words }: Command,
-  machine: Machine,
-  findings: Findings,
-  within: readonly string[],
-): Promise<void> {
+function carryOut({ words }: Command, machine: Machine, findings: Findings, sources: Sources): void {
   const [command, name, second] = words
   if (command === undefined) return
   const { file } = command
@@ -109,15 +101,60 @@ async function carryOut(
     return
   }
   const sourced = path.join(path.dirname(file), name.text)
-  if (within.includes(sourced) || sourced === file) {
+  const within = [...sources.within, file]
+  if (within.includes(sourced)) {
     findings.problem(name, `${name.text} sources itself`)
     return
   }
+  if (within.length > limits.sourceDepth) {
+    findings.problem(
+      name,
+      `files may source each other ${limits.sourceDepth} deep, and this is more; ${putHere}`,
+    )
+    return
+  }
+  const text = readSourced(sourced, name, findings, sources.sourced)
+  if (text !== undefined)
+    read({ file: sourced, text }, machine, findings, { within, sourced: sources.sourced })
+}
+
+const putHere = 'put its lines here'
+
+/** Where a file is that is read. */
+interface Sources {
+  /** The files that source it, the outermost first. */
+  within: readonly string[]
+  /** What its machine has sourced so far. */
+  sourced: { files: number; bytes: number }
+}
+
+/** The text of a file that is sourced. Of what is too much in all, the first is a problem, and no more is read. */
+function readSourced(
+  file: string,
+  name: Word,
+  findings: Findings,
+  sourced: Sources['sourced'],
+): string | undefined {
+  if (sourced.files > limits.sourcedFiles || sourced.bytes > limits.topologyFile) return undefined
   try {
-    await read({ file: sourced, text: await readFile(sourced, 'utf8') }, machine, findings, [...within, file])
+    const text = readText(file, {
+      subject: file,
+      most: limits.topologyFile,
+      code: 'ERR_ETHERLOOM_TOPOLOGY',
+      hint: putHere,
+      smaller: 'leave out what is not about networks',
+    })
+    sourced.files++
+    sourced.bytes += text.length
+    if (sourced.files <= limits.sourcedFiles && sourced.bytes <= limits.topologyFile) return text
+    findings.problem(
+      name,
+      `a machine may source ${formatCount(limits.sourcedFiles)} files of ${formatSize(limits.topologyFile)} in all, each time counted, and with this one they are more; source each once`,
+    )
+    return undefined
   } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    findings.problem(name, `cannot read ${sourced} (${code}); put its lines here`)
+    findings.problem(name, (error as Error).message)
+    return undefined
   }
 }
 
@@ -126,7 +163,11 @@ function noteParts(elements: readonly Element[], findings: Findings): void {
   const parts = new Map<string, Element[]>()
   for (const element of elements) {
     const { kind, name, module, at } = element
-    if (kind === 'part' && module !== '') parts.set(at.file, [...(parts.get(at.file) ?? []), element])
+    if (kind === 'part' && module !== '') {
+      const ofFile = parts.get(at.file)
+      if (ofFile) ofFile.push(element)
+      else parts.set(at.file, [element])
+    }
     if (kind === 'host')
       findings.note(at, `left out: ${quote(name)} (${module}) is no network; it stays with the emulator`)
     if (kind === 'network') findings.note(at, `left out: ${quote(name)} (${module}); nothing here is like it`)

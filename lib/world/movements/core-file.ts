@@ -9,6 +9,8 @@
  */
 import { EtherloomError } from '../../values/errors.js'
 import { quote } from '../../values/quote.js'
+import { limits } from '../../values/limits.js'
+import { formatCount } from '../../values/units.js'
 
 /** Where a node stands: on the globe, in degrees, or on the canvas, in metres. */
 export type CorePlace = { latitude: number; longitude: number } | { x: number; y: number }
@@ -36,20 +38,25 @@ interface Element {
   offset: number
 }
 
-/** @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with `file:line:column` */
-export function readCoreTopology(text: string, file: string): CoreTopology {
+/**
+ * `links`: whether they are wanted; else they are looked at for mistakes alone.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with `file:line:column`
+ */
+export function readCoreTopology(text: string, file: string, { links: linked = true } = {}): CoreTopology {
+  const placeOf = placesIn(text, file)
   const fail = (offset: number, message: string): never => {
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `${placeIn(text, file, offset)}: ${message}`)
+    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `${placeOf(offset)}: ${message}`)
   }
   const root = parse(text, fail)
   if (root.name !== 'scenario')
     fail(root.offset, `a CORE topology begins with <scenario>, not <${root.name}>`)
-  const all = descendants(root)
+  const all = descendants(root, [])
   const named: Named = (...names) => all.filter(({ name }) => names.includes(name))
   const nodes = readNodes(named, fail)
   const links = [
     ...named('channel').flatMap((channel) => channelLinks(channel, nodes, fail)),
-    ...deviceLinks(named, nodes, fail),
+    ...deviceLinks(named, nodes, linked, fail),
   ]
   return {
     names: nodes.names,
@@ -59,7 +66,7 @@ export function readCoreTopology(text: string, file: string): CoreTopology {
       const set = [...attributes].filter(([key, value]) => lineOptions.has(key) && Number(value) !== 0)
       const words = set.map(([key, value]) => `${key}="${value}"`).join(' ')
       const note = `${words} of this link is not applied: a world's links follow distances, by its model`
-      return set.length === 0 ? [] : [`${placeIn(text, file, offset)}: ${note}`]
+      return set.length === 0 ? [] : [`${placeOf(offset)}: ${note}`]
     }),
   }
 }
@@ -67,10 +74,20 @@ export function readCoreTopology(text: string, file: string): CoreTopology {
 /** What CORE's options of a link do to its frames. */
 const lineOptions = new Set(['delay', 'bandwidth', 'loss', 'dup', 'jitter', 'buffer'])
 
-/** `file:line:column` */
-function placeIn(text: string, file: string, offset: number): string {
-  const lines = text.slice(0, offset).split('\n')
-  return `${file}:${lines.length}:${(lines.at(-1) ?? '').length + 1}`
+/** Gives the `file:line:column` of an offset. Lines are counted once, when the first is asked for. */
+function placesIn(text: string, file: string): (offset: number) => string {
+  const begins = [0]
+  return (offset) => {
+    if (begins.length === 1)
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) begins.push(end + 1)
+    let [line, after] = [0, begins.length]
+    while (after - line > 1) {
+      const middle = (line + after) >> 1
+      if ((begins[middle] as number) <= offset) line = middle
+      else after = middle
+    }
+    return `${file}:${line + 1}:${offset - (begins[line] as number) + 1}`
+  }
 }
 
 type Fail = (offset: number, message: string) => never
@@ -105,7 +122,8 @@ function readNodes(named: Named, fail: Fail): Nodes {
     numberOf(id, offset) {
       if (listed.size > 0)
         return numbers.get(id) ?? fail(offset, `a link of node ${id}, which the file does not have`)
-      if (id === 0) fail(offset, 'nodes are numbered from 1')
+      if (id === 0 || id > limits.coreNodes)
+        fail(offset, `nodes are numbered from 1 to ${limits.coreNodes}, and this is ${id}`)
       while (names.length < id) names.push(`n${names.length + 1}`)
       return id
     },
@@ -126,11 +144,11 @@ function channelLinks(channel: Element, nodes: Nodes, fail: Fail): [number, numb
 }
 
 /** Links between two devices; devices that are linked to one network, or to networks that are, are linked to each other. */
-function deviceLinks(named: Named, nodes: Nodes, fail: Fail): [number, number][] {
-  const networks = new Map<string, { members: number[] }>()
+function deviceLinks(named: Named, nodes: Nodes, linked: boolean, fail: Fail): [number, number][] {
+  const networks = new Map<string, Network>()
   for (const { attributes } of named('network')) {
     const id = attributes.get('id')
-    if (id !== undefined && attributes.has('type')) networks.set(id, { members: [] })
+    if (id !== undefined && attributes.has('type')) networks.set(id, { members: new Set() })
   }
   const ends = (link: Element): [string, string] | undefined => {
     const of = (...names: string[]) =>
@@ -148,21 +166,45 @@ function deviceLinks(named: Named, nodes: Nodes, fail: Fail): [number, number][]
     return pair ? [{ pair, offset: link.offset }] : []
   })
   for (const { pair } of all) {
-    const [one, two] = pair.map((id) => networks.get(id))
-    if (one && two && one !== two)
-      for (const [id, network] of networks) if (network === two) networks.set(id, one)
+    const [one, two] = pair.map((id) => wholeOf(networks.get(id)))
+    if (one && two && one !== two) two.partOf = one
   }
+  let joined = 0
   return all.flatMap(({ pair, offset }): [number, number][] => {
-    const [one, two] = pair.map((id) => networks.get(id))
+    const [one, two] = pair.map((id) => wholeOf(networks.get(id)))
     if (one && two) return []
     const network = one ?? two
     if (!network) return [[numberOf(pair[0], offset), numberOf(pair[1], offset)]]
     const device = numberOf(pair[one ? 1 : 0], offset)
-    if (network.members.includes(device)) return []
-    const links = network.members.map((member): [number, number] => [member, device])
-    network.members.push(device)
+    const { members } = network
+    if (members.has(device)) return []
+    if (linked && (joined += members.size) > limits.coreLinks)
+      fail(
+        offset,
+        `networks link more than ${formatCount(limits.coreLinks)} pairs of devices with each other; use mode 'wifi', or a switch`,
+      )
+    const links = linked ? Array.from(members, (member): [number, number] => [member, device]) : []
+    members.add(device)
     return links
   })
+}
+
+/** A network, or what it is a part of since networks were linked. */
+interface Network {
+  members: Set<number>
+  partOf?: Network
+}
+
+/** The network that this one is a part of in the end; the way there is made short. */
+function wholeOf(network: Network | undefined): Network | undefined {
+  let whole = network
+  while (whole?.partOf) whole = whole.partOf
+  for (let each = network; each?.partOf;) {
+    const next = each.partOf
+    if (whole && next !== whole) each.partOf = whole
+    each = next
+  }
+  return whole
 }
 
 /**
@@ -172,7 +214,7 @@ function deviceLinks(named: Named, nodes: Nodes, fail: Fail): [number, number][]
 function placesOf({ elements }: Nodes, named: Named, fail: Fail): CoreTopology['places'] {
   const has = (point: Element, key: string): boolean => (point.attributes.get(key) ?? '').trim() !== ''
   const points = elements.map((element) =>
-    (element ? descendants(element) : [])
+    (element ? descendants(element, []) : [])
       .filter(({ name }) => name === 'point' || name === 'position')
       .find((point) => ['lat', 'lon', 'x', 'y'].some((key) => has(point, key))),
   )
@@ -204,14 +246,21 @@ function numberAt(element: Element, key: string, bound: number, unit: string, fa
   )
 }
 
-function descendants(element: Element): Element[] {
-  return element.children.flatMap((child) => [child, ...descendants(child)])
+/** Adds all that are below an element to `into`, in the order of the file. */
+function descendants(element: Element, into: Element[]): Element[] {
+  for (const child of element.children) {
+    into.push(child)
+    descendants(child, into)
+  }
+  return into
 }
 
 // ---- XML, as much of it as such files have: elements, attributes, text, comments, CDATA, the predefined entities ----
 
+// No two parts of it that follow each other take the same text, so that what does not match is refused in one pass.
+
 const markup =
-  /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>|<\?[^]*?\?>|<!DOCTYPE[^>[]*(?:\[[^\]]*\])?[^>]*>|<(\/?)([A-Za-z_][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y
+  /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>|<\?[^]*?\?>|<!DOCTYPE[^>[]*(?:\[[^\]]*\][^>]*)?>|<(\/?)([A-Za-z_][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y
 const attribute = /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
 

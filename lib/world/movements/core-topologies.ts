@@ -1,6 +1,7 @@
 /** CoreTopologies: topology files of CORE, one after the other, as in MiniWorld. */
-import { readFileSync } from 'node:fs'
 import { EtherloomError } from '../../values/errors.js'
+import { readText } from '../../values/files.js'
+import { limits } from '../../values/limits.js'
 import {
   about,
   either,
@@ -14,7 +15,7 @@ import {
   required,
   type RulesOf,
 } from '../../values/options.js'
-import { duration, type Duration } from '../../values/units.js'
+import { duration, formatCount, type Duration } from '../../values/units.js'
 import type { Distances } from '../distances.js'
 import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file.js'
 import { loopRule } from './matrices.js'
@@ -96,12 +97,18 @@ export class CoreTopologies implements Movement {
     const { topologies, mode, loop } = readOptions('CoreTopologies', options, coreRules)
     this.#mode = mode
     this.#loop = loop
+    const known = new Map<string, CoreTopology>()
+    const topologyOf = (file: string): CoreTopology => {
+      const topology = known.get(file) ?? readCoreTopology(read(file), file, { links: mode === 'lan' })
+      known.set(file, topology)
+      return topology
+    }
     this.#phases = (topologies as { file: string; lasts: number }[]).map(({ file, lasts }) => ({
       file,
       lasts,
-      topology: readCoreTopology(read(file), file),
+      topology: topologyOf(file),
     }))
-    this.#notes = this.#phases.flatMap(({ topology }) => topology.notes)
+    this.#notes = [...known.values()].flatMap(({ notes }) => notes)
   }
 
   get notes(): readonly string[] {
@@ -110,10 +117,10 @@ export class CoreTopologies implements Movement {
 
   begin({ nodes }: Surroundings): void {
     this.#nodes = nodes
-    for (const { file, topology } of this.#phases) {
+    for (const [file, topology] of new Map(this.#phases.map(({ file, topology }) => [file, topology]))) {
       const beyond = topology.names.slice(nodes)
       if (beyond.length > 0)
-        this.#notes.push(`${file}: ${beyond.join(', ')} left out, since the world has ${nodes} nodes`)
+        this.#notes.push(`${file}: ${listed(beyond)} left out, since the world has ${nodes} nodes`)
       if (this.#mode === 'lan') continue
       const placed = topology.places.slice(0, nodes).filter((place) => place !== undefined).length
       if (placed < nodes)
@@ -179,17 +186,20 @@ function toCartesian(place: CorePlace): [number, number, number] {
   ]
 }
 
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
-    throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `cannot read ${file} (${reason})`, {
-      cause,
-      hint: 'give the path of a topology file of CORE',
-    })
-  }
-}
+/** Names, the first of them where there are many. */
+const listed = (names: readonly string[]): string =>
+  names.length <= 20
+    ? names.join(', ')
+    : `${names.slice(0, 20).join(', ')} and ${formatCount(names.length - 20)} others`
+
+const read = (file: string): string =>
+  readText(file, {
+    subject: file,
+    most: limits.topologyFile,
+    code: 'ERR_ETHERLOOM_TOPOLOGY',
+    hint: 'give the path of a topology file of CORE',
+    smaller: 'leave out of it what is neither a node, its place nor a link',
+  })
 
 /** @internal */
 export const coreKind: MovementKind<
