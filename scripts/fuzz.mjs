@@ -50,6 +50,45 @@ function superFrame({ version, protocol, gsoType, gsoSize }) {
   return Buffer.concat([header, frame])
 }
 
+/** A netlink message or attribute: a head with the length first, then parts, each padded to four bytes. */
+function netlink(head, ...parts) {
+  const whole = Buffer.concat([
+    head,
+    ...parts.map((part) => Buffer.concat([part, Buffer.alloc(-part.length & 3)])),
+  ])
+  if (head.length === 4) whole.writeUInt16LE(whole.length, 0)
+  else whole.writeUInt32LE(whole.length, 0)
+  return whole
+}
+const attribute = (type, ...parts) => netlink(Buffer.from([0, 0, type, 0]), ...parts)
+const message = (type, ...parts) => {
+  const head = Buffer.alloc(16)
+  head.writeUInt16LE(type, 4)
+  return netlink(head, ...parts)
+}
+
+/** A TAP as the kernel tells of it; its numbers are those of <linux/if_link.h>. */
+const tapMessage = (type) =>
+  message(
+    type,
+    Buffer.alloc(16, 0xff).fill(0, 0, 2),
+    attribute(3, Buffer.from('tap0\0')),
+    attribute(1, Buffer.from([2, 0, 0, 0, 0, 1])),
+    attribute(4, Buffer.from([220, 5, 0, 0])),
+    attribute(33, Buffer.from([1])),
+    attribute(
+      18,
+      attribute(1, Buffer.from('tun\0')),
+      attribute(
+        2,
+        attribute(3, Buffer.from([2])),
+        attribute(4, Buffer.from([1])),
+        attribute(7, Buffer.from([1])),
+      ),
+    ),
+    attribute(45, Buffer.from([0, 0, 0, 0])),
+  )
+
 /** What a target begins with besides its stored corpus. */
 const seeds = {
   segmentation: {
@@ -57,6 +96,16 @@ const seeds = {
     tcp6: superFrame({ version: 6, protocol: 6, gsoType: 4, gsoSize: 100 }),
     udp4: superFrame({ version: 4, protocol: 17, gsoType: 5, gsoSize: 7 }),
     undone: superFrame({ version: 6, protocol: 17, gsoType: 0, gsoSize: 0 }),
+  },
+  rtnetlink: {
+    appeared: tapMessage(16),
+    vanished: Buffer.concat([tapMessage(17), tapMessage(16)]),
+    address: message(
+      20,
+      Buffer.from([2, 24, 0, 0, 1, 0, 0, 0]),
+      ...[1, 2].map((type) => attribute(type, Buffer.from([10, 0, 0, type]))),
+    ),
+    refused: message(2, Buffer.alloc(20, 0xfe), attribute(1, Buffer.from('no such device\0'))),
   },
 }
 
