@@ -89,14 +89,47 @@ const tapMessage = (type) =>
     attribute(45, Buffer.from([0, 0, 0, 0])),
   )
 
+/** Settings of the fabrics and of three paths, then well made frames of many kinds between the devices. */
+function* pipelineSeeds() {
+  const kinds = { hub: 0xf0, switch: 0xf3, vlans: 0xfb }
+  const policies = {
+    plain: [0, 0, 0, 0],
+    impaired: [0x10, 0x1f, 0, 0x1c],
+    line: [0, 4, 0x0b, 0x0f],
+    netem: [0, 0x20, 0x70, 0x70],
+  }
+  for (const [kind, settings] of Object.entries(kinds)) {
+    for (const [policy, numbers] of Object.entries(policies)) {
+      const operations = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((turn) => [
+        ...[4 | (turn & 3), turn | (turn & 2 ? 0x40 : 0), turn & 1 ? turn * 6 : 0x85, 0xd0, 0x07, 0xe8, 0x03],
+        ...(turn >= 4 ? [1] : []),
+        ...[8, 0x64, 0],
+      ])
+      yield [
+        `${kind}-${policy}`,
+        Buffer.from([settings, 0x5a, ...numbers, ...numbers, ...numbers, ...operations]),
+      ]
+    }
+  }
+}
+
+const superFrames = {
+  tcp4: superFrame({ version: 4, protocol: 6, gsoType: 1, gsoSize: 100 }),
+  tcp6: superFrame({ version: 6, protocol: 6, gsoType: 4, gsoSize: 100 }),
+  udp4: superFrame({ version: 4, protocol: 17, gsoType: 5, gsoSize: 7 }),
+  undone: superFrame({ version: 6, protocol: 17, gsoType: 0, gsoSize: 0 }),
+}
+
 /** What a target begins with besides its stored corpus. */
 const seeds = {
-  segmentation: {
-    tcp4: superFrame({ version: 4, protocol: 6, gsoType: 1, gsoSize: 100 }),
-    tcp6: superFrame({ version: 6, protocol: 6, gsoType: 4, gsoSize: 100 }),
-    udp4: superFrame({ version: 4, protocol: 17, gsoType: 5, gsoSize: 7 }),
-    undone: superFrame({ version: 6, protocol: 17, gsoType: 0, gsoSize: 0 }),
-  },
+  segmentation: superFrames,
+  frame_headers: Object.fromEntries(
+    Object.entries(superFrames).map(([name, bytes]) => [
+      name,
+      Buffer.concat([bytes.subarray(0, 10), Buffer.from([7, 0]), bytes.subarray(10)]),
+    ]),
+  ),
+  pipeline: Object.fromEntries(pipelineSeeds()),
   rtnetlink: {
     appeared: tapMessage(16),
     vanished: Buffer.concat([tapMessage(17), tapMessage(16)]),
@@ -123,6 +156,8 @@ function fuzz(name, seconds) {
       `-max_total_time=${seconds}`,
       `-artifact_prefix=build/fuzz/${name}-`,
       '-timeout=60',
+      '-len_control=10',
+      '-entropic=0', // takes longer than the pipeline itself
       '-print_final_stats=1',
       '-verbosity=1',
       corpus,
