@@ -42,7 +42,7 @@ std::vector<FilterInstruction> programOf(Input& input) {
     if (mend & Offsets && (next.code & 7) <= 1 && next.code != 0x00 && next.code != 0x01) next.k %= 64;
     if (!(mend & Operands)) continue;
     const unsigned kind = next.code & 7;
-    if (next.code == 0x60 || next.code == 0x61 || kind == 2 || kind == 3) next.k %= 16;
+    if (next.code == 0x60 || next.code == 0x61 || kind == 2 || kind == 3) next.k %= 17;  // one too many
     if (next.code == 0x64 || next.code == 0x74) next.k %= 32;
     if (kind != 5 || following == 0) continue;
     if (next.code == 0x05) next.k %= following;
