@@ -1,4 +1,4 @@
-// Makes a fresh checkout ready: `node scripts/setup.mjs [--test] [--lint] [--bench]`, first thing in `npm
+// Makes a fresh checkout ready: `node scripts/setup.mjs [--test] [--lint] [--fuzz] [--bench]`, first thing in `npm
 // start`, `npm test` and `npm run bench`. Says nothing and takes no time when all is there. Imports only
 // node: modules and scripts that do the same, because at the start there is nothing else.
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
@@ -31,6 +31,15 @@ const library = (name) =>
 const guestKernel = () =>
   existsSync('/boot') && readdirSync('/boot').some((name) => /^vmlinuz-.*-cloud-amd64$/.test(name))
 
+/** Whether clang 14 can link what it compiles with -fsanitize=fuzzer. */
+const fuzzerRuntime = () => {
+  const folder = '/usr/lib/llvm-14/lib/clang'
+  return (
+    existsSync(folder) &&
+    readdirSync(folder, { recursive: true }).some((name) => /libclang_rt\.fuzzer-[^/]*\.a$/.test(name))
+  )
+}
+
 /** Debian packages by purpose, each with the test for what it is needed for, whoever installed that. */
 const systemPackages = {
   run: [
@@ -60,6 +69,11 @@ const systemPackages = {
     ['clang-format-14', () => command('clang-format-14')],
     ['clang-tidy-14', () => command('clang-tidy-14')],
   ],
+  fuzz: [
+    ['clang-14', () => command('clang++-14')],
+    // libFuzzer and the sanitizers, which clang-14 does not bring along.
+    ['libclang-rt-14-dev', () => fuzzerRuntime()],
+  ],
   // What the benchmark compares with. It names and skips what is not there.
   bench: [
     ['nftables', () => command('nft')],
@@ -71,7 +85,12 @@ const systemPackages = {
 }
 
 const { values: wanted } = parseArgs({
-  options: { test: { type: 'boolean' }, lint: { type: 'boolean' }, bench: { type: 'boolean' } },
+  options: {
+    test: { type: 'boolean' },
+    lint: { type: 'boolean' },
+    fuzz: { type: 'boolean' },
+    bench: { type: 'boolean' },
+  },
 })
 
 const canInstall = () => process.getuid() === 0 && command('apt-get')

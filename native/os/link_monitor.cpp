@@ -18,6 +18,8 @@ namespace {
 /// More than the kernel puts into one notification.
 constexpr std::size_t eventSize = 32 * 1024;
 
+}  // namespace
+
 std::optional<LinkEvent> parseEvent(const nlmsghdr& header, NetlinkBytes body) {
   const auto info = readNetlink<ifinfomsg>(body);
   // A bridge announces its ports in the same group: leaving one is an RTM_DELLINK of family AF_BRIDGE.
@@ -34,8 +36,6 @@ std::optional<LinkEvent> parseEvent(const nlmsghdr& header, NetlinkBytes body) {
   const bool isNew = info.ifi_change == ~0U;
   return LinkEvent{isNew ? LinkEvent::Kind::Appeared : LinkEvent::Kind::Changed, parseLink(body)};
 }
-
-}  // namespace
 
 Result<LinkMonitor> LinkMonitor::open(const NetworkNamespace* networkNamespace) {
   return runIn(networkNamespace, []() -> Result<LinkMonitor> {

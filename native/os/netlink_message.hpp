@@ -8,15 +8,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "os/error.hpp"
 #include "os/interface.hpp"
 
 namespace etherloom {
+
+struct LinkEvent;
 
 using NetlinkBytes = std::span<const std::byte>;
 
@@ -118,5 +122,12 @@ class NetlinkRequest {
 
 /// The body of an RTM_NEWLINK or RTM_DELLINK message (an ifinfomsg and its attributes).
 Link parseLink(NetlinkBytes body);
+/// The body of an RTM_NEWADDR message (an ifaddrmsg and its attributes).
+AddressPrefix parseAddress(NetlinkBytes body);
+/// The answer that ends an exchange, NLMSG_ERROR or NLMSG_DONE; `skip` is where its attributes begin. `what`
+/// completes "cannot ...".
+Result<void> verdictOf(NetlinkBytes body, std::size_t skip, const std::string& what);
+/// A message of the multicast group RTMGRP_LINK; nothing where it is no news of an interface.
+std::optional<LinkEvent> parseEvent(const nlmsghdr& header, NetlinkBytes body);
 
 }  // namespace etherloom

@@ -58,36 +58,6 @@ std::array<std::uint8_t, 4> broadcastAddress(const AddressPrefix& prefix) {
   return broadcast;
 }
 
-AddressPrefix parseAddress(NetlinkBytes body) {
-  const auto header = readNetlink<ifaddrmsg>(body);
-  AddressPrefix prefix;
-  prefix.family = header.ifa_family;
-  prefix.prefixLength = header.ifa_prefixlen;
-  bool hasLocal = false;
-  forEachAttribute(body, sizeof header, [&](int type, NetlinkBytes payload) {
-    // On a point-to-point interface IFA_ADDRESS is the other end; IFA_LOCAL, where it is given, is ours.
-    if (type != IFA_LOCAL && (type != IFA_ADDRESS || hasLocal)) return;
-    prefix.bytes = readNetlink<decltype(prefix.bytes)>(payload);
-    hasLocal = type == IFA_LOCAL;
-  });
-  return prefix;
-}
-
-/// The kernel's answer that ends an exchange; `skip` is where its attributes begin.
-Result<void> verdictOf(NetlinkBytes body, std::size_t skip, const std::string& what) {
-  const int number = -readNetlink<int>(body);
-  if (number == 0) return {};
-  std::string message = "cannot " + what;
-  if (number == EPERM) {
-    message += ": " + needsCapability("CAP_NET_ADMIN");
-  } else {
-    forEachAttribute(body, skip, [&](int type, NetlinkBytes payload) {
-      if (type == NLMSGERR_ATTR_MSG) message += ": " + std::string(readNetlinkText(payload));
-    });
-  }
-  return Error{number, "rtnetlink", std::move(message)};
-}
-
 TunDevice parseTunDevice(NetlinkBytes attributes) {
   TunDevice tun;
   forEachAttribute(attributes, 0, [&tun](int type, NetlinkBytes payload) {
@@ -110,6 +80,35 @@ TunDevice parseTunDevice(NetlinkBytes attributes) {
 }
 
 }  // namespace
+
+AddressPrefix parseAddress(NetlinkBytes body) {
+  const auto header = readNetlink<ifaddrmsg>(body);
+  AddressPrefix prefix;
+  prefix.family = header.ifa_family;
+  prefix.prefixLength = header.ifa_prefixlen;
+  bool hasLocal = false;
+  forEachAttribute(body, sizeof header, [&](int type, NetlinkBytes payload) {
+    // On a point-to-point interface IFA_ADDRESS is the other end; IFA_LOCAL, where it is given, is ours.
+    if (type != IFA_LOCAL && (type != IFA_ADDRESS || hasLocal)) return;
+    prefix.bytes = readNetlink<decltype(prefix.bytes)>(payload);
+    hasLocal = type == IFA_LOCAL;
+  });
+  return prefix;
+}
+
+Result<void> verdictOf(NetlinkBytes body, std::size_t skip, const std::string& what) {
+  const auto number = static_cast<int>(0U - readNetlink<std::uint32_t>(body));  // any bytes have an opposite
+  if (number == 0) return {};
+  std::string message = "cannot " + what;
+  if (number == EPERM) {
+    message += ": " + needsCapability("CAP_NET_ADMIN");
+  } else {
+    forEachAttribute(body, skip, [&](int type, NetlinkBytes payload) {
+      if (type == NLMSGERR_ATTR_MSG) message += ": " + std::string(readNetlinkText(payload));
+    });
+  }
+  return Error{number, "rtnetlink", std::move(message)};
+}
 
 Link parseLink(NetlinkBytes body) {
   const auto header = readNetlink<ifinfomsg>(body);

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <string>
 
+#include "os/netlink_message.hpp"
 #include "os_fixtures.hpp"
 
 using namespace etherloom;
@@ -93,6 +95,18 @@ TEST_CASE("rtnetlink: interface names follow the kernel's rules") {
     CHECK_FALSE(checkInterfaceName(name));
   }
   CHECK_FALSE(checkInterfaceName(std::string("a\0b", 3)));
+}
+
+TEST_CASE("rtnetlink: an answer with whatever number is an error of its opposite") {
+  const auto numberOf = [](std::int32_t answer) {
+    const Result<void> verdict = verdictOf(std::as_bytes(std::span(&answer, 1)), sizeof answer, "try");
+    return verdict ? 0 : verdict.error().number;
+  };
+  constexpr std::int32_t least = std::numeric_limits<std::int32_t>::min();
+  CHECK(numberOf(0) == 0);
+  CHECK(numberOf(-22) == 22);
+  CHECK(numberOf(7) == -7);
+  CHECK(numberOf(least) == least);  // it has none
 }
 
 TEST_CASE("rtnetlink: a fresh namespace has a loopback interface that is down") {

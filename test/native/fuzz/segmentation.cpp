@@ -1,9 +1,7 @@
 // What any device may hand in: a virtio-net header and a frame, both arbitrary bytes. Nothing of it may make
 // the checks or the segmenter read or write where they should not, and what is accepted must keep its
-// promises. The entry of libFuzzer (`node scripts/fuzz.mjs`); offload_test.cpp calls it with frames of a
-// fixed seed.
+// promises. offload_test.cpp calls it with frames of a fixed seed, too.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -11,14 +9,12 @@
 #include "frame/checksum.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
+#include "target.hpp"
 
 using namespace etherloom;
+using namespace etherloom::fuzz;
 
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::vector<std::uint8_t> bytesOf(const Frame& frame) { return {frame.data, frame.data + frame.length}; }
 
@@ -61,18 +57,13 @@ void cut(FramePool& pool, const Frame& superFrame, std::uint32_t count) {
   require(bytes == wireBytes(superFrame));
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void run(std::span<const std::uint8_t> input) {
   static const std::unique_ptr<FramePool> pool = *FramePool::create(1 << 20);
   VirtioHeader claims;
-  if (size < sizeof claims + ethernetHeaderLength || size > FramePool::largeCapacity) return 0;
-  std::memcpy(&claims, data, sizeof claims);
-  const std::vector<std::uint8_t> content(data + sizeof claims, data + size);
+  if (input.size() < sizeof claims + ethernetHeaderLength || input.size() > FramePool::largeCapacity) return;
+  std::memcpy(&claims, input.data(), sizeof claims);
+  const std::vector<std::uint8_t> content = exactly(input.subspan(sizeof claims));
 
-  // Memory of exactly this size, so that a sanitizer sees what leaves it.
   std::vector<std::uint8_t> memory(virtioHeaderLength);
   memory.insert(memory.end(), content.begin(), content.end());
   memory.shrink_to_fit();
@@ -82,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   if (!acceptOffload(frame, claims)) {
     require(isPlain(frame) && bytesOf(frame) == content);
-    return 0;
+    return;
   }
   requireHeader(frame);
   require(wireLength(frame) <= frame.length && wireBytes(frame) >= frame.length);
@@ -94,5 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     requireHeader(frame);
   }
   require(pool->outstanding() == 0);
-  return 0;
 }
+
+const Target target("segmentation", run);
+
+}  // namespace
