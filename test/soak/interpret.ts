@@ -354,13 +354,14 @@ export class Interpreter {
       case 'pair': {
         const descriptors = sockets.socketPair(framing)
         try {
-          return await both(
+          await both(
             () => new SocketPort({ name: left.port, fd: descriptors[0] }),
             () => new SocketPort({ name: right.port, fd: descriptors[1] }),
           )
         } finally {
           for (const descriptor of descriptors) closeSync(descriptor)
         }
+        return
       }
       case 'socket': {
         const own = framing === 'datagram' ? { local: this.#path(this.#files++) } : {}
