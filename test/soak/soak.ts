@@ -100,7 +100,7 @@ class Soak {
       taps: this.#taps,
       ...(workers !== undefined && { workers }),
     }
-    return generate(Math.imul(seed, 1_000_003) + round, wishes)
+    return generate((Math.imul(seed, 1_000_003) + round) >>> 0, wishes)
   }
 
   async #round(program: Program, what: string): Promise<boolean> {
