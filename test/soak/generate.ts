@@ -182,7 +182,7 @@ class Writer {
         do: 'generator',
         end,
         length: draw.of([60, 200, 1514]),
-        count: this.wishes.clock === 'real' ? draw.of([100, 5000, 20_000]) : draw.of([50, 500, 2000]),
+        count: this.wishes.clock === 'real' ? draw.of([100, 5000, 100_000]) : draw.of([50, 500, 2000]),
         source: station(100 + draw.below(20)),
       })
       if (!draw.once(4)) this.steps.push({ do: 'start', port: seat.name })
@@ -205,7 +205,7 @@ class Writer {
           (kind !== 'tap' || (this.wishes.taps && !this.#tapped && draw.once(2)))),
     )
     if (kinds.length === 0) return
-    const kind = draw.of(kinds)
+    const kind = kinds.includes('tap') && draw.once(3) ? 'tap' : draw.of(kinds)
     if (kind === 'tap') this.#tapped = true
     const [one, other] = [this.#seat(kind, left), this.#seat(kind, right)]
     this.steps.push({
@@ -430,7 +430,7 @@ class Writer {
         return
       }
       case 5:
-        if (seat.kind !== 'tap') this.steps.push({ do: 'carrier', port: seat.name, on: !draw.once(3) })
+        this.steps.push({ do: 'carrier', port: seat.name, on: !draw.once(3) })
         return
       case 6:
         this.steps.push({ do: 'configure', port: seat.name, options: this.#settings() })

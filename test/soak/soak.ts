@@ -35,7 +35,6 @@ const shrinkFor = 120_000
 
 /** Resolves with whether all was well. */
 export async function soak(options: SoakOptions): Promise<boolean> {
-  const { say } = options
   const folder = mkdtempSync(join(tmpdir(), 'etherloom-soak-'))
   const before = process.env.TMPDIR
   process.env.TMPDIR = folder // captures have folders there
@@ -45,7 +44,6 @@ export async function soak(options: SoakOptions): Promise<boolean> {
     if (before === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = before
     rmSync(folder, { recursive: true, force: true })
-    say('')
   }
 }
 
