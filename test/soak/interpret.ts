@@ -94,12 +94,18 @@ export class Interpreter {
   #files = 0
   #gone = 0n
   #failure: string | undefined
+  #at = 'the beginning'
   #steps = 0
 
   /** What it needs of files is made in the folder, and is gone afterwards. */
   constructor(program: Program, folder: string) {
     this.#program = program
     this.#folder = folder
+  }
+
+  /** What it is doing, for one that hangs. */
+  get at(): string {
+    return this.#at
   }
 
   async run(stopped: () => boolean = () => false): Promise<Outcome> {
@@ -137,6 +143,7 @@ export class Interpreter {
 
   async #attempt(step: Step, together: boolean): Promise<void> {
     this.#steps++
+    this.#at = `step ${this.#steps} '${step.do}'`
     try {
       await this.#take(step)
     } catch (error) {
@@ -163,6 +170,7 @@ export class Interpreter {
 
   /** Everything that sends or changes ends; then all that is under way has to arrive, and the numbers to be whole. */
   async #quiet(): Promise<void> {
+    this.#at = 'waiting until nothing moves'
     for (const timeline of this.#timelines.values()) timeline.stop()
     for (const world of this.#worlds.values()) world.stop()
     for (const { port } of this.#ports.values())
@@ -187,9 +195,14 @@ export class Interpreter {
   }
 
   async #close(): Promise<void> {
+    this.#at = 'closing worlds'
     for (const world of this.#worlds.values()) await world.close()
+    this.#at = 'closing engines'
     for (const engine of this.#engines.splice(0)) await engine.close()
-    for (const capture of this.#captures.values()) await capture.ended
+    for (const [name, capture] of this.#captures) {
+      this.#at = `waiting for the end of ${name}, its engine being closed`
+      await capture.ended
+    }
     for (const namespace of this.#namespaces.splice(0)) namespace.close()
     for (let file = 0; file <= this.#files; file++) rmSync(this.#path(file), { force: true })
     for (const name of this.#logs) rmSync(this.#log(name), { force: true })

@@ -29,7 +29,7 @@ export interface SoakOptions {
 }
 
 /** A program ends within a few seconds; one that has not by then hangs. */
-const hangsAfter = 90_000
+const hangsAfter = 60_000
 /** How long a failing program is made smaller at most. */
 const shrinkFor = 120_000
 
@@ -113,20 +113,21 @@ class Soak {
 
   async #execute(program: Program): Promise<Outcome> {
     writeFileSync(this.#current, JSON.stringify(program))
-    const hung: Outcome = { steps: 0, offered: 0n, failure: `hangs: not over after ${hangsAfter / 1000} s` }
+    const interpreter = new Interpreter(program, this.#folder)
     const timer = new AbortController()
-    const outcome = await Promise.race([
-      new Interpreter(program, this.#folder).run(() => this.#options.signal.aborted),
-      pause(hangsAfter, hung, { signal: timer.signal }).catch(() => hung),
+    const ended = await Promise.race([
+      interpreter.run(() => this.#options.signal.aborted),
+      pause(hangsAfter, undefined, { signal: timer.signal }).catch(() => undefined),
     ])
     timer.abort()
+    const outcome = ended ?? hung(interpreter.at)
     await new Promise((resolve) => setImmediate(resolve)) // rejections that nobody hears, and warnings
     rmSync(this.#current)
     const left = readdirSync(this.#folder)
     for (const name of left) rmSync(join(this.#folder, name), { recursive: true, force: true })
     const problems = [
       ...this.#warnings.splice(0).map((warning) => `nobody heard: ${warning}`),
-      ...(left.length > 0 && outcome !== hung ? [`left in ${tmpdir()}: ${left.join(', ')}`] : []),
+      ...(left.length > 0 && ended ? [`left in ${tmpdir()}: ${left.join(', ')}`] : []),
     ]
     return outcome.failure === undefined && problems.length > 0
       ? { ...outcome, failure: problems.join('; ') }
@@ -206,6 +207,12 @@ class Soak {
     )
   }
 }
+
+const hung = (at: string): Outcome => ({
+  steps: 0,
+  offered: 0n,
+  failure: `hangs: not over after ${hangsAfter / 1000} s, at ${at}`,
+})
 
 setFlagsFromString('--expose-gc')
 /** So that memory is what is in use, not what has not been looked at yet. */
