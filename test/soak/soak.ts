@@ -169,7 +169,11 @@ class Soak {
 
   /** What the process has now; what ends by itself, such as a joined thread's entry in /proc, gets a moment. */
   async #sample(): Promise<void> {
-    collect()
+    // What is collected has finalisers, and only what they let go of is collected next.
+    for (let pass = 0; pass < 3; pass++) {
+      collect()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     const fewest = this.#samples.at(-1)
     let sample = measure()
     for (let look = 0; look < 40 && fewest && sample.threads > fewest.threads; look++) {
