@@ -189,7 +189,12 @@ export class Interpreter {
     for (let still = 0; still < 3 && performance.now() < end; still = moving() ? 0 : still + 1)
       await this.#pass(this.#program.clock === 'real' ? 2000 : 3_600_000_000)
     for (const { fabric, portsLeft } of rooms) {
-      const faults = faultsWhenQuiet(fabric.stats(), portsLeft)
+      // A kernel behind a TAP says something of its own at times, just between two ports that are read: what is wrong stays.
+      let faults = faultsWhenQuiet(fabric.stats(), portsLeft)
+      for (let look = 0; look < 10 && faults.length > 0; look++) {
+        await this.#pass(20_000)
+        faults = faultsWhenQuiet(fabric.stats(), portsLeft)
+      }
       if (faults.length > 0) throw new Fault(`at the end: ${fabric.name}: ${faults.join('; ')}`)
     }
   }
