@@ -60,10 +60,20 @@ export class MemoryBridge {
 
   private constructor(engine: Engine, worker: number) {
     this.#engine = engine
-    this.#bridge = makeBridge(engine.native, worker, this.#inbound, this.#outbound, () => {
-      this.#handOut(publishedMemory(this.#bridge), Infinity)
-    })
+    const drain = MemoryBridge.#drainOf(new WeakRef(this))
+    this.#bridge = makeBridge(engine.native, worker, this.#inbound, this.#outbound, drain)
     engine.residents.add(this)
+  }
+
+  /**
+   * Weakly, or none would ever be collected: the native half keeps the function for as long as somebody has its handle, and
+   * the bridge has that. While the engine runs, it keeps the bridge.
+   */
+  static #drainOf(bridge: WeakRef<MemoryBridge>): () => void {
+    return () => {
+      const own = bridge.deref()
+      if (own) own.#handOut(publishedMemory(own.#bridge), Infinity)
+    }
   }
 
   /** A number for a new port of the engine, and the bridge of its worker. */

@@ -1,6 +1,8 @@
-/** MemoryPort.send: what is no frame, or says that it is another one. */
+/** MemoryPort: what is sent that is no frame, or says that it is another one; and that its memory is given back. */
 import { expect } from 'chai'
-import { Engine, Hub } from '../../lib/index.js'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Engine, Hub, MemoryPort } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, dropped, join, take } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
@@ -59,4 +61,26 @@ describe('MemoryPort.send', () => {
     engine.advance('1ms')
     expect(take(b).map(({ tag }) => tag)).to.deep.equal([1])
   })
+})
+
+describe('MemoryPort', () => {
+  for (const clock of ['real', 'virtual'] as const)
+    it(`gives its memory back with its engine (${clock} clock)`, async () => {
+      setFlagsFromString('--expose-gc')
+      const collect = runInNewContext('gc') as () => void
+      collect()
+      const before = process.memoryUsage().arrayBuffers
+      for (let round = 0; round < 8; round++) {
+        const engine = new Engine({ clock, memory: '1MiB' })
+        await new Hub({ engine }).attach(new MemoryPort())
+        await engine.close()
+      }
+      // One engine's rings are 4 MiB; the last may be on this test's stack still.
+      const kept = () => process.memoryUsage().arrayBuffers - before
+      for (let look = 0; look < 20 && kept() > 8 << 20; look++) {
+        collect()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect(kept()).to.be.at.most(8 << 20)
+    })
 })
