@@ -80,7 +80,14 @@ export async function makeControlDirectory(): Promise<void> {
  */
 export async function hasControlDirectory(): Promise<boolean> {
   const directory = controlDirectory()
-  const found = await lstat(directory).catch(() => undefined)
+  const found = await lstat(directory).catch((cause: unknown) => {
+    const { code = 'unknown error' } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot look into ${directory} (${code})`, {
+      cause,
+      hint: 'set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
+    })
+  })
   if (!found) return false
   if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return true
   throw new EtherloomError(

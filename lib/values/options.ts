@@ -115,12 +115,12 @@ function readKeys<Given extends Rules>(
     )
   }
   const values: Record<string, unknown> = {}
-  const read = (key: string, value: unknown): void => {
-    const read = (rules[key] as Rule<unknown>)(value, subject(key))
-    if (read !== undefined) values[key] = read
+  const take = (key: string, given: unknown): void => {
+    const value = (rules[key] as Rule<unknown>)(given, subject(key))
+    if (value !== undefined) values[key] = value
   }
-  for (const key in options) read(key, options[key])
-  for (const key of expected) if (!(key in options)) read(key, undefined)
+  for (const key in options) take(key, options[key])
+  for (const key of expected) if (!(key in options)) take(key, undefined)
   return values as Values<Given>
 }
 

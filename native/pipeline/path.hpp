@@ -21,10 +21,11 @@
 // ones take its wire frames.
 //
 // A policy holds from its instant on, for frames that wait on the line, too; what travels keeps its
-// departure. Where no frame has come yet nothing waits and nothing is remembered, so only the first one has
-// what shapes frames learn of the policy; a trace begins with it. Each change of a policy has a number, and
-// the highest that the path has seen holds: so a frame that was judged before the change and comes after it,
-// from another worker, does not bring the old one back.
+// departure. Before the first frame nothing waits and nothing is remembered: until then only the number and
+// the policy are kept, and the first frame hands the policy to what shapes frames. A trace begins with its
+// policy, so it is handed over at once. Each change of a policy has a number, and the highest that the path
+// has seen holds: so a frame that was judged before the change and comes after it, from another worker, does
+// not bring the old one back.
 //
 // Under a policy with netem, what netem does takes the place of impairments, line and travel
 // (path_netem.cpp). Where it comes or goes, frames that wait in netem, and on a line if the new policy has

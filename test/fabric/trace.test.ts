@@ -34,6 +34,15 @@ describe('Trace of a path', () => {
   /** 125 bytes, 1000 bits. */
   const kilobit = (tag = 0) => frame({ tag, length: 125 })
 
+  /** Twice the delay after 100 ms. */
+  const slower = {
+    rows: [
+      { at: '0s', delay: '10ms' },
+      { at: '100ms', delay: '20ms' },
+    ],
+    end: 'hold',
+  } as const
+
   it('changes the rate under the frame that is being sent', async () => {
     const trace: TraceRow[] = [
       { at: '0s', rate: '1Mbit' },
@@ -123,13 +132,7 @@ describe('Trace of a path', () => {
   })
 
   it('begins when the path gets it, and goes on through policies that have it too', async () => {
-    const trace = {
-      rows: [
-        { at: '0s', delay: '10ms' },
-        { at: '100ms', delay: '20ms' },
-      ],
-      end: 'hold',
-    } as const
+    const trace = slower
     const { engine, a, b, path } = await makePath({})
     const travel = () => {
       const sent = engine.now()
@@ -155,16 +158,9 @@ describe('Trace of a path', () => {
   })
 
   it('goes on through policies that no frame has met', async () => {
-    const trace = {
-      rows: [
-        { at: '0s', delay: '10ms' },
-        { at: '100ms', delay: '20ms' },
-      ],
-      end: 'hold',
-    } as const
-    const { engine, a, b, path } = await makePath({ trace })
+    const { engine, a, b, path } = await makePath({ trace: slower })
     engine.advance('60ms')
-    await path.allow({ trace, corrupt: 0.5 })
+    await path.allow({ trace: slower, corrupt: 0.5 })
     engine.advance('60ms')
     a.send(frame())
     engine.advance('30ms')

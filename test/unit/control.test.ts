@@ -1,7 +1,16 @@
 /** The control socket: who gets a name, what crosses it, and who may speak. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -274,6 +283,13 @@ describe('the control socket', () => {
       } finally {
         server.close()
       }
+    })
+
+    it('that is said to be unreadable, not empty, where it cannot be looked at', async () => {
+      const file = join(directory, '..', 'file')
+      writeFileSync(file, '')
+      process.env.ETHERLOOM_CONTROL_DIRECTORY = join(file, 'run')
+      expect((await refusal(ControlClient.find(undefined))).message).to.contain('(ENOTDIR)')
     })
 
     it('that a name does not lead out of', async () => {
