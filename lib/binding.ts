@@ -85,8 +85,10 @@ export interface NativeEngine {
     triples: Uint32Array,
     flush: boolean,
   ): [up: number, down: number, changed: number, ticket: number]
-  /** Keeps what policies refer to: `kind` by its place in lib/policy/shared-data.ts. Returns its number. */
-  share(kind: number, bytes: Uint8Array): number
+  /** The number of what policies refer to, if a policy still does. It is kept until the next `apply` then. */
+  shared(key: string): number | undefined
+  /** Takes what policies refer to: `kind` by its place in lib/policy/shared-data.ts. Returns its number. */
+  share(key: string, kind: number, bytes: Uint8Array): number
   latest(): number
   settled(ticket: number): boolean
   poll(): Happening[]

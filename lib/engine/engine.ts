@@ -145,7 +145,6 @@ export class Engine {
   readonly #virtual: boolean
   readonly #fabrics = new Map<number, EngineFabric>()
   readonly #named = new Map<string, number>()
-  readonly #shared = new Map<string, number>()
   #waiting: { ticket: number; resolve: () => void }[] = []
   #native: NativeEngine | undefined
   /** Failures that nobody listened to, while the clock is being advanced. */
@@ -299,13 +298,8 @@ export class Engine {
   }
 
   /** @internal */
-  share(data: SharedData): number {
-    let number = this.#shared.get(data.key)
-    if (number === undefined) {
-      number = native(() => this.native.share(sharedKinds.indexOf(data.kind), data.bytes))
-      this.#shared.set(data.key, number)
-    }
-    return number
+  share({ key, kind, bytes }: SharedData): number {
+    return this.native.shared(key) ?? native(() => this.native.share(key, sharedKinds.indexOf(kind), bytes))
   }
 
   /** @internal Resolves when what the ticket stands for holds for every frame. Keeps the process alive until then. */

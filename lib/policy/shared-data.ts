@@ -1,6 +1,7 @@
 /**
  * What policies refer to by number because it is too large to be a part of each: tables of delays, traces, fates. Handed to an
- * engine once, which keeps it for its life. native/binding/policies.hpp is the other half.
+ * engine once, which has it for as long as a policy of one of its paths refers to it. native/binding/policies.hpp is the
+ * other half.
  */
 import { createHash } from 'node:crypto'
 

@@ -97,18 +97,28 @@ class Words {
   std::span<const std::uint8_t> bytes_;
 };
 
-/// A table of delays, or nothing: whether there is one, and its number.
-const DelayTable* tableOf(Words& words, std::span<const SharedData> shared) {
-  const bool any = words.integer() != 0;
-  const std::uint64_t number = words.integer();
-  return any ? std::get<std::unique_ptr<const DelayTable>>(shared[number]).get() : nullptr;
+/// The data that a record may name, by number.
+using Named = std::map<std::uint64_t, std::shared_ptr<const SharedData>>;
+
+/// The data of this number, which must be of this kind.
+template <typename Kind>
+std::shared_ptr<const Kind> sharedOf(std::uint64_t number, const Named& named) {
+  const auto& shared = named.at(number);
+  return {shared, &std::get<Kind>(shared->data)};
 }
 
-Result<LineSettings> lineOf(Words& words, std::span<const SharedData> shared) {
+/// A table of delays, or nothing: whether there is one, and its number.
+std::shared_ptr<const DelayTable> tableOf(Words& words, const Named& named) {
+  const bool any = words.integer() != 0;
+  const std::uint64_t number = words.integer();
+  return any ? sharedOf<DelayTable>(number, named) : nullptr;
+}
+
+Result<LineSettings> lineOf(Words& words, const Named& named) {
   LineSettings line;
   words.into(line.rate, line.overhead, line.limit.unit, line.limit.amount, line.burst, line.cells.size,
              line.cells.overhead, line.slots.delay, line.slots.spread);
-  line.slots.table = tableOf(words, shared);
+  line.slots.table = tableOf(words, named);
   words.into(line.slots.frames, line.slots.bytes);
   const std::string discipline = words.name();
   if (discipline.empty()) return line;
@@ -118,22 +128,22 @@ Result<LineSettings> lineOf(Words& words, std::span<const SharedData> shared) {
   return line;
 }
 
-TravelSettings travelOf(Words& words, std::span<const SharedData> shared) {
+TravelSettings travelOf(Words& words, const Named& named) {
   TravelSettings travel;
   words.into(travel.delay, travel.jitter, travel.reorder.first, travel.reorder.again, travel.reorder.anew,
              travel.gap, travel.correlation);
-  travel.table = tableOf(words, shared);
+  travel.table = tableOf(words, named);
   return travel;
 }
 
 /// In the order of lib/policy/netem/netem.ts.
-NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
+NetemSettings netemOf(Words& words, const Named& named) {
   NetemSettings netem;
   const bool seeded = words.integer() != 0;
   const std::uint64_t seed = words.integer();
   if (seeded) netem.seed = seed;
   words.into(netem.limit, netem.delay, netem.jitter);
-  netem.table = tableOf(words, shared);
+  netem.table = tableOf(words, named);
   words.into(netem.delayCorrelation, netem.loss, netem.lossProbability, netem.lossCorrelation, netem.p13,
              netem.p31, netem.p32, netem.p23, netem.p14, netem.p, netem.r, netem.h, netem.k1, netem.ecn,
              netem.duplicate, netem.duplicateCorrelation, netem.corrupt, netem.corruptCorrelation,
@@ -141,26 +151,24 @@ NetemSettings netemOf(Words& words, std::span<const SharedData> shared) {
              netem.cellSize, netem.cellOverhead);
   NetemSettings::Slot& slot = netem.slot;
   words.into(slot.least, slot.most, slot.delay, slot.jitter);
-  slot.table = tableOf(words, shared);
+  slot.table = tableOf(words, named);
   words.into(slot.packets, slot.bytes);
   return netem;
 }
 
-TraceSettings traceOf(Words& words, std::span<const SharedData> shared) {
+TraceSettings traceOf(Words& words, const Named& named) {
   TraceSettings settings;
-  settings.trace = std::get<std::unique_ptr<const Trace>>(shared[words.integer()]).get();
+  settings.trace = sharedOf<Trace>(words.integer(), named);
   words.into(settings.offset);
   return settings;
 }
 
 /// A table of delays, as its values.
-std::unique_ptr<const DelayTable> delayTableOf(Words words) {
-  return std::make_unique<const DelayTable>(DelayTable{words.rest<std::int16_t>()});
-}
+DelayTable delayTableOf(Words words) { return {words.rest<std::int16_t>()}; }
 
 /// A trace, as lib/policy/lines/trace.ts lays it out, in doubles: its end, its period, which columns it has,
 /// and the columns one after the other.
-std::unique_ptr<const Trace> traceDataOf(Words words) {
+Trace traceDataOf(Words words) {
   const auto end = static_cast<Trace::End>(words.number());
   const auto period = static_cast<std::int64_t>(words.number());
   const auto present = static_cast<unsigned>(words.number());
@@ -175,10 +183,10 @@ std::unique_ptr<const Trace> traceDataOf(Words words) {
   if (present & 2) read(columns.jump);
   if (present & 4) read(columns.delay);
   if (present & 8) read(columns.loss);
-  return std::make_unique<const Trace>(std::move(columns), end, period);
+  return {std::move(columns), end, period};
 }
 
-Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<const SharedData> shared) {
+Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, const Named& named) {
   switch (static_cast<PartKind>(kind)) {
     case PartKind::Filter: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
@@ -187,22 +195,22 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
       return {};
     }
     case PartKind::Line: {
-      auto line = lineOf(words, shared);
+      auto line = lineOf(words, named);
       if (!line) return line.error();
       policy.line = std::move(*line);
       return {};
     }
     case PartKind::Travel:
-      policy.travel = travelOf(words, shared);
+      policy.travel = travelOf(words, named);
       return {};
     case PartKind::Netem:
-      policy.netem = netemOf(words, shared);
+      policy.netem = netemOf(words, named);
       return {};
     case PartKind::Trace:
-      policy.trace = traceOf(words, shared);
+      policy.trace = traceOf(words, named);
       return {};
     case PartKind::Replay:
-      policy.replay = std::get<std::unique_ptr<const Fates>>(shared[words.integer()]).get();
+      policy.replay = sharedOf<Fates>(words.integer(), named);
       policy.replayLoops = words.integer() != 0;
       return {};
     case PartKind::Impairment: {
@@ -218,22 +226,28 @@ Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, std::span<
 
 }  // namespace
 
-std::uint64_t Policies::share(std::size_t kind, std::span<const std::uint8_t> bytes) {
-  switch (kind) {
-    case 0:
-      shared_.emplace_back(delayTableOf(Words(bytes)));
-      break;
-    case 1:
-      shared_.emplace_back(traceDataOf(Words(bytes)));
-      break;
-    default:
-      shared_.emplace_back(std::make_unique<const Fates>(bytes));
-  }
-  return shared_.size() - 1;
+std::optional<std::uint64_t> Policies::shared(const std::string& key) {
+  const auto known = shared_[key].lock();
+  if (!known) return {};
+  named_.emplace(known->number, known);
+  return known->number;
+}
+
+std::uint64_t Policies::share(const std::string& key, std::size_t kind, std::span<const std::uint8_t> bytes) {
+  using Data = decltype(SharedData::data);
+  const auto data = [&]() -> Data {
+    if (kind == 0) return delayTableOf(Words(bytes));
+    if (kind == 1) return traceDataOf(Words(bytes));
+    return Fates(bytes);
+  };
+  const auto shared = std::make_shared<const SharedData>(nextNumber_++, data());
+  shared_[key] = shared;
+  named_.emplace(shared->number, shared);
+  return shared->number;
 }
 
 Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> records) {
-  forgetExpired();
+  const Named named = std::exchange(named_, {});
   std::vector<GivenPolicy> given;
   while (!records.empty()) {
     RecordHead head;
@@ -241,14 +255,14 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
     const auto record = records.first(head.words * wordBytes);
     records = records.subspan(record.size());
 
-    std::weak_ptr<const Policy>& known = known_[std::string(record.begin(), record.end())];
+    std::weak_ptr<const Policy>& known = policies_[std::string(record.begin(), record.end())];
     auto policy = known.lock();
     if (!policy) {
       auto built = std::make_shared<Policy>();
       built->allowed = (head.flags & allowedFlag) != 0;
       for (Words words(record.subspan(sizeof head)); !words.empty();) {
         const auto [kind, count] = words.take<PartHead>();
-        if (auto added = addPart(*built, kind, words.takeWords(count), shared_); !added) return added.error();
+        if (auto added = addPart(*built, kind, words.takeWords(count), named); !added) return added.error();
       }
       if (built->trace.trace && built->trace.trace->hasLoss()) built->add(makeTraceLoss());
       known = policy = std::move(built);
@@ -256,14 +270,6 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
     given.push_back({std::move(policy), head.flags & seededFlag ? std::optional(head.seed) : std::nullopt});
   }
   return given;
-}
-
-// Only when the table has grown to twice what it kept: so it costs a little of each read, not all of one.
-void Policies::forgetExpired() {
-  constexpr std::size_t few = 64;
-  if (known_.size() < 2 * kept_ + few) return;
-  std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
-  kept_ = known_.size();
 }
 
 }  // namespace etherloom

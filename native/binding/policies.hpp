@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,27 +27,51 @@ struct GivenPolicy {
   std::optional<std::uint64_t> seed;
 };
 
-/// What is too large to be a part of each policy that refers to it. The kinds of lib/policy/shared-data.ts,
-/// in the same order. Kept for the life of the engine, so that a path may point at it whatever becomes of its
-/// policy.
-using SharedData = std::variant<std::unique_ptr<const DelayTable>, std::unique_ptr<const Trace>,
-                                std::unique_ptr<const Fates>>;
+/// What is too large to be a part of each policy that refers to it: the kinds of lib/policy/shared-data.ts,
+/// in the same order, and a number that is never another's. Lives as long as a policy refers to it, or a path
+/// that was given such a policy.
+struct SharedData {
+  std::uint64_t number;
+  std::variant<DelayTable, Trace, Fates> data;
+};
 
 class Policies {
  public:
-  /// Keeps data of a kind, by its place in SharedData, and returns its number.
-  std::uint64_t share(std::size_t kind, std::span<const std::uint8_t> bytes);
+  /// The number of the data that was given this key, if it lives. It does until the next read() then.
+  [[nodiscard]] std::optional<std::uint64_t> shared(const std::string& key);
+  /// Takes data of a kind, by its place in SharedData, and returns its number. It lives until the next read()
+  /// at least.
+  std::uint64_t share(const std::string& key, std::size_t kind, std::span<const std::uint8_t> bytes);
 
-  /// Reads records as lib/policy/records.ts lays them out. A policy is built once for all paths that are
-  /// given the same record, for as long as one of them has it.
+  /// Reads records as lib/policy/records.ts lays them out, which name shared data by the numbers given since
+  /// the last one. A policy is built once for all paths that are given the same record, for as long as one of
+  /// them has it.
   [[nodiscard]] Result<std::vector<GivenPolicy>> read(std::span<const std::uint8_t> records);
 
  private:
-  void forgetExpired();
+  /// What lives elsewhere, found by a key. What does not is forgotten when there are twice as many entries as
+  /// lived then: so it costs a little of each addition, not all of one.
+  template <typename Value>
+  class Known {
+   public:
+    std::weak_ptr<const Value>& operator[](std::string key) {
+      constexpr std::size_t few = 64;
+      if (entries_.size() >= 2 * lived_ + few) {
+        std::erase_if(entries_, [](const auto& entry) { return entry.second.expired(); });
+        lived_ = entries_.size();
+      }
+      return entries_[std::move(key)];
+    }
 
-  std::vector<SharedData> shared_;
-  std::unordered_map<std::string, std::weak_ptr<const Policy>> known_;  // by the bytes of the record
-  std::size_t kept_ = 0;                                                // by the last forgetExpired()
+   private:
+    std::unordered_map<std::string, std::weak_ptr<const Value>> entries_;
+    std::size_t lived_ = 0;
+  };
+
+  Known<Policy> policies_;                                            // by the bytes of the record
+  Known<SharedData> shared_;                                          // by the keys that JavaScript gave
+  std::map<std::uint64_t, std::shared_ptr<const SharedData>> named_;  // since the last read(), by number
+  std::uint64_t nextNumber_ = 0;
 };
 
 }  // namespace etherloom

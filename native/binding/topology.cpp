@@ -66,9 +66,14 @@ Result<Ticket> revive(EngineObject& engine, PortId port, Device& device) {
   return engine.native().revive(port, std::move(device.port), std::move(device.further));
 }
 
-/// share(kind, bytes: Uint8Array) → number
-std::uint64_t share(EngineObject& engine, std::uint32_t kind, Napi::Uint8Array bytes) {
-  return engine.policies().share(kind, {bytes.Data(), bytes.ByteLength()});
+/// shared(key) → number | undefined
+std::optional<std::uint64_t> shared(EngineObject& engine, std::string key) {
+  return engine.policies().shared(key);
+}
+
+/// share(key, kind, bytes: Uint8Array) → number
+std::uint64_t share(EngineObject& engine, std::string key, std::uint32_t kind, Napi::Uint8Array bytes) {
+  return engine.policies().share(key, kind, {bytes.Data(), bytes.ByteLength()});
 }
 
 /// apply(fabric, policies, triples, flush) → [up, down, changed, ticket]
@@ -131,6 +136,7 @@ const EngineMethods methods{EngineObject::method<addFabric>("addFabric"),
                             EngineObject::method<&Engine::endDevice>("endDevice"),
                             EngineObject::method<&Engine::setMtu>("setMtu"),
                             EngineObject::method<&Engine::setCarrier>("setCarrier"),
+                            EngineObject::method<shared>("shared"),
                             EngineObject::method<share>("share"),
                             EngineObject::method<apply>("apply"),
                             EngineObject::method<portStats>("portStats"),

@@ -1,6 +1,6 @@
 // The shape of a distribution of delays, as netem has it: the inverse distribution function at equal steps,
 // in units of sigma / 8192 (iproute2, tc-netem(8) and maketable). Immutable, shared by any number of policies
-// and threads; an engine keeps it for its life.
+// and threads.
 #pragma once
 
 #include <cstddef>

@@ -120,7 +120,7 @@ Netem::Place Netem::place(const NetemSettings& settings, std::uint32_t length, I
   std::int64_t delay = settings.delay.nanoseconds;
   if (settings.jitter != 0) {
     const std::uint32_t drawn = draw(settings.delayCorrelation, lastDelay_);
-    delay = shapedDelay(delay, settings.jitter, settings.table, drawn);
+    delay = shapedDelay(delay, settings.jitter, settings.table.get(), drawn);
   }
   Instant from = now;
   if (settings.rate != 0) {
@@ -203,7 +203,7 @@ void Netem::nextSlot(Instant now) noexcept {
   std::int64_t wait = 0;
   if (slot_.table) {
     wait = slot_.delay.nanoseconds;
-    if (slot_.jitter != 0) wait = shapedDelay(wait, slot_.jitter, slot_.table, generator_.next());
+    if (slot_.jitter != 0) wait = shapedDelay(wait, slot_.jitter, slot_.table.get(), generator_.next());
   } else {
     const std::uint64_t spread = static_cast<std::uint64_t>((slot_.most - slot_.least).nanoseconds);
     const auto extra = static_cast<unsigned __int128>(unseeded_.next() >> 32) * spread >> 32;

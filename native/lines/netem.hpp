@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "impairments/random.hpp"
@@ -35,7 +36,7 @@ struct NetemSettings {
     Duration least, most;     ///< without a table: a slot begins so long after the one before
     Duration delay;           ///< with a table
     std::int32_t jitter = 0;  ///< ns
-    const DelayTable* table = nullptr;
+    std::shared_ptr<const DelayTable> table{};
     std::int32_t packets = 0;  ///< that leave in a slot; 0: any number
     std::int32_t bytes = 0;
 
@@ -46,8 +47,8 @@ struct NetemSettings {
   std::uint32_t limit = 1000;  ///< frames that may wait, whatever for
 
   Duration delay;
-  std::int32_t jitter = 0;            ///< ns
-  const DelayTable* table = nullptr;  ///< uniform without
+  std::int32_t jitter = 0;                    ///< ns
+  std::shared_ptr<const DelayTable> table{};  ///< uniform without
   std::uint32_t delayCorrelation = 0;
 
   Loss loss = Loss::Random;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 
 #include "impairments/random.hpp"
 #include "lines/delay_table.hpp"
@@ -18,11 +19,11 @@
 namespace etherloom {
 
 struct SlotSettings {
-  Duration delay{};                   ///< until a slot opens: the shortest, or the mean of `table`
-  Duration spread{};                  ///< how much longer than `delay` at most, or the sigma of `table`
-  const DelayTable* table = nullptr;  ///< the distribution's shape; none is uniform
-  std::uint64_t frames = 0;           ///< that leave in one slot; 0: any number
-  std::uint64_t bytes = 0;            ///< after which a slot is used up; 0: any number
+  Duration delay{};   ///< until a slot opens: the shortest, or the mean of `table`
+  Duration spread{};  ///< how much longer than `delay` at most, or the sigma of `table`
+  std::shared_ptr<const DelayTable> table{};  ///< the distribution's shape; none is uniform
+  std::uint64_t frames = 0;                   ///< that leave in one slot; 0: any number
+  std::uint64_t bytes = 0;                    ///< after which a slot is used up; 0: any number
 
   /// Without any delay there are no slots.
   [[nodiscard]] bool on() const { return delay.nanoseconds > 0 || spread.nanoseconds > 0; }
@@ -50,7 +51,7 @@ class Slots {
     bytesLeft_ = settings.bytes == 0 ? any : static_cast<std::int64_t>(settings.bytes);
   }
   [[nodiscard]] static Duration drawn(const SlotSettings& settings, Random& random) noexcept {
-    if (const DelayTable* table = settings.table)
+    if (const DelayTable* table = settings.table.get())
       return table->deviation(settings.spread, random.below(table->values.size()));
     const auto spread = static_cast<std::uint64_t>(settings.spread.nanoseconds);
     return {spread == 0 ? 0 : static_cast<std::int64_t>(random.below(spread + 1))};

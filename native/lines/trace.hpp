@@ -1,5 +1,5 @@
 // A trace: how a path's rate, delay and loss change over time. Immutable, shared by any number of paths and
-// threads; an engine keeps it for its life. Built on the JavaScript thread; read by lines and paths on the
+// threads. Built on the JavaScript thread; read by lines and paths on the
 // worker of the path's to-port.
 //
 // Theory of operation. A trace's time begins at 0 and moves in steps; what a step says holds until the next.
@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -86,7 +87,7 @@ class Trace {
 
 /// A trace that drives a path since `zero`, an instant of the engine's clock. No trace: it does not.
 struct TraceRun {
-  const Trace* trace = nullptr;
+  std::shared_ptr<const Trace> trace;
   Instant zero;
 
   bool operator==(const TraceRun&) const = default;

@@ -32,7 +32,7 @@ std::uint64_t drawBelow(std::uint64_t bound, double correlation, StageState& sta
 
 /// What to add to the delay.
 Duration jitterOf(const TravelSettings& settings, StageState& state) {
-  if (const DelayTable* table = settings.table)
+  if (const DelayTable* table = settings.table.get())
     return table->deviation(settings.jitter, drawBelow(table->values.size(), settings.correlation, state));
   const std::int64_t jitter = settings.jitter.nanoseconds;
   const std::uint64_t width = 2 * static_cast<std::uint64_t>(jitter) + 1;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "impairments/chance.hpp"
 #include "impairments/impairment.hpp"
@@ -21,9 +22,9 @@ struct TravelSettings {
   Duration delay;
   Duration jitter;  ///< not negative; half the width of a uniform distribution, else the sigma of `table`
   Chance reorder;   ///< of skipping the delay; if that is possible, frames may overtake each other
-  std::uint64_t gap = 1;              ///< at least gap - 1 frames are delayed before one may skip
-  const DelayTable* table = nullptr;  ///< the distribution's shape; none is uniform
-  double correlation = 0;             ///< of successive jitters, see jitterOf(); in [0, 1)
+  std::uint64_t gap = 1;                      ///< at least gap - 1 frames are delayed before one may skip
+  std::shared_ptr<const DelayTable> table{};  ///< the distribution's shape; none is uniform
+  double correlation = 0;                     ///< of successive jitters, see jitterOf(); in [0, 1)
 
   bool operator==(const TravelSettings&) const = default;
 };

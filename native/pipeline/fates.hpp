@@ -1,5 +1,5 @@
 // The fates that a log recorded, to be met again by the frames of a path in their order. Immutable, shared by
-// any number of policies and threads; an engine keeps it for its life. lib/policy/replay/fates.ts lays the
+// any number of policies and threads. lib/policy/replay/fates.ts lays the
 // words out.
 #pragma once
 

@@ -21,8 +21,8 @@ namespace etherloom {
 /// What drives a path over time. Its rate stands in the place of the line's, which is only how much it is at
 /// most; its delay in that of travel, likewise; its loss is an impairment (loss.hpp).
 struct TraceSettings {
-  const Trace* trace = nullptr;  ///< nullptr: nothing does
-  Duration offset;               ///< where in the trace a path begins
+  std::shared_ptr<const Trace> trace;  ///< nullptr: nothing does
+  Duration offset;                     ///< where in the trace a path begins
 
   bool operator==(const TraceSettings&) const = default;
 };
@@ -35,8 +35,8 @@ struct Policy {
   TravelSettings travel;
   std::optional<NetemSettings> netem;  ///< then nothing else but the filter
   TraceSettings trace;
-  const Fates* replay = nullptr;  ///< instead of impairments, line and travel
-  bool replayLoops = false;       ///< begins again at the log's end; else what follows passes
+  std::shared_ptr<const Fates> replay;  ///< instead of impairments, line and travel
+  bool replayLoops = false;             ///< begins again at the log's end; else what follows passes
 
   /// Puts an impairment where frames meet it.
   void add(std::unique_ptr<const Impairment> impairment) {

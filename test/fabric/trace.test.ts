@@ -224,4 +224,26 @@ describe('Trace of a path', () => {
     expect(alone.length).to.be.within(500, 3500)
     for (const workers of [2, 3]) expect(await run(workers)).to.deep.equal(alone)
   })
+
+  it('is given back when no path has it any more: 100 large traces, one after the other, cost what two do', async () => {
+    const { engine, a, b, path } = await makePath({})
+    const lines = Array.from({ length: 50_000 }, (_, at) => at + 1)
+    // Another trace of the same file each time, by the size of its opportunities.
+    const file = write('long', lines.join('\n'))
+    const drive = (number: number) => path.set({ trace: { file, opportunity: `${1000 + number}B` } })
+    for (let number = 0; number < 20; ++number) await drive(number)
+    /** Without what JavaScript has not collected yet. */
+    const resident = () => {
+      const { rss, heapTotal, external } = process.memoryUsage()
+      return rss - heapTotal - external
+    }
+    const before = resident()
+    for (let number = 20; number < 100; ++number) await drive(number)
+    expect(resident() - before).to.be.below(64_000_000) // each is 1.6 MB to the lines that it drives
+
+    await path.set({ trace: { file, opportunity: '1000B' } }) // one that was given back
+    a.send(kilobit())
+    engine.advance('1s')
+    expect(times(take(b))).to.deep.equal([1n * ms])
+  })
 })

@@ -139,10 +139,11 @@ TEST_CASE("a line that a trace stopped for ever serves again when the next polic
   Trace::Columns columns;
   columns.at = {0};
   columns.rate = {1'000'000'000};
-  const Trace ended(std::move(columns), Trace::End::Stop, 100);  // 100 bits, and nothing any more
+  const auto ended = std::make_shared<const Trace>(std::move(columns), Trace::End::Stop,
+                                                   100);  // 100 bits, and nothing any more
   const auto settings = at(1'000'000'000);
   const auto stopped = [&](Bench& bench) {
-    bench.line.adopt(settings, {&ended, {}}, {});
+    bench.line.adopt(settings, {ended, {}}, {});
     REQUIRE_FALSE(bench.line.offer(bench.make(10), {}));
     REQUIRE_FALSE(bench.line.offer(bench.make(10), {}));  // 60 bits of it are left
     CHECK(bench.finish()->due == Instant{80});
@@ -157,7 +158,7 @@ TEST_CASE("a line that a trace stopped for ever serves again when the next polic
   SUBCASE("the same trace from its beginning") {
     Bench bench;
     stopped(bench);
-    bench.line.adopt(settings, {&ended, {1000}}, {1000});
+    bench.line.adopt(settings, {ended, {1000}}, {1000});
     CHECK(bench.drain() == Dues{1060});
   }
   SUBCASE("slots") {
@@ -484,9 +485,10 @@ TEST_CASE("slots: frames leave together, so many or so much at a time") {
   }
   SUBCASE("as a table has it, and never before the slot before") {
     Bench bench;
-    const DelayTable table{{-32'768, -8192, 4095, 12'288}};
+    const auto table =
+        std::make_shared<const DelayTable>(std::vector<std::int16_t>{-32'768, -8192, 4095, 12'288});
     constexpr int draws = 10'000;
-    auto settings = line({.delay = {20}, .spread = {10}, .table = &table, .frames = 1});
+    auto settings = line({.delay = {20}, .spread = {10}, .table = table, .frames = 1});
     settings.limit.amount = draws;
     bench.adopt(settings);
     std::map<std::int64_t, int> seen;

@@ -183,18 +183,18 @@ TEST_CASE("netem: jitter without a table is uniform from delay - jitter to delay
 }
 
 TEST_CASE("netem: a table's value is rounded away from zero and scaled as in C") {
-  DelayTable table;
-  table.values = {-8192};
+  const auto table = std::make_shared<DelayTable>();
+  table->values = {-8192};
   NetemSettings settings = seeded(1);
   settings.delay = {100'000};
   settings.jitter = 10'001;
-  settings.table = &table;
+  settings.table = table;
   CHECK(timeFor(settings, 60) == 89'999);
-  table.values = {4096};  // half a sigma: 5000.5
+  table->values = {4096};  // half a sigma: 5000.5
   CHECK(timeFor(settings, 60) == 105'001);
-  table.values = {-4096};
+  table->values = {-4096};
   CHECK(timeFor(settings, 60) == 94'999);
-  table.values = {32'767};  // never more than 4 sigma
+  table->values = {32'767};  // never more than 4 sigma
   CHECK(timeFor(settings, 60) == 140'003);
 }
 

@@ -20,6 +20,10 @@ using namespace etherloom;
 namespace {
 
 using Times = std::vector<std::int64_t>;
+
+/// The trace, which outlives whoever it is given to.
+std::shared_ptr<const Trace> lent(const Trace& trace) { return {std::shared_ptr<const Trace>(), &trace}; }
+
 constexpr std::int64_t ms = 1'000'000;
 constexpr std::int64_t never = Instant::never().nanoseconds;
 
@@ -52,7 +56,7 @@ struct Arrival {
 Times departures(const Trace& trace, const std::vector<Arrival>& arrivals, std::int64_t zero = 0,
                  std::int32_t overhead = 0) {
   Line line(1);
-  line.adopt({1, overhead, {Limit::Unit::Frames, 1'000'000}}, {&trace, {zero}}, {zero});
+  line.adopt({1, overhead, {Limit::Unit::Frames, 1'000'000}}, {lent(trace), {zero}}, {zero});
   Chain<Held> dropped;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<std::unique_ptr<Held>> slots;
@@ -183,7 +187,7 @@ TEST_CASE("trace: a million frames at alternating rates take exactly the time of
   // 7 bit/s and 1 bit/s below 10^12, in turn; a period allows for a number of bits that no frame divides.
   const Trace trace = rates({0, 3}, {999'999'999'999, 7'000'000'001}, Trace::End::Loop, 10);
   Line line(1);
-  line.adopt({1, 0, {Limit::Unit::Frames, 1}}, {&trace, {}}, {});
+  line.adopt({1, 0, {Limit::Unit::Frames, 1}}, {lent(trace), {}}, {});
   Chain<Held> dropped;
   Frame frame;
   frame.length = 61;
@@ -257,7 +261,7 @@ TEST_CASE("trace: limits count what waits, a limit in time what the trace will l
   const Trace trace = rates({0, 100'000}, {1'000'000'000, 0}, Trace::End::Loop, 1'000'000'000);
   const auto taken = [&](Limit limit) {
     Line line(1);
-    line.adopt({1, 0, limit}, {&trace, {}}, {});
+    line.adopt({1, 0, limit}, {lent(trace), {}}, {});
     Frame frame;
     frame.length = 1500;
     std::vector<std::unique_ptr<Held>> slots;
@@ -304,7 +308,7 @@ struct TraceBench : SeatBench {
   }
   static Policy driven(const Trace& trace, std::int64_t offset = 0) {
     Policy policy;
-    policy.trace = {&trace, {offset}};
+    policy.trace = {lent(trace), {offset}};
     if (trace.hasRate()) policy.line = LineSettings{1, 0, {}};
     if (trace.hasDelay()) policy.travel.delay = {1};
     if (trace.hasLoss()) policy.impairments.push_back(makeTraceLoss());

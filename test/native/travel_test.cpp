@@ -227,15 +227,20 @@ std::vector<std::int64_t> jittersOf(const TravelSettings& settings, int frames) 
   return jitters;
 }
 
-TravelSettings shaped(Duration jitter, const DelayTable* table, double correlation = 0) {
+TravelSettings shaped(Duration jitter, std::shared_ptr<const DelayTable> table, double correlation = 0) {
   TravelSettings settings{{4'000'000'000'000}, jitter, 0};
-  settings.table = table;
+  settings.table = std::move(table);
   settings.correlation = correlation;
   return settings;
 }
 
 /// Values, few of them, with unequal steps.
-DelayTable someTable() { return {{-32'768, -9000, -4097, -1, 0, 1, 5, 8192, 20'000, 32'767}}; }
+std::shared_ptr<const DelayTable> tableOf(std::vector<std::int16_t> values) {
+  return std::make_shared<const DelayTable>(std::move(values));
+}
+std::shared_ptr<const DelayTable> someTable() {
+  return tableOf({-32'768, -9000, -4097, -1, 0, 1, 5, 8192, 20'000, 32'767});
+}
 
 /// Ranks from 0 to 1 of values that rarely repeat.
 std::vector<double> ranksOf(const std::vector<std::int64_t>& values) {
@@ -260,16 +265,16 @@ double correlationOf(const std::vector<double>& values, std::size_t apart) {
 }  // namespace
 
 TEST_CASE("a table gives its values, each as often, rounded as netem rounds") {
-  const DelayTable table = someTable();
+  const auto table = someTable();
   constexpr std::int64_t sigma = 3 * 8192 + 1000;
   std::vector<std::int64_t> expected;
-  for (const std::int64_t value : table.values) {
+  for (const std::int64_t value : table->values) {
     const std::int64_t fine = 1000 * value;
     expected.push_back((fine >= 0 ? fine + 4096 : fine - 4096) / 8192 + 3 * value);
   }
   constexpr int frames = 100'000;
   std::vector<int> counts(expected.size());
-  for (const std::int64_t jitter : jittersOf(shaped({sigma}, &table), frames)) {
+  for (const std::int64_t jitter : jittersOf(shaped({sigma}, table), frames)) {
     const auto found = std::find(expected.begin(), expected.end(), jitter);
     REQUIRE(found != expected.end());
     ++counts[static_cast<std::size_t>(found - expected.begin())];
@@ -282,10 +287,10 @@ TEST_CASE("a table gives its values, each as often, rounded as netem rounds") {
 
 TEST_CASE("a table of one value is a constant, at any sigma") {
   for (const std::int16_t value : {std::int16_t{-32'768}, std::int16_t{8192}, std::int16_t{32'767}}) {
-    const DelayTable table{{value}};
+    const auto table = tableOf({value});
     for (const std::int64_t sigma : {1LL, 8191LL, 8192LL, 1'000'000LL, 365LL * 24 * 3'600'000'000'000LL}) {
       TravelSettings settings{{0}, {sigma}, 0};
-      settings.table = &table;
+      settings.table = table;
       Bench bench;
       bench.depart(settings, {0});
       const std::int64_t due = bench.drain().front().due;
@@ -296,11 +301,9 @@ TEST_CASE("a table of one value is a constant, at any sigma") {
 }
 
 TEST_CASE("correlated delays have the same distribution, and the rank correlation asked for") {
-  DelayTable table;  // a line, so that places are seen
-  for (int value = -32'000; value < 32'000; value += 10)
-    table.values.push_back(static_cast<std::int16_t>(value));
-  for (const DelayTable* shape :
-       {static_cast<const DelayTable*>(nullptr), static_cast<const DelayTable*>(&table)}) {
+  std::vector<std::int16_t> values;  // a line, so that places are seen
+  for (int value = -32'000; value < 32'000; value += 10) values.push_back(static_cast<std::int16_t>(value));
+  for (const auto& shape : {std::shared_ptr<const DelayTable>(), tableOf(values)}) {
     for (const double asked : {0.25, 0.9}) {
       CAPTURE(asked);
       constexpr int frames = 100'000;
