@@ -51,6 +51,7 @@ struct Inlet : Chain<Inlet>::Link {
   Inlet(Attachment& itsAttachment, unsigned itsIndex) : attachment(itsAttachment), index(itsIndex) {}
 
   bool up = false;
+  bool joined = false;                   ///< its fabric has had a version with the port
   bool carrier = true;                   ///< without it nothing passes, whatever the device would do
   std::uint32_t received = 0;            ///< frames so far: the number in a frame's key
   Chain<Frame> postponed;                ///< received, but too many wire frames for one turn

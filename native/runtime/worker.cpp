@@ -93,7 +93,7 @@ bool Worker::receiveAndDecide() noexcept {
   bool moved = false;
   while (Inlet* inlet = ready.pop()) {
     if (!inlet->up) continue;
-    if (inlet->crossed != 0 && !mayCross(*inlet)) {
+    if ((!inlet->joined && !joins(*inlet)) || (inlet->crossed != 0 && !mayCross(*inlet))) {
       this->ready(inlet->key);
     } else {
       moved |= serve(*inlet);
@@ -151,6 +151,15 @@ bool Worker::serve(Inlet& inlet) noexcept {
   if (state == RxState::Failed) takeDown(inlet, inlet.port->failure());
   if (nextDeparture() <= burst.at) releaseDue(burst.at);
   return moved;
+}
+
+// What its device has already waits until its fabric has the port, which is about to be published.
+bool Worker::joins(Inlet& inlet) noexcept {
+  const Attachment& port = inlet.attachment;
+  const FabricVersion& version = *port.fabric->version.load(std::memory_order_acquire);
+  const auto seat = static_cast<std::size_t>(port.seat);
+  inlet.joined = seat < version.ports.size() && version.ports[seat] == &port;
+  return inlet.joined;
 }
 
 bool Worker::mayCross(const Inlet& inlet) noexcept {

@@ -124,6 +124,7 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
   bool serve(Inlet& inlet) noexcept;
   /// Whether the workers that the port's last burst had copies for take those of another.
+  [[nodiscard]] bool joins(Inlet& inlet) noexcept;
   [[nodiscard]] bool mayCross(const Inlet& inlet) noexcept;
   void noteCrossed(Inlet& inlet, unsigned frames) noexcept;
   void endTurn() noexcept;

@@ -2,7 +2,16 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
@@ -410,6 +419,19 @@ describe('SocketPort', function () {
     )
   })
 
+  it('brings what its peer sent before it was attached, too', async () => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    for (let round = 0; round < 100; ++round) {
+      const [ours, theirs] = sockets.socketPair('stream')
+      writeSync(theirs, framed(frame({ tag: round })))
+      const port = await hub.attach(new SocketPort({ fd: ours }))
+      expect((await receive(reader!, 1)).map(({ tag }) => tag)).to.deep.equal([round])
+      await hub.detach(port)
+      for (const fd of [ours, theirs]) closeSync(fd)
+    }
+  })
+
   it('lets as many peers in as are allowed; the next waits until one goes', async () => {
     const hub = makeHub()
     const server = await hub.listen({ socket: path, peers: 1 })
@@ -422,7 +444,57 @@ describe('SocketPort', function () {
     first.destroy()
     await next
     expect(server.ports.length).to.equal(1)
-    second.destroy()
+    const third = await dial()
+    const another = once(server, 'connect')
+    await hub.detach(server.ports[0]!) // by the user of the fabric
+    await another
+    expect(server.ports.length).to.equal(1)
+    for (const peer of [second, third]) peer.destroy()
+  })
+
+  it('has a peer that never sent a frame make room after 10 s, and no other', async () => {
+    const hub = makeHub()
+    const [reader] = await join(hub, 'reader')
+    const server = await hub.listen({ socket: path, peers: 2 })
+    mock.timers.enable({ apis: ['setTimeout'] })
+    closes({ close: () => mock.timers.reset() })
+    const come = async () => {
+      const came = once(server, 'connect')
+      const peer = await dial()
+      return { peer, port: (await came)[0] as SocketPort }
+    }
+    const talker = await come()
+    const silent = await come()
+    talker.peer.write(framed(frame({ tag: 1 })))
+    await receive(reader!, 1)
+    const gone = once(server, 'disconnect')
+    const connected = once(server, 'connect')
+    const next = await dial()
+    mock.timers.tick(9_999)
+    next.write(framed(frame({ tag: 2 })))
+    await new Promise(setImmediate)
+    expect(server.ports).to.deep.equal([talker.port, silent.port])
+
+    mock.timers.tick(1)
+    const [port, error] = (await gone) as [SocketPort, Error]
+    expect([port, error.message]).to.deep.equal([
+      silent.port,
+      "port 'peer1' made room for another peer: it had sent no frame in 10 s",
+    ])
+    await once(silent.peer.resume(), 'close')
+    const [newcomer] = (await connected) as [SocketPort]
+    expect((await receive(reader!, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+
+    // Both have sent frames: who comes now waits, for as long as it takes.
+    const last = await dial()
+    mock.timers.tick(1_000_000)
+    await new Promise(setImmediate)
+    expect(server.ports).to.deep.equal([talker.port, newcomer])
+    const letIn = once(server, 'connect')
+    talker.peer.destroy()
+    await letIn
+    last.destroy()
+    await server.close()
   })
 
   it('connects no longer when it is told so by a signal, and leaves nothing', async () => {
