@@ -34,17 +34,23 @@ export interface ListenOptions extends FrameOptions {
   name?: string
   /** How frames stand in the connections. Default `stream`. */
   framing?: 'stream' | 'seqpacket'
-  /** How many peers there may be at once, 1 to 4096; further ones wait. Default 1024. */
+  /**
+   * How many peers there may be at once, 1 to 4096. Further ones wait until one goes, or has sent no frame in the 10 s since
+   * it came: then it makes room. Default 1024.
+   */
   peers?: number
   /** The rights of the path, as 0o660. Default 0o600: of our own user only. */
   mode?: number
 }
 
+/** How long a peer may be silent after it came before it makes room for one that waits, in milliseconds. */
+const silence = 10_000
+
 /** A peer that comes and cannot become a port is a `failure`; the server goes on. */
 export interface SocketServerEvents extends BackgroundEvents {
   /** A peer has come; its port is attached. */
   connect: [port: SocketPort]
-  /** A peer has gone, and its port is detached. */
+  /** A peer has gone, or was made to go for another, and its port is detached. */
   disconnect: [port: SocketPort, error: EtherloomError]
 }
 
@@ -56,6 +62,8 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   readonly #stopped: (server: SocketServer) => void
   readonly #options: ReturnType<typeof readListenOptions>
   readonly #ports = new Set<SocketPort>()
+  /** Those of them that have had time to send a frame and may not have done so, from the first that came. */
+  readonly #silent = new Set<SocketPort>()
   #bound: unknown
   #unwatch: (() => void) | undefined
   #accepting = false
@@ -119,17 +127,20 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   }
 
   #watch(): void {
-    if (this.#closed || this.#accepting || this.#unwatch || this.#ports.size >= this.#options.peers) return
+    if (this.#closed || this.#accepting || this.#unwatch) return
     this.#unwatch = this.#fabric.engine.watches.socket(this.#bound, 'readable', () => {
       this.#unwatch = undefined
       this.#inBackground(this.#accept())
     })
   }
 
+  /** A peer waits, perhaps more of them. */
   async #accept(): Promise<void> {
     this.#accepting = true
+    let room = true
     try {
-      while (!this.#closed && this.#ports.size < this.#options.peers) {
+      room = !this.#full || (await this.#makeRoom())
+      while (!this.#closed && !this.#full) {
         const socket = native(() => sockets.acceptPeer(this.#bound))
         if (socket === undefined) break
         await this.#attach(socket)
@@ -139,7 +150,25 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
     }
     this.#accepting = false
-    this.#watch()
+    if (room || !this.#full) this.#watch() // else when a peer goes, or has been silent for too long
+  }
+
+  get #full(): boolean {
+    return this.#ports.size >= this.#options.peers
+  }
+
+  /** Makes the peer go that has been silent for longest. Whether there is one. */
+  async #makeRoom(): Promise<boolean> {
+    for (const port of this.#silent) {
+      if (port.stats().received.frames === 0n) {
+        await this.#detach(port)
+        const reason = `port '${port.name}' made room for another peer: it had sent no frame in ${silence / 1000} s`
+        this.emit('disconnect', port, new EtherloomError('ERR_ETHERLOOM_RESOURCE', reason))
+        return true
+      }
+      this.#silent.delete(port)
+    }
+    return false
   }
 
   async #attach(socket: unknown): Promise<void> {
@@ -154,12 +183,21 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       sockets.closeSocket(socket)
       throw error
     }
+    port.once('detach', () => {
+      this.#ports.delete(port)
+      this.#silent.delete(port)
+      this.#watch()
+    })
+    setTimeout(() => {
+      if (!this.#ports.has(port)) return
+      this.#silent.add(port)
+      this.#watch()
+    }, silence).unref()
     this.emit('connect', port)
     this.#inBackground(
       ended.then(async (error) => {
         await this.#detach(port)
         this.emit('disconnect', port, error)
-        this.#watch()
       }),
     )
   }
@@ -197,7 +235,7 @@ export const listenRules = {
     oneOf(['stream', 'seqpacket'], 'stream'),
   ),
   peers: about(
-    'How many peers there may be at once; further ones wait.',
+    'How many peers there may be at once. Further ones wait until one goes, or has sent no frame in its first 10 s.',
     integer(1, 4096, { default: 1024 }),
   ),
   mode: modeRule,

@@ -230,7 +230,7 @@ describe('Trace of a path', () => {
     const lines = Array.from({ length: 50_000 }, (_, at) => at + 1)
     // Another trace of the same file each time, by the size of its opportunities.
     const file = write('long', lines.join('\n'))
-    const drive = (number: number) => path.set({ trace: { file, opportunity: `${1000 + number}B` } })
+    const drive = (number: number) => path.allow({ trace: { file, opportunity: `${1000 + number}B` } })
     for (let number = 0; number < 20; ++number) await drive(number)
     /** Without what JavaScript has not collected yet. */
     const resident = () => {
@@ -241,7 +241,7 @@ describe('Trace of a path', () => {
     for (let number = 20; number < 100; ++number) await drive(number)
     expect(resident() - before).to.be.below(64_000_000) // each is 1.6 MB to the lines that it drives
 
-    await path.set({ trace: { file, opportunity: '1000B' } }) // one that was given back
+    await path.allow({ trace: { file, opportunity: '1000B' } }) // one that was given back
     a.send(kilobit())
     engine.advance('1s')
     expect(times(take(b))).to.deep.equal([1n * ms])
