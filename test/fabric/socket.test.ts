@@ -426,7 +426,7 @@ describe('SocketPort', function () {
       const [ours, theirs] = sockets.socketPair('stream')
       writeSync(theirs, framed(frame({ tag: round })))
       const port = await hub.attach(new SocketPort({ fd: ours }))
-      expect((await receive(reader!, 1)).map(({ tag }) => tag)).to.deep.equal([round])
+      expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([round])
       await hub.detach(port)
       for (const fd of [ours, theirs]) closeSync(fd)
     }
@@ -466,7 +466,7 @@ describe('SocketPort', function () {
     const talker = await come()
     const silent = await come()
     talker.peer.write(framed(frame({ tag: 1 })))
-    await receive(reader!, 1)
+    await receive(reader, 1)
     const gone = once(server, 'disconnect')
     const connected = once(server, 'connect')
     const next = await dial()
@@ -483,7 +483,7 @@ describe('SocketPort', function () {
     ])
     await once(silent.peer.resume(), 'close')
     const [newcomer] = (await connected) as [SocketPort]
-    expect((await receive(reader!, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+    expect((await receive(reader, 1)).map(({ tag }) => tag)).to.deep.equal([2])
 
     // Both have sent frames: who comes now waits, for as long as it takes.
     const last = await dial()
