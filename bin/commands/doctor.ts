@@ -9,10 +9,9 @@ import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
 import { lineWidth, printJson, printLine, wrap } from '../output.js'
 
-export const doctor = command(
-  'doctor',
-  'say what this machine allows, and what to do about what it does not',
-).action(action(examine))
+export const doctor = command('doctor', 'say what this machine allows, and what to do about what it does not')
+  .option('--security', 'say what running instances may do, and how they could do with less')
+  .action(action(run))
 
 /** `needed`: without it nothing runs; the others only limit what can be done. */
 interface Check {
@@ -29,7 +28,15 @@ const isRoot = (): boolean => process.getuid?.() === 0
 /** Bits of CapEff (capabilities(7)). */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
 
-async function examine({ json }: Flags): Promise<ExitCode> {
+interface DoctorFlags extends Flags {
+  security?: boolean
+}
+
+async function run({ json = false, security = false }: DoctorFlags): Promise<ExitCode> {
+  return security ? (await import('../security.js')).printSecurity(json) : examine(json)
+}
+
+async function examine(json: boolean): Promise<ExitCode> {
   const checks = [
     checkKernel(),
     ...(await checkAddon()),

@@ -13,13 +13,18 @@ import { fail, printJson, printLine, printNotes } from '../output.js'
 interface UpFlags extends Flags {
   name?: string
   rootless?: boolean
+  sealed?: boolean
 }
 
 export const up = addConversion(
   command('up', 'run a topology until Ctrl-C; when it runs already, go over to the changed file')
     .argument('<file>', 'topology file, YAML or JSON, or a file that import takes')
     .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
-    .option('--rootless', 'run in a user and network namespace of its own, without privilege'),
+    .option('--rootless', 'run in a user and network namespace of its own, without privilege')
+    .option(
+      '--sealed',
+      'once it is up, give up every right that a topology which stays as it is needs no more',
+    ),
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
@@ -40,6 +45,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const instance = await Instance.start(name, path, topology)
   endOnSignals(instance)
   const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
+  if (options.sealed) await instance.seal()
   await watch(client, options).finally(() => instance.close())
   return 0
 }
@@ -57,10 +63,10 @@ async function applyTo(
   name: string,
   path: string,
   topology: Topology,
-  { json }: UpFlags,
+  { json, sealed }: UpFlags,
 ): Promise<number> {
   await running.greet()
-  const { file } = await running.call('info', {})
+  const { file, sealed: isSealed } = await running.call('info', {})
   if (file !== path)
     throw new EtherloomError(
       'ERR_ETHERLOOM_CONTROL',
@@ -69,6 +75,10 @@ async function applyTo(
         hint: `choose another --name, or end it with 'etherloom down --name ${name}'`,
       },
     )
+  if (sealed && !isSealed)
+    throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `'${name}' runs already, and is not sealed`, {
+      hint: `end it with 'etherloom down --name ${name}', and start it with --sealed`,
+    })
   const { steps, ...counts } = await running.call('apply', { topology })
   if (json) printJson({ event: 'applied', name, ...counts, steps })
   else {

@@ -2,7 +2,7 @@
  * Where running instances are found: one Unix socket per instance in a directory that only its user can enter.
  * Called by the control server and client.
  */
-import { lstat, mkdir, readdir } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
 import { entryName } from '../values/names.js'
@@ -57,6 +57,9 @@ export async function instanceNames(): Promise<string[]> {
   const names = files.flatMap((file) => (file.endsWith(ending) ? [file.slice(0, -ending.length)] : []))
   return names.filter((name) => takes(nameOfInstance, name))
 }
+
+/** Removes the socket of an instance that has ended. */
+export const removeControlSocket = (name: string): Promise<void> => rm(controlSocket(name), { force: true })
 
 /** Makes the directory (mode 0700) unless it is there. @throws EtherloomError ERR_ETHERLOOM_CONTROL, also for another's */
 export async function makeControlDirectory(): Promise<void> {

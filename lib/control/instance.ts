@@ -8,6 +8,7 @@ import type { Topology } from '../topology/schema.js'
 import { Captures } from './captures.js'
 import type { InstanceInfo, Methods, Running } from './method.js'
 import { controlMethods } from './methods/index.js'
+import { seal } from './seal.js'
 import { ControlServer } from './server.js'
 
 export class Instance implements Running {
@@ -21,6 +22,7 @@ export class Instance implements Running {
   readonly captures = new Captures()
   readonly #server: ControlServer
   readonly #end: () => void
+  #sealed = false
 
   private constructor(name: string, file: string, network: Network, server: ControlServer) {
     this.name = name
@@ -64,8 +66,23 @@ export class Instance implements Running {
     }
   }
 
+  /** Whether its process has given up what it could do besides. */
+  get sealed(): boolean {
+    return this.#sealed
+  }
+
+  /**
+   * Has its process, which serves nothing else, give up every right that it needs no longer (seal.ts), for good.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED
+   */
+  async seal(): Promise<void> {
+    await seal()
+    this.#sealed = true
+  }
+
   info(): InstanceInfo {
-    const { name, file, network } = this
+    const { name, file, network, sealed } = this
     const { engine, plan } = network
     return {
       name,
@@ -74,6 +91,7 @@ export class Instance implements Running {
       seed: String(engine.seed),
       workers: plan.engine.workers ?? 1,
       io: engine.io,
+      sealed,
     }
   }
 

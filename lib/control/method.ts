@@ -8,6 +8,7 @@ import { check } from '../values/check.js'
 import { EtherloomError } from '../values/errors.js'
 import { quote } from '../values/quote.js'
 import type { Network } from '../topology/network.js'
+import { explainSeal } from './seal.js'
 import type { Captures } from './captures.js'
 
 /** Who answers. */
@@ -21,12 +22,15 @@ export interface InstanceInfo {
   workers: number
   /** What its workers speak to the kernel with. */
   io: string
+  /** Whether it makes and opens nothing more (`up --sealed`). */
+  sealed: boolean
 }
 
 /** The instance, as a method sees it. */
 export interface Running {
   readonly network: Network
   readonly captures: Captures
+  readonly sealed: boolean
   info(): InstanceInfo
   close(): Promise<void>
 }
@@ -92,7 +96,15 @@ export async function answer(
   const called = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (!called) throw noSuchMethod(name, methods)
   const read = readOptions(`method ${quote(name)}`, params, called.parameters as Rules)
-  return called.call(read as never, instance, peer)
+  try {
+    return await called.call(read as never, instance, peer)
+  } catch (error) {
+    const sealed = await instance.then(
+      (running) => running.sealed,
+      () => false,
+    )
+    throw sealed ? explainSeal(error) : error
+  }
 }
 
 /** The answer of a method as its declaration reads it; what it does not know, as of a later version, is left out. */

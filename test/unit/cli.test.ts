@@ -1,7 +1,7 @@
 /** The command line as its users meet it: what it prints where, and its exit codes. No command here needs privilege. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
@@ -559,6 +559,50 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         status: 1,
         stderr: "etherloom: no world 'se'; did you mean 'sea'?; the worlds are sky, sea\n",
       })
+    })
+
+    it('gives up every right once it is up with --sealed, and goes on', async () => {
+      const { child } = await up(file, '--sealed', '--json')
+      const threads = (field: string): Set<string> =>
+        new Set(
+          readdirSync(`/proc/${child.pid}/task`).map(
+            (thread) =>
+              new RegExp(`^${field}:\\s*(\\S+)`, 'm').exec(
+                readFileSync(`/proc/${child.pid}/task/${thread}/status`, 'utf8'),
+              )![1]!,
+          ),
+        )
+      while (!threads('Seccomp').has('2')) await new Promise((resolve) => setImmediate(resolve))
+      expect([...threads('Seccomp')]).to.deep.equal(['2'])
+      expect([...threads('NoNewPrivs')]).to.deep.equal(['1'])
+      expect([...threads('CapEff')]).to.deep.equal(['0000000000000000'])
+      expect([...threads('Uid')]).to.not.include('0')
+
+      expect(etherloom('path', 'one', 'two', '--fabric', 'a', 'delay=7ms').status).to.equal(0)
+      expect(etherloom('show', 'paths').stdout).to.contain('delay=7ms')
+      const [holder] = etherloom('doctor', '--security', '--json').stdout.trim().split('\n')
+      expect(JSON.parse(holder!)).to.include({ instance: 'lab', pid: child.pid, sealed: true, seccomp: true })
+      expect(etherloom('doctor', '--security').stdout).to.match(
+        /^lab: process \d+ .*\n {2}as .*, with no capability, no way to gain more \(no_new_privs\), system calls refused/,
+      )
+
+      // What needs something new is refused, says why, and leaves all as it was.
+      const socket = join(directory, 'new.sock')
+      const grown = `two: { patch: b.two }, new: { socket: ${socket}, role: listen }`
+      writeFileSync(file, patched('').replace('two: { patch: b.two }', grown))
+      const refused = etherloom('up', file)
+      expect(refused.status).to.equal(1)
+      expect(refused.stderr).to.contain(
+        'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
+      )
+      expect(existsSync(socket)).to.equal(false)
+      expect(etherloom('show', 'paths').stdout).to.contain('delay=7ms')
+
+      const ended = once(child, 'exit')
+      expect(etherloom('down').stdout).to.equal('lab: down\n')
+      expect(await ended).to.deep.equal([0, null])
+      expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+      expect(etherloom('doctor', '--security').stdout).to.match(/^no instance runs; 'up' as .+ would have /)
     })
 
     it('lets captures be taken, which end in order and alone', async () => {

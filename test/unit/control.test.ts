@@ -70,6 +70,7 @@ describe('the control socket', () => {
       seed: String(2 ** 40),
       workers: 1,
       io: instance.network.engine.io,
+      sealed: false,
     })
     expect((await control.call('ports', {})).map(({ port }) => port)).to.deep.equal([
       'one',

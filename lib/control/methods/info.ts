@@ -1,5 +1,5 @@
 /** Who answers. */
-import { about, integer, required, text } from '../../values/options.js'
+import { about, flag, integer, required, text } from '../../values/options.js'
 import { fields, method, type InstanceInfo } from '../method.js'
 
 export const info = method<object, InstanceInfo>({
@@ -12,10 +12,19 @@ export const info = method<object, InstanceInfo>({
     seed: about('the seed of its engine, as text: it can exceed what a JSON number holds', required(text())),
     workers: about('its worker threads', required(integer(1, 1024))),
     io: about("what they speak to the kernel with: 'io_uring' or 'epoll'", required(text())),
+    sealed: about('whether it makes and opens nothing more', required(flag())),
   }),
   example: {
     params: {},
-    result: { name: 'lab', file: '/home/u/lab.yaml', pid: 4711, seed: '42', workers: 1, io: 'io_uring' },
+    result: {
+      name: 'lab',
+      file: '/home/u/lab.yaml',
+      pid: 4711,
+      seed: '42',
+      workers: 1,
+      io: 'io_uring',
+      sealed: false,
+    },
   },
   call: async (_, instance) => (await instance).info(),
 })

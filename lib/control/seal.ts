@@ -1,0 +1,55 @@
+/**
+ * The seal of a process that runs an instance: what it gives up once its topology is up. Called by Instance; the system
+ * calls that are refused from then on are those of native/os/seal.cpp.
+ */
+import { calls, native } from '../binding.js'
+import { isOnlyUser } from '../gateway/gateway.js'
+import { EtherloomError } from '../values/errors.js'
+
+const { sealProcess } = calls<{ sealProcess(): void }>()
+
+/** Of nobody, on every distribution that has systemd. */
+const nobody = 65_534
+
+/** The user who called sudo, else nobody. */
+function ordinaryUser(): { user: number; group: number } {
+  const [user, group] = [Number(process.env.SUDO_UID), Number(process.env.SUDO_GID)]
+  return user > 0 && group > 0 ? { user, group } : { user: nobody, group: nobody }
+}
+
+/**
+ * Root becomes an ordinary user, which takes every capability from every thread; then programs, files, sockets, devices
+ * and namespaces are out of reach for good.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where the kernel or the machine has no seccomp
+ */
+export async function seal(): Promise<void> {
+  // What an instance loads when it first needs it: the files may be root's alone.
+  await Promise.all([
+    import('yaml'),
+    import('../topology/check.js'),
+    import('../topology/report.js'),
+    import('../topology/links-report.js'),
+  ])
+  if (process.getuid?.() === 0 && !isOnlyUser()) {
+    const { user, group } = ordinaryUser()
+    process.setgroups?.([])
+    process.setgid?.(group)
+    process.setuid?.(user)
+  }
+  native(() => {
+    sealProcess()
+  })
+}
+
+/** The error of a method; one of a missing right says that it was given up. */
+export function explainSeal(error: unknown): unknown {
+  if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
+  const { code, message, syscall, errno } = error
+  return new EtherloomError(code, message.split('; ')[0] ?? message, {
+    cause: error,
+    syscall,
+    errno,
+    hint: 'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
+  })
+}
