@@ -11,6 +11,7 @@ import { native } from '../binding.js'
 import type { Engine } from '../engine/engine.js'
 import type { EtherloomError } from '../values/errors.js'
 import { fromNative } from '../values/errors.js'
+import { quote } from '../values/quote.js'
 import { about, flag, integer, optional, optionsReader, refuse, type RulesOf } from '../values/options.js'
 import { counted, type Counted } from '../values/counter.js'
 import { parseSize, type Size } from '../values/units.js'
@@ -88,22 +89,25 @@ const failed = 2
 /** A running capture. Ends with `close()`, with its engine, or when nobody reads its output any more. */
 export class Capture {
   /**
-   * Resolves when it has ended and everything is written, with the error that ended it: ERR_ETHERLOOM_DEVICE for an
-   * output that took no more, undefined otherwise.
+   * Resolves when it has ended and everything is written, with the error that ended it: ERR_ETHERLOOM_RESOURCE where
+   * the disk is full, ERR_ETHERLOOM_DEVICE for an output that took no more otherwise; undefined where none did.
    */
   readonly ended: Promise<EtherloomError | undefined>
   readonly #engine: Engine
   readonly #id: number
   readonly #afterwards: () => Promise<void>
+  /** Which file it goes to, for messages. */
+  readonly #into: string
   #resolve: (error: EtherloomError | undefined) => void = () => undefined
   #stats = { frames: 0n, bytes: 0n, lost: 0n }
   #closing = false
   #done = false
 
-  private constructor(engine: Engine, id: number, afterwards: () => Promise<void>) {
+  private constructor(engine: Engine, id: number, afterwards: () => Promise<void>, file?: string) {
     this.#engine = engine
     this.#id = id
     this.#afterwards = afterwards
+    this.#into = file === undefined ? '' : ` to ${quote(file)}`
     this.ended = new Promise((resolve) => (this.#resolve = resolve))
     engine.residents.add(this)
   }
@@ -142,7 +146,7 @@ export class Capture {
 
   static #begin(
     engine: Engine,
-    settings: object,
+    settings: { file?: string; socket?: string },
     targets: () => CaptureTarget[],
     afterwards: () => Promise<void>,
   ): Capture {
@@ -150,6 +154,7 @@ export class Capture {
       engine,
       native(() => engine.native.startCapture(settings, targets())),
       afterwards,
+      settings.file,
     )
   }
 
@@ -194,7 +199,7 @@ export class Capture {
     if (this.#closing) this.#forget()
     const error =
       state === failed
-        ? fromNative({ errno, syscall: 'write', message: 'the capture ended early' })
+        ? fromNative({ errno, syscall: 'write', message: `the capture${this.#into} ended early` })
         : undefined
     void this.#afterwards().then(() => {
       this.#resolve(error)

@@ -163,6 +163,15 @@ describeOnDevices('PacketPort', function () {
       expect(await far.ping(right, 100, 0.002)).to.include({ received: 100, duplicates: 0 })
     })
 
+    it('also while its interface is renamed', async () => {
+      const port = await attach()
+      await hub.attach(right.tap())
+      const pings = far.ping(right, 500, 0.002)
+      await middle.ip('link', 'set', 'left', 'name', 'moved')
+      expect(await pings).to.include({ received: 500, duplicates: 0 })
+      expect(port.state).to.equal('up')
+    })
+
     it('also after its interface was down for a while', async () => {
       const port = await attach()
       await hub.attach(right.tap())

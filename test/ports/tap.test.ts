@@ -293,6 +293,15 @@ describeOnDevices('TapPort', function () {
     await until(() => hub.stats().paths.every(({ inFlight }) => inFlight === 0n))
   })
 
+  it('goes on under traffic when its interface is renamed', async () => {
+    const [left, right] = (await connect(hub, close, 2)) as [Host, Host]
+    const pings = left.ping(right, 500, 0.002)
+    await right.ip('link', 'set', 'eth0', 'name', 'lan0')
+    expect(await pings).to.include({ received: 500, duplicates: 0 })
+    expect(hub.port('host2').state).to.equal('up')
+    expect(await right.link('lan0')).to.include({ address: right.mac })
+  })
+
   it('returns with its interface when whoever else took that lets go of it', async () => {
     const [left, right] = (await connect(hub, close, 2)) as [Host, Host]
     await right.ip('tuntap', 'add', 'eth1', 'mode', 'tap')
