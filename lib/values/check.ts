@@ -143,7 +143,7 @@ class Checker {
         'value',
         `${this.#subject(place)} must ${expects === undefined ? `have at least ${entries(min)}` : `be ${expects}`}`,
       )
-    const read = value.map((each, index) => this.visit(entry, each, [...place, index]))
+    const read = Array.from(value, (each, index) => this.visit(entry, each, [...place, index]))
     return !fits || (shapeOf(entry).form.kind === 'value' && read.includes(undefined)) ? undefined : read
   }
 
