@@ -7,6 +7,7 @@ import { types } from 'node:util'
 import * as etherloom from '../../lib/index.js'
 import { Instance } from '../../lib/control/instance.js'
 import { Draw } from '../helpers/draw.js'
+import { raw } from '../helpers/errors.js'
 import type { Api, Member } from './api.js'
 import { core, Ours, Stage, topology } from './stage.js'
 import { Usual } from './usual.js'
@@ -67,10 +68,6 @@ const inWords = (error: unknown): string =>
   types.isNativeError(error)
     ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ')
     : String(error)
-
-/** Text that only a slip of ours brings into a message. */
-const raw =
-  /(?<!not )\bundefined\b|\[object |is not a function|is not iterable|annot read prop|annot convert|\bNaN\b(?<!not NaN)/
 
 /** What is wrong with how a call was refused. */
 function judge(error: unknown, lax: boolean): string | undefined {
