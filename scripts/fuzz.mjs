@@ -1,13 +1,23 @@
-// Fuzzes what takes bytes from outside: `node scripts/fuzz.mjs [NAME...] [--seconds N] [--total N] [--keep]`.
-// Needs clang with libFuzzer (Debian: clang-14; `node scripts/setup.mjs --fuzz` installs it). Builds the targets
-// of test/native/fuzz/, or the named ones, with the address and undefined-behaviour sanitizers, and runs each for
-// N seconds (60), or all together for --total seconds. A target begins with the inputs of
-// test/native/fuzz/corpus/NAME/ and those that earlier runs left in build/fuzz/corpus/NAME/. What it finds is
+// Fuzzes what takes bytes from outside: `node scripts/fuzz.mjs [NAME...] [--seconds N] [--total N] [--seed S]
+// [--keep]`, all targets or the named ones, each for N seconds (60), or all together for --total seconds.
+// Those of test/fuzz/targets/ are in TypeScript (test/fuzz/index.ts). Those of test/native/fuzz/ need clang with
+// libFuzzer (Debian: clang-14; `node scripts/setup.mjs --fuzz` installs it), and are built with the address and
+// undefined-behaviour sanitizers. A target begins with the inputs of
+// corpus/NAME/ beside it and, a native one, those that earlier runs left in build/fuzz/corpus/NAME/. What it finds is
 // written to build/fuzz/NAME-crash-*, and makes the exit code 1. --keep writes the few short inputs that reach
-// most of the code into test/native/fuzz/corpus/NAME/, in the place of those that are there.
+// most of the code into corpus/NAME/, in the place of those that are there.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -21,6 +31,8 @@ const names = filesUnder(folder)
   .filter((name) => name.endsWith('.cpp') && path.dirname(name) === folder)
   .map((name) => path.basename(name, '.cpp'))
   .filter((name) => name !== 'libfuzzer')
+
+const typescriptNames = readdirSync(inRoot('test/fuzz/targets')).map((name) => path.basename(name, '.ts'))
 
 /** A virtio-net header and a super-frame of 300 bytes: something to start from. */
 function superFrame({ version, protocol, gsoType, gsoSize }) {
@@ -177,6 +189,34 @@ function fuzz(name, seconds) {
   }
 }
 
+/** Runs one in TypeScript, which ends by itself. One that hangs or ends the process leaves what it was trying. */
+function fuzzTypescript(name, seconds, { seed, keep }) {
+  const started = Date.now()
+  const trying = inRoot('build/fuzz', `${name}-trying`)
+  const { status, signal, stdout, error } = spawnSync(
+    process.execPath,
+    [
+      ...['--expose-gc', '--import=tsx', 'test/fuzz/index.ts', name, `--seconds=${seconds}`],
+      ...(seed === undefined ? [] : [`--seed=${seed}`]),
+      ...(keep ? ['--keep'] : []),
+    ],
+    {
+      cwd: inRoot(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+      timeout: (seconds + 120) * 1000,
+      killSignal: 'SIGKILL',
+    },
+  )
+  if (existsSync(trying)) {
+    const file = `build/fuzz/${name}-crash-${Date.now()}`
+    renameSync(trying, inRoot(file))
+    console.error(`${name} ${error ? 'hangs' : `ended with ${signal ?? status}`} at the input in ${file}`)
+  }
+  const { executions = 0 } = stdout === '' ? {} : JSON.parse(stdout)
+  return { name, found: status !== 0, executions, seconds: (Date.now() - started) / 1000 }
+}
+
 /** Stores the short inputs of both corpora that reach most, as few as there may be. */
 function keep(name) {
   const stored = inRoot(folder, 'corpus', name)
@@ -207,32 +247,40 @@ function keep(name) {
 
 await main(() => {
   const { values, positionals } = parseArgs({
-    options: { seconds: { type: 'string' }, total: { type: 'string' }, keep: { type: 'boolean' } },
+    options: {
+      seconds: { type: 'string' },
+      total: { type: 'string' },
+      seed: { type: 'string' },
+      keep: { type: 'boolean' },
+    },
     allowPositionals: true,
   })
-  const wanted = positionals.length > 0 ? positionals : names
+  const all = [...typescriptNames, ...names]
+  const wanted = positionals.length > 0 ? positionals : all
   for (const name of wanted) {
-    if (!names.includes(name)) throw new Stop(`There is no target ${name}; there are: ${names.join(', ')}.`)
+    if (!all.includes(name)) throw new Stop(`There is no target ${name}; there are: ${all.join(', ')}.`)
   }
-  for (const each of ['seconds', 'total']) {
+  for (const each of ['seconds', 'total', 'seed']) {
     if (!/^[1-9]\d*$/.test(values[each] ?? '1')) throw new Stop(`--${each} takes a whole number above 0.`)
   }
   const seconds = values.total
     ? Math.max(1, Math.floor(Number(values.total) / wanted.length))
     : Number(values.seconds ?? 60)
 
-  const programs = wanted.map((name) => `build/fuzz/${name}`)
-  run('make', ['-s', `-j${availableParallelism()}`, '-f', `${folder}/Makefile`, ...programs])
+  const programs = wanted.filter((name) => names.includes(name)).map((name) => `build/fuzz/${name}`)
+  mkdirSync(inRoot('build/fuzz'), { recursive: true })
+  if (programs.length > 0)
+    run('make', ['-s', `-j${availableParallelism()}`, '-f', `${folder}/Makefile`, ...programs])
 
   const results = wanted.map((name) => {
     console.log(`${name} ...`)
-    return fuzz(name, seconds)
+    return names.includes(name) ? fuzz(name, seconds) : fuzzTypescript(name, seconds, values)
   })
   for (const { name, executions, seconds: took, found } of results) {
     const rate = Math.round(executions / took)
     console.log(`${name}: ${executions} executions, ${rate} a second${found ? ', FOUND SOMETHING' : ''}`)
   }
-  if (values.keep) wanted.forEach(keep)
+  if (values.keep) wanted.filter((name) => names.includes(name)).forEach(keep)
   const bad = results.filter(({ found }) => found).map(({ name }) => name)
   if (bad.length > 0) throw new Stop(`Found something in ${bad.join(', ')}: see build/fuzz/NAME-crash-*.`)
 })

@@ -122,12 +122,12 @@ export class Capture {
   ): Promise<Capture> {
     const { snapLength = length, count = 0, buffer } = readCaptureOptions(options)
     const given = { snapLength, count, buffer }
-    const sink = output === '-' ? process.stdout : output
+    const sink = output === '-' ? process.stdout : (output as CaptureOutput | null)
     if (typeof sink === 'string' && sink !== '')
       return this.#begin(engine, { file: sink, ...given }, targets, () => Promise.resolve())
-    if (typeof sink === 'object' && 'socket' in sink && typeof sink.socket === 'string')
+    if (typeof sink === 'object' && sink !== null && 'socket' in sink && typeof sink.socket === 'string')
       return this.#begin(engine, { socket: sink.socket, ...given }, targets, () => Promise.resolve())
-    if (typeof sink !== 'object' || !('write' in sink))
+    if (typeof sink !== 'object' || sink === null || !('write' in sink))
       return refuse('the output of a capture', "a path, '-' or a writable stream", output)
     const reader = await CaptureReader.listen()
     try {

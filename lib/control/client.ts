@@ -7,8 +7,8 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { limits } from '../values/limits.js'
-import { suggestion } from '../values/options.js'
-import { unlessAborted } from '../values/signals.js'
+import { anyText, isMapping, readOptions, required, single, suggestion } from '../values/options.js'
+import { abortSignal, unlessAborted } from '../values/signals.js'
 import { quote } from '../values/quote.js'
 import { controlDirectory, controlSocket, hasControlDirectory, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
@@ -29,19 +29,27 @@ export interface ConnectOptions<Known extends Methods = ControlMethods> {
 /** The events of a client: those of the instance that were subscribed to, and the end of the connection. */
 export type ControlClientEvents = ControlEvents & { ended: [] }
 
+const readConnectOptions = (options: unknown) =>
+  readOptions('connect', options, {
+    name: anyText,
+    signal: abortSignal,
+    methods: single<Methods>('methods by their names', {}, (value) =>
+      isMapping(value) ? (value as Methods) : undefined,
+    ),
+  })
+
 /**
  * A connection to the instance of this name; without a name, to the only one that runs.
  *
  * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, or when the
  *   instance speaks another version of the protocol
  */
-export async function connect<Known extends Methods = ControlMethods>({
-  name,
-  signal,
-  methods,
-}: ConnectOptions<Known> = {}): Promise<ControlClient<Known>> {
+export async function connect<Known extends Methods = ControlMethods>(
+  options: ConnectOptions<Known> = {},
+): Promise<ControlClient<Known>> {
+  const { name, signal, methods } = readConnectOptions(options)
   signal?.throwIfAborted()
-  const client = await ControlClient.find(name, methods ?? (controlMethods as Methods as Known))
+  const client = await ControlClient.find(name, (methods ?? controlMethods) as Methods as Known)
   try {
     await client.greet(signal)
     return client
@@ -140,13 +148,13 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
   async call<Name extends keyof Known & string>(
     name: Name,
     params: ParamsOf<Known[Name]>,
-    { signal }: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal } = {},
   ): Promise<ResultOf<Known[Name]>> {
+    const { signal } = readOptions('call', options, { signal: abortSignal })
+    required(anyText)(name, 'the name of a method')
     signal?.throwIfAborted()
-    const method = this.#methods[name]
+    const method = Object.hasOwn(this.#methods, name) ? this.#methods[name] : undefined
     if (method === undefined) throw noSuchMethod(name, this.#methods)
-    if (this.#socket.destroyed || !this.#socket.writable)
-      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance ${quote(this.#name)} has ended`)
     return readAnswer(method, await this.#request(name, params, signal)) as ResultOf<Known[Name]>
   }
 
@@ -176,6 +184,8 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
   }
 
   async #request(name: string, params: object, signal: AbortSignal | undefined): Promise<unknown> {
+    if (this.#socket.destroyed || !this.#socket.writable)
+      throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance ${quote(this.#name)} has ended`)
     const asked = Promise.resolve(this.#rpc.request(name, params)).catch((error: unknown) => {
       const { message, code, data } = error as Error & { code?: number; data?: ErrorData }
       if (code === JSONRPCErrorCode.MethodNotFound && name === 'hello') throw noVersion(this.#name)

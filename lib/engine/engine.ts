@@ -149,6 +149,7 @@ export class Engine {
   #native: NativeEngine | undefined
   /** Failures that nobody listened to, while the clock is being advanced. */
   #unheard: EtherloomError[] | undefined
+  #closing: Promise<void> | undefined
   #holds = 0
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, ERR_ETHERLOOM_RESOURCE */
@@ -247,9 +248,18 @@ export class Engine {
 
   /** Closes its captures and fabrics and ends its threads. Idempotent. */
   async close(): Promise<void> {
+    this.#closing ??= this.#end()
+    await this.#closing
+  }
+
+  async #end(): Promise<void> {
     this.agenda.close()
-    const closing = [...this.residents].flatMap((resident) => resident.close?.() ?? [])
-    if (closing.length > 0) await Promise.all(closing)
+    // Until there are none, since others may come while these end.
+    for (;;) {
+      const closing = [...this.residents].flatMap((resident) => resident.close?.() ?? [])
+      if (closing.length === 0) break
+      await Promise.all(closing)
+    }
     const ended = [...this.#fabrics.values()].map((fabric) => fabric.ended())
     const outstanding = this.#native?.close() ?? 0
     this.#native = undefined

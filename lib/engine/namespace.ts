@@ -100,6 +100,6 @@ export class Namespace {
 export const namespaceRule: Rule<string | Namespace | undefined> = (value, subject) => {
   if (value === undefined) return undefined
   if (typeof value === 'string' && value.length > 0) return value
-  if (typeof value === 'object' && value !== null && 'held' in value) return value as Namespace
+  if (value instanceof Namespace) return value
   return refuse(subject, "a Namespace, a path such as '/run/netns/red' or a name such as 'red'", value)
 }

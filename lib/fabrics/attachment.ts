@@ -10,11 +10,10 @@ import {
   mapping,
   optional,
   optionsReader,
-  single,
-  type Rule,
   type RulesOf,
   type Values,
 } from '../values/options.js'
+import { abortSignal } from '../values/signals.js'
 import { nameRule } from '../values/names.js'
 import { duration, type Duration } from '../values/units.js'
 import { vlanRule, type VlanOptions } from './vlan.js'
@@ -45,12 +44,6 @@ export interface Abortable {
   /** Ends it: nothing of it stays, and the promise is rejected with the signal's reason. */
   signal?: AbortSignal
 }
-
-/** @internal A rule for `signal`. */
-export const abortSignal: Rule<AbortSignal | undefined> = about(
-  'Ends it before its time: nothing of it stays.',
-  single('an AbortSignal', {}, (value) => (value instanceof AbortSignal ? value : undefined)),
-)
 
 /** What the address filter of a network card lets in, by the destination address of a frame. */
 export interface ReceiveOptions {

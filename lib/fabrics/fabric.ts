@@ -18,6 +18,7 @@ import { EtherloomError } from '../values/errors.js'
 import {
   about,
   flag,
+  members,
   oneOf,
   optional,
   readOptions,
@@ -221,7 +222,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   async apply(changes: Iterable<PathChange>, options: ChangeOptions = {}): Promise<Applied> {
     this.#open()
     const { flush } = readOptions('a change', options, { flush: flag(false) })
-    const { ticket, ...applied } = this.change([...changes], flush)
+    const list = members(changes, 'what is applied', 'a list of changes') as PathChange[]
+    const { ticket, ...applied } = this.change(list, flush)
     await this.engine.settled(ticket)
     return applied
   }

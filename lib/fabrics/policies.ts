@@ -4,6 +4,7 @@ import { readPolicy, type Applied, type Policy } from '../policy/policy.js'
 import { PolicyRecords } from '../policy/records.js'
 import type { Port, PortFabric } from '../ports/port.js'
 import { EtherloomError, locate } from '../values/errors.js'
+import { isMapping, refuse } from '../values/options.js'
 import type { PathChange } from './path.js'
 
 /** In the place of a record: the path has no policy of its own. */
@@ -70,7 +71,7 @@ export class Policies {
     const each = (work: (change: PolicyChange, index: number) => void): void => {
       list.forEach((change, index) => {
         try {
-          work(change, index)
+          work(isMapping(change) ? change : refuse('a change', 'an object', change), index)
         } catch (error) {
           throw list.length === 1 ? error : locate(error, `change ${index + 1} of ${list.length}`)
         }

@@ -5,13 +5,25 @@
 import { spawn as start, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync } from 'node:fs'
-import { abortSignal, type Abortable, type AttachOptions } from './attachment.js'
+import type { Abortable, AttachOptions } from './attachment.js'
 import type { PortFabric } from '../ports/port.js'
 import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
-import { about, oneOf, optional, optionsReader, type Rule, type RulesOf } from '../values/options.js'
+import {
+  about,
+  file,
+  members,
+  oneOf,
+  optional,
+  optionsReader,
+  required,
+  text,
+  type Rule,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { quote } from '../values/quote.js'
+import { abortSignal } from '../values/signals.js'
 import { SocketPort } from '../ports/socket.js'
 import { sockets } from '../ports/sockets.js'
 
@@ -52,6 +64,9 @@ export interface Spawned {
 /** The first descriptor after standard input, output and errors. */
 const inherited = 3
 
+/** A word of a command line: the kernel takes none with a zero byte in it. */
+const argument = required(text({ max: 1 << 17, pattern: /^[^\0]*$/, expects: 'text without zero bytes' }))
+
 /** What others read. */
 const anything = <T>(): Rule<T | undefined> => optional<T>((value) => value as T)
 
@@ -66,7 +81,7 @@ const readSpawnOptions = optionsReader('spawn', {
     "The program's standard input, output and errors.",
     oneOf(['inherit', 'ignore', 'pipe'], 'inherit'),
   ),
-  cwd: about("The program's folder. Default: ours.", anything<string>()),
+  cwd: about("The program's folder. Default: ours.", file('the name of a folder')),
   env: about("The program's environment. Default: ours.", anything<NodeJS.ProcessEnv>()),
   signal: about('Ends the program, and with it the port.', abortSignal),
 } satisfies RulesOf<SpawnOptions>)
@@ -79,12 +94,18 @@ export async function spawn(
   options: SpawnOptions,
 ): Promise<Spawned> {
   const { name, framing, attach, stdio, cwd, env, signal } = readSpawnOptions(options)
+  const ready = (given: unknown): string[] =>
+    members(given, 'what a program is given', 'a list of words, or a function that returns one').map((word) =>
+      argument(word, 'a word that a program is given'),
+    )
+  argument(command, 'the name of a program')
+  const fixed = typeof words === 'function' ? undefined : ready(words)
   const [ours, theirs] = native(() => sockets.socketPair(framing))
   try {
     const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })
     await fabric.attach(port, { ...attach, ...(signal && { signal }) })
     try {
-      const list = typeof words === 'function' ? words(socketFor(framing)) : words
+      const list = fixed ?? ready((words as (socket: InheritedSocket) => unknown)(socketFor(framing)))
       const program = await started(command, list, {
         stdio: [stdio, stdio, stdio, theirs],
         ...(cwd !== undefined && { cwd }),
@@ -129,8 +150,8 @@ async function started(
   words: readonly string[],
   options: { stdio: StdioOptions; cwd?: string; env?: NodeJS.ProcessEnv },
 ): Promise<ChildProcess> {
-  const program = start(command, words, options)
   try {
+    const program = start(command, words, options) // which throws some of what others say later
     await once(program, 'spawn')
     return program
   } catch (cause) {

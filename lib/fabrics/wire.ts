@@ -17,7 +17,7 @@ export class Wire extends Fabric {
    * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where an end is a PacketPort
    */
   async carrier(on: boolean): Promise<void> {
-    const ends = [...this.ports.values()].filter(({ id }) => id >= 0)
+    const ends = [...super.ports.values()].filter(({ id }) => id >= 0)
     for (const port of ends) port.insistOnCarrier()
     await Promise.all(ends.map((port) => port.carrier(on)))
   }

@@ -118,12 +118,17 @@ export function readPolicy(policy: Policy): PolicySpec {
   return specOf(own, read)
 }
 
+/** More than any policy is made of: what has more is within itself. */
+const deepest = 100
+
 /** The same value; a mapping or list as a copy that is deeply frozen. */
-function frozen(value: unknown): unknown {
+function frozen(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
-  if (Array.isArray(value)) return Object.freeze(value.map(frozen))
+  if (depth === deepest)
+    refuse('what a path policy is made of', `at most ${deepest} deep, and not within itself`)
+  if (Array.isArray(value)) return Object.freeze(Array.from(value, (each) => frozen(each, depth + 1)))
   const copy: Record<string, unknown> = {}
-  for (const key in value) copy[key] = frozen(value[key as keyof typeof value])
+  for (const key in value) copy[key] = frozen(value[key as keyof typeof value], depth + 1)
   return Object.freeze(copy)
 }
 

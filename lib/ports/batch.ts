@@ -1,4 +1,5 @@
 /** Batch: frames that were delivered together, in order. */
+import { refuse } from '../values/options.js'
 
 const headSize = 16
 
@@ -12,6 +13,7 @@ export class Batch implements Iterable<Uint8Array> {
 
   /** @internal `block` holds `length` records of the ring's form. */
   constructor(block: Uint8Array, length: number) {
+    if (!(length * headSize <= block.length)) refuse('a batch', 'made by a MemoryPort')
     this.#block = block
     this.length = length
     this.#heads = new Uint32Array(block.buffer, block.byteOffset)
@@ -21,13 +23,17 @@ export class Batch implements Iterable<Uint8Array> {
     }
   }
 
-  /** The bytes of one frame, from the destination address on. A view: copy what you keep and change. */
+  /**
+   * The bytes of one frame, from the destination address on. A view: copy what you keep and change.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION for a number that no frame of it has
+   */
   frame(index: number): Uint8Array {
     const at = this.#at(index)
     return this.#block.subarray(at + headSize, at + headSize + this.#lengthAt(at))
   }
 
-  /** When it was delivered: nanoseconds on the engine's clock (`engine.now()`). */
+  /** When it was delivered: nanoseconds on the engine's clock (`engine.now()`). @throws as `frame` */
   at(index: number): bigint {
     return new DataView(this.#block.buffer, this.#block.byteOffset).getBigInt64(this.#at(index) + 8, true)
   }
@@ -41,8 +47,7 @@ export class Batch implements Iterable<Uint8Array> {
   }
 
   #at(index: number): number {
-    const at = this.#offsets[index]
-    if (at === undefined) throw new RangeError(`frame ${index} is not in a batch of ${this.length}`)
-    return at
+    const at = typeof index === 'number' ? this.#offsets[index] : undefined
+    return at ?? refuse('the number of a frame', `from 0 to ${this.length - 1}`, index)
   }
 }

@@ -1,8 +1,9 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
 import { isUint8Array } from 'node:util/types'
-import { about, integer, optionsReader, refuse, type RulesOf } from '../values/options.js'
+import { about, integer, optionsReader, readOptions, refuse, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
+import { abortSignal } from '../values/signals.js'
 import type { PortStats } from '../values/stats.js'
 import type { Batch } from './batch.js'
 import { MemoryBridge } from './memory-bridge.js'
@@ -93,7 +94,8 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
    * @example
    * for await (const batch of port.batches({ signal: AbortSignal.timeout(1000) })) handle(batch)
    */
-  async *batches({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Batch, undefined> {
+  async *batches(options: { signal?: AbortSignal } = {}): AsyncGenerator<Batch, undefined> {
+    const { signal } = readOptions('batches', options, { signal: abortSignal })
     const look = (): void => {
       this.#wake()
     }

@@ -12,7 +12,7 @@
 import { EventEmitter } from 'node:events'
 import type { BackgroundEvents } from '../engine/engine.js'
 import { locate, type EtherloomError } from '../values/errors.js'
-import { about, flag, optionsReader } from '../values/options.js'
+import { about, flag, members, optionsReader } from '../values/options.js'
 import { limits } from '../values/limits.js'
 import { formatDuration, type Duration } from '../values/units.js'
 import { checkEntry, inWords, type Checked, type Step, type TimelineEntry } from './entries.js'
@@ -79,7 +79,7 @@ export class Timeline extends EventEmitter<TimelineEvents> {
     this.#fabric = fabric
     this.#ended = stopped
     this.#pictures = new Pictures(fabric)
-    this.#entries = [...entries].map((entry, index) => {
+    this.#entries = members(entries, 'a timeline', 'a list of entries').map((entry, index) => {
       try {
         const checked = checkEntry(entry)
         for (const name of [...checked.from, ...(checked.to ?? [])]) if (name !== '*') fabric.port(name)

@@ -4,7 +4,7 @@
  */
 import { EtherloomError } from '../values/errors.js'
 import type { Fabric } from '../fabrics/fabric.js'
-import { suggestion } from '../values/options.js'
+import { anyText, required, suggestion } from '../values/options.js'
 import { quote } from '../values/quote.js'
 
 /** Ports that are on one fabric. */
@@ -35,6 +35,8 @@ export function findEnds(
   words: readonly string[],
   only?: string,
 ): Ends {
+  for (const word of words) required(anyText)(word, 'the name of a port')
+  anyText(only, 'the name of a fabric')
   const all = [...fabrics.values()]
   const searched = only === undefined ? all : [fabricNamed(fabrics, only)]
   const found = searched.flatMap((fabric): Ends[] => {

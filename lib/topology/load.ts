@@ -5,6 +5,7 @@
  */
 import path from 'node:path'
 import { quote, shorten } from '../values/quote.js'
+import { anyText, callable, required } from '../values/options.js'
 import { readGivenText } from '../values/files.js'
 import { limits } from '../values/limits.js'
 import type { Checked } from './check.js'
@@ -32,6 +33,7 @@ export async function loadTopology(
 
 /** The text of a topology file, or of a pipe that a shell made. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY when it cannot be read */
 export async function readTopologyFile(file: string): Promise<string> {
+  required(anyText)(file, 'the name of a topology file')
   return readGivenText(file, {
     subject: shorten(file, 255),
     most: limits.topologyFile,
@@ -48,6 +50,9 @@ export async function parseTopology(
   note: TakeNote = ignore,
   options: ConversionOptions = {},
 ): Promise<Topology> {
+  required(anyText)(text, 'the text of a topology')
+  required(anyText)(file, 'the name of a topology file')
+  required(callable)(note, 'what takes notes')
   const { topology, problems, notes } = await inspectTopology(text, file, options)
   notes.forEach(note)
   if (topology !== undefined) return topology

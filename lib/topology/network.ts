@@ -16,7 +16,7 @@ import type { Path } from '../fabrics/path.js'
 import type { Port } from '../ports/port.js'
 import type { Timeline } from '../timeline/timeline.js'
 import { EtherloomError } from '../values/errors.js'
-import { suggestion } from '../values/options.js'
+import { anyText, asOptions, integer, required, suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
@@ -85,13 +85,15 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   /** The port that is named as in `setPath`. @throws EtherloomError ERR_ETHERLOOM_NAME */
-  port({ port, fabric }: { port: string; fabric?: string | undefined }): Port {
+  port(end: { port: string; fabric?: string | undefined }): Port {
+    const { port, fabric } = given<typeof end>(end)
     const found = findEnds(this.fabrics, [port], fabric)
     return found.fabric.port(found.ports[0] ?? port)
   }
 
   /** The path between ports that are named as in `setPath`. @throws EtherloomError ERR_ETHERLOOM_NAME */
-  path({ from, to, fabric }: { from: string; to: string; fabric?: string | undefined }): Path {
+  path(ends: { from: string; to: string; fabric?: string | undefined }): Path {
+    const { from, to, fabric } = given<typeof ends>(ends)
     const found = findEnds(this.fabrics, [from, to], fabric)
     return found.fabric.path(found.ports[0] ?? from, found.ports[1] ?? to)
   }
@@ -143,9 +145,10 @@ export class Network extends EventEmitter<NetworkEvents> {
     policy: (TopologyPolicy & { allowed: boolean }) | null,
   ): Promise<Applied> {
     return this.#inTurn(() => {
-      const { fabric, ports } = findEnds(this.fabrics, [ends.from, ends.to], ends.fabric)
+      const { both, ...asked } = given<typeof ends>(ends)
+      const { fabric, ports } = findEnds(this.fabrics, [asked.from, asked.to], asked.fabric)
       const [from = '', to = ''] = ports
-      const back = ends.both ? [{ from: to, to: from, policy }] : []
+      const back = both ? [{ from: to, to: from, policy }] : []
       return this.#site.perform({ do: 'set', fabric: fabric.name, paths: [{ from, to, policy }, ...back] })
     })
   }
@@ -167,10 +170,11 @@ export class Network extends EventEmitter<NetworkEvents> {
    * @throws EtherloomError ERR_ETHERLOOM_NAME; ERR_ETHERLOOM_STATE where nothing moves; what `World.step` throws
    */
   async step(count = 1, world?: string): Promise<({ world: string } & WorldStep)[]> {
+    const times = required(integer(0, 1_000_000))(count, 'the number of steps')
     const moving: (readonly [string, World])[] =
       world === undefined ? this.#movingWorlds() : [[world, this.#world(world)] as const]
     const steps: ({ world: string } & WorldStep)[] = []
-    for (let taken = 0; taken < count; taken++)
+    for (let taken = 0; taken < times; taken++)
       for (const [name, each] of moving) steps.push({ world: name, ...(await each.step()) })
     return steps
   }
@@ -228,7 +232,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     what: { from: string; to?: string; fabric?: string; socket: string; fates: boolean },
     options: CaptureOptions,
   ): Promise<Capture> {
-    const { from, to, fabric, socket, fates } = what
+    const { from, to, fabric, socket, fates } = given<typeof what>(what)
     const output = { socket }
     if (to !== undefined) {
       const path = this.path({ from, to, fabric })
@@ -239,6 +243,7 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   #world(name: string): World {
+    required(anyText)(name, 'the name of a world')
     const world = this.worlds.get(name)
     if (world) return world
     const names = [...this.worlds.keys()]
@@ -268,6 +273,9 @@ export class Network extends EventEmitter<NetworkEvents> {
       )
   }
 }
+
+/** What names ends, which must be an object. */
+const given = <Ends>(ends: Ends): Ends => asOptions('what names ports', ends ?? null) as Ends
 
 /** What the topology comes to. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY */
 async function checkedPlan(topology: Topology): Promise<Plan> {

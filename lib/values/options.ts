@@ -130,8 +130,9 @@ export function asOptions(owner: string, given: unknown): Record<string, unknown
   return isMapping(given) ? given : refuse(`options of ${owner}`, 'an object', given)
 }
 
+/** Bytes are none: each of them would be a key. */
 export const isMapping = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value)
 
 const optionOf = (key: string, owner: string): string => `option ${quote(key)} of ${owner}`
 
@@ -231,6 +232,22 @@ export function text<D extends string | undefined = undefined>(
       : undefined
   return single(expects, json, fits, { default: limits.default })
 }
+
+/** Text of any length, none included. */
+export const anyText = single('text', { type: 'string' }, (value) =>
+  typeof value === 'string' ? value : undefined,
+)
+
+/** A function. */
+export const callable = single('a function', {}, (value) =>
+  typeof value === 'function' ? (value as (...given: never[]) => unknown) : undefined,
+)
+
+/** The members of what can be iterated over, taken once. Of theirs, what throws meanwhile is thrown. */
+export const members = (value: unknown, subject: string, expects: string): unknown[] =>
+  typeof (value as Iterable<unknown> | null | undefined)?.[Symbol.iterator] === 'function'
+    ? [...(value as Iterable<unknown>)]
+    : refuse(subject, expects, value)
 
 /** The name of a file. In a topology file it is relative to that; elsewhere to the folder of the process. */
 export function file(expects = 'the name of a file'): Rule<string | undefined> {
@@ -345,7 +362,8 @@ export function list<T>(
       if (!Array.isArray(value)) return refuse(subject, expects ?? 'a list', value)
       if (value.length < min || value.length > (max ?? Infinity))
         refuse(subject, expects ?? `a list of at least ${entries(min)}`)
-      return value.map((each, index) => entry(each, `entry ${index + 1} of ${subject}`))
+      // From, since map passes by the holes of a list, which are entries that are missing.
+      return Array.from(value, (each, index) => entry(each, `entry ${index + 1} of ${subject}`))
     },
     {
       ...(expects !== undefined && { expects }),
@@ -484,7 +502,8 @@ export function refuse(subject: string, expects: string, ...given: [value?: unkn
   const [value, meant] = given
   const found = given.length === 0 ? '' : `, not ${show(value)}`
   const question = meant === undefined ? '' : `; did you mean '${meant}'?`
-  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${subject} must be ${expects}${found}${question}`)
+  const what = typeof subject === 'string' ? subject : 'value' // whoever parses for others may have none
+  throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${what} must be ${expects}${found}${question}`)
 }
 
 /** `; did you mean 'delay'?` when a candidate is near, else nothing. */

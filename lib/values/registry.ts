@@ -3,7 +3,7 @@
  * lists those of ours in its index.ts; programs add their own to the same registry, and nothing else has to know them.
  */
 import { EtherloomError } from './errors.js'
-import { suggestion } from './options.js'
+import { anyText, asOptions, required, suggestion, text } from './options.js'
 import { quote } from './quote.js'
 
 /** What every kind of anything has. */
@@ -38,6 +38,7 @@ export class Registry<Kind extends Keyed> implements Iterable<Kind> {
 
   /** @throws EtherloomError ERR_ETHERLOOM_NAME for a key that no kind has */
   get(key: string): Kind {
+    required(anyText)(key, `the key of a ${this.#what}`)
     const kind = this.#kinds.get(key)
     if (kind) return kind
     throw new EtherloomError(
@@ -49,9 +50,10 @@ export class Registry<Kind extends Keyed> implements Iterable<Kind> {
   /**
    * Adds a kind; returns what takes it out again.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_NAME for a key that is taken
+   * @throws EtherloomError ERR_ETHERLOOM_NAME for a key that is taken; ERR_ETHERLOOM_OPTION for what has none
    */
   add(kind: Kind): () => void {
+    required(text())(asOptions(`a ${this.#what}`, kind).key, `the key of a ${this.#what}`)
     if (this.#kinds.has(kind.key))
       throw new EtherloomError('ERR_ETHERLOOM_NAME', `there is a ${this.#what} '${kind.key}' already`)
     this.#kinds.set(kind.key, kind)

@@ -1,4 +1,11 @@
 /** AbortSignals, for all that takes its time and may be ended before. */
+import { about, single, type Rule } from './options.js'
+
+/** A rule for `signal`. */
+export const abortSignal: Rule<AbortSignal | undefined> = about(
+  'Ends it before its time: nothing of it stays.',
+  single('an AbortSignal', {}, (value) => (value instanceof AbortSignal ? value : undefined)),
+)
 
 /**
  * What the work comes to, or the signal's reason if that is there first. The work itself goes on; what becomes of it is

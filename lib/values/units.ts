@@ -163,7 +163,7 @@ export function formatRate(bitsPerSecond: bigint): string {
 
 /** The shortest exact text of a number of bytes: 1536n is `1.5KiB`. */
 export function formatSize(bytes: number | bigint): string {
-  return format(BigInt(bytes), sizes.units, 'B')
+  return format(Number.isSafeInteger(bytes) ? BigInt(bytes) : bytes, sizes.units, 'B')
 }
 
 /** A count with its thousands apart: `1,234,567`. */
@@ -205,7 +205,8 @@ function meant(value: unknown, units: Units): string | undefined {
  * Writes `value` in each unit that it reaches and that gives an end to the decimals, and takes the shortest text;
  * of equally short ones the first, which has the smaller unit and so the fewer decimals.
  */
-function format(value: bigint, units: Units, zero: string): string {
+function format(value: unknown, units: Units, zero: string): string {
+  if (typeof value !== 'bigint' || value < 0n) return refuse('what is written', 'a bigint from 0n on', value)
   if (value === 0n) return `0${zero}`
   const texts = Object.entries(units)
     .filter(([, scale]) => value >= scale)

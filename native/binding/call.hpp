@@ -1,7 +1,7 @@
 // Calls of the addon as plain C++: a method or function with typed arguments, converted and checked from what
 // JavaScript gave, one rule per type. JavaScript thread only.
 //
-// lib/ has checked what users say, so values are only converted. Numbers that stand for something of an
+// lib/ has checked what users say, so of values only the types are checked. Numbers that stand for something of an
 // engine are checked here: a port, a fabric or a capture may have gone since JavaScript learned its number,
 // and an engine may have closed, or be in the middle of advance(). Such a call throws and does nothing.
 #pragma once
@@ -43,16 +43,18 @@ class Arguments {
       const bool none = value.IsNumber() && value.As<Napi::Number>().DoubleValue() < 0;
       return none ? std::optional<PortId>() : numbered<PortId>(value);
     } else if constexpr (std::same_as<T, bool>) {
-      return value.As<Napi::Boolean>().Value();
+      return is(value.IsBoolean()) && value.As<Napi::Boolean>().Value();
     } else if constexpr (std::same_as<T, std::string>) {
-      return value.As<Napi::String>().Utf8Value();
+      return is(value.IsString()) ? value.As<Napi::String>().Utf8Value() : std::string{};
     } else if constexpr (std::same_as<T, Duration>) {
       bool lossless = false;
-      return Duration{value.As<Napi::BigInt>().Int64Value(&lossless)};
+      return Duration{is(value.IsBigInt()) ? value.As<Napi::BigInt>().Int64Value(&lossless) : 0};
     } else if constexpr (std::integral<T>) {
-      return static_cast<T>(value.As<Napi::Number>().Int64Value());
+      return is(value.IsNumber()) ? static_cast<T>(value.As<Napi::Number>().Int64Value()) : T{};
+    } else if constexpr (std::same_as<T, Napi::Value>) {
+      return value;
     } else {
-      return value.As<T>();
+      return is(isA<T>(value)) ? value.As<T>() : T{};
     }
   }
   /// Why nothing must be done; nothing otherwise.
@@ -70,6 +72,35 @@ class Arguments {
     const Id id{possible ? static_cast<std::uint32_t>(given) : nobody};
     if (engine_ && !(possible && engine_->knows(id))) stale(id);
     return id;
+  }
+  /// Passes on whether an argument is of its type, and refuses the call where it is not.
+  bool is(bool right) {
+    if (!right) refuse<void>("an argument has the wrong type");
+    return right;
+  }
+  template <typename T>
+  static bool isA(const Napi::Value& value) {
+    if constexpr (std::same_as<T, Napi::Object>) {
+      return value.IsObject();
+    } else if constexpr (std::same_as<T, Napi::Array>) {
+      return value.IsArray();
+    } else if constexpr (std::same_as<T, Napi::Function>) {
+      return value.IsFunction();
+    } else if constexpr (std::same_as<T, Napi::ArrayBuffer>) {
+      return value.IsArrayBuffer();
+    } else if constexpr (std::same_as<T, Napi::Number>) {
+      return value.IsNumber();
+    } else if constexpr (std::same_as<T, Napi::BigInt>) {
+      return value.IsBigInt();
+    } else if constexpr (std::same_as<T, Napi::Uint8Array>) {
+      return holds(value, napi_uint8_array);
+    } else {
+      static_assert(std::same_as<T, Napi::Uint32Array>, "say here how to tell such values");
+      return holds(value, napi_uint32_array);
+    }
+  }
+  static bool holds(const Napi::Value& value, napi_typedarray_type type) {
+    return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
   }
   template <typename T>
   T* refuse(const char* why) {

@@ -15,6 +15,7 @@ import {
   type CaptureOptions,
   type PolicyOptions,
 } from '../../lib/index.js'
+import { refusal } from '../helpers/errors.js'
 import { closing, join, receive, take } from '../helpers/fabric.js'
 import { frame, numbered, tagOf } from '../helpers/frames.js'
 import { readPcapng } from '../helpers/pcapng.js'
@@ -187,6 +188,17 @@ describe('Capture', () => {
       const thrown = await other.a.capture(output, options as CaptureOptions).catch((error: unknown) => error)
       expect(thrown).to.have.property('code', code)
     }
+  })
+
+  it('ends with its engine when it begins while that closes', async () => {
+    const { engine, hub, a, path } = await makePair({ delay: '5ms' })
+    const first = await a.capture(file)
+    const closed = engine.close()
+    const second = await hub.fateLog(joinPath(directory, 'fates.pcapng'))
+    await closed
+    expect([first.closed, second.closed]).to.deep.equal([true, true])
+    await engine.close()
+    expect(await refusal(path.fateLog(file))).to.have.property('code', 'ERR_ETHERLOOM_STATE')
   })
 
   it('survives the departure of what it listens to', async () => {

@@ -19,3 +19,7 @@ export const rejection = (work: Promise<unknown>): Promise<unknown> =>
     () => expect.fail('was not rejected'),
     (error: unknown) => error,
   )
+
+/** Text that only a slip of ours brings into a message. */
+export const raw =
+  /(?<!not )\bundefined\b|\[object |is not a function|is not iterable|annot read prop|annot convert|\bNaN\b(?<!not NaN)/

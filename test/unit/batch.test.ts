@@ -1,5 +1,6 @@
 /** Batches: frames out of one block of records. */
 import { expect } from 'chai'
+import { EtherloomError } from '../../lib/index.js'
 import { Batch } from '../../lib/ports/batch.js'
 
 /** Records as the ring holds them: port, length, time, and the bytes, at multiples of 16. */
@@ -42,8 +43,8 @@ describe('Batch', () => {
 
   it('refuses frames that are not in it', () => {
     for (const index of [-1, 4, 1.5, NaN]) {
-      expect(() => batch.frame(index)).to.throw(RangeError, `frame ${index} is not in a batch of 4`)
-      expect(() => batch.at(index)).to.throw(RangeError)
+      expect(() => batch.frame(index)).to.throw(EtherloomError, `from 0 to 3, not ${index}`)
+      expect(() => batch.at(index)).to.throw(EtherloomError)
     }
   })
 

@@ -105,8 +105,9 @@ describe('the control client', () => {
     await instance.close()
     await ended
     expect((await unanswered).message).to.match(/no world 'none'|instance 'lab' ended before it answered/)
-    const late = await refusal(client.call('info', {}))
-    expect(late).to.include({ code: 'ERR_ETHERLOOM_CONTROL', message: "instance 'lab' has ended" })
+    const late = { code: 'ERR_ETHERLOOM_CONTROL', message: "instance 'lab' has ended" }
+    expect(await refusal(client.call('info', {}))).to.include(late)
+    expect(await refusal(client.subscribe('port:up'))).to.include(late)
   })
 
   it('gives up waiting when it is told to, and goes on', async () => {

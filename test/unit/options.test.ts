@@ -92,6 +92,13 @@ describe('options', () => {
       expect(() => read(given)).to.throw(/options of TapPort must be an object/)
   })
 
+  it('takes the holes of a list for entries that are missing, and bytes for no options', () => {
+    const holes: string[] = []
+    holes[1] = 'b'
+    expect(() => read({ addresses: holes })).to.throw("entry 1 of option 'addresses' of TapPort is required")
+    expect(() => read(new Uint8Array(8))).to.throw('options of TapPort must be an object')
+  })
+
   it('insists on what is required', () => {
     expect(() => readOptions('PacketPort', {}, { interface: required(text()) })).to.throw(
       "option 'interface' of PacketPort is required",

@@ -107,6 +107,15 @@ describe('readPolicy', () => {
     for (const [policy, message] of wrong) expect(() => partsOf(policy)).to.throw(message)
   })
 
+  it('refuses what is within itself', () => {
+    const [policy, ecn]: [Record<string, unknown>, unknown[]] = [{}, []]
+    policy.discipline = policy
+    ecn.push(ecn, ecn)
+    const within = 'what a path policy is made of must be at most 100 deep, and not within itself'
+    expect(() => partsOf(policy)).to.throw(within)
+    expect(() => partsOf({ ecn })).to.throw(within)
+  })
+
   it('gives the parts in the order of their kinds, whatever the order of the options', () => {
     const parts = partsOf({ corrupt: 0.1, loss: 0.25, rate: '1Mbit', delay: '1ms' })
     const { line, travel, impairment } = partKinds

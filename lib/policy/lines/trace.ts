@@ -244,6 +244,7 @@ function readRows(value: unknown, subject: string): TraceColumns {
   const columns: TraceColumns = { at: [] }
   const place = (index: number): string => `entry ${index + 1} of ${subject}`
   for (const [index, row] of rows.entries()) {
+    if (!isMapping(row)) return refuse(place(index), 'a row such as { at, rate }', row)
     columns.at.push(Number(row.at))
     checkOrder(columns.at, (message, hint) => {
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${place(index)}: ${message}`, { hint })

@@ -116,8 +116,8 @@ interface End {
 
 const passing: End = { after: 0n, flipped: 0, rank: 0 }
 
-/** The fates of one path of a log, as the native half reads them: from the lowest number on, gaps pass. */
-function readFates(bytes: Uint8Array, subject: string, path: string | undefined): Uint8Array {
+/** @internal The fates of one path of a log, as the native half reads them: from the lowest number on, gaps pass. */
+export function readFates(bytes: Uint8Array, subject: string, path: string | undefined): Uint8Array {
   const paths = new Map<string, Map<number, End[]>>()
   const budget = { fates: 0 }
   let rank = 0

@@ -51,7 +51,10 @@ export function* readPackets(bytes: Uint8Array, subject: string): Generator<Logg
     if (type === interfaceDescription) names.push(option(at + 16, end, nameOption)[0] ?? '')
     if (type === enhancedPacket) {
       if (length < 32) broken()
-      const options = at + 28 + ((u32(at + 20) + 3) & ~3)
+      // Its captured bytes first; added up, since a sum of 32 bits would begin anew.
+      const captured = u32(at + 20)
+      const options = at + 28 + captured + (-captured & 3)
+      if (options > end) broken()
       yield { interface: names[u32(at + 8)] ?? broken(), comments: option(options, end, commentOption) }
     }
     at += length

@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import { EtherloomError } from '../../values/errors.js'
-import { readOptions } from '../../values/options.js'
+import { asOptions, readOptions } from '../../values/options.js'
 import { Registry } from '../../values/registry.js'
 import type { Checked } from '../check.js'
 import { noText, type FileProblem } from '../file-problem.js'
@@ -47,7 +47,9 @@ export function ambiguity(could: readonly string[]): string {
 
 /** @throws EtherloomError ERR_ETHERLOOM_OPTION for options that a file of this format, or of ours, leaves no room for */
 export function refuseOptions(file: string, options: ConversionOptions, format?: ForeignFormat): void {
-  const beside = Object.keys(options).find((name) => !Object.hasOwn(format?.options ?? {}, name))
+  const beside = Object.keys(asOptions('the conversion of a file', options)).find(
+    (name) => !Object.hasOwn(format?.options ?? {}, name),
+  )
   if (beside === undefined) return
   const theirs = [...foreignFormats].filter(({ options }) => Object.hasOwn(options, beside))
   const titles = theirs.map(({ title }) => title.replace(/^an? /, '')).join(' or ')

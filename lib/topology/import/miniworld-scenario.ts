@@ -21,7 +21,7 @@ import {
 import type { Place } from '../../values/problem.js'
 import { quote } from '../../values/quote.js'
 import type { FileProblem } from '../file-problem.js'
-import { offsetOf, parse } from '../yaml.js'
+import { nameKeys, offsetOf, parse } from '../yaml.js'
 import type { SourceFile } from './format.js'
 
 /** The classes of interfaces with the first byte of their MAC addresses. */
@@ -111,10 +111,11 @@ export class Reader {
   static async open({ file, text: raw }: SourceFile): Promise<Reader> {
     const yaml = await import('yaml')
     const { document, errors, placeOf } = parse(yaml, withoutComments(raw), { uniqueKeys: true })
-    const reader = new Reader(file, errors.length > 0 ? {} : document.toJS(), (place, at) =>
+    const found = errors.length > 0 ? errors : nameKeys(yaml, document)
+    const reader = new Reader(file, found.length > 0 ? {} : document.toJS(), (place, at) =>
       placeOf(offsetOf(yaml, document, { place, at, message: '' })),
     )
-    for (const { offset, message } of errors) reader.problems.push({ file, ...placeOf(offset), message })
+    for (const { offset, message } of found) reader.problems.push({ file, ...placeOf(offset), message })
     return reader
   }
 

@@ -21,7 +21,7 @@ export interface LinkQualityModel {
 export const isWithin = (
   { maxConnectedDistance }: Pick<LinkQualityModel, 'maxConnectedDistance'>,
   distance: number,
-): boolean => distance >= 0 && distance <= maxConnectedDistance
+): boolean => typeof distance === 'number' && distance >= 0 && distance <= maxConnectedDistance
 
 /** The greatest whole distance for which a condition holds that holds from 0 on; -1 where it never does. */
 export function lastDistance(connected: (distance: number) => boolean): number {
