@@ -90,6 +90,7 @@ export interface NativeEngine {
   latest(): number
   settled(ticket: number): boolean
   poll(): Happening[]
+  /** Ends before that at the first instant at which `poll` has something to report. */
   advance(nanoseconds: bigint): void
   now(): bigint
   leastLoaded(): number

@@ -227,13 +227,10 @@ export class Engine {
     const end = this.now() + parseDuration(duration, 'the duration to advance by')
     this.#unheard = []
     try {
-      for (let next = this.agenda.next; next !== undefined && next <= end; next = this.agenda.next) {
-        this.#advanceTo(next)
-        this.agenda.run(this.now())
+      for (let more = true; more;) {
+        more = this.#advanceTo(end)
         if (this.#unheard.length > 0) throw together(this.#unheard)
-        if (this.closed) return // by a listener
       }
-      this.#advanceTo(end)
     } finally {
       this.#unheard = undefined
     }
@@ -337,10 +334,18 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** Runs everything that is due until then. */
-  #advanceTo(instant: bigint): void {
-    this.native.advance(instant - this.now())
+  /** Runs everything that is due until there is news, the agenda has something, or the end; says whether there is more. */
+  #advanceTo(end: bigint): boolean {
+    const { next = end } = this.agenda
+    const until = next < end ? next : end
+    this.native.advance(until > this.now() ? until - this.now() : 0n)
     this.#wake()
+    if (this.closed) return false // by a listener
+    const now = this.now()
+    const due = this.agenda.next
+    if (due !== undefined && due <= now) this.agenda.run(now)
+    else if (now === end) return false
+    return !this.closed
   }
 
   #wake(): void {

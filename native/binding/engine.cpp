@@ -30,6 +30,7 @@ Napi::Value poll(EngineObject& engine) {
   return happened;
 }
 
+/// advance(duration): ends at the first instant at which poll() has something to report
 void advance(EngineObject& engine, Duration duration) { engine.advance(duration); }
 
 void ref(EngineObject& engine) { engine.keepAlive(true); }
@@ -126,7 +127,7 @@ std::size_t EngineObject::shutDown() {
 // A memory bridge may call JavaScript meanwhile, to make room: that takes frames and nothing else.
 void EngineObject::advance(Duration duration) {
   advancing_ = true;
-  engine_->advance(duration);
+  engine_->advance(duration, true);
   advancing_ = false;
 }
 

@@ -309,8 +309,8 @@ void Engine::poll(const std::function<void(const Event&)>& each) {
   graces_.settle();
 }
 
-void Engine::advance(Duration duration) {
-  workers_.advance(now() + duration, [this] { captures_.pump(); });
+void Engine::advance(Duration duration, bool stopAtNews) {
+  workers_.advance(now() + duration, stopAtNews, [this] { captures_.pump(); });
 }
 
 // Where the list of a port or path hangs; it may be leaving.

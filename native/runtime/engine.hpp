@@ -106,8 +106,8 @@ class Engine {
   [[nodiscard]] Work work(std::size_t worker) const { return workers_[worker].work(); }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
-  /// instant.
-  void advance(Duration duration);
+  /// instant. With `stopAtNews` it ends at the first of these at which a worker has something to tell.
+  void advance(Duration duration, bool stopAtNews = false);
   [[nodiscard]] Instant now() const { return workers_.clock().now(); }
   [[nodiscard]] bool isVirtual() const { return workers_.clock().isVirtual(); }
 
