@@ -18,11 +18,17 @@ Napi::Value poll(EngineObject& engine) {
     if (event.kind == EventKind::PortDown) {
       object.Set("port", static_cast<std::uint32_t>(event.port));
       object.Set("errno", event.error);
+    } else if (event.kind == EventKind::StormBegins) {
+      object.Set("fabric", event.fabric);
+      object.Set("port", static_cast<std::uint32_t>(event.port));
+      object.Set("traffic", static_cast<std::uint32_t>(event.traffic));
+      object.Set("at", give(env, event.at));
     } else {
       object.Set("fabric", event.fabric);
       object.Set("address", Napi::BigInt::New(env, event.address.value));
       object.Set("from", numberOf(env, event.from));
       object.Set("to", numberOf(env, event.to));
+      object.Set("at", give(env, event.at));
     }
     happened.Set(happened.Length(), object);
   });

@@ -105,6 +105,10 @@ Ticket Engine::configure(PortId id, const PortSettings& settings) {
 }
 
 void Engine::configure(Attachment& attachment, const PortSettings& settings) {
+  if (settings.storm.any() && !attachment.ownGuard) attachment.ownGuard = std::make_unique<StormGuard>();
+  if (attachment.ownGuard) attachment.ownGuard->set(settings.storm);
+  attachment.guard.store(settings.storm.any() ? attachment.ownGuard.get() : nullptr,
+                         std::memory_order_release);
   if (settings.delay != Duration{} && !std::exchange(attachment.delays, true))
     order(attachment.worker, [ports = attachments_.size()](Worker& worker) { worker.reserveDelays(ports); });
   order(attachment.worker,
@@ -349,6 +353,15 @@ std::vector<LearnedAddress> Engine::addresses(FabricId fabric) const {
     if (at < ports.size() && ports[at]) known.push_back({address, ports[at]->id, age});
   }
   return known;
+}
+
+EpisodeState Engine::endStorm(PortId port, Traffic traffic, Instant until) {
+  StormGuard* const guard = attachment(port).ownGuard.get();
+  return guard ? guard->end(traffic, until) : EpisodeState{};
+}
+
+EpisodeState Engine::endFlapping(FabricId fabric, AddressKey address, Instant until) {
+  return record(fabric).shared.fabric->endFlapping(address, until);
 }
 
 std::size_t Engine::close() {
