@@ -32,6 +32,8 @@ export interface Episode {
 
 /** After so many nanoseconds without a hit an episode is over. */
 export const quiet = 1_000_000_000n
+/** The last instant of all: what has not happened after it is over. */
+export const forever = 2n ** 63n - 1n
 const realTimeStep = 100_000_000n
 
 export class Episodes implements Scheduled {
@@ -96,8 +98,6 @@ export class Episodes implements Scheduled {
     else this.#engine.agenda.add(this)
   }
 }
-
-const forever = 2n ** 63n - 1n
 
 function readState([goesOn, last = 0n, hits = 0n, seen = 0n]: BigUint64Array): EpisodeState {
   return { goesOn: goesOn !== 0n, last, hits, seen }

@@ -35,7 +35,7 @@ import { formatDuration, type Duration } from '../values/units.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
 import { SocketServer, type ListenOptions } from './socket-server.js'
-import { Episodes, quiet } from './episodes.js'
+import { Episodes, forever, quiet } from './episodes.js'
 import { stormTraffic, type StormBegin, type StormEnd, type StormTraffic } from './storm.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from '../values/stats.js'
 import type { TimelineEntry } from '../timeline/entries.js'
@@ -395,11 +395,19 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   /** @internal */
   stormBegins(id: number, kind: number, at: bigint): void {
     const [port, traffic] = [this.portAt(id), stormTraffic[kind] as StormTraffic]
-    if (!port) return
+    const end = (until: bigint): BigUint64Array => native(() => this.engine.native.endStorm(id, kind, until))
+    if (!port) {
+      try {
+        end(forever) // of a port that is still being attached: the next frame that is dropped begins another
+      } catch {
+        // it has left
+      }
+      return
+    }
     this.#episodes.begin({
       port,
       at,
-      end: (until) => native(() => this.engine.native.endStorm(id, kind, until)),
+      end,
       over: ({ last, hits, seen }) => {
         const rate = Math.round((Number(seen) * 1e9) / Number(last + quiet - at))
         const lasted = formatDuration(last - at) as Duration

@@ -218,6 +218,37 @@ describe('A storm guard', () => {
     expect((told[4] as unknown[]).slice(0, 2)).to.deep.equal(['port:calm', 2_500_000_000n])
   })
 
+  it('tells of a storm that began while its port was still being attached, with the next frame', async () => {
+    const engine = makeEngine()
+    const [hub, bridge] = [new Hub({ engine }), new Switch({ engine })]
+    const [near, far] = PatchPort.pair()
+    const [a] = await join(hub, 'a')
+    await hub.attach(near)
+    let go = (): void => undefined
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const opening = far as unknown as { open(fabric: Fabric): Promise<number> }
+    const open = opening.open.bind(far)
+    opening.open = async (fabric) => {
+      const id = await open(fabric)
+      await gate
+      return id
+    }
+    const attached = bridge.attach(far, { storm: { broadcast: 0 } })
+    const told = listen(bridge)
+    await new Promise((resolve) => setImmediate(resolve))
+    a.send(frame())
+    engine.advance('0s')
+    go()
+    await attached
+    expect(dropped(far.stats().dropped)).to.deep.equal({ storm: 1 })
+    a.send(frame())
+    engine.advance('1s')
+    expect(told.map((each) => (each as unknown[]).slice(0, 2))).to.deep.equal([
+      ['port:storm', 0n],
+      ['port:calm', 1_000_000_000n],
+    ])
+  })
+
   it('keeps a loop of two switches within bounds, while others go on', async () => {
     const engine = makeEngine()
     const [one, two] = [new Switch({ engine, name: 'one' }), new Switch({ engine, name: 'two' })]

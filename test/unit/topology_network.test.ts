@@ -245,6 +245,8 @@ describe('a network', () => {
     sender.send(new Uint8Array(60).fill(0xff))
     expect(await receive(receiver, 1)).to.have.length(1)
     expect((await network.apply(guarded({}))).steps).to.deep.equal(['configure port a.one'])
+    sender.send(new Uint8Array(60).fill(0x33))
+    expect(await receive(receiver, 1), 'what no guard limits any more').to.have.length(1)
     await until(() => told.length === 2)
     expect(told).to.deep.equal([
       ['port:storm', 'a', 'one', 'broadcast'],
