@@ -4,6 +4,7 @@
  */
 import type { ControlClient } from '../lib/control/client.js'
 import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
+import { formatCount } from '../lib/values/units.js'
 import { LiveView } from './live.js'
 import { counted, describeEnding, describeStep, printJson, printLine } from './output.js'
 
@@ -15,8 +16,16 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'port:down': ({ fabric, port, error }) => `${fabric}.${port}: down: ${error.message}`,
   'port:up': ({ fabric, port }) => `${fabric}.${port}: up`,
   'port:carrier': ({ fabric, port, on }) => `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`,
+  'port:storm': ({ fabric, port, traffic, limit }) =>
+    `${fabric}.${port}: a storm of ${traffic} frames${limit === undefined ? '' : `, over ${formatCount(limit)} a second`}`,
+  'port:calm': ({ fabric, port, traffic, dropped, rate, lasted }) =>
+    `${fabric}.${port}: the storm of ${traffic} frames is over: ${formatCount(rate)} a second, ${formatCount(dropped)} dropped in ${lasted}`,
   'gateway:down': ({ fabric, port, error }) => `${fabric}.${port}: ${error.message}`,
   'address:moved': ({ fabric, address, from, to }) => `${fabric}: ${address} moved from ${from} to ${to}`,
+  'address:flapping': ({ fabric, address, ports }) =>
+    `${fabric}: ${address} moves again and again between ${ports.join(' and ')}: is there a loop?`,
+  'address:settled': ({ fabric, address, moves }) =>
+    `${fabric}: ${address} has settled after ${formatCount(moves)} moves`,
   timeline: ({ fabric, at, did, phase }) => (phase === 'step' ? undefined : `${fabric}: at ${at}: ${did}`),
   'timeline:error': ({ error }) => error.message,
   'world:step': (step) => (step.links.length > 0 || step.overrun ? describeStep(step) : undefined),

@@ -52,7 +52,8 @@ export interface NamespaceHandle {
 /** What poll() reports: an engine event, or news of an interface. */
 export type Happening =
   | { kind: number; port: number; errno: number }
-  | { kind: number; fabric: number; address: bigint; from: number; to: number }
+  | { kind: number; fabric: number; address: bigint; from: number; to: number; at: bigint }
+  | { kind: number; fabric: number; port: number; traffic: number; at: bigint }
   | LinkNews
   | { socket: number }
 
@@ -60,6 +61,8 @@ export type Happening =
 export interface PortSettings {
   delay: bigint
   receive?: { broadcast: boolean; multicast: boolean; addresses: BigUint64Array } | undefined
+  /** Frames a second, each of them. */
+  storm?: Partial<Record<'broadcast' | 'multicast' | 'unknown', number | undefined>> | undefined
   /** These two are for `expect` only. */
   group?: string | undefined
   vlan?: { tagged: Uint16Array; untagged: number } | undefined
@@ -92,12 +95,17 @@ export interface NativeEngine {
   latest(): number
   settled(ticket: number): boolean
   poll(): Happening[]
+  /** Ends before that at the first instant at which `poll` has something to report. */
   advance(nanoseconds: bigint): void
   now(): bigint
   leastLoaded(): number
   portStats(port: number): BigUint64Array
   pathStats(from: number, to: number): BigUint64Array | undefined
   addresses(fabric: number): { address: bigint; port: number; age: bigint }[]
+  /** Ends a storm that was reported, if none of its frames were dropped after `until`: the words of an EpisodeState. */
+  endStorm(port: number, traffic: number, until: bigint): BigUint64Array
+  /** The same of an address that flaps. */
+  endFlapping(fabric: number, address: bigint, until: bigint): BigUint64Array
   /** One of `file` and `socket`. */
   startCapture(settings: object, targets: readonly object[]): number
   endCapture(capture: number): number
@@ -145,6 +153,7 @@ interface Addon {
   verifyFilter(program: Uint8Array): void
   readonly dropReasons: string[]
   readonly events: string[]
+  readonly traffic: string[]
   readonly impairments: string[]
 }
 

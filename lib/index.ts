@@ -73,6 +73,7 @@ export {
 } from './values/stats.js'
 export { fabricKinds } from './fabrics/index.js'
 export type { FabricKind, LearnedAddress } from './fabrics/kind.js'
+export type { StormBegin, StormEnd, StormOptions, StormTraffic } from './fabrics/storm.js'
 export { Switch, type SwitchOptions } from './fabrics/switch.js'
 export type {
   TimelineCarrier,

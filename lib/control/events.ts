@@ -2,10 +2,12 @@
  * What an instance tells those who have subscribed: the events of its network, as plain values, and its own.
  * Called by the method that subscribes, by the server that sends and by the client that reads.
  */
+import { stormTraffic } from '../fabrics/storm.js'
 import type { NetworkEvents } from '../topology/network.js'
 import { check } from '../values/check.js'
+import { counter } from '../values/counter.js'
 import type { EtherloomError } from '../values/errors.js'
-import { about, flag, integer, list, number, required, shaped, text } from '../values/options.js'
+import { about, flag, integer, list, number, oneOf, required, shaped, text } from '../values/options.js'
 import type { Rule, RulesOf } from '../values/options.js'
 import { anything } from './method.js'
 import { errorFrom } from './protocol.js'
@@ -33,6 +35,13 @@ const failure = about(
 )
 const at = { fabric: word('the fabric'), port: word('the port') }
 
+const moving = {
+  fabric: word('the switch'),
+  address: word('the MAC address'),
+  vlan: about('its VLAN; 0 where there is none', required(integer(0, 4095))),
+}
+const traffic = about('what was flooded', required(oneOf(stormTraffic)))
+
 /** Declares an event: when it comes, and what it says. */
 interface Declared<Name extends ControlEventName> {
   readonly description: string
@@ -51,6 +60,30 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
     description: "A port's carrier was taken away or given back.",
     keys: { ...at, on: about('whether it has it now', required(flag())) },
   },
+  'port:storm': {
+    description: 'A port sends more of what is flooded than it may: the first frame was dropped.',
+    keys: {
+      ...at,
+      traffic,
+      limit: about(
+        'frames that it may send each second; absent where that has been changed meanwhile',
+        integer(0, most),
+      ),
+    },
+  },
+  'port:calm': {
+    description: 'A storm is over: no frame was dropped for a second, or the port is detached.',
+    keys: {
+      ...at,
+      traffic,
+      dropped: about('frames that were dropped', required(counter())),
+      rate: about(
+        'frames of this kind that the port sent each second, on average from the first that was dropped to a second after the last',
+        required(integer(0, most)),
+      ),
+      lasted: word('from the first frame that was dropped to the last, as `1.5s`'),
+    },
+  },
   'gateway:down': {
     description: 'The gateway of a TAP has ended by itself; the port goes on.',
     keys: { ...at, error: failure },
@@ -58,12 +91,22 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
   'address:moved': {
     description: 'A switch saw an address on another port.',
     keys: {
-      fabric: word('the switch'),
-      address: word('the MAC address'),
-      vlan: about('its VLAN; 0 where there is none', required(integer(0, 4095))),
+      ...moving,
       from: about('the port before; absent where it has gone', required(text())),
       to: about('the port now; absent where it has gone', required(text())),
     },
+  },
+  'address:flapping': {
+    description:
+      'An address has moved 5 times within a second, as in a loop. Until it has settled, nothing else is told of it.',
+    keys: {
+      ...moving,
+      ports: about('the ports between which it moved last', required(list(text()))),
+    },
+  },
+  'address:settled': {
+    description: 'An address that was flapping has not moved for a second.',
+    keys: { ...moving, moves: about('how often it has moved', required(counter())) },
   },
   timeline: {
     description: 'A timeline has taken a step.',

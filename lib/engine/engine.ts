@@ -47,7 +47,7 @@ export interface EngineOptions {
 }
 
 /** The events that the native half sends: native/runtime/events.hpp holds the same in the same order; a test compares. */
-export const engineEvents = ['port:down', 'address:moved'] as const
+export const engineEvents = ['port:down', 'address:moved', 'address:flapping', 'port:storm'] as const
 
 /**
  * What works in the background (timelines, worlds, servers) fails by this event, and goes on. Where nobody listens to it,
@@ -70,6 +70,10 @@ export interface EngineFabric {
   readonly name: string
   /** A switch saw an address on another port: the numbers are those of the ports. */
   addressMoved(address: bigint, from: number, to: number): void
+  /** The same again and again, from `at` on; until it is over there is no more news of it. */
+  addressFlaps(address: bigint, from: number, to: number, at: bigint): void
+  /** A port sends more of what is flooded than it may, from `at` on; until it is over there is no more news of it. */
+  stormBegins(port: number, traffic: number, at: bigint): void
   /** The engine closes; resolves when nothing of its ports is left outside. */
   ended(): Promise<void>
 }
@@ -227,13 +231,10 @@ export class Engine {
     const end = this.now() + parseDuration(duration, 'the duration to advance by')
     this.#unheard = []
     try {
-      for (let next = this.agenda.next; next !== undefined && next <= end; next = this.agenda.next) {
-        this.#advanceTo(next)
-        this.agenda.run(this.now())
+      for (let more = true; more;) {
+        more = this.#advanceTo(end)
         if (this.#unheard.length > 0) throw together(this.#unheard)
-        if (this.closed) return // by a listener
       }
-      this.#advanceTo(end)
     } finally {
       this.#unheard = undefined
     }
@@ -341,10 +342,18 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** Runs everything that is due until then. */
-  #advanceTo(instant: bigint): void {
-    this.native.advance(instant - this.now())
+  /** Runs everything that is due until there is news, the agenda has something, or the end; says whether there is more. */
+  #advanceTo(end: bigint): boolean {
+    const { next = end } = this.agenda
+    const until = next < end ? next : end
+    this.native.advance(until > this.now() ? until - this.now() : 0n)
     this.#wake()
+    if (this.closed) return false // by a listener
+    const now = this.now()
+    const due = this.agenda.next
+    if (due !== undefined && due <= now) this.agenda.run(now)
+    else if (now === end) return false
+    return !this.closed
   }
 
   #wake(): void {
@@ -361,12 +370,16 @@ export class Engine {
   #happened(happening: Happening): void {
     if ('watch' in happening || 'socket' in happening) {
       this.watches.happened(happening)
-    } else if (engineEvents[happening.kind] === 'port:down' && 'port' in happening) {
+    } else if ('errno' in happening) {
       const port = this.ports.get(happening.port)
       const message = `the device of port '${port?.name}' is gone`
       port?.wentDown(fromNative({ errno: happening.errno, syscall: '', message }))
     } else if ('fabric' in happening) {
-      this.#fabrics.get(happening.fabric)?.addressMoved(happening.address, happening.from, happening.to)
+      const fabric = this.#fabrics.get(happening.fabric)
+      if ('traffic' in happening) fabric?.stormBegins(happening.port, happening.traffic, happening.at)
+      else if (engineEvents[happening.kind] === 'address:flapping')
+        fabric?.addressFlaps(happening.address, happening.from, happening.to, happening.at)
+      else fabric?.addressMoved(happening.address, happening.from, happening.to)
     }
   }
 }

@@ -16,6 +16,7 @@ import {
 import { abortSignal } from '../values/signals.js'
 import { nameRule } from '../values/names.js'
 import { duration, type Duration } from '../values/units.js'
+import { stormRule, type StormOptions } from './storm.js'
 import { vlanRule, type VlanOptions } from './vlan.js'
 
 /** What a port has in its fabric. What is left out, when attaching, is as if there were no such option. */
@@ -27,6 +28,8 @@ export interface AttachOptions {
   delay?: Duration
   /** Which frames the port takes; others are dropped as `not-for-us`. Default: all. */
   receive?: ReceiveOptions
+  /** How much of what it sends is flooded, in frames a second; the rest is dropped as `storm`. Default: all of it. */
+  storm?: StormOptions
   /**
    * The name of its split-horizon group: ports of one group do not hear each other, except where a policy allows the
    * path. For hubs and switches; not to be configured. Default: in none.
@@ -115,6 +118,9 @@ export const attachRules = {
     receiveRule,
     { examples: [{ addresses: ['02:00:00:00:00:01'] }] },
   ),
+  storm: about('How many frames of the port its fabric floods; the rest is dropped as storm.', stormRule, {
+    examples: [{ broadcast: 100, multicast: 1000 }],
+  }),
   group: about(
     'Split-horizon group: ports of one group do not hear each other unless a path entry names both.',
     nameRule(),
@@ -129,9 +135,10 @@ export type AttachSettings = Values<typeof attachRules>
 export const readAttachOptions = optionsReader('attach', { ...attachRules, signal: abortSignal })
 
 /** @internal What the addon is told. */
-export const portSettings = ({ delay, receive, group, vlan }: AttachSettings): PortSettings => ({
+export const portSettings = ({ delay, receive, storm, group, vlan }: AttachSettings): PortSettings => ({
   delay: delay ?? 0n,
   receive: receive ?? undefined,
+  storm,
   group,
   vlan,
 })

@@ -32,9 +32,12 @@ import { Seats } from './seats.js'
 import type { Applied, Policy } from '../policy/policy.js'
 import { counted } from '../values/counter.js'
 import { nameRule } from '../values/names.js'
+import { formatDuration, type Duration } from '../values/units.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
 import { SocketServer, type ListenOptions } from './socket-server.js'
+import { Episodes, forever, quiet } from './episodes.js'
+import { stormTraffic, type StormBegin, type StormEnd, type StormTraffic } from './storm.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from '../values/stats.js'
 import type { TimelineEntry } from '../timeline/entries.js'
 import type { TimelineFabric } from '../timeline/pictures.js'
@@ -50,8 +53,22 @@ export interface FabricOptions {
 }
 
 export interface FabricEvents extends FabricPortEvents {
-  /** A switch saw a learned address on another port. `vlan` as in `LearnedAddress`. */
+  /**
+   * A switch saw a learned address on another port. `vlan` as in `LearnedAddress`. Of one switch at most 100 moves a second
+   * are told, and none of an address that flaps.
+   */
   'address:moved': [{ address: string; vlan: number; from: Port | undefined; to: Port | undefined }]
+  /**
+   * An address has moved 5 times within a second, last between these ports: most often the switch is wired into a loop.
+   * Until it has settled, nothing else is told of it. At most 64 addresses of a switch are named at a time.
+   */
+  'address:flapping': [{ address: string; vlan: number; ports: Port[] }]
+  /** An address that was flapping has not moved for a second; `moves` in all. */
+  'address:settled': [{ address: string; vlan: number; moves: bigint }]
+  /** A port sends more of what is flooded than its `storm` allows: the first frame was dropped. */
+  'port:storm': [{ port: Port } & StormBegin]
+  /** A storm is over. */
+  'port:calm': [{ port: Port } & StormEnd]
 }
 
 declare module '../ports/port.js' {
@@ -76,6 +93,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #timelines = new Set<Timeline>()
   readonly #servers = new Set<SocketServer>()
+  readonly #episodes: Episodes
   #closing: Promise<void> | undefined
   #closed = false
 
@@ -92,6 +110,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     this.#kind = kind
     this.#seats = new Seats(this, portLimit)
     this.engine = engine instanceof Engine ? engine : new Engine({ name: this.name, ...engine })
+    this.#episodes = new Episodes(this.engine)
     this.id = this.engine.addFabric(this, kind, forwarding === 'allow', settings)
   }
 
@@ -118,8 +137,9 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     const { signal, ...settings } = readAttachOptions(options)
     signal?.throwIfAborted()
     if (!(port instanceof Port)) refuse('what is attached', 'a port, such as a TapPort', port)
-    this.#insistOnKind('vlan', settings.vlan, ['switch'])
-    this.#insistOnKind('group', settings.group, ['hub', 'switch'])
+    this.#insistOnKind("'vlan' of attach", settings.vlan, ['switch'])
+    this.#insistOnKind("'group' of attach", settings.group, ['hub', 'switch'])
+    this.#insistOnKind("'unknown' of storm", settings.storm?.unknown, ['switch'])
     await this.#seats.attach(port, settings, signal)
     return port
   }
@@ -134,8 +154,9 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
    * await hub.configure('sun2', { delay: '10ms' })
    */
   async configure(port: Port | string, options: AttachOptions): Promise<void> {
-    const { delay, receive, ...fixed } = readAttachOptions(options)
+    const { delay, receive, storm, ...fixed } = readAttachOptions(options)
     this.#open()
+    this.#insistOnKind("'unknown' of storm", storm?.unknown, ['switch'])
     const asked = this.port(port)
     for (const [option, value] of Object.entries(fixed))
       if (value !== undefined)
@@ -148,6 +169,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
       ...before,
       delay: delay ?? before.delay,
       receive: receive === undefined ? before.receive : receive,
+      storm: storm ?? before.storm,
     })
     await this.engine.settled(ticket)
   }
@@ -360,10 +382,49 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     this.emit('address:moved', { ...readAddress(word), from: this.portAt(from), to: this.portAt(to) })
   }
 
-  /** @internal The engine has closed. */
+  /** @internal */
+  addressFlaps(word: bigint, from: number, to: number, at: bigint): void {
+    const address = readAddress(word)
+    this.#episodes.begin({
+      at,
+      end: (until) => native(() => this.engine.native.endFlapping(this.id, word, until)),
+      over: ({ hits }) => this.emit('address:settled', { ...address, moves: hits }),
+    })
+    const ports = [this.portAt(from), this.portAt(to)].filter((port) => port !== undefined)
+    this.emit('address:flapping', { ...address, ports })
+  }
+
+  /** @internal */
+  stormBegins(id: number, kind: number, at: bigint): void {
+    const [port, traffic] = [this.portAt(id), stormTraffic[kind] as StormTraffic]
+    const end = (until: bigint): BigUint64Array => native(() => this.engine.native.endStorm(id, kind, until))
+    if (!port) {
+      try {
+        end(forever) // of a port that is still being attached: the next frame that is dropped begins another
+      } catch {
+        // it has left
+      }
+      return
+    }
+    this.#episodes.begin({
+      port,
+      at,
+      end,
+      over: ({ last, hits, seen }) => {
+        const rate = Math.round((Number(seen) * 1e9) / Number(last + quiet - at))
+        const lasted = formatDuration(last - at) as Duration
+        this.emit('port:calm', { port, traffic, dropped: hits, rate, lasted })
+      },
+    })
+    const limit = this.#seats.settingsOf(port)?.storm?.[traffic]
+    this.emit('port:storm', { port, traffic, ...(limit !== undefined && { limit }) })
+  }
+
+  /** @internal The engine is about to close. */
   async ended(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#episodes.end()
     this.#stop()
     this.#policies.clear()
     await this.#seats.ended()
@@ -372,6 +433,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   /** @internal A port has gone, and its policies with it. */
   forget(port: Port): void {
     this.#policies.forget(port)
+    this.#episodes.end((episode) => episode.port === port)
   }
 
   /** @internal The port with this number. */
@@ -389,6 +451,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     await this.#seats.detachAll()
     if (this.#closed) return // with its engine, meanwhile
     this.#closed = true
+    this.#episodes.end()
     await this.engine.removeFabric(this.id)
   }
 
@@ -397,11 +460,11 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
       throw new EtherloomError('ERR_ETHERLOOM_STATE', `'${this.name}' is closed; make a new one`)
   }
 
-  #insistOnKind(option: keyof AttachOptions, value: unknown, kinds: string[]): void {
+  #insistOnKind(option: string, value: unknown, kinds: string[]): void {
     if (value === undefined || kinds.includes(this.#kind)) return
     throw new EtherloomError(
       'ERR_ETHERLOOM_OPTION',
-      `option '${option}' of attach is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
+      `option ${option} is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
     )
   }
 }

@@ -1,7 +1,6 @@
 /** What a kind of fabric is to topology files and reports, beside its class; index.ts lists them. */
 import type { Rules } from '../values/options.js'
 import type { Keyed } from '../values/registry.js'
-import type { AttachOptions } from './attachment.js'
 import type { Fabric, FabricOptions } from './fabric.js'
 
 /** A learned address. */
@@ -30,7 +29,7 @@ export interface FabricKind<
   /** How many ports it must have. Default: any number. */
   readonly ports?: number
   /** Those options of `attach` that not every kind has. */
-  readonly attach: readonly (keyof AttachOptions)[]
+  readonly attach: readonly ('group' | 'vlan' | 'storm.unknown')[]
   /** What it has learned. */
   addresses?(fabric: Made): LearnedAddress[]
 }

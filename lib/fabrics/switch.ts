@@ -50,6 +50,6 @@ export const switchKind: FabricKind<SwitchOptions, Switch, 'switch'> = {
   description: 'Frames go where their destination address was last seen.',
   options: switchRules,
   make: (options) => new Switch(options),
-  attach: ['group', 'vlan'],
+  attach: ['group', 'vlan', 'storm.unknown'],
   addresses: (fabric) => fabric.addresses(),
 }

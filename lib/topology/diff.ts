@@ -93,7 +93,7 @@ function partChanges<Part extends 'timeline' | 'listen'>(
 }
 
 /** A port's plan without what `Fabric.configure` can change. */
-function fixed({ delay: _delay, receive: _receive, ...rest }: PortPlan): object {
+function fixed({ delay: _delay, receive: _receive, storm: _storm, ...rest }: PortPlan): object {
   return rest
 }
 

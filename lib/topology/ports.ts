@@ -74,11 +74,12 @@ function checkPort(
 function checkSeat(plan: PortPlan, kind: string, place: Place, complain: Complain): void {
   const { seat } = apart(plan)
   attempt(() => readAttachOptions(seat), place, complain)
-  for (const option of ['group', 'vlan'] as const) {
+  const given = { group: seat.group, vlan: seat.vlan, 'storm.unknown': seat.storm?.unknown }
+  for (const [option, value] of Object.entries(given)) {
     const takes = ({ attach }: { attach: readonly string[] }): boolean => attach.includes(option)
-    if (seat[option] !== undefined && !takes(fabricKinds.get(kind)))
+    if (value !== undefined && !takes(fabricKinds.get(kind)))
       complain(
-        [...place, option],
+        [...place, ...option.split('.')],
         `'${option}' is for ports of ${fabricsThat(takes)}, and this is a ${kind}`,
         'key',
       )

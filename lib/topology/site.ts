@@ -10,6 +10,7 @@ import { Namespace } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
 import { fabricKinds } from '../fabrics/index.js'
 import type { ListenOptions, SocketServer } from '../fabrics/socket-server.js'
+import type { StormBegin, StormEnd } from '../fabrics/storm.js'
 import type { Applied } from '../policy/policy.js'
 import { portKindOf } from '../ports/index.js'
 import type { PortReference } from '../ports/kind.js'
@@ -33,6 +34,10 @@ export interface NetworkEvents {
   'address:moved': [
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
+  'address:flapping': [{ fabric: string; address: string; vlan: number; ports: string[] }]
+  'address:settled': [{ fabric: string; address: string; vlan: number; moves: bigint }]
+  'port:storm': [{ fabric: string; port: string } & StormBegin]
+  'port:calm': [{ fabric: string; port: string } & StormEnd]
   'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** A timeline has taken a step. */
@@ -54,6 +59,8 @@ const portEvents = [
   'port:down',
   'port:up',
   'port:carrier',
+  'port:storm',
+  'port:calm',
   'gateway:down',
 ] as const
 
@@ -184,6 +191,10 @@ export class Site {
     fabric.on('address:moved', ({ from, to, ...address }) =>
       events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )
+    fabric.on('address:flapping', ({ ports, ...address }) =>
+      events.emit('address:flapping', { fabric: name, ...address, ports: ports.map((port) => port.name) }),
+    )
+    fabric.on('address:settled', (settled) => events.emit('address:settled', { fabric: name, ...settled }))
     this.fabrics.set(name, fabric)
     this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map(), timeline: [] })
   }
@@ -216,8 +227,8 @@ export class Site {
 
   /** Changes what a port has in its fabric; what is not said any more is as if it never had been. */
   async #configure({ fabric, port, plan }: PlannedPort): Promise<void> {
-    const { delay = '0s', receive = { promiscuous: true } } = plan
-    await this.fabric(fabric).configure(port, { delay, receive })
+    const { delay = '0s', receive = { promiscuous: true }, storm = {} } = plan
+    await this.fabric(fabric).configure(port, { delay, receive, storm })
     this.#made.set(this.fabric(fabric).port(port), plan)
     this.#planOf(fabric).ports.set(port, plan)
   }

@@ -13,7 +13,7 @@ export const dropReasons = {
   'port-down': 'the port has no working device',
   'not-for-us': 'addressed to the port it came from, or refused by writeback',
   'bad-offload': 'an offload header that contradicts its frame',
-  storm: "over the port's limit on broadcast or unknown traffic",
+  storm: "over the port's limit on broadcast, multicast or unknown traffic",
   unreachable: 'no path would carry it',
   reserved: "a bridge's link-local group address (01:80:C2:00:00:0x)",
   filter: "refused by the path's filter",

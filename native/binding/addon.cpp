@@ -24,6 +24,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   }
   exports.Set("dropReasons", list(env, dropReasonNames));
   exports.Set("events", list(env, eventNames));
+  exports.Set("traffic", list(env, trafficNames));
   std::vector<std::string_view> impairments;
   for (const ImpairmentKind* kind : ImpairmentKind::all()) impairments.push_back(kind->name);
   exports.Set("impairments", list(env, impairments));

@@ -18,11 +18,17 @@ Napi::Value poll(EngineObject& engine) {
     if (event.kind == EventKind::PortDown) {
       object.Set("port", static_cast<std::uint32_t>(event.port));
       object.Set("errno", event.error);
+    } else if (event.kind == EventKind::StormBegins) {
+      object.Set("fabric", event.fabric);
+      object.Set("port", static_cast<std::uint32_t>(event.port));
+      object.Set("traffic", static_cast<std::uint32_t>(event.traffic));
+      object.Set("at", give(env, event.at));
     } else {
       object.Set("fabric", event.fabric);
       object.Set("address", Napi::BigInt::New(env, event.address.value));
       object.Set("from", numberOf(env, event.from));
       object.Set("to", numberOf(env, event.to));
+      object.Set("at", give(env, event.at));
     }
     happened.Set(happened.Length(), object);
   });
@@ -30,6 +36,7 @@ Napi::Value poll(EngineObject& engine) {
   return happened;
 }
 
+/// advance(duration): ends at the first instant at which poll() has something to report
 void advance(EngineObject& engine, Duration duration) { engine.advance(duration); }
 
 void ref(EngineObject& engine) { engine.keepAlive(true); }
@@ -126,7 +133,7 @@ std::size_t EngineObject::shutDown() {
 // A memory bridge may call JavaScript meanwhile, to make room: that takes frames and nothing else.
 void EngineObject::advance(Duration duration) {
   advancing_ = true;
-  engine_->advance(duration);
+  engine_->advance(duration, true);
   advancing_ = false;
 }
 

@@ -16,8 +16,8 @@ Result<FabricId> addFabric(EngineObject& engine, std::string name, std::string k
   return engine.native().addFabric(std::move(name), asked->make(settings), forwarding);
 }
 
-/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array}, group?,
-/// vlan?: {tagged: Uint16Array, untagged}}
+/// {delay: bigint, receive?: {broadcast, multicast, addresses: BigUint64Array},
+/// storm?: {broadcast?, multicast?, unknown?}, group?, vlan?: {tagged: Uint16Array, untagged}}
 PortSettings portSettings(const Napi::Object& asked) {
   PortSettings settings;
   settings.delay = {signed64(asked, "delay")};
@@ -29,6 +29,13 @@ PortSettings portSettings(const Napi::Object& asked) {
         static_cast<std::uint16_t>(number(vlan, "untagged")),
         std::span<const std::uint16_t>(tagged.Data(), tagged.ElementLength()));
   }
+  if (given(asked, "storm")) {
+    const auto storm = asked.Get("storm").As<Napi::Object>();
+    for (std::size_t kind = 0; kind < trafficKinds; ++kind) {
+      const std::string name(trafficNames[kind]);
+      if (given(storm, name.c_str())) settings.storm.perSecond[kind] = number(storm, name.c_str());
+    }
+  }
   if (!given(asked, "receive")) return settings;
   const auto receive = asked.Get("receive").As<Napi::Object>();
   const auto addresses = receive.Get("addresses").As<Napi::BigUint64Array>();
@@ -39,6 +46,18 @@ PortSettings portSettings(const Napi::Object& asked) {
   std::sort(filter.addresses.begin(), filter.addresses.end());
   settings.receive = std::make_shared<const ReceiveFilter>(std::move(filter));
   return settings;
+}
+
+/// endStorm(port, traffic, until) → {goesOn, last, hits, seen}
+Napi::Value endStorm(EngineObject& engine, PortId port, std::uint32_t traffic, Duration until) {
+  return words(engine.Env(),
+               engine.native().endStorm(port, static_cast<Traffic>(traffic), Instant{until.nanoseconds}));
+}
+
+/// endFlapping(fabric, address: bigint, until) → {goesOn, last, hits, seen}
+Napi::Value endFlapping(EngineObject& engine, FabricId fabric, Napi::BigInt address, Duration until) {
+  return words(engine.Env(), engine.native().endFlapping(fabric, AddressKey{unsigned64(address)},
+                                                         Instant{until.nanoseconds}));
 }
 
 /// expect(fabric, name, settings | undefined)
@@ -141,7 +160,9 @@ const EngineMethods methods{EngineObject::method<addFabric>("addFabric"),
                             EngineObject::method<apply>("apply"),
                             EngineObject::method<portStats>("portStats"),
                             EngineObject::method<pathStats>("pathStats"),
-                            EngineObject::method<addresses>("addresses")};
+                            EngineObject::method<addresses>("addresses"),
+                            EngineObject::method<endStorm>("endStorm"),
+                            EngineObject::method<endFlapping>("endFlapping")};
 
 }  // namespace
 }  // namespace etherloom

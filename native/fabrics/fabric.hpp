@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "frame/batch.hpp"
+#include "frame/episode.hpp"
 
 namespace etherloom {
 
@@ -71,6 +72,7 @@ struct AddressMove {
   AddressKey address;
   Seat from{};
   Seat to{};
+  bool flaps = false;  ///< and has done so again and again: more of it is not told until that ends
 };
 
 /// One line of `show addresses`.
@@ -89,10 +91,12 @@ class Fabric {
   virtual void decide(Seat from, std::span<Frame* const> frames, std::span<const std::uint16_t> vlans,
                       Instant now, std::span<Verdict> verdicts, LearnLog& log) const noexcept = 0;
 
-  /// Home worker only. Reports each address that moved to another port.
+  /// Home worker only. Reports addresses that moved to another port, as far as it is worth telling.
   virtual void learn(std::span<const Learned>, const std::function<void(const AddressMove&)>&) {}
   /// Home worker only: the port of this seat is gone, and what was learned from it.
   virtual void forget(Seat) {}
+  /// Control thread: ends the flapping of an address, if it has not moved after `until`.
+  virtual EpisodeState endFlapping(AddressKey, Instant) { return {}; }
   /// Any thread: what is known now.
   [[nodiscard]] virtual std::vector<AddressRow> addresses(Instant) const { return {}; }
 };

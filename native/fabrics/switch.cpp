@@ -47,8 +47,11 @@ Verdict Switch::route(std::uint64_t destination, std::uint16_t vlan, Seat from, 
 
 void Switch::learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) {
   for (const Learned& learned : log) {
-    if (const std::optional<Seat> before = table_.learn(learned))
-      moved({learned.address, *before, learned.seat});
+    const std::optional<Seat> before = table_.learn(learned);
+    if (!before) continue;
+    const Flapping::News news = flapping_.moved(learned.address, learned.at);
+    if (news != Flapping::News::None)
+      moved({learned.address, *before, learned.seat, news == Flapping::News::Flaps});
   }
 }
 

@@ -1,8 +1,10 @@
 // A learning switch (IEEE 802.1Q, clause 8.6 to 8.8, without spanning tree). Called through Fabric: decide()
-// on any worker, learn() and forget() on the home worker, addresses() on any thread.
+// on any worker, learn() and forget() on the home worker, endFlapping() on the
+// control thread, addresses() on any.
 #pragma once
 
 #include "fabrics/fabric.hpp"
+#include "fabrics/flapping.hpp"
 #include "fabrics/mac_table.hpp"
 
 namespace etherloom {
@@ -22,6 +24,9 @@ class Switch final : public Fabric {
               std::span<Verdict> verdicts, LearnLog& log) const noexcept override;
   void learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) override;
   void forget(Seat seat) override { table_.forget(seat); }
+  EpisodeState endFlapping(AddressKey address, Instant until) override {
+    return flapping_.end(address, until);
+  }
   [[nodiscard]] std::vector<AddressRow> addresses(Instant now) const override { return table_.rows(now); }
 
  private:
@@ -32,6 +37,7 @@ class Switch final : public Fabric {
   bool forwardReserved_;
   Duration refreshAfter_;  // a known address is written down again when its entry is older than this
   MacTable table_;
+  Flapping flapping_;
 };
 
 }  // namespace etherloom

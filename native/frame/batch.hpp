@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -22,6 +23,12 @@ using FrameMask = std::uint64_t;
 
 constexpr FrameMask allFrames(unsigned count) {
   return count == burstSize ? ~FrameMask{0} : (FrameMask{1} << count) - 1;
+}
+
+/// Calls `each` for every frame of the mask, lowest first.
+template <typename Each>
+void forEachFrame(FrameMask mask, Each&& each) {
+  for (; mask != 0; mask &= mask - 1) each(static_cast<unsigned>(std::countr_zero(mask)));
 }
 
 /// Frames a port hands over at once. The receiver of the burst owns one reference to each.

@@ -17,7 +17,7 @@ enum class DropReason : std::uint8_t {
   PortDown,     ///< the port has no working device
   NotForUs,     ///< addressed to where it came from, or refused by writeback
   BadOffload,   ///< an offload header that contradicts its frame
-  Storm,        ///< over the port's limit on broadcast or unknown traffic
+  Storm,        ///< over the port's limit on broadcast, multicast or unknown traffic
   Unreachable,  ///< no path would carry it
   Reserved,     ///< a bridge's link-local group address, 01:80:C2:00:00:0x
   Filter,       ///< refused by the path's filter

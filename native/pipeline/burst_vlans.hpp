@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -17,12 +16,6 @@
 #include "frame/batch.hpp"
 
 namespace etherloom {
-
-/// Calls `each` for every frame of the mask, lowest first.
-template <typename Each>
-void forEachFrame(FrameMask mask, Each&& each) {
-  for (; mask != 0; mask &= mask - 1) each(static_cast<unsigned>(std::countr_zero(mask)));
-}
 
 class BurstVlans {
  public:

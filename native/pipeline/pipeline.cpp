@@ -128,10 +128,23 @@ FrameMask Pipeline::gather(Inlet& inlet, const FabricVersion& version, const RxB
       countDropped(inlet, verdicts[index].reason(), burst[index]->offload.segments);
     }
   }
+  if (StormGuard* guard = inlet.attachment.guard.load(std::memory_order_acquire)) [[unlikely]]
+    flooded &= ~stormOf(inlet, *guard, burst, flooded);
   if (flooded != 0) flood(gathering, flooded);
   if (direct != 0) sendDirect(gathering, direct, verdicts);
   if (returning != 0) add(gathering, &inlet.attachment, nullptr, returning);
   return (flooded | direct) & ~gathering.reached;
+}
+
+// The flooded frames that the port's storm guard refuses.
+FrameMask Pipeline::stormOf(Inlet& from, StormGuard& guard, const RxBurst& burst,
+                            FrameMask flooded) noexcept {
+  const StormGuard::Judgement judgement = guard.judge(burst, flooded);
+  if (judgement.refused != 0) countDropped(from, DropReason::Storm, judgement.dropped);
+  for (std::size_t kind = 0; kind < trafficKinds; ++kind) {
+    if (judgement.begins[kind]) sink_.stormBegins(from.attachment, static_cast<Traffic>(kind), burst.at);
+  }
+  return judgement.refused;
 }
 
 // To all ports but the sender that its row allows, or that forwarding reaches and its row does not deny; in

@@ -24,6 +24,8 @@ class PipelineSink {
   /// Takes the copies of one burst for one to-port, and counts them as handed over or lost in `offer`.
   virtual void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept = 0;
   virtual void learned(EngineFabric& fabric, std::span<const Learned> entries) noexcept = 0;
+  /// The port has begun to send more of this than its guard lets through.
+  virtual void stormBegins(const Attachment& from, Traffic traffic, Instant at) noexcept = 0;
 
  protected:
   ~PipelineSink() = default;
@@ -62,6 +64,8 @@ class Pipeline {
   void screen(Inlet& from, RxBurst& burst) noexcept;
   [[nodiscard]] FrameMask gather(Inlet& inlet, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
+  [[nodiscard]] FrameMask stormOf(Inlet& from, StormGuard& guard, const RxBurst& burst,
+                                  FrameMask flooded) noexcept;
   void flood(Gathering& gathering, FrameMask frames) noexcept;
   void sendDirect(Gathering& gathering, FrameMask frames, std::span<const Verdict> verdicts) noexcept;
   void add(Gathering& gathering, Attachment* to, const RowEntry* entry, FrameMask frames) noexcept;

@@ -19,6 +19,7 @@
 #include "pipeline/path.hpp"
 #include "pipeline/policy.hpp"
 #include "pipeline/port_delay.hpp"
+#include "pipeline/storm_guard.hpp"
 #include "ports/port.hpp"
 
 namespace etherloom {
@@ -38,6 +39,7 @@ struct EngineFabric {
 struct PortSettings {
   Duration delay;                                ///< of every frame into the port, behind its path
   std::shared_ptr<const ReceiveFilter> receive;  ///< which frames the port takes; nullptr: all
+  StormLimits storm;                             ///< how much of what it sends is flooded
   // For as long as it is attached:
   std::string group;                       ///< empty for none
   std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
@@ -84,6 +86,8 @@ struct Attachment final : Inlet, Chain<Attachment>::Link {
   std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
   std::atomic<const Listeners*> listeners{nullptr};
+  /// What limits how much of its frames is flooded; nullptr for nothing. Replaced by the control thread.
+  std::atomic<StormGuard*> guard{nullptr};
 
   alignas(64) std::uint8_t staged = 0;
   std::shared_ptr<const ReceiveFilter> receive;  ///< nullptr: takes every frame
@@ -92,9 +96,10 @@ struct Attachment final : Inlet, Chain<Attachment>::Link {
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<Inlet>> further;
-  bool leaving = false;          ///< from detach() on: nobody may name it any more
-  std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
-  bool delays = false;           ///< has, or has had, a delay
+  bool leaving = false;                  ///< from detach() on: nobody may name it any more
+  std::uint32_t generation = 0;          ///< of the device that is at work; 0 when it has failed
+  bool delays = false;                   ///< has, or has had, a delay
+  std::unique_ptr<StormGuard> ownGuard;  ///< once it was given limits
 
   template <typename Each>
   void eachInlet(Each&& each) {

@@ -105,6 +105,10 @@ Ticket Engine::configure(PortId id, const PortSettings& settings) {
 }
 
 void Engine::configure(Attachment& attachment, const PortSettings& settings) {
+  if (settings.storm.any() && !attachment.ownGuard) attachment.ownGuard = std::make_unique<StormGuard>();
+  if (attachment.ownGuard) attachment.ownGuard->set(settings.storm);
+  attachment.guard.store(settings.storm.any() ? attachment.ownGuard.get() : nullptr,
+                         std::memory_order_release);
   if (settings.delay != Duration{} && !std::exchange(attachment.delays, true))
     order(attachment.worker, [ports = attachments_.size()](Worker& worker) { worker.reserveDelays(ports); });
   order(attachment.worker,
@@ -309,8 +313,8 @@ void Engine::poll(const std::function<void(const Event&)>& each) {
   graces_.settle();
 }
 
-void Engine::advance(Duration duration) {
-  workers_.advance(now() + duration, [this] { captures_.pump(); });
+void Engine::advance(Duration duration, bool stopAtNews) {
+  workers_.advance(now() + duration, stopAtNews, [this] { captures_.pump(); });
 }
 
 // Where the list of a port or path hangs; it may be leaving.
@@ -349,6 +353,15 @@ std::vector<LearnedAddress> Engine::addresses(FabricId fabric) const {
     if (at < ports.size() && ports[at]) known.push_back({address, ports[at]->id, age});
   }
   return known;
+}
+
+EpisodeState Engine::endStorm(PortId port, Traffic traffic, Instant until) {
+  StormGuard* const guard = attachment(port).ownGuard.get();
+  return guard ? guard->end(traffic, until) : EpisodeState{};
+}
+
+EpisodeState Engine::endFlapping(FabricId fabric, AddressKey address, Instant until) {
+  return record(fabric).shared.fabric->endFlapping(address, until);
 }
 
 std::size_t Engine::close() {

@@ -106,8 +106,8 @@ class Engine {
   [[nodiscard]] Work work(std::size_t worker) const { return workers_[worker].work(); }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
-  /// instant.
-  void advance(Duration duration);
+  /// instant. With `stopAtNews` it ends at the first of these at which a worker has something to tell.
+  void advance(Duration duration, bool stopAtNews = false);
   [[nodiscard]] Instant now() const { return workers_.clock().now(); }
   [[nodiscard]] bool isVirtual() const { return workers_.clock().isVirtual(); }
 
@@ -138,6 +138,9 @@ class Engine {
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
   /// What a switch has learned of the ports that it has.
   [[nodiscard]] std::vector<LearnedAddress> addresses(FabricId fabric) const;
+  /// Ends a storm that was told, or the flapping of an address, if nothing of it has happened after `until`.
+  EpisodeState endStorm(PortId port, Traffic traffic, Instant until);
+  EpisodeState endFlapping(FabricId fabric, AddressKey address, Instant until);
   [[nodiscard]] const char* ioName() const { return workers_[0].io()->name(); }
 
   /// Stops the workers and closes every port. Idempotent; returns how many frames were still referenced (0).

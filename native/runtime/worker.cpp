@@ -361,19 +361,30 @@ void Worker::learn(const Lesson& lesson) noexcept {
       return port ? std::optional(port->id) : std::nullopt;
     };
     Event event;
-    event.kind = EventKind::AddressMoved;
+    event.kind = move.flaps ? EventKind::AddressFlaps : EventKind::AddressMoved;
     event.fabric = lesson.fabric->id;
     event.address = move.address;
     event.from = portAt(move.from);
     event.to = portAt(move.to);
+    event.at = lesson.learned.at;
     emit(event);
   });
 }
 
-// A full ring loses news of addresses, which repeat themselves, but no news of ports.
+void Worker::stormBegins(const Attachment& from, Traffic traffic, Instant at) noexcept {
+  Event event;
+  event.kind = EventKind::StormBegins;
+  event.port = from.id;
+  event.fabric = from.fabric->id;
+  event.traffic = traffic;
+  event.at = at;
+  emit(event);
+}
+
+// A full ring loses single moves of addresses, which repeat themselves, but nothing that is told once.
 void Worker::emit(const Event& event) noexcept {
   eventsPending_ = true;
-  if (!events.push(event) && event.kind == EventKind::PortDown) unsent_.push_back(event);
+  if (!events.push(event) && event.kind != EventKind::AddressMoved) unsent_.push_back(event);
 }
 
 void Worker::takeDown(Inlet& inlet, int error) noexcept {

@@ -117,6 +117,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void ready(PortKey key) noexcept override;
   void handOver(std::span<const Crossing> crossings, PathOffer& offer) noexcept override;
   void learned(EngineFabric& fabric, std::span<const Learned> entries) noexcept override;
+  void stormBegins(const Attachment& from, Traffic traffic, Instant at) noexcept override;
 
   /// Whether there is nothing to do before some instant.
   [[nodiscard]] bool idle() const noexcept;

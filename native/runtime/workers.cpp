@@ -66,7 +66,8 @@ std::vector<std::uint16_t> Workers::leastLoaded(std::size_t count, std::optional
   return workers;
 }
 
-void Workers::advance(Instant target, const std::function<void()>& each) {
+void Workers::advance(Instant target, bool stopAtNews, const std::function<void()>& each) {
+  const auto hasNews = [](const auto& worker) { return !worker->events.empty(); };
   for (;;) {
     bool moved = true;
     while (moved) {
@@ -77,6 +78,7 @@ void Workers::advance(Instant target, const std::function<void()>& each) {
     Instant next = Instant::never();
     for (const auto& worker : workers_) next = std::min(next, worker->nextInstant());
     each();
+    if (stopAtNews && std::any_of(workers_.begin(), workers_.end(), hasNews)) return;
     if (next > target) break;
     clock_.moveTo(next);
   }

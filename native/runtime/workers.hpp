@@ -45,8 +45,9 @@ class Workers {
                                                        std::optional<std::uint16_t> first = {}) const;
 
   /// Virtual clock only: runs everything that is due until `target`, in order, each at its own instant.
-  /// `each` is called for each of these instants, after it.
-  void advance(Instant target, const std::function<void()>& each);
+  /// `each` is called for each of these instants, after it. With `stopAtNews` the first that has made an
+  /// event is the last.
+  void advance(Instant target, bool stopAtNews, const std::function<void()>& each);
 
   /// Ends the threads. From then on the control thread is alone with what is still under way.
   void join() const;

@@ -367,6 +367,14 @@ describe('Bad input', () => {
       [{ receive: { addresses: [], multicast: [station] } }, 'must be a group address (an odd first byte)'],
       [{ receive: { addresses: [], multicast: 'all' } }, 'must be true, false or a list of group addresses'],
       [{ receive: { promiscous: true } }, "did you mean 'promiscuous'?"],
+      [{ storm: 100 }, 'options of storm must be an object'],
+      [
+        { storm: { broadcast: -1 } },
+        "option 'broadcast' of storm must be a whole number from 0 to 10000000 frames a second, not -1",
+      ],
+      [{ storm: { multicast: 1.5 } }, "option 'multicast' of storm must be a whole number"],
+      [{ storm: { unknown: '10' } }, "option 'unknown' of storm must be a whole number"],
+      [{ storm: { brodcast: 10 } }, "unknown option 'brodcast' of storm; did you mean 'broadcast'?"],
     ]
     for (const [options, words] of wrong) {
       it(`refuses ${JSON.stringify(options)}, and changes nothing`, async () => {

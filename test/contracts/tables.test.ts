@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { addon } from '../../lib/binding.js'
 import { engineEvents } from '../../lib/engine/engine.js'
+import { stormTraffic } from '../../lib/fabrics/storm.js'
 import { impairments } from '../../lib/policy/impairments/index.js'
 import { dropReasons } from '../../lib/values/stats.js'
 
@@ -12,6 +13,10 @@ describe('Tables of both halves', () => {
 
   it('name the same events', () => {
     expect(addon.events).to.deep.equal([...engineEvents])
+  })
+
+  it('name the same kinds of traffic', () => {
+    expect(addon.traffic).to.deep.equal([...stormTraffic])
   })
 
   it('name the same impairments', () => {

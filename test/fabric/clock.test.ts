@@ -84,6 +84,26 @@ describe('Virtual clock', () => {
     expect(take(b).map(({ tag, at }) => [tag, at])).to.deep.equal([[3, 1_000_000_000n]])
   })
 
+  it('tells listeners what happens at its instant, and what they send leaves then', async () => {
+    const engine = closes(new Engine({ clock: 'virtual' }))
+    const [hub, bridge] = [new Hub({ engine }), new Switch({ engine })]
+    const [near, far] = PatchPort.pair()
+    await hub.attach(near)
+    await bridge.attach(far)
+    const [a] = await join(hub, 'a')
+    const [b, c] = await join(bridge, 'b', 'c')
+    await hub.path(a, near).allow({ delay: '5ms' })
+    bridge.on('address:moved', () => c.send(frame({ from: station(2), tag: 2 })))
+    a.send(frame({ from: station(1), tag: 1 }))
+    b.send(frame({ from: station(1) }))
+    engine.advance('1s')
+    expect(take(b).map(({ tag, at }) => [tag, at])).to.deep.equal([
+      [1, 5_000_000n],
+      [2, 5_000_000n],
+    ])
+    expect(engine.now()).to.equal(1_000_000_000n)
+  })
+
   it('loses nothing to its rings, whatever is sent or delivered within one instant', async () => {
     const engine = closes(new Engine({ clock: 'virtual' }))
     const hub = new Hub({ engine })

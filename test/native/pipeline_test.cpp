@@ -119,6 +119,9 @@ struct PipelineBench : SeatBench, PipelineSink {
   void learned(EngineFabric&, std::span<const Learned> entries) noexcept override {
     lessons += entries.size();
   }
+  void stormBegins(const Attachment&, Traffic traffic, Instant at) noexcept override {
+    storms.emplace_back(traffic, at);
+  }
 
   const std::vector<std::uint32_t>& at(const Attachment& to) { return got[to.id]; }
   std::uint64_t dropped(const Attachment& from, DropReason reason) {
@@ -128,6 +131,7 @@ struct PipelineBench : SeatBench, PipelineSink {
   Obedient fabric;
   FabricVersion version;
   EngineFabric fabricSeat;
+  std::vector<std::pair<Traffic, Instant>> storms;
   Pipeline pipeline{*this};
   std::vector<std::unique_ptr<Path>> paths;
   std::map<PortId, std::vector<std::uint32_t>> got, places, stands;  // numbers, segments, how many
@@ -420,4 +424,28 @@ TEST_CASE("pipeline: a filter that reads checksums meets them complete") {
   bench.pass(a, {superFrameOf(*bench.pool, shape, 1000), superFrameOf(*bench.pool, shorter, 0)});
   CHECK(bench.at(b) == Numbers{0, 1});
   CHECK(bench.places[b.id] == Numbers{1, 0});
+}
+
+TEST_CASE("a storm guard drops what is to be flooded, at the port, and lets what has a target pass") {
+  PipelineBench bench;
+  Attachment& from = bench.join();
+  Attachment& to = bench.join();
+  StormGuard guard;
+  guard.set({{std::nullopt, std::nullopt, 20}});
+  from.guard.store(&guard);
+  // A wish to flood is a group address in the first byte: one bit of it away from a station's.
+  bench.pass(from, {Obedient::flood, 1, Obedient::flood});
+  CHECK(bench.at(to).size() == 3);
+
+  guard.set({{std::nullopt, 20, std::nullopt}});
+  bench.pass(from, {Obedient::flood, 1, Obedient::flood, Obedient::flood, 1, Obedient::reserved});
+  CHECK(bench.at(to).size() == 3 + 4);
+  CHECK(bench.dropped(from, DropReason::Storm) == 1);
+  CHECK(bench.dropped(from, DropReason::Unreachable) == 0);
+  CHECK(bench.dropped(from, DropReason::Reserved) == 1);
+  REQUIRE(bench.storms.size() == 1);
+  CHECK(bench.storms[0] == std::pair(Traffic::Multicast, Instant{77}));
+  bench.pass(from, {Obedient::flood});
+  CHECK(bench.storms.size() == 1);
+  CHECK(bench.dropped(from, DropReason::Storm) == 2);
 }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "fabrics/hub.hpp"
@@ -156,6 +157,60 @@ TEST_CASE("a move is followed at once and told once") {
   CHECK(s.moves[0].address == AddressKey::of(red, 0));
   CHECK(s.moves[0].from == left);
   CHECK(s.moves[0].to == third);
+}
+
+TEST_CASE("an address that moves five times within a second flaps; then its moves are counted and not told") {
+  SwitchBench s;
+  const auto move = [&](int number, Instant now) {
+    s.pass(number % 2 == 0 ? left : right, red, broadcast, now);
+  };
+  for (int number = 0; number <= 100; ++number) move(number, at(number));
+  REQUIRE(s.moves.size() == 5);
+  for (std::size_t told = 0; told < 5; ++told) CHECK(s.moves[told].flaps == (told == 4));
+  CHECK(s.moves[4].from == left);
+  CHECK(s.moves[4].to == right);
+
+  EpisodeState state = s.fabric.endFlapping(AddressKey::of(red, 0), at(99));
+  CHECK(state.goesOn == 1);
+  CHECK(state.last == at(100).nanoseconds);
+  state = s.fabric.endFlapping(AddressKey::of(red, 0), at(100));
+  CHECK(state.goesOn == 0);
+  CHECK(state.hits == 100);
+  for (int number = 101; number <= 105; ++number) move(number, at(2000));
+  REQUIRE(s.moves.size() == 10);
+  CHECK(s.moves[9].flaps);
+}
+
+TEST_CASE("an address that moves four times a second does not flap") {
+  SwitchBench s;
+  for (int number = 0; number <= 100; ++number)
+    s.pass(number % 2 == 0 ? left : right, red, broadcast, at(250 * number));
+  CHECK(s.moves.size() == 100);
+  for (const AddressMove& move : s.moves) CHECK_FALSE(move.flaps);
+}
+
+TEST_CASE("of the addresses of a loop some are named, and all moves cost as many words as one address does") {
+  SwitchBench s;
+  for (int round = 0; round < 20; ++round) {
+    for (std::uint64_t source = red; source < red + 1000; ++source)
+      s.pass(round % 2 == 0 ? left : right, source, broadcast, at(round));
+  }
+  const auto named = static_cast<std::size_t>(
+      std::count_if(s.moves.begin(), s.moves.end(), [](const AddressMove& move) { return move.flaps; }));
+  CHECK(named >= 32);
+  CHECK(named <= 64);
+  CHECK(s.moves.size() - named <= 102);  // at once, and in the time that it took
+}
+
+TEST_CASE("at most a hundred moves a second are told, of however many addresses") {
+  SwitchBench s;
+  for (const Seat seat : {left, right}) {
+    for (std::uint64_t source = red; source < red + 1000; ++source) s.pass(seat, source, broadcast, at(0));
+  }
+  CHECK(s.moves.size() == 100);
+  s.pass(third, red, broadcast, at(10));
+  s.pass(third, red + 1, broadcast, at(10));
+  CHECK(s.moves.size() == 101);
 }
 
 TEST_CASE("what was learned from a port goes with it") {

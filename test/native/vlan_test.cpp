@@ -52,6 +52,7 @@ struct VlanBench : SeatBench, PipelineSink {
     most = std::max(most, pool->outstanding());
   }
   void learned(EngineFabric&, std::span<const Learned>) noexcept override {}
+  void stormBegins(const Attachment&, Traffic, Instant) noexcept override {}
   /// What a port got, as the bytes on a wire.
   std::vector<Bytes> wiresAt(Attachment& to) {
     std::vector<Bytes> all;

@@ -153,6 +153,7 @@ class Writer {
           { addresses: [station(4)], multicast: ['33:33:00:00:00:01'] },
         ]),
       }),
+      ...(draw.once(4) && { storm: draw.of([{}, { broadcast: 50 }, { broadcast: 0, multicast: 1000 }]) }),
     }
   }
 

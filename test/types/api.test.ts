@@ -170,6 +170,20 @@ describe('Types', () => {
         expectTypeOf(from).toEqualTypeOf<Port | undefined>()
       }),
     )
+    compiles((_path, fabric) =>
+      fabric.on('port:storm', ({ port, traffic, limit }) => {
+        expectTypeOf(port).toEqualTypeOf<Port>()
+        expectTypeOf(traffic).toEqualTypeOf<'broadcast' | 'multicast' | 'unknown'>()
+        expectTypeOf(limit).toEqualTypeOf<number | undefined>()
+      }),
+    )
+    compiles((_path, fabric) =>
+      fabric.on('port:calm', ({ dropped, rate, lasted }) => {
+        expectTypeOf(dropped).toEqualTypeOf<bigint>()
+        expectTypeOf(rate).toEqualTypeOf<number>()
+        expectTypeOf(lasted).toEqualTypeOf<Duration>()
+      }),
+    )
     expectTypeOf<EtherloomError['code']>().toEqualTypeOf<ErrorCode>()
     expectTypeOf<'up' | 'down' | 'detached'>().toExtend<PortState>()
     expectTypeOf<'ERR_ETHERLOOM_STATE'>().toExtend<ErrorCode>()

@@ -13,7 +13,7 @@ import { fields, method, type AnyMethod } from '../../lib/control/method.js'
 import { controlMethods } from '../../lib/control/methods/index.js'
 import { asJson } from '../../lib/control/protocol.js'
 import { check } from '../../lib/values/check.js'
-import { about, required, text } from '../../lib/values/options.js'
+import { about, required, text, type Rule } from '../../lib/values/options.js'
 import { refusal, rejection } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
 
@@ -213,8 +213,8 @@ describe('the control client', () => {
   it('is told of every event of a network', () => {
     for (const [name, { description, keys }] of Object.entries(controlEvents)) {
       expect(description, name).to.match(/\.$/)
-      for (const [key, rule] of Object.entries(keys))
-        expect(rule.shape.description, `${name}.${key}`).to.be.a('string')
+      for (const [key, rule] of Object.entries(keys as Record<string, Rule<unknown>>))
+        expect(rule.shape?.description, `${name}.${key}`).to.be.a('string')
     }
   })
 

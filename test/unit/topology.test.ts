@@ -234,6 +234,14 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
         withPort('{ tap: t, receive: { broadcast: false } }'),
         "5:12 option 'addresses' of receive is required: without it the port takes no frame to a single station; or give promiscuous: true",
       ],
+      [
+        withPort('{ tap: t, storm: { broadcast: -1 } }'),
+        "5:42 'broadcast' must be a whole number from 0 to 10000000 frames a second, not -1",
+      ],
+      [
+        withPort('{ tap: t, storm: { unknown: 10 } }'),
+        "5:31 'storm.unknown' is for ports of a switch, and this is a hub",
+      ],
       [withPort('{ packet: p, writeback: true }'), "5:25 'writeback' does not go with the other keys here"],
       [withPort('{ packet: p, napi: true }'), "5:25 'napi' does not go with the other keys here"],
       [

@@ -62,13 +62,17 @@ describe('the differ', () => {
     expect(steps(one, other)).to.deep.equal([])
   })
 
-  it('changes the delay and the receive filter of a port where it is, and replaces it for all else', () => {
+  it('changes the delay, the receive filter and the storm guard of a port where it is, and replaces it for all else', () => {
     const [plain, far] = [hub(three), hub({ ...three, y: { tap: 'ty', delay: '10ms' } })]
     const filtered = hub({ ...three, y: { tap: 'ty', delay: '10ms', receive: { promiscuous: true } } })
     expect(steps(plain, far)).to.deep.equal(['configure a.y'])
     expect(steps(far, filtered)).to.deep.equal(['configure a.y'])
     expect(steps(filtered, plain)).to.deep.equal(['configure a.y'])
     expect(steps(far, far)).to.deep.equal([])
+    const guarded = hub({ ...three, y: { tap: 'ty', storm: { broadcast: 100 } } })
+    expect(steps(plain, guarded)).to.deep.equal(['configure a.y'])
+    expect(steps(guarded, plain)).to.deep.equal(['configure a.y'])
+    expect(steps(guarded, guarded)).to.deep.equal([])
     const other = hub({ ...three, y: { tap: 'ty', delay: '20ms', writeback: true } })
     expect(steps(far, other)).to.deep.equal(['detach a.y', 'attach a.y'])
   })

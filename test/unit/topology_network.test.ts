@@ -10,7 +10,7 @@ import { Network } from '../../lib/topology/network.js'
 import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { refusal } from '../helpers/errors.js'
-import { closing, until } from '../helpers/fabric.js'
+import { closing, receive, until } from '../helpers/fabric.js'
 
 /** Two hubs with two patches between them. */
 const patched = (paths: object[], more: object = {}): Topology =>
@@ -213,6 +213,45 @@ describe('a network', () => {
     expect((await network.apply(patched([]))).steps).to.deep.equal(['configure port a.one'])
     expect(network.export().fabrics.a!.ports.one).to.deep.equal({ patch: 'b.one' })
     expect(network.fabrics.get('a')!.port('one')).to.equal(port)
+  })
+
+  it('guards ports against storms, changes and ends that where they are, and tells of storms by name', async () => {
+    const guarded = (more: object): Topology => {
+      const topology = patched([])
+      for (const { ports } of Object.values(topology.fabrics)) delete ports.two // which would make a loop
+      Object.assign(topology.fabrics.a!.ports.one!, more)
+      return topology
+    }
+    const network = await up(guarded({ storm: { broadcast: 0 } }))
+    const told: unknown[] = []
+    for (const event of ['port:storm', 'port:calm'] as const)
+      network.on(event, ({ fabric, port, traffic }: { fabric: string; port: string; traffic: string }) =>
+        told.push([event, fabric, port, traffic]),
+      )
+    const [a, b] = ['a', 'b'].map((name) => network.fabrics.get(name)!)
+    const [sender, receiver] = [new MemoryPort({ name: 'sender' }), new MemoryPort({ name: 'receiver' })]
+    await b!.attach(sender)
+    await a!.attach(receiver)
+    sender.send(new Uint8Array(60).fill(0xff))
+    await until(() => a!.port('one').stats().dropped.storm === 1n)
+    await until(() => told.length === 1)
+    expect((await network.apply(guarded({ storm: { multicast: 0 } }))).steps).to.deep.equal([
+      'configure port a.one',
+    ])
+    expect(network.export().fabrics.a!.ports.one).to.deep.equal({
+      patch: 'b.one',
+      storm: { multicast: 0 },
+    })
+    sender.send(new Uint8Array(60).fill(0xff))
+    expect(await receive(receiver, 1)).to.have.length(1)
+    expect((await network.apply(guarded({}))).steps).to.deep.equal(['configure port a.one'])
+    sender.send(new Uint8Array(60).fill(0x33))
+    expect(await receive(receiver, 1), 'what no guard limits any more').to.have.length(1)
+    await until(() => told.length === 2)
+    expect(told).to.deep.equal([
+      ['port:storm', 'a', 'one', 'broadcast'],
+      ['port:calm', 'a', 'one', 'broadcast'],
+    ])
   })
 
   it('replaces a fabric and both ends of its patches', async () => {

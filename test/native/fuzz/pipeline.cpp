@@ -212,6 +212,7 @@ class Network {
       for (unsigned port = 0; port < 4; ++port) {
         PortSettings settings;
         if (vlans >> port & 1) settings.delay = {50'000};
+        if ((vlans & 3) == 3) settings.storm.perSecond = {vlans, 30, 0};
         if (vlans >> (4 + port) & 1)
           settings.vlans = std::make_shared<const PortVlans>(static_cast<std::uint16_t>(port % 3), trunk);
         engine_->expect(near_, "port" + std::to_string(port), settings);
