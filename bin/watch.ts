@@ -16,6 +16,7 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'port:up': ({ fabric, port }) => `${fabric}.${port}: up`,
   'port:carrier': ({ fabric, port, on }) => `${fabric}.${port}: carrier ${on ? 'on' : 'off'}`,
   'gateway:down': ({ fabric, port, error }) => `${fabric}.${port}: ${error.message}`,
+  'gateway:up': ({ fabric, port }) => `${fabric}.${port}: its gateway stands again`,
   'address:moved': ({ fabric, address, from, to }) => `${fabric}: ${address} moved from ${from} to ${to}`,
   timeline: ({ fabric, at, did, phase }) => (phase === 'step' ? undefined : `${fabric}: at ${at}: ${did}`),
   'timeline:error': ({ error }) => error.message,

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { open, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
-import type { Program } from '../../lib/gateway/programs.js'
+import type { Program } from '../../lib/values/programs.js'
 import type { Namespace } from '../../lib/engine/namespace.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
@@ -228,7 +228,7 @@ async function wayToUserNamespaces(): Promise<string> {
 
 /** What a gateway needs, and what is possible without it. */
 async function checkWaysOut(): Promise<Check[]> {
-  const { findProgram, packages, searchPath } = await import('../../lib/gateway/programs.js')
+  const { findProgram, packages, searchPath } = await import('../../lib/values/programs.js')
   const { portKinds } = await import('../../lib/ports/index.js')
   const uses = new Map(
     [...portKinds].flatMap(({ programs = {} }) => Object.entries(programs) as [Program, string][]),

@@ -11,6 +11,7 @@ import { native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { about, oneOf, optional, optionsReader, type Rule, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { startFault, tied } from '../values/programs.js'
 import { quote } from '../values/quote.js'
 import { SocketPort } from '../ports/socket.js'
 import { sockets } from '../ports/sockets.js'
@@ -45,7 +46,11 @@ export interface InheritedSocket {
 
 export interface Spawned {
   port: SocketPort
-  /** The program. Ending it is up to you; when it has ended, the port is detached. */
+  /**
+   * The program. Ending it is up to you; when it has ended, the port is detached. When this process ends, or the worker
+   * thread that started it, and by `kill -9` too, the kernel kills it (SIGKILL). That does not hold for what it starts itself,
+   * for a program that becomes another user (setuid), and on machines without setpriv (package `util-linux`).
+   */
   program: ChildProcess
 }
 
@@ -123,16 +128,20 @@ function socketFor(framing: 'stream' | 'datagram'): InheritedSocket {
   }
 }
 
-/** A program that runs, or why it does not. */
+/** A program that runs and ends with us, or why it does not. */
 async function started(
   command: string,
   words: readonly string[],
   options: { stdio: StdioOptions; cwd?: string; env?: NodeJS.ProcessEnv },
 ): Promise<ChildProcess> {
-  const program = start(command, words, options)
+  const { cwd = process.cwd(), env = process.env } = options
+  const fault = await startFault(command, env, cwd)
+  const [program, rest] = await tied(command, words)
   try {
-    await once(program, 'spawn')
-    return program
+    if (fault !== undefined) throw Object.assign(new Error(`cannot start ${command}`), { code: fault })
+    const child = start(program, rest, options)
+    await once(child, 'spawn')
+    return child
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
     if (options.cwd !== undefined && !existsSync(options.cwd))

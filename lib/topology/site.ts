@@ -34,6 +34,7 @@ export interface NetworkEvents {
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
   'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
+  'gateway:up': [{ fabric: string; port: string }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
@@ -55,6 +56,7 @@ const portEvents = [
   'port:up',
   'port:carrier',
   'gateway:down',
+  'gateway:up',
 ] as const
 
 /** How often it is said what is left to be closed, in milliseconds. */

@@ -1,6 +1,6 @@
 /** PasstPort: a guest gets out through a passt in a namespace of the test's own, which is its only network. */
 import { expect } from 'chai'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +23,7 @@ describe('PasstPort that is being opened', () => {
         rmSync(scratch, { recursive: true, force: true })
       },
     })
+    chmodSync(scratch, 0o777) // passt is nobody
     const silent = join(scratch, 'passt')
     writeFileSync(silent, `#!/bin/sh\necho $$ > ${scratch}/pid\nexec sleep 600\n`, {
       mode: 0o755,
