@@ -112,13 +112,25 @@ export class Capture {
   }
 
   /** @internal `targets` is asked last, when nothing can leave any more before it begins. */
-  static async start(
+  static start(
     engine: Engine,
     output: CaptureOutput,
     targets: () => CaptureTarget[],
     options: CaptureOptions,
     length = 0,
   ): Promise<Capture> {
+    return new Promise((resolve) => {
+      resolve(this.#start(engine, output, targets, options, length))
+    })
+  }
+
+  static #start(
+    engine: Engine,
+    output: CaptureOutput,
+    targets: () => CaptureTarget[],
+    options: CaptureOptions,
+    length: number,
+  ): Capture {
     const { snapLength = length, count = 0, buffer } = readCaptureOptions(options)
     const given = { snapLength, count, buffer }
     const sink = output === '-' ? process.stdout : output

@@ -74,7 +74,7 @@ export async function sweepControlDirectory(): Promise<void> {
       const socket = connect(path)
       const code = await once(socket, 'connect').then(
         () => undefined,
-        ({ code }: NodeJS.ErrnoException) => code,
+        (error: unknown) => (error as NodeJS.ErrnoException).code,
       )
       socket.destroy()
       if (code === 'ECONNREFUSED') await unlink(path).catch(() => undefined)

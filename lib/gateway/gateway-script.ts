@@ -64,7 +64,7 @@ noted() {
   done
 }
 
-mend() {
+mend() ( # apart, for its names are those of others too
   for guard in $(guards orphans); do
     rest=\${guard#*/*/*/*/}
     outside=\${rest%%/*} rest=\${rest#*/}
@@ -73,7 +73,7 @@ mend() {
     forward "\${rest%/*}" "\${rest#*/}"
     nft delete table ip "$guard"
   done
-}
+)
 `
 
 export const gatewayScript = `${tools}

@@ -7,6 +7,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { LinkNews } from '../binding.js'
+import { Namespace } from '../engine/namespace.js'
 import { EtherloomError, type ErrorCode } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
 import { confined, isOnlyUser, requirePrograms, searchPath } from '../values/programs.js'
@@ -45,6 +46,7 @@ export class Gateway {
   readonly #settings: GatewaySettings
   readonly #place: GatewayPlace
   readonly #listener: GatewayListener
+  readonly #space: Namespace | undefined
   readonly #closing = new AbortController()
   #unwatch: () => void = () => undefined
   #guardian: Guardian | undefined
@@ -54,6 +56,7 @@ export class Gateway {
   #stoodAt = 0
   #failures = 0
   #timer: NodeJS.Timeout | undefined
+  #undoing: Promise<void> | undefined
   /** What is under way: an attempt, or the end of what stood. */
   #work: Promise<void> = Promise.resolve()
 
@@ -115,15 +118,28 @@ export class Gateway {
     listener: GatewayListener,
     signal?: AbortSignal,
   ): Promise<Gateway> {
-    const gateway = new Gateway(settings, place, listener)
-    await gateway.#setUp(signal)
+    // Its own, for it may have to be undone when the port has let go of its.
+    const space = place.namespace === undefined ? undefined : await Namespace.open(place.namespace)
+    const gateway = new Gateway(settings, { ...place, namespace: space?.path }, listener, space)
+    try {
+      await gateway.#setUp(signal)
+    } catch (error) {
+      space?.close()
+      throw error
+    }
     gateway.#unwatch = place.watch((news) => {
       gateway.#heard(news)
     })
     return gateway
   }
 
-  private constructor(settings: GatewaySettings, place: GatewayPlace, listener: GatewayListener) {
+  private constructor(
+    settings: GatewaySettings,
+    place: GatewayPlace,
+    listener: GatewayListener,
+    space: Namespace | undefined,
+  ) {
+    this.#space = space
     this.#settings = settings
     this.#place = place
     this.#listener = listener
@@ -136,6 +152,7 @@ export class Gateway {
     this.#unwatch()
     await this.#work
     await this.#undo()
+    this.#space?.close()
   }
 
   async #setUp(signal: AbortSignal | undefined): Promise<void> {
@@ -167,8 +184,8 @@ export class Gateway {
     }
     this.#outside = ifindex
     this.#stoodAt = performance.now()
-    void guardian.stands(dnsmasq.length > 0).then((ended) => {
-      if (ended !== undefined) this.#fell(endings[ended])
+    void guardian.stands(dnsmasq.length > 0).then((alone) => {
+      if (alone) this.#fell(`nft${dnsmasq.length > 0 ? ', dnsmasq' : ''} or their guardian was ended`)
     })
   }
 
@@ -216,12 +233,16 @@ export class Gateway {
   }
 
   /** Has the guardian undo everything, and does it where the guardian does not. */
-  async #undo(): Promise<void> {
+  #undo(): Promise<void> {
+    this.#undoing ??= this.#undoNow().finally(() => (this.#undoing = undefined))
+    return this.#undoing
+  }
+
+  async #undoNow(): Promise<void> {
     const [guardian, id] = [this.#guardian, this.#id]
     if (!guardian) return
     const { tap, namespace } = this.#place
     const undone = await guardian.close()
-    if (this.#guardian !== guardian) return
     this.#guardian = this.#id = undefined
     if (undone) return
     try {
@@ -251,13 +272,6 @@ const noSetpriv = (tap: string): EtherloomError =>
     `the gateway of '${tap}' needs a setpriv that knows --pdeathsig`,
     { hint: 'install the package util-linux' },
   )
-
-/** Why a gateway has ended, where the programs do not say it themselves. */
-const endings = {
-  guardian: 'its guardian was ended',
-  output: 'its nft was ended',
-  voice: 'its dnsmasq was ended',
-}
 
 /** dnsmasq's command line; empty when it is not needed. It reads no configuration and writes no file. */
 async function dnsmasqCommand(

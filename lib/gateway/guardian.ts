@@ -17,6 +17,7 @@ export class Guardian {
   /** What it, or a program that it started, says on descriptor 3. */
   readonly voice: Voice
   readonly #child: ChildProcess
+  readonly #exited: Promise<unknown>
   readonly #closed: Promise<unknown>
   #complaints = ''
   #stands = false
@@ -37,6 +38,7 @@ export class Guardian {
       detached: true,
     })
     this.#child = child
+    this.#exited = new Promise((resolve) => child.once('exit', resolve))
     this.#closed = new Promise((resolve) => child.once('close', resolve))
     this.output = new Voice(child.stdout)
     this.voice = new Voice(child.stdio[3] as Readable)
@@ -66,19 +68,14 @@ export class Guardian {
 
   /**
    * It is as it should be, and keeps the process alive no longer. Resolves when it has ended, or a program that it holds:
-   * the one that speaks on its standard output, and where `voice` is one as well the one on descriptor 3. Says which, or
-   * nothing where it was closed.
+   * the one that speaks on its standard output, and where `voice` is one as well the one on descriptor 3. Says whether it
+   * did so without being closed.
    */
-  async stands(voice: boolean): Promise<'guardian' | 'output' | 'voice' | undefined> {
+  async stands(voice: boolean): Promise<boolean> {
     this.#stands = true
     for (const handle of this.#handles()) handle.unref()
-    const exited = new Promise((resolve) => this.#child.once('exit', resolve)).then(() => 'guardian' as const)
-    const which = await Promise.race([
-      this.#child.exitCode === null && this.#child.signalCode === null ? exited : ('guardian' as const),
-      this.output.ended.then(() => 'output' as const),
-      ...(voice ? [this.voice.ended.then(() => 'voice' as const)] : []),
-    ])
-    return this.#closing ? undefined : which
+    await Promise.race([this.#exited, this.output.ended, ...(voice ? [this.voice.ended] : [])])
+    return this.#closing === undefined
   }
 
   /** Has it undo everything; says, when it has ended, whether it has done so. Idempotent. */

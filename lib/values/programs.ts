@@ -88,6 +88,12 @@ export async function tied(program: string, words: readonly string[]): Promise<[
   return [first, rest]
 }
 
+/** Why programs that are started here outlive a `kill -9` of ours; undefined where they do not. */
+export async function strayFault(): Promise<'absent' | 'knows no --pdeathsig' | undefined> {
+  if ((await tied('true', []))[0] !== 'true') return undefined
+  return (await findProgram('setpriv')) === undefined ? 'absent' : 'knows no --pdeathsig'
+}
+
 /** What programs of ours may need of a root's might. */
 type Capability = 'kill' | 'net_admin' | 'net_bind_service' | 'net_raw' | 'setgid' | 'setpcap' | 'setuid'
 
