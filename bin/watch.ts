@@ -21,6 +21,7 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'port:calm': ({ fabric, port, traffic, dropped, rate, lasted }) =>
     `${fabric}.${port}: the storm of ${traffic} frames is over: ${formatCount(rate)} a second, ${formatCount(dropped)} dropped in ${lasted}`,
   'gateway:down': ({ fabric, port, error }) => `${fabric}.${port}: ${error.message}`,
+  'gateway:up': ({ fabric, port }) => `${fabric}.${port}: its gateway stands again`,
   'address:moved': ({ fabric, address, from, to }) => `${fabric}: ${address} moved from ${from} to ${to}`,
   'address:flapping': ({ fabric, address, ports }) =>
     `${fabric}: ${address} moves again and again between ${ports.join(' and ')}: is there a loop?`,

@@ -51,7 +51,7 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
     snapLength: wholeNumber('--snap', options.snap),
     count: wholeNumber('--count', options.count),
   }
-  const { CaptureReader } = await import('../../lib/capture/capture.js')
+  const { CaptureReader } = await import('../../lib/control/reader.js')
   const reader = await CaptureReader.listen()
   return withInstance(options, async (instance) => {
     const { capture: number } = await instance.call('capture', {
@@ -84,7 +84,9 @@ async function record(what: string, options: CaptureFlags): Promise<ExitCode> {
     if (json) printJson(stats ?? null)
     else if (stats) remark(`${counted(stats.frames, 'frame')} recorded, ${stats.lost} lost`)
     return 0
-  }).finally(() => reader.close())
+  }).finally(() => {
+    reader.close()
+  })
 }
 
 function wholeNumber(option: string, text: string | undefined): number | undefined {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { open, readFile, stat } from 'node:fs/promises'
 import { release } from 'node:os'
 import { promisify } from 'node:util'
-import type { Program } from '../../lib/gateway/programs.js'
+import type { Program } from '../../lib/values/programs.js'
 import type { Namespace } from '../../lib/engine/namespace.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, type ExitCode, type Flags } from '../command.js'
@@ -11,7 +11,13 @@ import { lineWidth, printJson, printLine, wrap } from '../output.js'
 
 export const doctor = command('doctor', 'say what this machine allows, and what to do about what it does not')
   .option('--security', 'say what running instances may do, and how they could do with less')
+  .option('--mend', 'undo what killed gateways have left in this network namespace')
   .action(action(run))
+
+interface DoctorFlags extends Flags {
+  security?: boolean
+  mend?: boolean
+}
 
 /** `needed`: without it nothing runs; the others only limit what can be done. */
 interface Check {
@@ -28,15 +34,11 @@ const isRoot = (): boolean => process.getuid?.() === 0
 /** Bits of CapEff (capabilities(7)). */
 const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
 
-interface DoctorFlags extends Flags {
-  security?: boolean
+async function run({ json = false, security = false, mend = false }: DoctorFlags): Promise<ExitCode> {
+  return security ? (await import('../security.js')).printSecurity(json) : examine(json, mend)
 }
 
-async function run({ json = false, security = false }: DoctorFlags): Promise<ExitCode> {
-  return security ? (await import('../security.js')).printSecurity(json) : examine(json)
-}
-
-async function examine(json: boolean): Promise<ExitCode> {
+async function examine(json: boolean, mend: boolean): Promise<ExitCode> {
   const checks = [
     checkKernel(),
     ...(await checkAddon()),
@@ -44,8 +46,9 @@ async function examine(json: boolean): Promise<ExitCode> {
     ...(await checkCapabilities()),
     ...(await checkDevices().catch(() => [])), // without the addon, which has its own line
     await checkUserNamespaces(),
-    await checkTools(),
+    ...(await checkTools()),
     ...(await checkWaysOut()),
+    ...(await checkLeftovers(mend)),
   ]
   for (const check of checks) {
     if (json) printJson(check)
@@ -200,15 +203,14 @@ function describeRing(name: string, method: string | undefined): Check {
 
 /** Does in a user namespace what `up --rootless` does there: a host with a TAP and a packet port. */
 async function checkUserNamespaces(): Promise<Check> {
+  const { tied } = await import('../../lib/values/programs.js')
   const name = 'user namespaces'
   const tried =
     `import(${JSON.stringify(import.meta.url)}).then(({ tryDevices }) => tryDevices())` +
     '.catch(({ message }) => { console.error(message); process.exitCode = 1 })'
   try {
-    await promisify(execFile)('unshare', [
-      ...['--user', '--map-root-user', '--net', '--', process.execPath],
-      ...[...process.execArgv, '--eval', tried],
-    ])
+    const words = ['--user', '--map-root-user', '--net', '--', process.execPath]
+    await promisify(execFile)(...(await tied('unshare', [...words, ...process.execArgv, '--eval', tried])))
     return { name, ok: true, needed: false, found: "allowed: 'up --rootless' works", advice: '' }
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string }
@@ -235,7 +237,7 @@ async function wayToUserNamespaces(): Promise<string> {
 
 /** What a gateway needs, and what is possible without it. */
 async function checkWaysOut(): Promise<Check[]> {
-  const { findProgram, packages, searchPath } = await import('../../lib/gateway/programs.js')
+  const { findProgram, packages, searchPath } = await import('../../lib/values/programs.js')
   const { portKinds } = await import('../../lib/ports/index.js')
   const uses = new Map(
     [...portKinds].flatMap(({ programs = {} }) => Object.entries(programs) as [Program, string][]),
@@ -253,6 +255,7 @@ async function checkWaysOut(): Promise<Check[]> {
 
 /** Tries the table of a gateway in a network namespace that goes with it. */
 async function checkNat(path: string): Promise<Check> {
+  const { tied } = await import('../../lib/values/programs.js')
   const name = 'gateways'
   const table =
     'add table ip etherloom { flags owner; }; ' +
@@ -260,8 +263,8 @@ async function checkNat(path: string): Promise<Check> {
     'add rule ip etherloom out masquerade'
   const root = isRoot() ? [] : ['--user', '--map-root-user']
   try {
-    const words = [...root, '--net', 'nft', table]
-    await promisify(execFile)('unshare', words, { env: { ...process.env, PATH: path } })
+    const command = await tied('unshare', [...root, '--net', 'nft', table])
+    await promisify(execFile)(...command, { env: { ...process.env, PATH: path } })
     const found = root.length === 0 ? 'work' : 'work as root'
     return { name, ok: true, needed: false, found, advice: '' }
   } catch (error) {
@@ -272,11 +275,59 @@ async function checkNat(path: string): Promise<Check> {
   }
 }
 
-async function checkTools(): Promise<Check> {
+/** What killed gateways have left in this network namespace; nothing where that cannot be seen. */
+async function checkLeftovers(mending: boolean): Promise<Check[]> {
+  const { findProgram } = await import('../../lib/values/programs.js')
+  if (!isRoot() || (await findProgram('nft')) === undefined) return []
+  const { leftovers, mend } = await import('../../lib/gateway/gateway.js')
+  const check = { name: 'left of gateways', needed: false }
+  try {
+    const before = await leftovers()
+    if (mending && before.length > 0) await mend()
+    const left = mending && before.length > 0 ? await leftovers() : before
+    const tables = (names: string[]): string => names.map((name) => `table ip ${name}`).join(', ')
+    if (left.length === 0)
+      return [
+        {
+          ...check,
+          ok: true,
+          found: mending && before.length > 0 ? `undone: ${tables(before)}` : 'nothing',
+          advice: '',
+        },
+      ]
+    const advice =
+      "a gateway was killed with all that would have undone it; nothing passes: 'etherloom doctor --mend' sets forwarding back, as does the next gateway"
+    return [{ ...check, ok: false, found: tables(left), advice }]
+  } catch (error) {
+    const { stderr = '', message } = error as Error & { stderr?: string }
+    return [{ ...check, ok: false, found: stderr.trim() === '' ? message : stderr.trim(), advice: '' }]
+  }
+}
+
+async function checkTools(): Promise<Check[]> {
+  const { strayFault } = await import('../../lib/values/programs.js')
   const ok = await promisify(execFile)('nsenter', ['--version']).then(
     () => true,
     () => false,
   )
-  const advice = ok ? '' : "install the package util-linux; 'exec' and '--rootless' need it"
-  return { name: 'nsenter', ok, needed: false, found: ok ? 'installed' : 'absent', advice }
+  const fault = await strayFault()
+  return [
+    {
+      name: 'nsenter',
+      ok,
+      needed: false,
+      found: ok ? 'installed' : 'absent',
+      advice: ok ? '' : "install the package util-linux; 'exec' and '--rootless' need it",
+    },
+    {
+      name: 'setpriv',
+      ok: fault === undefined,
+      needed: false,
+      found: fault ?? 'ends what we start with us',
+      advice:
+        fault === undefined
+          ? ''
+          : "install the package util-linux; without it programs that we start outlive a 'kill -9', and gateways are refused",
+    },
+  ]
 }

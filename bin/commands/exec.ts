@@ -1,10 +1,11 @@
-/** `etherloom exec`: runs a command inside a host, as `ip netns exec` does, with nsenter(1) and unshare(1). */
+/** `etherloom exec`: runs a command inside a host, as `ip netns exec` does, with nsenter(1) and unshare(1). It ends with us. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { suggestion } from '../../lib/values/options.js'
+import { tied } from '../../lib/values/programs.js'
 import { quote } from '../../lib/values/quote.js'
 import { action, instanceCommand, withInstance, type ExitCode, type InstanceFlags } from '../command.js'
 
@@ -51,7 +52,9 @@ async function runInside(host: string, words: string[], options: InstanceFlags):
   const sameUser = (await namespaceAt(found.userNamespace)) === (await namespaceAt('/proc/self/ns/user'))
   const user = sameUser ? [] : [`--user=${found.userNamespace}`, '--preserve-credentials']
   const place = [...user, `--net=${found.namespace}`, 'unshare', '--mount', '--propagation', 'slave']
-  return runAttached('nsenter', [...place, 'sh', '-c', enterScript, 'sh', host, ...command])
+  // Last, for who enters a user namespace is another user to the kernel.
+  const [shell, rest] = await tied('sh', ['-c', enterScript, 'sh', host, ...command])
+  return runAttached('nsenter', [...place, shell, ...rest])
 }
 
 const namespaceAt = (path: string): Promise<string | undefined> => readlink(path).catch(() => undefined)

@@ -2,12 +2,10 @@
  * Captures: what ports and paths see, as pcapng, into a file, a FIFO or a stream.
  * Made by ports, paths and fabrics. native/capture/ writes.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import { native } from '../binding.js'
+import { calls, native } from '../binding.js'
 import type { Engine } from '../engine/engine.js'
 import type { EtherloomError } from '../values/errors.js'
 import { fromNative } from '../values/errors.js'
@@ -15,6 +13,11 @@ import { quote } from '../values/quote.js'
 import { about, flag, integer, optional, optionsReader, refuse, type RulesOf } from '../values/options.js'
 import { counted, type Counted } from '../values/counter.js'
 import { parseSize, type Size } from '../values/units.js'
+
+const { socketPair } = calls<{
+  /** Two descriptors, which are the caller's to close. */
+  socketPair(framing: 'stream'): [number, number]
+}>()
 
 /**
  * Where a capture goes: the path of a file or FIFO (which somebody must read already), a stream (`'-'` is stdout), or a
@@ -113,13 +116,25 @@ export class Capture {
   }
 
   /** @internal `targets` is asked last, when nothing can leave any more before it begins. */
-  static async start(
+  static start(
     engine: Engine,
     output: CaptureOutput,
     targets: () => CaptureTarget[],
     options: CaptureOptions,
     length = 0,
   ): Promise<Capture> {
+    return new Promise((resolve) => {
+      resolve(this.#start(engine, output, targets, options, length))
+    })
+  }
+
+  static #start(
+    engine: Engine,
+    output: CaptureOutput,
+    targets: () => CaptureTarget[],
+    options: CaptureOptions,
+    length: number,
+  ): Capture {
     const { snapLength = length, count = 0, buffer } = readCaptureOptions(options)
     const given = { snapLength, count, buffer }
     const sink = output === '-' ? process.stdout : (output as CaptureOutput | null)
@@ -129,24 +144,28 @@ export class Capture {
       return this.#begin(engine, { socket: sink.socket, ...given }, targets, () => Promise.resolve())
     if (typeof sink !== 'object' || sink === null || !('write' in sink))
       return refuse('the output of a capture', "a path, '-' or a writable stream", output)
-    const reader = await CaptureReader.listen()
+    // A pair of sockets, so that there is no file that could stay.
+    const [ours, theirs] = native(() => socketPair('stream'))
+    const source = new Socket({ fd: ours, readable: true, writable: false })
+    source.on('error', () => source.destroy())
     try {
-      const capture = this.#begin(engine, { socket: reader.path, ...given }, targets, () => reader.close())
-      const source = await reader.source
+      const capture = this.#begin(engine, { fd: theirs, ...given }, targets, () => Promise.resolve())
       const keep = sink === process.stdout
       source.pipe(sink, { end: !keep })
       sink.on('error', () => source.destroy())
       sink.on('close', () => source.destroy())
       return capture
     } catch (error) {
-      await reader.close()
+      source.destroy()
       throw error
+    } finally {
+      closeSync(theirs)
     }
   }
 
   static #begin(
     engine: Engine,
-    settings: { file?: string; socket?: string },
+    settings: { file?: string; socket?: string; fd?: number },
     targets: () => CaptureTarget[],
     afterwards: () => Promise<void>,
   ): Capture {
@@ -214,39 +233,6 @@ export class Capture {
     const [state, errno, frames = 0n, bytes = 0n, lost = 0n] = this.#engine.native.captureState(this.#id)
     this.#stats = { frames, bytes, lost }
     return { state: Number(state), errno: Number(errno) }
-  }
-}
-
-/** @internal A socket in the file system that one capture writes to; what comes out of it is its pcapng. */
-export class CaptureReader {
-  /** The one connection. */
-  readonly source: Promise<Socket>
-
-  private constructor(
-    readonly path: string,
-    readonly close: () => Promise<void>,
-    source: Promise<Socket>,
-  ) {
-    this.source = source
-  }
-
-  static async listen(): Promise<CaptureReader> {
-    const directory = await mkdtemp(join(tmpdir(), 'etherloom-')) // mode 0700
-    const path = join(directory, 'capture')
-    const server = createServer()
-    const source = new Promise<Socket>((resolve) =>
-      server.once('connection', (socket) => {
-        socket.on('error', () => socket.destroy())
-        server.close()
-        resolve(socket)
-      }),
-    )
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve))
-    const close = async (): Promise<void> => {
-      server.close()
-      await rm(directory, { recursive: true, force: true })
-    }
-    return new CaptureReader(path, close, source)
   }
 }
 

@@ -2,7 +2,9 @@
  * Where running instances are found: one Unix socket per instance in a directory that only its user can enter.
  * Called by the control server and client.
  */
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
 import { entryName } from '../values/names.js'
@@ -60,6 +62,28 @@ export async function instanceNames(): Promise<string[]> {
 
 /** Removes the socket of an instance that has ended. */
 export const removeControlSocket = (name: string): Promise<void> => rm(controlSocket(name), { force: true })
+
+/** What no process has just made, in milliseconds: between bind() and listen() a socket refuses as one does that nobody has. */
+const settledAfter = 10_000
+
+/** Removes the sockets that killed processes have left in the directory: they take no connection. */
+export async function sweepControlDirectory(): Promise<void> {
+  const directory = controlDirectory()
+  const left = (await readdir(directory)).map((file) => join(directory, file))
+  await Promise.all(
+    left.map(async (path) => {
+      const found = await lstat(path).catch(() => undefined)
+      if (!found?.isSocket() || Date.now() - found.mtimeMs < settledAfter) return
+      const socket = connect(path)
+      const code = await once(socket, 'connect').then(
+        () => undefined,
+        (error: unknown) => (error as NodeJS.ErrnoException).code,
+      )
+      socket.destroy()
+      if (code === 'ECONNREFUSED') await unlink(path).catch(() => undefined)
+    }),
+  )
+}
 
 /** Makes the directory (mode 0700) unless it is there. @throws EtherloomError ERR_ETHERLOOM_CONTROL, also for another's */
 export async function makeControlDirectory(): Promise<void> {

@@ -85,9 +85,10 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
     },
   },
   'gateway:down': {
-    description: 'The gateway of a TAP has ended by itself; the port goes on.',
+    description: 'The gateway of a TAP has ended by itself, and is set up again; the port goes on.',
     keys: { ...at, error: failure },
   },
+  'gateway:up': { description: 'The gateway of a TAP stands again.', keys: at },
   'address:moved': {
     description: 'A switch saw an address on another port.',
     keys: {

@@ -3,8 +3,8 @@
  * calls that are refused from then on are those of native/os/seal.cpp.
  */
 import { calls, native } from '../binding.js'
-import { isOnlyUser } from '../gateway/gateway.js'
 import { EtherloomError } from '../values/errors.js'
+import { isOnlyUser } from '../values/programs.js'
 
 const { sealProcess } = calls<{ sealProcess(): void }>()
 

@@ -17,7 +17,7 @@ import { limits } from '../values/limits.js'
 import { isMapping } from '../values/options.js'
 import { formatCount, formatSize } from '../values/units.js'
 import { ControlClient } from './client.js'
-import { controlSocket, makeControlDirectory } from './directory.js'
+import { controlSocket, makeControlDirectory, sweepControlDirectory } from './directory.js'
 import { answer, noSuchMethod, type Methods, type Peer, type Running } from './method.js'
 import { errorData, eventMethod, failureCode, readLines, writeLine } from './protocol.js'
 
@@ -34,7 +34,7 @@ export class ControlServer {
 
   /**
    * Takes the name and listens; orders wait for `instance`. A socket file that a killed instance left behind is
-   * replaced. `failed` hears of connections that could not be taken, as where descriptors are used up.
+   * replaced, those of other names are removed. `failed` hears of connections that could not be taken, as where descriptors are used up.
    *
    * @throws EtherloomError ERR_ETHERLOOM_CONTROL when an instance of that name runs
    */
@@ -45,6 +45,7 @@ export class ControlServer {
     failed: (error: EtherloomError) => void,
   ): Promise<ControlServer> {
     await makeControlDirectory()
+    await sweepControlDirectory()
     const path = controlSocket(name)
     const running = await ControlClient.connect(name)
     await running?.close()

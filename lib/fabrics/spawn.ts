@@ -22,6 +22,7 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { startFault, tied } from '../values/programs.js'
 import { quote } from '../values/quote.js'
 import { abortSignal } from '../values/signals.js'
 import { SocketPort } from '../ports/socket.js'
@@ -57,7 +58,11 @@ export interface InheritedSocket {
 
 export interface Spawned {
   port: SocketPort
-  /** The program. Ending it is up to you; when it has ended, the port is detached. */
+  /**
+   * The program. Ending it is up to you; when it has ended, the port is detached. When this process ends, or the worker
+   * thread that started it, and by `kill -9` too, the kernel kills it (SIGKILL). That does not hold for what it starts itself,
+   * for a program that becomes another user (setuid), and on machines without setpriv (package `util-linux`).
+   */
   program: ChildProcess
 }
 
@@ -144,16 +149,20 @@ function socketFor(framing: 'stream' | 'datagram'): InheritedSocket {
   }
 }
 
-/** A program that runs, or why it does not. */
+/** A program that runs and ends with us, or why it does not. */
 async function started(
   command: string,
   words: readonly string[],
   options: { stdio: StdioOptions; cwd?: string; env?: NodeJS.ProcessEnv },
 ): Promise<ChildProcess> {
+  const { cwd = process.cwd(), env = process.env } = options
+  const fault = await startFault(command, env, cwd)
+  const [program, rest] = await tied(command, words)
   try {
-    const program = start(command, words, options) // which throws some of what others say later
-    await once(program, 'spawn')
-    return program
+    if (fault !== undefined) throw Object.assign(new Error(`cannot start ${command}`), { code: fault })
+    const child = start(program, rest, options) // which throws some of what others say later
+    await once(child, 'spawn')
+    return child
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
     if (options.cwd !== undefined && !existsSync(options.cwd))

@@ -4,7 +4,7 @@
  */
 import type { Engine } from '../engine/engine.js'
 import type { Namespace } from '../engine/namespace.js'
-import type { Program } from '../gateway/programs.js'
+import type { Program } from '../values/programs.js'
 import type { Complain } from '../values/problem.js'
 import type { Rules } from '../values/options.js'
 import type { Keyed } from '../values/registry.js'

@@ -1,14 +1,11 @@
 /** PasstPort: a way out without any privilege, by a passt process of our own that speaks for us with ordinary sockets. */
-import { randomUUID } from 'node:crypto'
-import { chown, mkdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { native } from '../binding.js'
 import { interfaceAddress, isIPv4Prefix } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
-import { isOnlyUser } from '../gateway/gateway.js'
-import { Guardian } from '../gateway/guardian.js'
 import { ipv4Address } from '../gateway/options.js'
-import { requirePrograms } from '../gateway/programs.js'
 import {
   about,
   integer,
@@ -20,10 +17,12 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { interfaceRule, nameRule } from '../values/names.js'
+import { confined, requirePrograms, searchPath } from '../values/programs.js'
 import { unlessAborted } from '../values/signals.js'
 import type { PortFabric } from './port.js'
 import type { PortKind } from './kind.js'
 import { SocketPort } from './socket.js'
+import { sockets } from './sockets.js'
 
 export interface PasstPortOptions {
   /** Default `passt%d`. */
@@ -40,21 +39,9 @@ export interface PasstPortOptions {
   mtu?: number
 }
 
-/** Runs passt with the words that follow the directory until its own input ends, and removes the directory then. What it ignores passt does not. */
-const passtScript = `
-directory=$1
-shift
-"$@" < /dev/null >&3 2>&3 3>&- &
-trap '' HUP INT TERM
-exec 3>&-
-cat > /dev/null
-kill $! 2> /dev/null
-wait
-rm -rf "$directory"
-`
-
-/** Of passt, which becomes this user where it is started as root (passt(1), --runas). */
-const nobody = 65534
+/** What passt says, once, when it is set up; a version that says something else is waited for a moment, in milliseconds. */
+const setUp = /^\W*(MAC|DHCP|NDP|DNS)\b/m
+const patience = 2000
 
 const inFiles = {
   address: about("What the guest is given by DHCP. Default: this machine's own address.", interfaceAddress()),
@@ -85,28 +72,25 @@ const passtKeys = {
  * A way out by passt: DHCP, name servers, TCP, UDP and pings for one guest, through this process's own network, without
  * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/gateway.md).
  *
- * Needs the program passt. It ends with the port, also after `kill -9`.
+ * Needs the program passt. When passt ends, the port is down until there is another one, which it starts at once, and later
+ * again and again. passt ends with the port and with this process, also after `kill -9`; it has no file.
  *
  * @example
  * const out = await wire.attach(new PasstPort({ address: '10.0.2.15/24', gateway: '10.0.2.2' }))
  */
 export class PasstPort extends SocketPort {
-  readonly #directory: string
   readonly #words: readonly string[]
-  #guardian: Guardian | undefined
+  #passt: Passt | undefined
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: PasstPortOptions = {}) {
     const given = readPasstOptions(options)
     if (given.address !== undefined && !isIPv4Prefix(given.address))
       refuse("option 'address' of PasstPort", "an IPv4 address such as '10.0.2.15/24'", given.address)
-    const directory = join(tmpdir(), `etherloom-passt-${randomUUID()}`)
-    const socket = join(directory, 'socket')
-    super({ socket, name: given.name ?? 'passt%d' })
-    this.#directory = directory
+    super({ name: given.name ?? 'passt%d' }, true)
     const [address, bits] = given.address?.split('/') ?? []
     this.#words = [
-      ...['passt', '--foreground', '--stderr', '--socket', socket, '--mtu', `${given.mtu}`],
+      ...['--mtu', `${given.mtu}`],
       ...(address === undefined ? [] : ['--address', address, '--netmask', bits as string]),
       ...(given.gateway === undefined ? [] : ['--gateway', given.gateway]),
       ...given.dns.flatMap((server) => ['--dns', server]),
@@ -114,41 +98,100 @@ export class PasstPort extends SocketPort {
     ]
   }
 
-  protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
-    await requirePrograms(`port '${this.name}'`, ['passt'])
+  override get address(): string {
+    return 'passt'
+  }
+
+  protected override async nextPeer(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {
     await this.undone()
-    await mkdir(this.#directory, { mode: 0o700 })
-    const guardian = new Guardian(passtScript, [this.#directory, ...this.#words])
-    this.#guardian = guardian
+    const { passt: program } = await requirePrograms(`port '${this.name}'`, ['passt'])
+    const prefix = await confined([], { nobody: true })
+    signal?.throwIfAborted()
+    if (this.fabric !== fabric || this.state === 'detaching') throw new Error('it is detached')
+    const [ours, theirs] = native(() => sockets.socketPair('stream'))
     try {
-      if (process.getuid?.() === 0 && !isOnlyUser()) await chown(this.#directory, nobody, nobody)
-      await unlessAborted(guardian.voice.until(/socket bound at/), signal)
-    } catch (cause) {
-      await this.undone()
-      await rm(this.#directory, { recursive: true, force: true })
-      signal?.throwIfAborted()
-      const lines = guardian.said.split('\n').filter((line) => line !== '' && !line.includes('syslog'))
-      throw new EtherloomError(
-        'ERR_ETHERLOOM_DEVICE',
-        `port '${this.name}' cannot start passt: ${lines.at(-1) ?? (cause as Error).message}`,
-        {
-          cause,
-          hint: 'passt needs an interface with an address and a default route, or those that you name',
-        },
-      )
+      const passt = new Passt([...prefix, program, ...this.#words], theirs)
+      this.#passt = passt
+      await unlessAborted(passt.stands(), signal).catch(async (cause: unknown) => {
+        await this.undone()
+        signal?.throwIfAborted()
+        throw new EtherloomError(
+          'ERR_ETHERLOOM_DEVICE',
+          `port '${this.name}' cannot start passt: ${passt.said || (cause as Error).message}`,
+          {
+            cause,
+            hint: 'passt needs an interface with an address and a default route, or those that you name',
+          },
+        )
+      })
+      return this.adopt(ours)
+    } finally {
+      closeSync(ours)
+      closeSync(theirs)
     }
-    void guardian.stands(false)
-    return super.open(fabric, signal)
   }
 
   /** Ends passt; resolves when it has ended. */
   override async undone(): Promise<void> {
-    await this.#guardian?.close()
+    await this.#passt?.end()
   }
 
   protected override closed(fabric: PortFabric): void {
     void this.undone()
     super.closed(fabric)
+  }
+}
+
+/** A passt that speaks for whoever has the other end of its socket, and ends when that is closed. */
+class Passt {
+  readonly #child: ChildProcess
+  readonly #ended: Promise<unknown>
+  #said = ''
+  #heard: () => void = () => undefined
+
+  constructor([program = '', ...words]: readonly string[], fd: number) {
+    const child = spawn(program, [...words, '--foreground', '--stderr', '--fd', '3'], {
+      cwd: '/',
+      env: { ...process.env, PATH: searchPath(), LC_ALL: 'C' },
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+      detached: true, // a terminal's Ctrl-C does not reach it
+    })
+    this.#child = child
+    this.#ended = new Promise((resolve) => child.once('close', resolve))
+    child.once('error', (error) => (this.#said += error.message))
+    child.stderr?.on('data', (text: Buffer) => {
+      this.#said = `${this.#said}${text.toString()}`.slice(-4096)
+      this.#heard()
+    })
+  }
+
+  /** The last line that it said. */
+  get said(): string {
+    const lines = this.#said.split('\n').filter((line) => line !== '' && !line.includes('syslog'))
+    return lines.at(-1) ?? ''
+  }
+
+  /** Resolves when it is set up, and keeps the process alive no longer. @throws Error when it ends instead */
+  async stands(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const set = new Promise<true>((resolve) => {
+      this.#heard = () => {
+        if (setUp.test(this.#said)) resolve(true)
+      }
+      timer = setTimeout(resolve, patience, true)
+    })
+    const stands = await Promise.race([set, this.#ended.then(() => false)])
+    clearTimeout(timer)
+    if (!stands) throw new Error('it has ended')
+    this.#child.unref()
+    ;(this.#child.stderr as Socket).unref()
+  }
+
+  /** Ends it; resolves when it has ended. Idempotent. */
+  async end(): Promise<void> {
+    this.#child.ref()
+    this.#child.kill('SIGKILL') // it writes nothing that could stay half done, and one that was stopped ends, too
+    await this.#ended
   }
 }
 

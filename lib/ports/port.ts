@@ -28,8 +28,10 @@ export interface PortEvents {
   down: [error: EtherloomError]
   /** The device works again. */
   up: []
-  /** Of a TAP: its gateway has ended by itself; it is undone, the port goes on. */
+  /** Of a TAP: its gateway has ended by itself; it is undone, and set up again as soon as that can be. The port goes on. */
   'gateway:down': [error: EtherloomError]
+  /** Of a TAP: its gateway stands again. */
+  'gateway:up': []
   /** Its carrier was taken away or given back. */
   carrier: [on: boolean]
 }
@@ -44,8 +46,10 @@ export interface FabricPortEvents {
   'port:down': [{ port: Port; error: EtherloomError }]
   /** The device of a port that was down works again. */
   'port:up': [{ port: Port }]
-  /** The gateway of a TAP has ended by itself, as when its dnsmasq was killed; it is undone, the port goes on. */
+  /** The gateway of a TAP has ended by itself, as when its dnsmasq was killed; it is undone, and set up again. */
   'gateway:down': [{ port: Port; error: EtherloomError }]
+  /** The gateway of a TAP stands again. */
+  'gateway:up': [{ port: Port }]
   /** A port's carrier was taken away or given back. */
   'port:carrier': [{ port: Port; on: boolean }]
 }

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { constants } from 'node:os'
 import { socketPlace, type SocketPlace } from '../values/addresses.js'
-import { native } from '../binding.js'
+import { addon, native } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import {
   about,
@@ -133,8 +133,12 @@ export class SocketPort extends Port {
   #failures = 0
   #connectedAt = 0
 
-  /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
-  constructor(options: SocketPortOptions) {
+  /**
+   * `own`: of a kind that makes its peers itself, by `nextPeer`.
+   *
+   * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION
+   */
+  constructor(options: SocketPortOptions, own = false) {
     const given = readSocketOptions(options)
     super(given.name ?? 'socket%d')
     const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit, pad } = given
@@ -145,7 +149,7 @@ export class SocketPort extends Port {
     this.#mode = mode
     this.#fd = fd
     this.#frames = { frameLimit, pad }
-    this.#check(options)
+    if (!own) this.#check(options)
   }
 
   /** @internal A port of a peer that has come by `acceptPeer`; it ends with it. */
@@ -215,11 +219,7 @@ export class SocketPort extends Port {
   }
 
   async #openDevice(fabric: PortFabric, signal: AbortSignal | undefined): Promise<unknown> {
-    if (this.#fd !== undefined) {
-      const { device, framing } = native(() => sockets.adoptSocket(this.#fd as number, this.#frames))
-      this.#framing = framing
-      return device
-    }
+    if (this.#fd !== undefined) return this.adopt(this.#fd)
     if (this.#framing === 'datagram') return this.#openDatagrams()
     if (this.#accepted !== undefined) {
       const accepted = this.#accepted
@@ -232,7 +232,7 @@ export class SocketPort extends Port {
       return this.#makeDevice(undefined)
     }
     try {
-      return this.#makeDevice(await this.#connect(fabric, signal))
+      return await this.nextPeer(fabric, signal)
     } catch (error) {
       if (signal?.aborted || !absences.has((error as EtherloomError).errno)) throw error
       return this.#makeDevice(undefined)
@@ -246,6 +246,19 @@ export class SocketPort extends Port {
     const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
     this.#bound = bound
     return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
+  }
+
+  /** @internal A device whose peer is there. @throws EtherloomError when there is none */
+  protected async nextPeer(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {
+    return this.#makeDevice(await this.#connect(fabric, signal))
+  }
+
+  /** @internal The device of a connected descriptor, which stays the caller's. */
+  protected adopt(fd: number): unknown {
+    const { device, framing } = native(() => sockets.adoptSocket(fd, this.#frames))
+    this.#framing = framing
+    this.#connectedAt = performance.now()
+    return device
   }
 
   #makeDevice(socket: unknown): unknown {
@@ -295,26 +308,32 @@ export class SocketPort extends Port {
     this.#stop?.()
     if (this.#role === 'listen') {
       this.#stop = fabric.engine.watches.socket(this.#bound, 'readable', () => {
-        void this.#revive(fabric, () => Promise.resolve(native(() => sockets.acceptPeer(this.#bound))))
+        void this.#revive(fabric, () => Promise.resolve(this.#acceptPeer()))
       })
       return
     }
     const wait = waits[Math.min(this.#failures++, waits.length - 1)]
-    const timer = setTimeout(() => void this.#revive(fabric, () => this.#connect(fabric)), wait).unref()
+    const timer = setTimeout(() => void this.#revive(fabric, () => this.nextPeer(fabric)), wait).unref()
     this.#stop = () => {
       clearTimeout(timer)
     }
   }
 
+  /** The device of a peer that has come; undefined when it has gone again. */
+  #acceptPeer(): unknown {
+    const socket = native(() => sockets.acceptPeer(this.#bound))
+    return socket === undefined ? undefined : this.#makeDevice(socket)
+  }
+
   async #revive(fabric: PortFabric, next: () => Promise<unknown>): Promise<void> {
     const isOurs = (): boolean => this.fabric === fabric && this.state === 'down'
     try {
-      const socket = await next()
+      const device = await next()
       if (!isOurs()) {
-        if (socket !== undefined) sockets.closeSocket(socket)
+        if (device !== undefined) addon.discardDevice(device)
         return
       }
-      if (socket !== undefined) await this.revive(fabric, this.#makeDevice(socket))
+      if (device !== undefined) await this.revive(fabric, device)
     } catch {
       // Nobody there yet: the next attempt.
     }

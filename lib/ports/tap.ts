@@ -1,9 +1,9 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
 import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
-import { addon, calls, native, type Device } from '../binding.js'
+import { addon, calls, native, type Device, type LinkNews } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
-import { Gateway } from '../gateway/gateway.js'
+import { Gateway, type GatewayListener } from '../gateway/gateway.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import {
@@ -252,13 +252,14 @@ export class TapPort extends DevicePort {
       tap: again ?? this.#options.name,
       address: this.#options.addresses.find(isIPv4Prefix) as string,
       namespace: this.place?.path,
+      watch: (listener: (news: LinkNews) => void) =>
+        (this.fabric as PortFabric).engine.watches.links(namespace, listener),
     }
     await this.undone() // that of the interface that vanished
     await Gateway.check(settings, place)
     const opened = await this.#openTap(namespace, again)
     try {
-      const failed = (error: EtherloomError): void => this.#gatewayFailed(error)
-      this.#gateway = await Gateway.open(settings, { ...place, tap: opened.name }, failed, signal)
+      this.#gateway = await Gateway.open(settings, { ...place, tap: opened.name }, this.#news, signal)
     } catch (error) {
       addon.discardDevice(opened.device)
       throw error
@@ -266,10 +267,17 @@ export class TapPort extends DevicePort {
     return opened
   }
 
-  #gatewayFailed(error: EtherloomError): void {
-    this.#gateway = undefined
-    this.emit('gateway:down', error)
-    this.fabric?.tell('gateway:down', { port: this, error })
+  /** Tells what becomes of the gateway. */
+  readonly #news: GatewayListener = {
+    down: (error) => {
+      this.emit('gateway:down', error)
+      this.fabric?.tell('gateway:down', { port: this, error })
+    },
+    up: () => {
+      this.emit('gateway:up')
+      this.fabric?.tell('gateway:up', { port: this })
+    },
+    failed: (error) => this.fabric?.engine.failed(undefined, error),
   }
 }
 

@@ -39,6 +39,7 @@ export interface NetworkEvents {
   'port:storm': [{ fabric: string; port: string } & StormBegin]
   'port:calm': [{ fabric: string; port: string } & StormEnd]
   'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
+  'gateway:up': [{ fabric: string; port: string }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
@@ -62,6 +63,7 @@ const portEvents = [
   'port:storm',
   'port:calm',
   'gateway:down',
+  'gateway:up',
 ] as const
 
 /** How often it is said what is left to be closed, in milliseconds. */

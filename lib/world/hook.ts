@@ -1,6 +1,7 @@
 /** The command that a world runs after each step. Called by World; one at a time. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { EtherloomError } from '../values/errors.js'
+import { tied } from '../values/programs.js'
 
 export class Hook {
   readonly #command: string
@@ -15,8 +16,9 @@ export class Hook {
   async run(world: string, step: { readonly step: number }): Promise<void> {
     if (this.#ended) return
     const env = { ...process.env, ETHERLOOM_WORLD: world, ETHERLOOM_STEP: `${step.step}` }
-    const child = spawn(this.#command, {
-      shell: '/bin/sh',
+    const [program, words] = await tied('/bin/sh', ['-c', this.#command])
+    if (this.#ended as boolean) return
+    const child = spawn(program, words, {
       detached: true,
       stdio: ['pipe', 'inherit', 'inherit'],
       env,

@@ -4,8 +4,8 @@
 namespace etherloom {
 namespace {
 
-/// startCapture({file | socket, snapLength, count, buffer}, [{from, to, kind, name, description, filter}...])
-/// → capture; `to` is -1 for a port
+/// startCapture({file | socket | fd, snapLength, count, buffer}, [{from, to, kind, name, description,
+/// filter}...]) → capture; `to` is -1 for a port
 Napi::Value startCapture(EngineObject& self, Napi::Object options, Napi::Array asked) {
   const Napi::Env env = self.Env();
   Engine& engine = self.native();
@@ -25,6 +25,7 @@ Napi::Value startCapture(EngineObject& self, Napi::Object options, Napi::Array a
       return raiseState(env, "a port to record is not attached any more; attach it first");
   }
   auto output = given(options, "socket") ? Output::socket(text(options, "socket"))
+                : given(options, "fd")   ? Output::connected(number(options, "fd"))
                                          : Output::file(text(options, "file"));
   if (!output) return raise(env, output.error());
   CaptureSettings settings;

@@ -31,6 +31,15 @@ Result<Output> Output::socket(const std::string& path) {
   return Output(std::move(fd), true);
 }
 
+Result<Output> Output::connected(int fd) {
+  Fd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!own) return Error::last("fcntl", "cannot take the descriptor");
+  const int flags = ::fcntl(own.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(own.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return Error::last("fcntl", "cannot take the descriptor");
+  return Output(std::move(own), true);
+}
+
 Result<std::size_t> Output::write(std::span<const std::byte> bytes) noexcept {
   for (;;) {
     const ssize_t written = isSocket_ ? ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)

@@ -1,5 +1,6 @@
-// Where a stream of bytes goes: a file, a FIFO that somebody reads, or a Unix socket that somebody listens
-// on. Opened on the control thread, then used by one thread. Nothing here waits but wait().
+// Where a stream of bytes goes: a file, a FIFO that somebody reads, a Unix socket that somebody listens on,
+// or one whose other end somebody has. Opened on the control thread, then used by one thread. Nothing here
+// waits but wait().
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,8 @@ class Output {
   [[nodiscard]] static Result<Output> file(const std::string& path);
   /// A stream socket in the file system.
   [[nodiscard]] static Result<Output> socket(const std::string& path);
+  /// A connected stream socket, of which it takes a descriptor of its own.
+  [[nodiscard]] static Result<Output> connected(int fd);
 
   /// As many of the bytes as are taken now, from the first on; may be 0. An error when nobody reads any more
   /// (EPIPE), or the device is full.

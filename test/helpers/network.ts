@@ -1,5 +1,6 @@
 /** Hosts for tests on real kernel stacks: network namespaces, the ports that stand in them, and what runs there. */
 import { expect } from 'chai'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import {
   Namespace,
   TapPort,
@@ -254,6 +255,27 @@ export async function cable(host: Host, other: Host, otherEnd: string): Promise<
   await other.ip('link', 'set', otherEnd, 'up')
 }
 
+/** A process in a host's namespace. */
+export interface HostProcess {
+  pid: number
+  name: string
+  words: string[]
+}
+
+/** The processes that run in the host's namespace. */
+export async function processesIn(host: Host): Promise<HostProcess[]> {
+  const place = await readlink(`/proc/${process.pid}/fd/${host.namespace.held.fd}`)
+  const found: HostProcess[] = []
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if ((await readlink(`/proc/${pid}/ns/net`).catch(() => '')) !== place) continue
+    const [name, words] = await Promise.all(
+      ['comm', 'cmdline'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+    )
+    found.push({ pid: Number(pid), name: name!.trim(), words: words!.split('\0') })
+  }
+  return found
+}
+
 /** What programs/hub.ts says when it stands, or cannot. */
 export interface HubAnswer {
   namespace?: string
@@ -262,9 +284,18 @@ export interface HubAnswer {
   program: Child
 }
 
+/** What programs/hub.ts can be told to have. */
+export type HubPart =
+  | { tap: TapPortOptions }
+  | { packet: PacketPortOptions }
+  | { passt: PasstPortOptions }
+  | { spawn: string[] }
+  | { hook: string }
+  | { capture: true }
+
 /** A hub in a process of its own, in a host's namespace, behind the words of `before`. */
 export async function startHub(
-  ports: readonly ({ tap: TapPortOptions } | { packet: PacketPortOptions } | { passt: PasstPortOptions })[],
+  ports: readonly HubPart[],
   { before = [], host }: { before?: string[]; host: Host },
 ): Promise<HubAnswer> {
   const command = [process.execPath, '--import=tsx', testFile('ports/programs/hub.ts'), JSON.stringify(ports)]
