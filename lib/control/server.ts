@@ -113,14 +113,29 @@ export class ControlServer {
 }
 
 const tooLong = `a line may have ${formatSize(limits.orderLine)}, and this one has more; the connection ends here`
+const tooManyValues = `an order may have ${formatCount(limits.orderValues)} values, and this one has more; make it of several`
 const tooMany = `a batch may have ${formatCount(limits.orderBatch)} orders, and this one has more; send them one by one`
 
 /** An answer to what has no id that could be known. */
 const refusal = (code: JSONRPCErrorCode, message: string): JSONRPCResponse =>
   createJSONRPCErrorResponse(null, code, message)
 
+const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
+
+/** Whether a line has more values than one may; those of its texts that look so are counted, too. */
+function hasTooManyValues(line: string): boolean {
+  if (line.length <= limits.orderValues) return false
+  let values = 0
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (code === comma || code === bracket || code === brace) values++
+  }
+  return values > limits.orderValues
+}
+
 /** What a line asks for, one order or a batch of them, or the answer to what is none: what is handed on can be answered. */
 function readMessage(line: string): { orders: unknown } | { refused: JSONRPCResponse } {
+  if (hasTooManyValues(line)) return { refused: refusal(JSONRPCErrorCode.InvalidRequest, tooManyValues) }
   let orders: unknown
   try {
     orders = JSON.parse(line)

@@ -16,6 +16,7 @@ import {
   wordMeant,
   wordsOf,
 } from './options.js'
+import { limits } from './limits.js'
 import { quote } from './quote.js'
 
 /** Where something stands in a parsed document: the keys and indices that lead there. */
@@ -37,7 +38,7 @@ export interface Found {
   problems: Problem[]
 }
 
-/** Looks at each value by itself; whether they go together shows when they are read. `whole` is what messages call it. */
+/** Looks at each value by itself, until there are more than `limits.mistakes` mistakes; whether they go together shows when they are read. `whole` is what messages call it. */
 export function check(
   rule: Rule<unknown>,
   data: unknown,
@@ -68,8 +69,14 @@ class Checker {
     readonly whole: string,
   ) {}
 
+  /** Nobody looks for more: each mistake takes longer than what is right. */
+  get #enough(): boolean {
+    return this.problems.length > limits.mistakes
+  }
+
   /** Returns the value as it is to be used; what is wrong is in `problems` then. */
   visit(rule: Rule<unknown>, value: unknown, place: Place): unknown {
+    if (this.#enough) return undefined
     const shape = shapeOf(rule)
     const { form } = shape
     switch (form.kind) {
@@ -104,8 +111,10 @@ class Checker {
   #mapping({ keys, empty }: MappingForm, value: unknown, place: Place, siblings: Rules): unknown {
     if (value === null && empty) return null
     if (!isMapping(value)) return this.#mustBe(place, 'a mapping')
-    for (const key of Object.keys(value))
+    for (const key of Object.keys(value)) {
+      if (this.#enough) return undefined
       if (!Object.hasOwn(keys, key)) this.#unknownKey([...place, key], siblings)
+    }
     const read: Record<string, unknown> = {}
     for (const [key, rule] of Object.entries(keys)) {
       const given = Object.hasOwn(value, key) ? value[key] : undefined

@@ -42,6 +42,8 @@ export const limits = {
   filterExpression: 1000,
   /** Bytes of an order at the control socket, one line. */
   orderLine: 16 * MiB,
+  /** Values in one line: lists, mappings and what stands between their commas. A short text can have many, and each takes memory. */
+  orderValues: 2_000_000,
   /** Orders in one line, as a batch. */
   orderBatch: 1000,
   /** Bytes of an answer there, and of what a peer may leave unread. */

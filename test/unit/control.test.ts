@@ -114,6 +114,9 @@ describe('the control socket', () => {
     const many = '{"jsonrpc":"2.0","id":1,"method":"x"},'.repeat(1001).slice(0, -1)
     const [batch] = await answersTo('nonsense', [`[${many}]\n`], 1)
     expect(batch).to.contain('a batch may have 1,000 orders, and this one has more; send them one by one')
+    const values = `{"jsonrpc":"2.0","id":1,"method":"x","params":[${'[],'.repeat(1_000_000)}1]}`
+    const [large] = await answersTo('nonsense', [`${values}\n`], 1)
+    expect(large).to.contain('an order may have 2,000,000 values, and this one has more; make it of several')
     const hello = '{"jsonrpc":"2.0","id":7,"method":"hello","params":{"protocol":1}}\n'
     expect((await answersTo('nonsense', [`null\n${hello}`], 2))[1]).to.match(/"id":7,"result"/)
   })

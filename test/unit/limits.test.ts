@@ -13,6 +13,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { importFiles } from '../../lib/topology/import/index.js'
+import { EtherloomError } from '../../lib/index.js'
+import { check } from '../../lib/values/check.js'
+import { list, mapping } from '../../lib/values/options.js'
 import { readBytes } from '../../lib/values/files.js'
 import { readCoreTopology } from '../../lib/world/movements/core-file.js'
 import { limits } from '../../lib/values/limits.js'
@@ -318,6 +321,19 @@ describe('topologies', function () {
       expect(lines).to.have.length(51)
       expect(lines[50]).to.equal('951 more mistakes are not shown')
     }
+  })
+
+  it('are not looked at any further then, among keys and among values', () => {
+    let looks = 0
+    const never = (): never => {
+      looks++
+      throw new EtherloomError('ERR_ETHERLOOM_OPTION', 'wrong')
+    }
+    const rule = mapping({ list: list(never) })
+    const { problems } = check(rule, { list: new Array(5000).fill(1) })
+    expect([problems.length, looks]).to.deep.equal([1001, 1001])
+    const keys = Object.fromEntries(names(5000).map((name) => [name, 1]))
+    expect(check(rule, keys).problems).to.have.length(1001)
   })
 })
 
