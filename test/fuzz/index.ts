@@ -4,7 +4,16 @@
  * what it was about to try, so that an input that ends the process is known. --keep stores the short inputs that reach most.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { parseArgs } from 'node:util'
 import { stored, targetNamed } from './corpus.js'
 import { fuzz } from './fuzzer.js'
@@ -39,8 +48,8 @@ await target.close?.()
 const nameOf = (input: Buffer): string => createHash('sha1').update(input).digest('hex').slice(0, 12)
 if (values.keep) {
   const short = [...kept].filter(({ length }) => length <= 400).slice(-24)
-  rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
+  for (const file of readdirSync(folder)) if (/^[\da-f]{12}$/.test(file)) rmSync(`${folder}/${file}`) // not what was found
   for (const input of short) writeFileSync(`${folder}/${nameOf(input)}`, input)
 }
 if (found) {

@@ -269,6 +269,11 @@ describe('tmesh files', () => {
       ])
     })
 
+    it('with no more of them than a reader needs', async () => {
+      const [note] = await notesOf({ sun: `command ${'x '.repeat(10_000)}` })
+      expect(note).to.match(/^sun:1 not carried out: command x .{170,200}\.\.\.$/)
+    })
+
     it('elements that are connected with nothing, and addresses that do not fit', async () => {
       const sun = machine(
         'tap0: tme/host/tun/tap inet 10.0.0.1 netmask 255.0.0.0 bcast 10.0.0.255',

@@ -8,7 +8,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { FileProblem } from '../file-problem.js'
 import type { Connection, Word } from './tmesh-grammar.js'
-import { quote } from '../../values/quote.js'
+import { quote, shorten } from '../../values/quote.js'
 
 /** `part`: of a machine. `host`: another element of the host's, such as a serial line. The rest touch networks. */
 export type ElementKind = 'tap' | 'bpf' | 'link' | 'network' | 'host' | 'part'
@@ -148,7 +148,9 @@ export class Machine {
 
 export const isNetwork = ({ kind }: Element): boolean => kind !== 'host' && kind !== 'part'
 
-export const textOf = (words: readonly Word[]): string => words.map(({ text }) => text).join(' ')
+/** Words as messages quote them. */
+export const textOf = (words: readonly Word[]): string =>
+  shorten(words.map(({ text }) => text).join(' '), 200)
 
 export interface Tap {
   /** Absent: the kernel's next free `tap0`, `tap1`, ... */
