@@ -121,11 +121,16 @@ const tooMany = `a batch may have ${formatCount(limits.orderBatch)} orders, and 
 const refusal = (code: JSONRPCErrorCode, message: string): JSONRPCResponse =>
   createJSONRPCErrorResponse(null, code, message)
 
+const [comma, bracket, brace] = [0x2c, 0x5b, 0x7b]
+
 /** Whether a line has more values than one may; those of its texts that look so are counted, too. */
 function hasTooManyValues(line: string): boolean {
   if (line.length <= limits.orderValues) return false
   let values = 0
-  for (const character of line) if (character === ',' || character === '[' || character === '{') values++
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (code === comma || code === bracket || code === brace) values++
+  }
   return values > limits.orderValues
 }
 

@@ -1,9 +1,10 @@
 // Calls of the addon as plain C++: a method or function with typed arguments, converted and checked from what
 // JavaScript gave, one rule per type. JavaScript thread only.
 //
-// lib/ has checked what users say, so of values only the types are checked. Numbers that stand for something of an
-// engine are checked here: a port, a fabric or a capture may have gone since JavaScript learned its number,
-// and an engine may have closed, or be in the middle of advance(). Such a call throws and does nothing.
+// lib/ has checked what users say, so of values only the types are checked. Numbers that stand for something
+// of an engine are checked here: a port, a fabric or a capture may have gone since JavaScript learned its
+// number, and an engine may have closed, or be in the middle of advance(). Such a call throws and does
+// nothing.
 #pragma once
 
 #include <napi.h>

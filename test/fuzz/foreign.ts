@@ -6,6 +6,7 @@ import { insists, refusedOr, sentence, type Target } from './target.js'
 export const foreign = (key: string, { words, seeds }: Pick<Target, 'words' | 'seeds'>): Target => ({
   words,
   seeds,
+  together: 4,
   async read(input) {
     const text = input.toString()
     const found = await refusedOr(text, () => importFiles(key, [{ file: 'file', text }]), /OPTION|TOPOLOGY/)

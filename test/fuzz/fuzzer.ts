@@ -101,7 +101,7 @@ export async function fuzz(
             found: { input: inputs[0] as Buffer, problem: `memory has grown beyond ${mostMemory >> 20} MiB` },
           }
       }
-      inputs = Array.from({ length: 128 }, () =>
+      inputs = Array.from({ length: target.together ?? 128 }, () =>
         mutate(kept.length > 0 ? draw.of(kept) : Buffer.alloc(0), kept, target.words, draw),
       )
     }

@@ -43,6 +43,7 @@ async function answers(socket: Socket, lines: Buffer): Promise<string[]> {
 }
 
 export const target: Target = {
+  together: 16,
   words: [
     '{"jsonrpc":"2.0","id":1,"method":"',
     '"params":',

@@ -28,6 +28,7 @@ function exported(topology: Topology): Topology {
 }
 
 export const target: Target = {
+  together: 4,
   words: [
     ...[
       'fabrics:',
