@@ -123,9 +123,9 @@ const tables: Tables = {
   },
 }
 
-/** An age as a reader wants it: to a tenth of a second. */
-function seconds(age: string): string {
-  return `${(Number(parseDuration(age)) / 1e9).toFixed(1)}s`
+/** A time as a reader wants it: to a tenth of a second. */
+export function seconds(time: string): string {
+  return `${(Number(parseDuration(time)) / 1e9).toFixed(1)}s`
 }
 
 /** What there are tables of. */

@@ -7,6 +7,7 @@ import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
 import { formatCount } from '../lib/values/units.js'
 import { LiveView } from './live.js'
 import { counted, describeEnding, describeStep, printJson, printLine } from './output.js'
+import { seconds } from './tables.js'
 
 /** What is said of an event; nothing where it is not worth a line. */
 const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | undefined } = {
@@ -19,7 +20,7 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'port:storm': ({ fabric, port, traffic, limit }) =>
     `${fabric}.${port}: a storm of ${traffic} frames${limit === undefined ? '' : `, over ${formatCount(limit)} a second`}`,
   'port:calm': ({ fabric, port, traffic, dropped, rate, lasted }) =>
-    `${fabric}.${port}: the storm of ${traffic} frames is over: ${formatCount(rate)} a second, ${formatCount(dropped)} dropped in ${lasted}`,
+    `${fabric}.${port}: the storm of ${traffic} frames is over: ${formatCount(rate)} a second, ${formatCount(dropped)} dropped in ${seconds(lasted)}`,
   'gateway:down': ({ fabric, port, error }) => `${fabric}.${port}: ${error.message}`,
   'gateway:up': ({ fabric, port }) => `${fabric}.${port}: its gateway stands again`,
   'address:moved': ({ fabric, address, from, to }) => `${fabric}: ${address} moved from ${from} to ${to}`,
