@@ -182,7 +182,7 @@ describeUnless(
         'the translation is gone',
         async () => !(await machine.run('nft', 'list', 'tables')).includes('etherloom/'),
       )
-      expect((await left(machine))).to.deep.include({ tables: ['etherloom-guard'], uplink: '1' })
+      expect(await left(machine)).to.deep.include({ tables: ['etherloom-guard'], uplink: '1' })
       await Promise.all([guest.ping(outside, 100, 0.005, soon), outside.ping('10.0.6.6', 100, 0.005, soon)])
       expect([await strays(outside), await strays(other)]).to.deep.equal([0, 0])
       await up
