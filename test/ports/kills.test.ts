@@ -171,6 +171,26 @@ describeUnless(
         for (const pid of pids.values()) expect(isGone(pid)).to.be.true
       })
 
+    it('nft killed while the guardian is stopped: nothing leaves untranslated meanwhile, and it stands again', async () => {
+      const { machine, outside, other } = await scene()
+      const { hub, port, guest } = await gateway(machine)
+      const pids = await rolesIn(machine)
+      const { up } = told(port)
+      process.kill(pids.get('guardian')!, 'SIGSTOP')
+      process.kill(pids.get('nft')!, 'SIGKILL')
+      await eventually(
+        'the translation is gone',
+        async () => !(await machine.run('nft', 'list', 'tables')).includes('etherloom/'),
+      )
+      expect(await left(machine)).to.deep.include({ tables: ['etherloom-guard'], uplink: '1' })
+      await Promise.all([guest.ping(outside, 100, 0.005, soon), outside.ping('10.0.6.6', 100, 0.005, soon)])
+      expect([await strays(outside), await strays(other)]).to.deep.equal([0, 0])
+      await up
+      expect(await guest.ping(outside, 5, 0.01)).to.include({ received: 5 })
+      await hub.close()
+      expect(await left(machine)).to.deep.equal(nothing)
+    })
+
     it('dnsmasq stopped, and its guardian killed: both are replaced', async () => {
       const { machine } = await scene()
       const { hub, port } = await gateway(machine)
@@ -357,12 +377,22 @@ describeOnDevices('what outlives a kill, of programs that we start', function ()
   this.timeout(120_000)
   const close = closing()
 
+  /** Ends what should have ended, where the test fails. */
+  const ending = (pids: readonly number[]): void => {
+    close({
+      close: () => {
+        for (const pid of pids) if (!isGone(pid)) process.kill(pid, 'SIGKILL')
+      },
+    })
+  }
+
   it('of fabric.spawn: nothing, also of one that hears no signal and one that is stopped', async () => {
     const machine = close(await Host.create(1))
     const deaf = ['sh', '-c', 'trap "" HUP INT TERM; exec sleep 602']
     const parts = [{ spawn: ['sleep', '600'] }, { spawn: ['sleep', '601'] }, { spawn: deaf }]
     const { program } = await startHub(parts, { host: machine })
     const started = (await processesIn(machine)).filter(({ pid }) => pid !== program.pid)
+    ending(started.map(({ pid }) => pid))
     expect(started.filter(({ name }) => name === 'sleep')).to.have.length(3)
     process.kill(started.find(({ words }) => words.includes('601'))!.pid, 'SIGSTOP')
     process.kill(program.pid, 'SIGKILL')
@@ -375,6 +405,7 @@ describeOnDevices('what outlives a kill, of programs that we start', function ()
     const hook = await eventually('the hook runs', async () =>
       (await processesIn(machine)).find(({ name }) => name === 'sleep'),
     )
+    ending([hook.pid])
     process.kill(program.pid, 'SIGKILL')
     await eventually('it is gone', () => isGone(hook.pid))
   })
@@ -394,6 +425,7 @@ describeOnDevices('what outlives a kill, of programs that we start', function ()
     expect(await up.line()).to.match(/^lab: up/)
     const exec = machine.etherloom(folder, 'exec', 'red', '--', 'sh', '-c', 'echo $$; exec sleep 600')
     const pid = Number(await exec.line())
+    ending([pid])
     process.kill(exec.pid, 'SIGKILL')
     await eventually('it is gone', () => isGone(pid))
   })
