@@ -13,6 +13,8 @@ export interface Case {
   readonly measure: Measure
   /** How many interfaces each host has. Default one each. */
   readonly layout?: Layout
+  /** How many rounds there are at most, of a case with many peers. Default as many as were asked for. */
+  readonly rounds?: number
   /** The first is the subject; ratios are the subject's figure divided by the other's. */
   readonly peers: readonly [Peer, ...Peer[]]
   /** What the subject must reach. */

@@ -70,7 +70,7 @@ async function main(options: ReturnType<typeof readOptions>) {
   for (const subject of chosen) {
     const progress = (round: number, { name }: { name: string }) =>
       console.error(`${subject.name}: round ${round} of ${rounds}, ${name}`)
-    results.push(await runCase(subject, rounds, setup, progress))
+    results.push(await runCase(subject, Math.min(rounds, subject.rounds ?? rounds), setup, progress))
   }
   const report = { setup, rounds, results, judged }
   console.log(print(report))

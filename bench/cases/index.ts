@@ -6,6 +6,7 @@ import { apply } from './apply.js'
 import { flood } from './flood.js'
 import { generator, generatorLong } from './generator.js'
 import { inMemory, inMemoryAcross, inMemoryTwoPairs } from './in-memory.js'
+import { innocent } from './innocent.js'
 import { manyPorts } from './many-ports.js'
 import { manyWires } from './many-wires.js'
 import { memoryPort } from './memory-port.js'
@@ -34,6 +35,7 @@ export const cases: readonly Case[] = [
   tcpDelayed,
   roundTripWaiting,
   roundTripPolling,
+  innocent,
   ...oneWayDelay,
   ...rate,
   inMemory,

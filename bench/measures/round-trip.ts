@@ -13,6 +13,7 @@ export function roundTrip({ payload }: { payload: number }): Measure {
     figures: [
       { name: 'median', unit: 'µs', digits: 1, better: 'less' },
       { name: 'p99', unit: 'µs', digits: 1 },
+      { name: 'longest', unit: 'µs', digits: 0 },
       { name: 'lost', unit: 'datagrams', digits: 0 },
     ],
 
@@ -26,8 +27,8 @@ export function roundTrip({ payload }: { payload: number }): Measure {
         namespace: network.sender.path,
       })
       await sleep(seconds * 1000)
-      const { median, p99, lost } = JSON.parse(await asking.stop()) as Record<string, number>
-      return [median ?? NaN, p99 ?? NaN, lost ?? NaN]
+      const { median, p99, longest, lost } = JSON.parse(await asking.stop()) as Record<string, number>
+      return [median ?? NaN, p99 ?? NaN, longest ?? NaN, lost ?? NaN]
     },
   }
 }

@@ -1,10 +1,11 @@
-// The least a program can do to join two TAPs in both directions: what read() gives on one, write() puts on
-// the other. Started by bench/peers/c-join.ts as the yardstick for user space; one thread, ends on a signal.
+// The least a program can do to join pairs of TAPs in both directions: what read() gives on one, write() puts
+// on the other. Started by bench/peers/c-join.ts as the yardstick for user space; one thread, ends on a
+// signal.
 //
-//   tap_join block|spin|offload NAME@NAMESPACE NAME@NAMESPACE
+//   tap_join block|spin|offload NAME@NAMESPACE NAME@NAMESPACE [NAME@NAMESPACE NAME@NAMESPACE]...
 //
-// Makes both TAPs, prints "ready", and forwards
-// for ever. `block` waits in poll(2) while both are empty, `spin` reads again at once. `offload` waits like
+// Makes the TAPs, prints "ready", and forwards
+// for ever. `block` waits in poll(2) while all are empty, `spin` reads again at once. `offload` waits like
 // `block` and lets both kernels leave TCP in pieces of up to 64 KiB without checksums: the virtio-net header
 // in front of each (virtio 1.2, 5.1.6) goes from one to the other untouched.
 
@@ -18,7 +19,8 @@
 enum {
   VirtioHeaderSize = 12,
   LargestFrame = VirtioHeaderSize + 18 + 65535,  // with an Ethernet header and a VLAN tag
-  ReadsPerTurn = 64,                             // so that neither direction waits long for the other
+  ReadsPerTurn = 64,                             // so that no direction waits long for another
+  MostEnds = 16,
 };
 
 static int openEnd(const char* place, bool offload) {
@@ -45,21 +47,22 @@ static bool forward(int from, int to) {
 }
 
 int main(int count, char** arguments) {
-  const char* mode = count == 4 ? arguments[1] : "";
+  const char* mode = count >= 4 && count % 2 == 0 && count - 2 <= MostEnds ? arguments[1] : "";
   bool spin = strcmp(mode, "spin") == 0;
   bool offload = strcmp(mode, "offload") == 0;
   if (!spin && !offload && strcmp(mode, "block") != 0) {
-    fprintf(stderr, "usage: %s block|spin|offload NAME@NAMESPACE NAME@NAMESPACE\n", arguments[0]);
+    fprintf(stderr, "usage: %s block|spin|offload NAME@NAMESPACE NAME@NAMESPACE...\n", arguments[0]);
     return 2;
   }
-  int a = openEnd(arguments[2], offload);
-  int b = openEnd(arguments[3], offload);
+  struct pollfd ends[MostEnds];
+  nfds_t all = (nfds_t)(count - 2);
+  for (nfds_t end = 0; end < all; end++)
+    ends[end] = (struct pollfd){.fd = openEnd(arguments[end + 2], offload), .events = POLLIN};
   sayReady();
 
-  struct pollfd both[] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
   for (;;) {
-    bool moved = forward(a, b);
-    moved |= forward(b, a);
-    if (!moved && !spin && poll(both, 2, -1) < 0) fail("poll");
+    bool moved = false;
+    for (nfds_t end = 0; end < all; end++) moved |= forward(ends[end].fd, ends[end ^ 1].fd);
+    if (!moved && !spin && poll(ends, all, -1) < 0) fail("poll");
   }
 }

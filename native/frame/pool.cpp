@@ -148,6 +148,12 @@ void FramePool::unbundle(Class& of) noexcept {
   }
 }
 
+std::size_t FramePool::unused(BufferClass bufferClass) noexcept {
+  Class& of = classOf(bufferClass);
+  if (of.returned.load(std::memory_order_relaxed)) unbundle(of);
+  return of.freeCount + static_cast<std::size_t>(of.end - of.fresh) / stride(bufferClass);
+}
+
 Frame* FramePool::copyIn(std::span<const std::uint8_t> bytes) noexcept {
   Frame* frame = acquire(classFor(bytes.size()));
   if (!frame) return nullptr;

@@ -66,6 +66,8 @@ class FramePool {
   [[nodiscard]] static constexpr BufferClass classFor(std::size_t length) {
     return length <= smallCapacity ? BufferClass::Small : BufferClass::Large;
   }
+  /// Buffers of the class that nobody has. Owner only.
+  [[nodiscard]] std::size_t unused(BufferClass bufferClass) noexcept;
   /// Frames of both classes.
   [[nodiscard]] std::size_t size() const { return classes_[0].size + classes_[1].size; }
   /// Frames that are referenced now, or that another worker has yet to send back. Exact only when no other

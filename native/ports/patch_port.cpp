@@ -32,8 +32,9 @@ void PatchPort::transmit(std::span<const TxItem> items) noexcept {
 }
 
 // The other fabric stamps the frame anew, so it gets one of its own: this one, with a reference more, if
-// nobody else has it.
+// nobody else has it. An inbox keeps no more than it leaves to all others: loops fill theirs.
 Frame* PatchPort::own(Frame& frame) noexcept {
+  if (peer_->waiting_ >= pool().unused(FramePool::classFor(frame.length))) return nullptr;
   if (frame.references.load(std::memory_order_acquire) != 1) return pool().copy(frame);
   frame.references.store(2, std::memory_order_relaxed);
   return &frame;

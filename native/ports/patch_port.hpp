@@ -27,6 +27,7 @@ class PatchPort final : public Port {
 
  private:
   [[nodiscard]] bool full() const { return waiting_ == inboxSize || !open_; }
+  /// A frame for the peer's inbox; nullptr without a buffer.
   [[nodiscard]] Frame* own(Frame& frame) noexcept;
   void put(Frame* frame) noexcept;
 

@@ -165,7 +165,7 @@ bool Worker::joins(Inlet& inlet) noexcept {
 bool Worker::mayCross(const Inlet& inlet) noexcept {
   for (std::size_t to = 0; to < workers_.size(); ++to) {
     if (inlet.crossed >> (to % 32) & 1 && to != index_ &&
-        !workers_[to]->crossings_[index_]->hasRoom(2 * burstCopies))
+        !workers_[to]->crossings_[index_]->hasRoom(ringSize - mostOnTheirWay_))
       return false;
   }
   return true;
@@ -532,6 +532,8 @@ void Worker::meet(std::span<const std::unique_ptr<Worker>> workers) {
     crossings_.push_back(std::make_unique<Ring<Crossing>>(worker.get() == this ? 1 : ringSize));
     lessons_.push_back(std::make_unique<Ring<Lesson>>(worker.get() == this ? 1 : ringSize));
   }
+  const std::size_t others = std::max<std::size_t>(workers_.size() - 1, 1);
+  mostOnTheirWay_ = std::min(ringSize - 2 * burstCopies, pool_->size() / 4 / others);
 }
 
 void Worker::start() {

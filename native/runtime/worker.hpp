@@ -180,6 +180,7 @@ class Worker final : private ReadySink, private PipelineSink {
   std::vector<Lesson> lessonsHere_;
   std::vector<Worker*> workers_;
   std::vector<std::uint32_t> crossed_;  // by worker: copies of the burst that is being passed
+  std::size_t mostOnTheirWay_ = 0;      // copies towards each, while ports that send there are served
 
   std::thread thread_;
   std::size_t load_ = 0;

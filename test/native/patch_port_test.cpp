@@ -14,7 +14,7 @@ namespace {
 
 /// A cable with both ends open.
 struct PatchBench : SeatBench {
-  PatchBench() {
+  explicit PatchBench(std::size_t memory = 16u << 20) : SeatBench(memory) {
     PatchPort::join(left, right);
     for (Attachment* each : {&leftSeat, &rightSeat}) REQUIRE(each->port->open(io, each->key));
   }
@@ -91,6 +91,16 @@ TEST_CASE("patch port: drops at the hop limit, over its length limit, and when t
   CHECK(bench.receive(bench.right).size() == PatchPort::inboxSize);
   CHECK(totalOf(bench.account.dropped) == 9);
   CHECK(bench.account.staged.get() == 0);
+}
+
+TEST_CASE("patch port: an inbox leaves as many buffers as it keeps") {
+  PatchBench bench(1u << 20);
+  const std::size_t all = bench.pool->unused(BufferClass::Small);
+  for (std::size_t count = 0; count < all; ++count) bench.transmit(bench.left, bench.frame());
+  CHECK(bench.pool->unused(BufferClass::Small) == all / 2);
+  CHECK(bench.dropped(bench.leftSeat, DropReason::NoBuffer) == all - all / 2);
+  CHECK(bench.receive(bench.right).size() == all / 2);
+  CHECK(bench.pool->outstanding() == 0);
 }
 
 TEST_CASE("patch port: without a peer it drops as port-down, and forgets what the peer had in its inbox") {
