@@ -33,8 +33,58 @@ describe('compileFilter', () => {
       addon.verifyFilter(compileFilter(match))
   })
 
+  it('takes every kind of word and address, and names of ports and protocols', () => {
+    for (const source of [
+      ...['host 10.0.0.1', 'src net 192.168', 'net 10.0.0.0/8', 'net 10.0.0.0 mask 255.0.0.0', 'host ::1'],
+      ...[
+        'net 2001:db8::/32',
+        'host ::ffff:1.2.3.4',
+        'ether host aa:bb:cc:dd:ee:ff',
+        'ether host aabb.ccdd.eeff',
+      ],
+      ...['ether src aa-bb-cc-dd-ee-ff', 'tcp port http or https', 'tcp dst port ftp or ftp-data or domain'],
+      ...[
+        'udp portrange 5000-6000',
+        'ether proto \\ip',
+        'ip proto \\tcp or ospf',
+        'ether proto 0x88cc',
+        'vlan 5 and ip',
+      ],
+      ...[
+        'tcp[tcpflags] & (tcp-syn|tcp-fin) != 0',
+        'icmp[icmptype] == icmp-echo',
+        'ip[2:2]-((ip[0]&0xf)<<2) > 0',
+      ],
+      ...['not(ip6)', '(tcp)&&!(port 22)', 'len <= 100', 'greater 100', 'ether multicast', 'ip[8]-1 > 3'],
+    ])
+      addon.verifyFilter(compileFilter(source))
+  })
+
+  // libpcap would ask the name service, wait for it, and tell it what a file says.
+  for (const [source, word] of [
+    ['host www.example.org', 'www.example.org'],
+    ['src fred', 'fred'],
+    ['10.0.0.1 or 3com.com', '3com.com'],
+    ['port 80 and src example.com', 'example.com'],
+    ['port http or host http', 'http'],
+    ['ether host \\host', '\\host'],
+    ['net cafe:x', 'cafe:x'],
+  ] as const)
+    it(`looks no name up: ${source}`, () => {
+      expect(() => compileFilter(source))
+        .to.throw(
+          EtherloomError,
+          `the filter '${source}' cannot be compiled: '${word}' is neither a word of pcap-filter(7) nor an address`,
+        )
+        .with.property('code', 'ERR_ETHERLOOM_FILTER')
+    })
+
   const refusals: [source: unknown, message: RegExp][] = [
-    ['tcp prot 80', /^the filter 'tcp prot 80' cannot be compiled: .*syntax error/],
+    ['tcp 80 port', /^the filter 'tcp 80 port' cannot be compiled: .*syntax error/],
+    [
+      'tcp prot 80',
+      /^the filter 'tcp prot 80' cannot be compiled: 'prot' is neither a word .*did you mean 'proto'\?/,
+    ],
     ['', /empty; leave the filter out/],
     [
       `arp${' or arp'.repeat(143)}`,
@@ -42,6 +92,7 @@ describe('compileFilter', () => {
     ],
     ['ip6 protochain 6', /jumps out of the program/],
     [{ etherTyp: 'arp' }, /did you mean 'etherType'\?/],
+    ['gateway fred', /'gateway' takes the name of a host, and filters look none up; write 'ether host'/],
     [5, /must be an object, not 5/],
   ]
   for (const [source, message] of refusals)

@@ -7,10 +7,11 @@ import { shorten } from '../../values/quote.js'
 import { formatCount } from '../../values/units.js'
 import { Registry, type Keyed } from '../../values/registry.js'
 import { compileMatch, type Match } from './match.js'
+import { refuseNames } from './names.js'
 
 export type { Match }
 
-/** A pcap-filter(7) expression, which needs libpcap (Debian's libpcap0.8), or a match object, which needs nothing. */
+/** A pcap-filter(7) expression without names of hosts, which needs libpcap (Debian's libpcap0.8), or a match object, which needs nothing. */
 export type FilterSource = string | Match
 
 /** A form of filters. */
@@ -76,6 +77,7 @@ function compileExpression(source: string): Uint8Array {
       `a filter expression may have ${formatCount(limits.filterExpression)} characters, not ${formatCount(source.length)}`,
       { hint: 'write a match object, such as { any: [{ port: 80 }, { port: [8000, 8999] }] }' },
     )
+  refuseNames(source)
   try {
     const program = addon.compileExpression(source)
     addon.verifyFilter(program)
