@@ -175,7 +175,8 @@ export class SocketPort extends Port {
   /** Where it is: the path, address or descriptor, in words. */
   get address(): string {
     if (this.#fd !== undefined) return `descriptor ${this.#fd}`
-    const place = this.#place as SocketPlace
+    const place = this.#place
+    if (place === undefined) return 'a program of its own' // of a port that is made for one
     if ('path' in place) return place.path
     return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
   }
