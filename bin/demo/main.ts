@@ -7,6 +7,7 @@ import { EtherloomError } from '../../lib/values/errors.js'
 import type { Path } from '../../lib/fabrics/path.js'
 import { loadTopology } from '../../lib/topology/load.js'
 import { Network } from '../../lib/topology/network.js'
+import { isOnlyUser } from '../../lib/values/programs.js'
 import { parseDuration, parseRate } from '../../lib/values/units.js'
 import { onEndSignals } from '../command.js'
 import { printJson } from '../output.js'
@@ -198,7 +199,7 @@ export async function runDemo({ json = false }: { json?: boolean }): Promise<num
   }
   onEndSignals(interrupt)
 
-  if (!json) screen.start()
+  if (!json) screen.start(isOnlyUser() ? 'without privilege, in a user namespace of its own' : 'as root')
   do await demo.round()
   while (screen.live && !json && !demo.stopped)
 

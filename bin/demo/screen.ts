@@ -26,9 +26,11 @@ export class Screen {
     return this.#live
   }
 
-  start(): void {
+  /** `rights`: by which it does it. */
+  start(rights: string): void {
     process.stdout.write(
-      `${this.#paint('1', 'etherloom')}: three hosts, each with a kernel stack of its own, on one hub\n${picture}\n`,
+      `${this.#paint('1', 'etherloom')}: three hosts, each with a kernel stack of its own, on one hub\n` +
+        `${this.#paint('2', rights)}\n${picture}\n`,
     )
   }
 
