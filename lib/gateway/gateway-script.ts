@@ -17,8 +17,10 @@
  *   gateway is `etherloom/TAP/OUTSIDE/ID`. Who starts takes the note from another gateway's guard, else from the setting.
  *
  * A guard without its translation is an orphan, and whoever comes by undoes it: the guardian at its end (its own is one
- * then), the next gateway that starts, we when our guardian was killed, `etherloom doctor --mend`. A lock on the namespace's
- * file keeps a start and an end apart; it needs no file of ours.
+ * then), the next gateway that starts, we when our guardian was killed, `etherloom doctor --mend`. A lock keeps a
+ * start and an end apart, on a file of the kernel that each network namespace has and that only its root may open: no other
+ * user can hold it, as they could the namespace's own. It is another file through another /proc: containers that share a
+ * network namespace are not kept apart.
  *
  * What it says: on standard output what nft says; on standard error why it could not; on descriptor 3 `guarded` and the
  * gateway's words TAP/OUTSIDE/ID, then `forwarding`, and then what dnsmasq says, which ends when dnsmasq does.
@@ -32,7 +34,7 @@ end='
 '
 
 lock() {
-  exec 9< /proc/self/ns/net
+  exec 9< /proc/sys/net/ipv4/tcp_fastopen_key || exit
   flock -w 10 9 || { echo 'another gateway is being set up or undone, and does not go on' >&2; exit 1; }
 }
 

@@ -174,6 +174,19 @@ describeUnless(
       expect(await traces(machine)).to.deep.equal(nothing)
     })
 
+    it('begins and ends while another user of the machine locks what they can open', async () => {
+      const { machine } = await machineAndOutside(close)
+      const locks = 'exec 8< /proc/self/ns/net && flock 8 && echo locked && read -r _'
+      const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+      const stranger = machine.start(...nobody, 'sh', '-c', locks)
+      expect(await stranger.line()).to.equal('locked')
+      const hub = close(new Hub())
+      await hub.attach(gatewayTap(machine, { interface: 'uplink' }))
+      await hub.close()
+      await stranger.close()
+      expect(await traces(machine)).to.deep.equal(nothing)
+    })
+
     it('leaves forwarding on where it was on', async () => {
       const { machine } = await machineAndOutside(close)
       await machine.run('sh', '-c', `echo 1 > ${forwarding('uplink')}`)

@@ -55,6 +55,19 @@ describe('compileFilter', () => {
         'icmp[icmptype] == icmp-echo',
         'ip[2:2]-((ip[0]&0xf)<<2) > 0',
       ],
+      ...[
+        'tcp[tcpflags:1] > 0',
+        'ip[0x2:2] > 60',
+        'len/2 > 50',
+        'llc u',
+        'llc i',
+        'port (80 or http) or https',
+      ],
+      ...[
+        'icmp6[icmp6type] = icmp6-echo',
+        'host 10.0.0.1 or (port http) or 10.0.0.2',
+        'host fe80::1 or net fe80::/10',
+      ],
       ...['not(ip6)', '(tcp)&&!(port 22)', 'len <= 100', 'greater 100', 'ether multicast', 'ip[8]-1 > 3'],
     ])
       addon.verifyFilter(compileFilter(source))
@@ -69,6 +82,17 @@ describe('compileFilter', () => {
     ['port http or host http', 'http'],
     ['ether host \\host', '\\host'],
     ['net cafe:x', 'cafe:x'],
+    ['host ab:cd', 'ab:cd'],
+    ['host be.ef:1', 'be.ef:1'],
+    ['host 1.2.3.4.5', '1.2.3.4.5'],
+    ['host 1.2.3.4.', '1.2.3.4.'],
+    ['net 1.2.3.4.5/8', '1.2.3.4.5/8'],
+    ['ether host aa-bb.cc-dd.ee-ff', 'aa-bb.cc-dd.ee-ff'],
+    ['host tcp-foo', 'tcp-foo'],
+    ['host beacon', 'beacon'],
+    ['host \\-tcp', '\\-tcp'],
+    ['host \\_1', '\\_1'],
+    ['host 10.0.0.1 and (port 80 or 443) or fred', 'fred'],
   ] as const)
     it(`looks no name up: ${source}`, () => {
       expect(() => compileFilter(source))
