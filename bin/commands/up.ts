@@ -34,7 +34,8 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
     import('../../lib/topology/load.js'),
   ])
   const notes: FileProblem[] = []
-  const topology = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
+  const loaded = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
+  const topology = options.sealed ? sealable(loaded) : loaded
   const path = await realpath(file).catch(() => resolve(file)) // a pipe has no other name
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
@@ -49,6 +50,10 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   await watch(client, options).finally(() => instance.close())
   return 0
 }
+
+/** Without a ring, which a seal does not see into, unless the file asks for one. */
+const sealable = (topology: Topology): Topology =>
+  topology.io === 'io_uring' ? topology : { ...topology, io: 'epoll' }
 
 /** The file's name without its ending, with nothing in it that an instance's name cannot have. */
 function nameOf(path: string): string {
@@ -79,7 +84,8 @@ async function applyTo(
     throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `'${name}' runs already, and is not sealed`, {
       hint: `end it with 'etherloom down --name ${name}', and start it with --sealed`,
     })
-  const { steps, ...counts } = await running.call('apply', { topology })
+  const asked = isSealed ? sealable(topology) : topology
+  const { steps, ...counts } = await running.call('apply', { topology: asked })
   if (json) printJson({ event: 'applied', name, ...counts, steps })
   else {
     steps.forEach(printLine)

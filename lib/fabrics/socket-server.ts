@@ -183,16 +183,16 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       sockets.closeSocket(socket)
       throw error
     }
+    const timer = setTimeout(() => {
+      this.#silent.add(port)
+      this.#watch()
+    }, silence).unref()
     port.once('detach', () => {
+      clearTimeout(timer)
       this.#ports.delete(port)
       this.#silent.delete(port)
       this.#watch()
     })
-    setTimeout(() => {
-      if (!this.#ports.has(port)) return
-      this.#silent.add(port)
-      this.#watch()
-    }, silence).unref()
     this.emit('connect', port)
     this.#inBackground(
       ended.then(async (error) => {

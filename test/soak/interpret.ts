@@ -2,7 +2,7 @@
  * Executes a program against the library, and looks at the counters after every step. What a step may be refused with is
  * said at `allowed`; anything else, also in the background, is a failure. Called by soak.ts.
  */
-import { closeSync, createWriteStream, existsSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -496,7 +496,7 @@ export class Interpreter {
     const fabric = this.#rooms.get(step.fabric)?.fabric
     if (!fabric?.ports.has(step.from) || !fabric.ports.has(step.to)) return
     const path = fabric.path(step.from, step.to)
-    const output = step.of === 'log' ? createWriteStream(this.#log(step.name)) : nowhere()
+    const output = step.of === 'log' ? this.#log(step.name) : nowhere()
     if (step.of === 'log') this.#logs.push(step.name)
     const capture =
       step.of === 'path' ? await path.capture(output, { offered: true }) : await path.fateLog(output)

@@ -562,7 +562,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
     })
 
     it('gives up every right once it is up with --sealed, and goes on', async () => {
-      const { child } = await up(file, '--sealed', '--json')
+      const { child, first } = await up(file, '--sealed', '--json')
       const threads = (field: string): Set<string> =>
         new Set(
           readdirSync(`/proc/${child.pid}/task`).map(
@@ -577,6 +577,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       expect([...threads('NoNewPrivs')]).to.deep.equal(['1'])
       expect([...threads('CapEff')]).to.deep.equal(['0000000000000000'])
       expect([...threads('Uid')]).to.not.include('0')
+      expect(JSON.parse(first)).to.include({ io: 'epoll', sealed: true })
 
       expect(etherloom('path', 'one', 'two', '--fabric', 'a', 'delay=7ms').status).to.equal(0)
       expect(etherloom('show', 'paths').stdout).to.contain('delay=7ms')
@@ -585,6 +586,10 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       expect(etherloom('doctor', '--security').stdout).to.match(
         /^lab: process \d+ .*\n {2}as .*, with no capability, no way to gain more \(no_new_privs\), system calls refused/,
       )
+
+      writeFileSync(file, patched('{ between: [one, two], delay: 9ms }'))
+      expect(etherloom('up', file).stdout).to.match(/2 changed\n$/)
+      expect(etherloom('show', 'paths').stdout).to.contain('delay=9ms')
 
       // What needs something new is refused, says why, and leaves all as it was.
       const socket = join(directory, 'new.sock')
@@ -596,7 +601,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
       )
       expect(existsSync(socket)).to.equal(false)
-      expect(etherloom('show', 'paths').stdout).to.contain('delay=7ms')
+      expect(etherloom('show', 'paths').stdout).to.contain('delay=9ms')
 
       const ended = once(child, 'exit')
       expect(etherloom('down').stdout).to.equal('lab: down\n')
