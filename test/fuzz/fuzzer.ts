@@ -10,7 +10,7 @@ import type { Target } from './target.js'
 
 /** Processor time that an input of a few kB may take, in milliseconds: what else waits for the event loop meanwhile. */
 const longestTime = 1000
-/** How much an input may leave behind at most: none is kept. Measured over many. */
+/** How much the inputs may leave behind at most: none is kept. */
 const mostMemory = 512 * 2 ** 20
 /** How long a failing input is made smaller. */
 const shrinkFor = 20_000
@@ -52,6 +52,7 @@ export async function fuzz(
   stored: readonly Buffer[],
   { until, seed, before }: { until: () => boolean; seed: number; before: (input: Buffer) => void },
 ): Promise<Outcome> {
+  const memoryBefore = process.memoryUsage.rss()
   const coverage = new Coverage()
   const draw = new Draw(seed)
   const kept: Buffer[] = []
@@ -92,13 +93,16 @@ export async function fuzz(
     for (;;) {
       const found = await together(inputs)
       if (found || until()) return { executions, kept, ...(found && { found }) }
-      if (process.memoryUsage.rss() > mostMemory) {
+      if (process.memoryUsage.rss() - memoryBefore > mostMemory) {
         globalThis.gc?.()
-        if (process.memoryUsage.rss() > mostMemory)
+        if (process.memoryUsage.rss() - memoryBefore > mostMemory)
           return {
             executions,
             kept,
-            found: { input: inputs[0] as Buffer, problem: `memory has grown beyond ${mostMemory >> 20} MiB` },
+            found: {
+              input: inputs[0] as Buffer,
+              problem: `memory has grown by more than ${mostMemory >> 20} MiB`,
+            },
           }
       }
       inputs = Array.from({ length: target.together ?? 128 }, () =>

@@ -95,9 +95,8 @@ describe('Silly calls', function () {
     expect(inLines(ends.flatMap(({ findings }) => findings))).to.equal('')
     const had = new Set(ends.flatMap((end) => end.had))
     const never = owners.filter((owner) => !had.has(owner))
-    expect(never, 'stage.ts has nothing of them').to.deep.equal(
-      lacksNetwork() === undefined ? [] : ['Namespace'],
-    )
+    const cannot = lacksNetwork() === undefined ? [] : ['Namespace'] // but for those that calls give
+    expect(cannot, 'stage.ts has nothing of the others').to.include.members(never)
   })
 
   for (const seed of [1000, 2000])
