@@ -4,9 +4,9 @@
  */
 import { readFile, readdir, readlink } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { connect } from '../lib/control/client.js'
+import { ControlClient } from '../lib/control/client.js'
 import { instanceNames } from '../lib/control/directory.js'
-import { printJson, printLine, wrap, lineWidth } from './output.js'
+import { lineWidth, printJson, printLine, remark, wrap } from './output.js'
 
 /** Of capabilities(7), by their numbers. */
 const capabilities = (
@@ -41,22 +41,34 @@ interface Holder extends Rights {
 /** Prints what each running instance, and what it has started, holds. */
 export async function printSecurity(json: boolean): Promise<number> {
   const names = await instanceNames()
-  const found = await Promise.all(names.map((name) => holders(name).catch(() => [])))
-  const all = found.flat()
+  const found = await Promise.all(
+    names.map((name) =>
+      holders(name).catch((error: unknown) => {
+        remark(`${name}: ${(error as Error).message}`)
+        return undefined
+      }),
+    ),
+  )
+  const all = found.flatMap((each) => each ?? [])
+  const asked = !found.includes(undefined)
   if (json) for (const holder of all) printJson(holder)
-  else if (all.length > 0) all.forEach(print)
-  else {
+  else all.forEach(print)
+  if (!json && asked && all.length === 0) {
     const rights = await rightsOf(process.pid)
     printLine(`no instance runs; 'up' as ${describeUser(rights.user)} would have ${describeRights(rights)}`)
     printLine(advice({ ...rights, sealed: false }))
   }
-  return 0
+  return asked ? 0 : 1
 }
 
 /** The process of an instance, and those that it has started, the first first. */
 async function holders(instance: string): Promise<Holder[]> {
-  const client = await connect({ name: instance })
-  const { pid, sealed } = await client.call('info', {}).finally(() => client.close())
+  const client = await ControlClient.connect(instance)
+  if (!client) return [] // it has left a socket
+  const { pid, sealed } = await client
+    .greet()
+    .then(() => client.call('info', {}))
+    .finally(() => client.close())
   const pids = [pid, ...(await descendants(pid))]
   const all = await Promise.all(pids.map((each) => rightsOf(each).catch(() => undefined))) // it may have ended
   return all.flatMap((rights) =>
@@ -73,7 +85,8 @@ async function descendants(pid: number): Promise<number[]> {
   return [...children, ...(await Promise.all(children.map(descendants))).flat()]
 }
 
-async function rightsOf(pid: number): Promise<Rights> {
+/** Of a process, as the kernel has it. Also asked by doctor, of itself. */
+export async function rightsOf(pid: number): Promise<Rights> {
   const [status, command] = await Promise.all(
     ['status', 'cmdline'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8')),
   )

@@ -31,8 +31,8 @@ interface Check {
 
 const isRoot = (): boolean => process.getuid?.() === 0
 
-/** Bits of CapEff (capabilities(7)). */
-const capabilities = { CAP_NET_ADMIN: 12n, CAP_NET_RAW: 13n, CAP_SYS_ADMIN: 21n }
+/** Those that something of ours needs (docs/privileges.md). */
+const capabilities = ['net_admin', 'net_raw', 'sys_admin']
 
 async function run({ json = false, security = false, mend = false }: DoctorFlags): Promise<ExitCode> {
   return security ? (await import('../security.js')).printSecurity(json) : examine(json, mend)
@@ -137,10 +137,10 @@ async function checkTun(): Promise<Check> {
 }
 
 async function checkCapabilities(): Promise<Check[]> {
-  const status = await readFile('/proc/self/status', 'utf8')
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
-  return Object.entries(capabilities).map(([name, bit]) => {
-    const ok = (effective & (1n << bit)) !== 0n
+  const held = (await (await import('../security.js')).rightsOf(process.pid)).capabilities
+  return capabilities.map((capability) => {
+    const ok = held.includes(capability)
+    const name = `CAP_${capability.toUpperCase()}`
     const asRoot = `this root lacks it: give it to the container, as with 'docker run --cap-add=${name.slice(4)}'`
     const advice = ok ? '' : isRoot() ? asRoot : "run as root, or use 'etherloom up --rootless'"
     return { name, ok, needed: false, found: ok ? 'held' : 'not held', advice }

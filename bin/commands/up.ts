@@ -46,8 +46,12 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const instance = await Instance.start(name, path, topology)
   endOnSignals(instance)
   const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
-  if (options.sealed) await instance.seal()
-  await watch(client, options).finally(() => instance.close())
+  try {
+    if (options.sealed) await instance.seal()
+    await watch(client, options)
+  } finally {
+    await instance.close()
+  }
   return 0
 }
 

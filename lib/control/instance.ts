@@ -74,7 +74,7 @@ export class Instance implements Running {
   /**
    * Has its process, which serves nothing else, give up every right that it needs no longer (seal.ts), for good.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED
+   * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE, ERR_ETHERLOOM_UNSUPPORTED; the instance is to be closed then
    */
   async seal(): Promise<void> {
     await seal()

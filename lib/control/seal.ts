@@ -3,13 +3,10 @@
  * calls that are refused from then on are those of native/os/seal.cpp.
  */
 import { calls, native } from '../binding.js'
-import { EtherloomError } from '../values/errors.js'
-import { isOnlyUser } from '../values/programs.js'
+import { EtherloomError, advise } from '../values/errors.js'
+import { isOnlyUser, nobody } from '../values/programs.js'
 
 const { sealProcess } = calls<{ sealProcess(): void }>()
-
-/** Of nobody, on every distribution that has systemd. */
-const nobody = 65_534
 
 /** The user who called sudo, else nobody. */
 function ordinaryUser(): { user: number; group: number } {
@@ -21,7 +18,8 @@ function ordinaryUser(): { user: number; group: number } {
  * Root becomes an ordinary user, which takes every capability from every thread; then programs, files, sockets, devices
  * and namespaces are out of reach for good.
  *
- * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where the kernel or the machine has no seccomp
+ * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE where root may not; ERR_ETHERLOOM_UNSUPPORTED where the kernel or the
+ *   machine has no seccomp. Some of it may be given up then: end the process
  */
 export async function seal(): Promise<void> {
   // What an instance loads when it first needs it: the files may be root's alone.
@@ -31,25 +29,30 @@ export async function seal(): Promise<void> {
     import('../topology/report.js'),
     import('../topology/links-report.js'),
   ])
-  if (process.getuid?.() === 0 && !isOnlyUser()) {
-    const { user, group } = ordinaryUser()
-    process.setgroups?.([])
-    process.setgid?.(group)
-    process.setuid?.(user)
-  }
+  if (process.getuid?.() === 0 && !isOnlyUser()) become(ordinaryUser())
   native(() => {
     sealProcess()
   })
 }
 
+function become({ user, group }: { user: number; group: number }): void {
+  try {
+    process.setgroups?.([])
+    process.setgid?.(group)
+    process.setuid?.(user)
+  } catch (cause) {
+    throw new EtherloomError('ERR_ETHERLOOM_PRIVILEGE', `root cannot become the user ${user} here`, {
+      cause,
+      hint: 'this needs CAP_SETUID and CAP_SETGID, which a container may lack; without --sealed it needs neither',
+    })
+  }
+}
+
 /** The error of a method; one of a missing right says that it was given up. */
 export function explainSeal(error: unknown): unknown {
   if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
-  const { code, message, syscall, errno } = error
-  return new EtherloomError(code, message.split('; ')[0] ?? message, {
-    cause: error,
-    syscall,
-    errno,
-    hint: 'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
-  })
+  return advise(
+    error,
+    'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
+  )
 }

@@ -87,7 +87,7 @@ export class PasstPort extends SocketPort {
     const given = readPasstOptions(options)
     if (given.address !== undefined && !isIPv4Prefix(given.address))
       refuse("option 'address' of PasstPort", "an IPv4 address such as '10.0.2.15/24'", given.address)
-    super({ name: given.name ?? 'passt%d' }, true)
+    super({ name: given.name ?? 'passt%d' }, 'passt')
     const [address, bits] = given.address?.split('/') ?? []
     this.#words = [
       ...['--mtu', `${given.mtu}`],
@@ -96,10 +96,6 @@ export class PasstPort extends SocketPort {
       ...given.dns.flatMap((server) => ['--dns', server]),
       ...(given.interface === undefined ? [] : ['--interface', given.interface]),
     ]
-  }
-
-  override get address(): string {
-    return 'passt'
   }
 
   protected override async nextPeer(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {

@@ -119,6 +119,7 @@ const absences = new Set<number | undefined>([
  */
 export class SocketPort extends Port {
   readonly #place: SocketPlace | undefined
+  readonly #own: string | undefined
   readonly #role: 'connect' | 'listen'
   readonly #fd: number | undefined
   readonly #local: string | undefined
@@ -134,11 +135,11 @@ export class SocketPort extends Port {
   #connectedAt = 0
 
   /**
-   * `own`: of a kind that makes its peers itself, by `nextPeer`.
+   * `own`: what it is joined to, in a word, of a kind that makes its peers itself, by `nextPeer`.
    *
    * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION
    */
-  constructor(options: SocketPortOptions, own = false) {
+  constructor(options: SocketPortOptions, own?: string) {
     const given = readSocketOptions(options)
     super(given.name ?? 'socket%d')
     const { socket, role = 'connect', framing = 'stream', local, mode = 0o600, fd, frameLimit, pad } = given
@@ -149,7 +150,8 @@ export class SocketPort extends Port {
     this.#mode = mode
     this.#fd = fd
     this.#frames = { frameLimit, pad }
-    if (!own) this.#check(options)
+    this.#own = own
+    if (own === undefined) this.#check(options)
   }
 
   /** @internal A port of a peer that has come by `acceptPeer`; it ends with it. */
@@ -175,8 +177,8 @@ export class SocketPort extends Port {
   /** Where it is: the path, address or descriptor, in words. */
   get address(): string {
     if (this.#fd !== undefined) return `descriptor ${this.#fd}`
-    const place = this.#place
-    if (place === undefined) return 'a program of its own' // of a port that is made for one
+    if (this.#own !== undefined) return this.#own
+    const place = this.#place as SocketPlace
     if ('path' in place) return place.path
     return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
   }

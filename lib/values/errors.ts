@@ -116,12 +116,26 @@ export function fromNative(error: NativeError): EtherloomError {
   })
 }
 
+/** What an error says, without what can be done about it. */
+const textOf = ({ message, hint }: EtherloomError): string =>
+  hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
+
+/** The same error with other advice. */
+export function advise(error: EtherloomError, hint: string): EtherloomError {
+  const { code, syscall, errno } = error
+  return new EtherloomError(code, textOf(error).split('\n'), { cause: error, syscall, errno, hint })
+}
+
 /** The same error, its message opening with where the mistake is, as `change 3 of 5`. Other errors stay as they are. */
 export function locate(error: unknown, place: string): unknown {
   if (!(error instanceof EtherloomError)) return error
-  const { code, message, hint, syscall, errno } = error
-  const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
-  return new EtherloomError(code, `${place}: ${text}`.split('\n'), { cause: error, syscall, errno, hint })
+  const { code, hint, syscall, errno } = error
+  return new EtherloomError(code, `${place}: ${textOf(error)}`.split('\n'), {
+    cause: error,
+    syscall,
+    errno,
+    hint,
+  })
 }
 
 export function isErrorCode(code: unknown): code is ErrorCode {

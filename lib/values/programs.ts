@@ -98,7 +98,7 @@ export async function strayFault(): Promise<'absent' | 'knows no --pdeathsig' | 
 type Capability = 'kill' | 'net_admin' | 'net_bind_service' | 'net_raw' | 'setgid' | 'setpcap' | 'setuid'
 
 /** The user that has nothing. */
-const nobody = '65534'
+export const nobody = 65_534
 
 /**
  * The words that stand before those of a program of ours, which runs with our rights: it ends with us too, gets no other
@@ -110,7 +110,7 @@ export function confined(
   { mortal = true, nobody: asNobody = false }: { mortal?: boolean; nobody?: boolean } = {},
 ): Promise<readonly string[]> {
   const kept = ['-all', ...needs.map((name) => `+${name}`)].join(',')
-  const becoming = ['--reuid', nobody, '--regid', nobody, '--clear-groups', '--ambient-caps', kept]
+  const becoming = ['--reuid', `${nobody}`, '--regid', `${nobody}`, '--clear-groups', '--ambient-caps', kept]
   const plain = ['--no-new-privs', ...(mortal ? ['--pdeathsig', 'KILL'] : [])]
   const become = asNobody && process.getuid?.() === 0 && !isOnlyUser()
   const inherited = become ? kept : '-all'

@@ -610,6 +610,32 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       expect(etherloom('doctor', '--security').stdout).to.match(/^no instance runs; 'up' as .+ would have /)
     })
 
+    const root = process.getuid?.() === 0
+    ;(root ? it : it.skip)(
+      `ends in order where --sealed cannot be${root ? '' : ' (skipped: only root becomes another user)'}`,
+      () => {
+        const without = [
+          '--bounding-set=-setuid,-setgid',
+          process.execPath,
+          ...command,
+          'up',
+          file,
+          '--sealed',
+        ]
+        const { status, stderr } = spawnSync('setpriv', without, {
+          env: { ...environment, SUDO_UID: '' },
+          encoding: 'utf8',
+          timeout: 100_000,
+        })
+        expect({ status, stderr }).to.deep.equal({
+          status: 1,
+          stderr:
+            'etherloom: root cannot become the user 65534 here; this needs CAP_SETUID and CAP_SETGID, which a container may lack; without --sealed it needs neither\n',
+        })
+        expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
+      },
+    )
+
     it('lets captures be taken, which end in order and alone', async () => {
       const { child: instance } = await up(file)
       const child = spawn(process.execPath, [...command, 'capture', 'one>two', '--fabric', 'a', '--fates'], {
