@@ -57,7 +57,9 @@ struct Inlet : Chain<Inlet>::Link {
   bool carrier = true;                   ///< without it nothing passes, whatever the device would do
   std::uint32_t received = 0;            ///< frames so far: the number in a frame's key
   Chain<Frame> postponed;                ///< received, but too many wire frames for one turn
-  std::uint32_t crossed = 0;             ///< workers that its last burst had copies for, by bits
+  std::uint32_t crossed = 0;             ///< workers that its last bursts had copies for, by bits
+  std::uint32_t crossedBefore = 0;       ///< the same of the bursts before those
+  std::uint32_t bursts = 0;              ///< that `crossed` is about
   std::uint32_t mostFrames = burstSize;  ///< how many it may bring at a time, for the copies they become
 
   alignas(64) Attachment& attachment;

@@ -88,17 +88,21 @@ void Worker::endTurn() noexcept {
 
 bool Worker::receiveAndDecide() noexcept {
   for (Source* source : sources_) source->poll();
-  // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn.
-  Chain<Inlet> ready = std::move(ready_);
+  // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn, where
+  // those that wait since this one come first.
+  Chain<Inlet> ready = std::move(ready_), waiting;
+  std::uint32_t full = 0;
   bool moved = false;
   while (Inlet* inlet = ready.pop()) {
     if (!inlet->up) continue;
-    if ((!inlet->joined && !joins(*inlet)) || (inlet->crossed != 0 && !mayCross(*inlet))) {
-      this->ready(inlet->key);
+    if ((!inlet->joined && !joins(*inlet)) || !mayCross(*inlet, full)) {
+      waiting.push(*inlet);
     } else {
       moved |= serve(*inlet);
     }
   }
+  waiting.splice(ready_);
+  ready_ = std::move(waiting);
   return moved;
 }
 
@@ -162,20 +166,25 @@ bool Worker::joins(Inlet& inlet) noexcept {
   return inlet.joined;
 }
 
-bool Worker::mayCross(const Inlet& inlet) noexcept {
+bool Worker::mayCross(const Inlet& inlet, std::uint32_t& full) noexcept {
+  const std::uint32_t crossing = inlet.crossed | inlet.crossedBefore;
+  if (crossing == 0) return true;
   for (std::size_t to = 0; to < workers_.size(); ++to) {
-    if (inlet.crossed >> (to % 32) & 1 && to != index_ &&
-        !workers_[to]->crossings_[index_]->hasRoom(ringSize - mostOnTheirWay_))
-      return false;
+    const std::uint32_t bit = 1U << (to % 32);
+    if (!(crossing & bit) || to == index_) continue;
+    if (!(full & bit) && !workers_[to]->crossings_[index_]->hasRoom(ringSize - mostOnTheirWay_)) full |= bit;
   }
-  return true;
+  return (crossing & full) == 0;
 }
 
 // A port whose frames become many copies brings fewer at a time, so that they find room; more again as it
 // becomes fewer.
 void Worker::noteCrossed(Inlet& inlet, unsigned frames) noexcept {
   std::uint32_t most = 0;
-  inlet.crossed = 0;
+  if (++inlet.bursts == burstsRemembered) {
+    inlet.bursts = 0;
+    inlet.crossedBefore = std::exchange(inlet.crossed, 0U);
+  }
   for (std::size_t to = 0; to < crossed_.size(); ++to) {
     const std::uint32_t copies = std::exchange(crossed_[to], 0U);
     if (copies != 0) inlet.crossed |= 1U << (to % 32);

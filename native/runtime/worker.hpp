@@ -40,6 +40,9 @@ class Worker final : private ReadySink, private PipelineSink {
   /// where those of others would go.
   static constexpr std::size_t ringSize = 4096;
   static constexpr std::size_t burstCopies = ringSize / 4;
+  /// For how many of its bursts, to twice as many, a port counts as one that sends to another worker after it
+  /// did so: bursts that stay here in between do not let it pass by the ports that wait for that worker.
+  static constexpr std::uint32_t burstsRemembered = 1024;
 
   struct Setup {
     std::uint16_t index;
@@ -124,9 +127,10 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
   bool serve(Inlet& inlet) noexcept;
-  /// Whether the workers that the port's last burst had copies for take those of another.
   [[nodiscard]] bool joins(Inlet& inlet) noexcept;
-  [[nodiscard]] bool mayCross(const Inlet& inlet) noexcept;
+  /// Whether the workers that the port has sent to lately take the copies of another burst. Adds those that do
+  /// not to `full`: whoever sends there behind it in this turn waits, too.
+  [[nodiscard]] bool mayCross(const Inlet& inlet, std::uint32_t& full) noexcept;
   void noteCrossed(Inlet& inlet, unsigned frames) noexcept;
   void endTurn() noexcept;
   void admitRuns(std::span<const Crossing> crossings) noexcept;

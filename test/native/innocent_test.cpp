@@ -386,6 +386,17 @@ Hostile::Make superFrames(std::size_t segment) {
   };
 }
 
+/// A burst to everybody, and one that its switch sends to nobody, in turn.
+bool alternating(Frame& frame, std::uint64_t number) {
+  const bool across = number / burstSize % 2 == 0;
+  Bytes bytes(60);
+  const Address& to = across ? everybody : attacker(2);
+  std::copy(to.begin(), to.end(), bytes.begin());
+  std::copy(attacker(2).begin(), attacker(2).end(), bytes.begin() + 6);
+  put(frame, bytes);
+  return true;
+}
+
 /// A frame to everybody from a source that the number stands for.
 bool fromSource(Frame& frame, std::uint64_t number) {
   Bytes bytes(60);
@@ -397,6 +408,7 @@ bool fromSource(Frame& frame, std::uint64_t number) {
 }
 
 const std::uint64_t smallestSegments = 65'000 / 8;
+const unsigned floods = 16;
 
 const Attack attacks[]{
     {.name = "a flood",
@@ -546,6 +558,17 @@ const Attack attacks[]{
          },
      .evidence = [](Arena& arena) { return arena.of(arena.target).transmittedFrames; },
      .share = {burstSize, 60, 0, Worker::ringSize}},
+    {.name = "floods to another worker, with bursts between that stay",
+     .begin =
+         [](Arena& arena) {
+           for (unsigned index = 0; index < floods; ++index) {
+             const FabricId their = arena.newSwitch();
+             arena.sinks(their, Worker::burstCopies / burstSize, 1);
+             arena.hostile = arena.source(their, BufferClass::Small, alternating);
+           }
+         },
+     .evidence = [](Arena& arena) { return arena.of(arena.target).transmittedFrames; },
+     .share = {floods * burstSize, 60, 0, Worker::ringSize}},
     {.name = "captures of all ports that nobody reads",
      .begin =
          [](Arena& arena) {
