@@ -3,7 +3,6 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { soakNatively } from './native.js'
-import { soak } from './soak.js'
 import type { Program } from './steps.js'
 
 const usage = `usage: npm run soak -- [options]
@@ -107,7 +106,10 @@ const well = values.native
       ...(frames !== undefined && { frames }),
       ...(values.steps !== undefined && { steps: values.steps.split(',').map(Number) }),
     })
-  : await soak({
+  : // Imported here, since it loads the addon.
+    await (
+      await import('./soak.js')
+    ).soak({
       ...shared,
       ...(clock !== undefined && { clock }),
       ...(values.program !== undefined && {
