@@ -49,8 +49,12 @@ const environment = {
 
 /** Resolves with whether all was well. */
 export async function soakNatively(options: NativeSoakOptions): Promise<boolean> {
+  return soakBinary(await build(options.sanitize), options)
+}
+
+/** The same with a program that says what the native tests say. */
+export async function soakBinary(binary: string, options: NativeSoakOptions): Promise<boolean> {
   const { say, seed, minutes, round, steps, sanitize, signal } = options
-  const binary = await build(sanitize)
   say(
     `soak, native${sanitize && ` (${sanitize})`}: seed ${seed}, ${round === undefined ? `${minutes} min` : 'one round'}`,
   )
