@@ -12,8 +12,8 @@ namespace etherloom::soak {
 enum class What : std::uint8_t {
   Fabric,      ///< a hub, or a switch with or without VLANs
   Probe,       ///< makes and judges frames, on one worker or several
-  Generator,   ///< with a sink's taste
-  Sink,        ///<
+  Generator,   ///< a GeneratorPort
+  Sink,        ///< a SinkPort
   Memory,      ///< its far end is the control thread
   Link,        ///< two ports, one in each of two fabrics: a patch, or a pair of sockets
   Outside,     ///< a stream or datagram socket whose other end is the control thread
