@@ -101,6 +101,18 @@ describe("a policy's trace", () => {
     expect(traceOf(rows).data.key).to.equal(traceOf(file).data.key)
   })
 
+  it('is the same to the nanosecond and the bit of a loss when it is written', () => {
+    const rows: TraceRow[] = [
+      { at: '0s', delay: '8639999.000000001s', loss: '57%' },
+      { at: '143999.9999999999min', delay: '5\u03bcs' as '5us', loss: -0 },
+    ]
+    const file = write('exact.csv', formatTrace(rows))
+    expect(traceOf(file).numbers).to.deep.equal(traceOf(rows).numbers)
+    expect(traceOf(rows).numbers.slice(3)).to.deep.equal([
+      ...[0, 8_639_999_999_999_994, 8_639_999_000_000_001, 5000, 0.57, 0],
+    ])
+  })
+
   it('has an end, a period and an offset', () => {
     const rows: TraceRow[] = [{ at: '0s', rate: '2bit' }]
     const two: TraceRow[] = [...rows, { at: '5s', rate: '1bit' }]

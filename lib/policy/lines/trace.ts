@@ -252,7 +252,7 @@ function readRows(value: unknown, subject: string): TraceColumns {
     for (const name of ['rate', 'delay', 'loss'] as const) {
       if ((row[name] === undefined) !== (rows[0]?.[name] === undefined))
         refuse(place(index), `a row with the same columns as the first, which '${name}' is not`, row)
-      if (row[name] !== undefined) (columns[name] ??= []).push(Number(row[name]))
+      if (row[name] !== undefined) (columns[name] ??= []).push(Number(row[name]) + 0) // never -0
     }
   }
   if (!columns.rate && !columns.delay && !columns.loss)
