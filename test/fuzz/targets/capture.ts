@@ -45,7 +45,7 @@ interface Run {
 
 /** Sends what the input says over a path with this policy, and records both what passes its from-port and its fates. */
 async function run(policy: PolicyOptions, input: Buffer, place: string, seed: bigint): Promise<Run> {
-  await using engine = new Engine({ clock: 'virtual', seed })
+  await using engine = new Engine({ clock: 'virtual', seed, memory: '8MiB' })
   const hub = new Hub({ engine, name: 'hub' })
   const a = await hub.attach(new MemoryPort({ name: 'a', queueLimit: 100_000 }))
   const b = await hub.attach(new MemoryPort({ name: 'b', queueLimit: 100_000 }))
