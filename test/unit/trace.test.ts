@@ -1,9 +1,9 @@
 /** Traces: what files and rows come to, and how each mistake in them is refused. */
 import { expect } from 'chai'
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { formatTrace, type TraceRow } from '../../lib/index.js'
+import { EtherloomError, formatTrace, type TraceRow } from '../../lib/index.js'
 import { parseTrace, type TraceFormat } from '../../lib/policy/lines/trace-file.js'
 import { readPolicy } from '../../lib/policy/policy.js'
 import type { SharedData } from '../../lib/policy/shared-data.js'
@@ -136,6 +136,15 @@ describe("a policy's trace", () => {
     write('changing.csv', 'time(s),loss\n0,0.6\n')
     utimesSync(file, 1, 1)
     expect(traceOf(file).data.key).to.not.equal(first.key)
+  })
+
+  it('is refused in a sentence where its file cannot be looked at', () => {
+    const loop = join(folder, 'loop')
+    symlinkSync(loop, loop)
+    for (const file of [loop, join(folder, 'n'.repeat(300)), join(folder, 'a\0b')])
+      expect(() => traceOf(file), file)
+        .to.throw(EtherloomError)
+        .with.property('code', 'ERR_ETHERLOOM_OPTION')
   })
 
   it('takes the place of options that the policy leaves to it, and goes with the others', () => {
