@@ -47,8 +47,8 @@ interface Run {
 async function run(policy: PolicyOptions, input: Buffer, place: string, seed: bigint): Promise<Run> {
   await using engine = new Engine({ clock: 'virtual', seed, memory: '8MiB' })
   const hub = new Hub({ engine, name: 'hub' })
-  const a = await hub.attach(new MemoryPort({ name: 'a', queueLimit: 100_000 }))
-  const b = await hub.attach(new MemoryPort({ name: 'b', queueLimit: 100_000 }))
+  const a = await hub.attach(new MemoryPort({ name: 'a', queueLimit: 4096 }))
+  const b = await hub.attach(new MemoryPort({ name: 'b', queueLimit: 4096 }))
   const path = hub.path(a, b)
   await path.allow(policy)
   const log = await path.fateLog(`${place}.log`)
