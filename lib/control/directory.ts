@@ -3,12 +3,14 @@
  * Called by the control server and client.
  */
 import { once } from 'node:events'
-import { lstat, mkdir, readdir, rm, unlink } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { lstat, mkdir, readdir, realpath, rm, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { EtherloomError } from '../values/errors.js'
 import { entryName } from '../values/names.js'
 import { required, takes } from '../values/options.js'
+import { knowsEveryUser, nobody } from '../values/programs.js'
 import { shorten } from '../values/quote.js'
 
 const ending = '.sock'
@@ -101,27 +103,51 @@ export async function makeControlDirectory(): Promise<void> {
 
 /**
  * Whether the directory is there. It must be ours alone, for in /tmp anybody could have made it first: whoever can put
- * sockets there would hear what we tell an instance, and answer for it.
+ * sockets there would hear what we tell an instance, and answer for it. For the same reason nobody else may be able to put
+ * another one in its place, so the folders above it are looked at, too.
  *
  * @throws EtherloomError ERR_ETHERLOOM_CONTROL where it is not
  */
 export async function hasControlDirectory(): Promise<boolean> {
-  const directory = controlDirectory()
-  const found = await lstat(directory).catch((cause: unknown) => {
+  const directory = resolve(controlDirectory())
+  const hint = 'set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own'
+  try {
+    const found = await lstat(directory)
+    if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_CONTROL',
+        `${directory} is not a directory of this user with mode 0700, so it is not trusted`,
+        { hint: 'remove it, or set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own' },
+      )
+    for (const above of new Set([...foldersAbove(directory), ...foldersAbove(await realpath(directory))])) {
+      if (isKept(await lstat(above))) continue
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_CONTROL',
+        `${directory} is not trusted, since another user can change what is in ${above}`,
+        { hint },
+      )
+    }
+    return true
+  } catch (cause) {
+    if (cause instanceof EtherloomError) throw cause
     const { code = 'unknown error' } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return undefined
+    if (code === 'ENOENT') return false
     throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot look into ${directory} (${code})`, {
       cause,
-      hint: 'set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
+      hint,
     })
-  })
-  if (!found) return false
-  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return true
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_CONTROL',
-    `${directory} is not a directory of this user with mode 0700, so it is not trusted`,
-    {
-      hint: 'remove it, or set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own',
-    },
+  }
+}
+
+const foldersAbove = (path: string): string[] =>
+  path === '/' ? [] : [...foldersAbove(dirname(path)), dirname(path)]
+
+/** Whether only we and root can rename what is in a folder, or make a link lead elsewhere. */
+function isKept({ uid, mode }: Stats): boolean {
+  const owners = [0, process.getuid?.(), ...(knowsEveryUser() ? [] : [nobody])]
+  const sticky = (mode & 0o1000) !== 0 // each may rename only what is theirs
+  return (
+    owners.includes(uid) &&
+    ((mode & constants.S_IFMT) === constants.S_IFLNK || sticky || (mode & 0o022) === 0)
   )
 }

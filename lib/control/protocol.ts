@@ -40,8 +40,7 @@ export function errorData(error: unknown): ErrorData {
 export function errorFrom(data: Partial<ErrorData>): EtherloomError {
   const { code, message = 'an error without a message', hint, syscall, errno } = data
   const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
-  const lines = code === 'ERR_ETHERLOOM_TOPOLOGY' ? text.split('\n') : text
-  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', lines, {
+  return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', text.split('\n'), {
     hint,
     syscall,
     errno,

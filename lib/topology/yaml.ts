@@ -196,10 +196,12 @@ export async function writeYaml(value: unknown): Promise<string> {
   yaml.visit(document, {
     Scalar: (_key, scalar) => {
       const { value: text } = scalar
-      if (typeof text !== 'string' || text.length > 40) return
+      if (typeof text !== 'string') return
+      if (/^[ \t]+$/m.test(text)) scalar.type = 'QUOTE_DOUBLE' // the package writes a line of blanks as another in a block
+      if (text.length > 40) return
       if (!known.has(text)) known.set(text, isWord(text))
       if (!known.get(text)) scalar.type = 'QUOTE_DOUBLE'
     },
   })
-  return document.toString()
+  return document.toString({ doubleQuotedMinMultiLineLength: Infinity }) // of several lines it writes some wrong
 }

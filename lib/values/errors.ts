@@ -65,7 +65,7 @@ export class EtherloomError extends Error {
 }
 
 /** What a message may be: whatever it quotes, it stays on its line, which has an end. */
-const line = (text: string): string => visible(shorten(text, 2000))
+const line = (text: string): string => shorten(visible(shorten(text, 2000)), 2000)
 
 /** What the addon reports when a set-up call fails. `errno` is 0 for a refusal of its own. */
 export interface NativeError {

@@ -124,6 +124,10 @@ export function confined(
 export const isOnlyUser = (): boolean =>
   /^\s*0\s+\d+\s+1$/.test(readFileSync('/proc/self/uid_map', 'utf8').trimEnd())
 
+/** Whether this user namespace has a number for every user of the machine; else those that it lacks, root among them, are nobody. */
+export const knowsEveryUser = (): boolean =>
+  /^\s*0\s+0\s+4294967295$/.test(readFileSync('/proc/self/uid_map', 'utf8').trimEnd())
+
 const tried = new Map<string, Promise<readonly string[]>>()
 
 /** setpriv with the first of these lists of words that this machine and these rights allow; none where none is. */

@@ -95,6 +95,8 @@ class Fabric {
   virtual void learn(std::span<const Learned>, const std::function<void(const AddressMove&)>&) {}
   /// Home worker only: the port of this seat is gone, and what was learned from it.
   virtual void forget(Seat) {}
+  /// Addresses that can flap at a time.
+  [[nodiscard]] virtual std::size_t mostFlapping() const { return 0; }
   /// Control thread: ends the flapping of an address, if it has not moved after `until`.
   virtual EpisodeState endFlapping(AddressKey, Instant) { return {}; }
   /// Any thread: what is known now.

@@ -24,6 +24,7 @@ class Switch final : public Fabric {
               std::span<Verdict> verdicts, LearnLog& log) const noexcept override;
   void learn(std::span<const Learned> log, const std::function<void(const AddressMove&)>& moved) override;
   void forget(Seat seat) override { table_.forget(seat); }
+  [[nodiscard]] std::size_t mostFlapping() const override { return Flapping::places; }
   EpisodeState endFlapping(AddressKey address, Instant until) override {
     return flapping_.end(address, until);
   }

@@ -31,6 +31,7 @@ Engine::~Engine() { close(); }
 FabricId Engine::addFabric(std::string name, std::unique_ptr<Fabric> fabric, bool forwarding) {
   fabrics_.emplace(nextFabric_, std::make_unique<FabricRecord>(nextFabric_, std::move(name), leastLoaded(),
                                                                std::move(fabric), forwarding));
+  expectFlapping(record(FabricId{nextFabric_}), 1);
   return FabricId{nextFabric_++};
 }
 
@@ -38,8 +39,16 @@ Result<Ticket> Engine::removeFabric(FabricId fabric) {
   const auto& ports = record(fabric).version()->ports;
   if (std::any_of(ports.begin(), ports.end(), [](const Attachment* port) { return port; }))
     return Error{EBUSY, "", "the fabric has ports; detach them first"};
+  expectFlapping(record(fabric), -1);
   auto node = fabrics_.extract(static_cast<std::uint32_t>(fabric));
   return graces_.fence([record = std::shared_ptr<FabricRecord>(std::move(node.mapped()))] {});
+}
+
+// Its home worker tells of each address that flaps when that begins.
+void Engine::expectFlapping(const FabricRecord& fabric, std::ptrdiff_t sign) {
+  const auto most = static_cast<std::ptrdiff_t>(fabric.shared.fabric->mostFlapping());
+  if (most != 0)
+    order(fabric.shared.home, [more = sign * most](Worker& worker) { worker.expectEvents(more); });
 }
 
 Result<PortId> Engine::attach(FabricId fabric, std::string name, std::unique_ptr<Port> port,
@@ -306,9 +315,12 @@ void Engine::orderPort(PortId id, std::function<void(Port&)> work) {
 void Engine::poll(const std::function<void(const Event&)>& each) {
   clearLeft();
   for (const auto& worker : workers_) {
-    worker->events.drain([&](const Event& event) {
-      if (event.kind != EventKind::PortDown || takeDown(event)) each(event);
-    });
+    do {
+      worker->events.drain([&](const Event& event) {
+        if (event.kind != EventKind::PortDown || takeDown(event)) each(event);
+      });
+    } while (isVirtual() && worker->tellRest());
+    if (worker->hasRest()) worker->nudge();  // now there is room
   }
   graces_.settle();
 }

@@ -155,6 +155,7 @@ class Engine {
     const auto found = attachments_.find(id);
     return found == attachments_.end() || found->second->leaving ? nullptr : found->second.get();
   }
+  void expectFlapping(const FabricRecord& fabric, std::ptrdiff_t sign);
   [[nodiscard]] FabricRecord& record(FabricId id) const {
     return *fabrics_.at(static_cast<std::uint32_t>(id));
   }

@@ -1,6 +1,7 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <tuple>
 
 #include "os/thread.hpp"
@@ -17,6 +18,9 @@ bool comesBefore(const Crossing& left, const Crossing& right) {
   };
   return key(left) < key(right);
 }
+
+/// What an inlet's worker tells of it once: that its device has failed, and its port's storms.
+constexpr std::ptrdiff_t eventsOfInlet = 1 + static_cast<std::ptrdiff_t>(trafficKinds);
 
 constexpr Ending crowded{DropReason::WorkerFull, "worker"};
 
@@ -72,7 +76,7 @@ void Worker::turn() {
     passed_.store(requested, std::memory_order_release);
     eventsPending_ = true;
   }
-  while (!unsent_.empty() && events.push(unsent_.back())) unsent_.pop_back();
+  tellRest();
   if (std::exchange(eventsPending_, !unsent_.empty())) tellControl_();
 }
 
@@ -390,10 +394,40 @@ void Worker::stormBegins(const Attachment& from, Traffic traffic, Instant at) no
   emit(event);
 }
 
-// A full ring loses single moves of addresses, which repeat themselves, but nothing that is told once.
+// A full ring loses single moves of addresses, which repeat themselves, but nothing that is told once. There
+// is room for that: between two orders a device fails once, and what goes on begins once until the control
+// thread, which has to hear of it first, ends it.
 void Worker::emit(const Event& event) noexcept {
   eventsPending_ = true;
-  if (!events.push(event) && event.kind != EventKind::AddressMoved) unsent_.push_back(event);
+  if (unsent_.empty() && events.push(event)) return;
+  if (event.kind == EventKind::AddressMoved) return;
+  assert(unsent_.size() < unsent_.capacity());
+  unsent_.push_back(event);
+  hasRest_.store(true, std::memory_order_release);
+}
+
+bool Worker::tellRest() noexcept {
+  const auto told = std::find_if_not(unsent_.begin(), unsent_.end(),
+                                     [this](const Event& event) { return events.push(event); });
+  const bool some = told != unsent_.begin();
+  unsent_.erase(unsent_.begin(), told);
+  if (some) hasRest_.store(!unsent_.empty(), std::memory_order_release);
+  return some;
+}
+
+void Worker::expectEvents(std::ptrdiff_t more) {
+  expected_ += static_cast<std::size_t>(more);
+  makeRoom();
+}
+
+// More than enough, so that ten thousand ports that are attached one by one do not move the lists as often.
+void Worker::makeRoom() {
+  const auto reserve = [](auto& list, std::size_t more) {
+    const std::size_t size = list.size() + more;
+    if (size > list.capacity()) list.reserve(std::max(size, 2 * list.capacity()));
+  };
+  reserve(unsent_, expected_);
+  reserve(closing_, devices_);
 }
 
 void Worker::takeDown(Inlet& inlet, int error) noexcept {
@@ -429,6 +463,8 @@ void Worker::reapClosed() noexcept {
 void Worker::attach(Inlet& inlet) {
   if (inlet.key.index >= inlets_.size()) inlets_.resize(inlet.key.index + 1);
   inlets_[inlet.key.index] = &inlet;
+  ++devices_;
+  expectEvents(eventsOfInlet);
   open(inlet);
 }
 
@@ -452,6 +488,8 @@ void Worker::detach(Inlet& inlet) {
   closeDevice(inlet);
   if (Chain<Inlet>::linked(inlet)) ready_.removeIf([&](Inlet& each) { return &each == &inlet; });
   inlets_[inlet.key.index] = nullptr;
+  --devices_;
+  expectEvents(-eventsOfInlet);
 }
 
 void Worker::revive(Inlet& inlet, std::unique_ptr<Port> device, std::uint32_t generation,
@@ -460,6 +498,7 @@ void Worker::revive(Inlet& inlet, std::unique_ptr<Port> device, std::uint32_t ge
   closeDevice(inlet);
   old = std::exchange(inlet.port, std::move(device));
   inlet.key.generation = generation;
+  makeRoom();
   enter(inlet);
   open(inlet);
   if (inlet.up && !inlet.carrier) setCarrier(inlet, false);

@@ -102,12 +102,19 @@ class Worker final : private ReadySink, private PipelineSink {
   void setAlone(Attachment& attachment, bool alone);
   void configure(Attachment& attachment, const PortSettings& settings);
   void addSource(Source& source);
+  /// Makes room for so many things more, or fewer, that each are told once: as an order, since telling must
+  /// not allocate.
+  void expectEvents(std::ptrdiff_t more);
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
   void reserveDelays(std::size_t ports) { delays_.reserve(ports); }
 
   // ---- the frame path ----
   void turn();
+  /// Hands on what found the ring of events full. Whether there was any, and room for it.
+  bool tellRest() noexcept;
+  /// Whether there is such; it waits for a turn. Any thread.
+  [[nodiscard]] bool hasRest() const noexcept { return hasRest_.load(std::memory_order_acquire); }
   /// The two halves of a turn, which a virtual clock runs as barriers. Each says whether anything moved.
   bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
@@ -145,6 +152,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void transmit(Attachment& to) noexcept;
   void flushStages() noexcept;
   void open(Inlet& inlet);
+  void makeRoom();
   void takeDown(Inlet& inlet, int error) noexcept;
   void closeDevice(Inlet& inlet) noexcept;
   void reapClosed() noexcept;
@@ -173,8 +181,10 @@ class Worker final : private ReadySink, private PipelineSink {
   bool stopping_ = false;
   std::uint64_t ringsOwed_ = 0;
   std::uint64_t callsBefore_ = 0;  // of the Io
-  std::vector<Event> unsent_;
-  std::vector<Port*> closing_;  // closed, with writes still in flight
+  std::vector<Event> unsent_;      // what is told once and found the ring full, the oldest first
+  std::size_t expected_ = 0;       // of what is told once, that can be told before the next order
+  std::size_t devices_ = 0;        // of inlets here
+  std::vector<Port*> closing_;     // closed, with writes still in flight
 
   // What other workers send here: one ring per sender; on a virtual clock, where one thread runs all, one
   // list.
@@ -190,6 +200,7 @@ class Worker final : private ReadySink, private PipelineSink {
   std::size_t load_ = 0;
   Counter turns_, frames_, bytes_, calls_;
   alignas(64) std::atomic<bool> asleep_{false};
+  std::atomic<bool> hasRest_{false};  // whether there is anything in unsent_
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> passed_{0};
 };

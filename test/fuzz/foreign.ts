@@ -1,6 +1,7 @@
-/** Targets of foreign formats, which all are read in one way. */
+/** Targets of foreign formats, which all are read in one way; what is made of them is written and read again. */
 import { atPlace } from '../../lib/topology/file-problem.js'
 import { importFiles } from '../../lib/topology/import/index.js'
+import { readsAgain } from './again.js'
 import { insists, refusedOr, sentence, type Target } from './target.js'
 
 export const foreign = (key: string, { words, seeds }: Pick<Target, 'words' | 'seeds'>): Target => ({
@@ -18,5 +19,6 @@ export const foreign = (key: string, { words, seeds }: Pick<Target, 'words' | 's
       insists(line >= 1 && line <= lines && column >= 1, `at ${line}:${column}: ${message}`)
     }
     insists((found.topology === undefined) === found.problems.length > 0, 'neither a topology nor a problem')
+    if (found.topology) await readsAgain(found.topology)
   },
 })

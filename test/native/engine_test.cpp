@@ -70,6 +70,28 @@ class Outside final : public Port {
   int fd_;
 };
 
+/// A device that fails when something is sent to it the second time.
+class Brittle final : public Port {
+ public:
+  Brittle() : Port(1518) {}
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem> items) noexcept override {
+    if (!std::exchange(worn_, true)) {
+      for (const TxItem& item : items) sent(item);
+    } else {
+      refuse(items, DropReason::PortDown);
+      fail(EIO);
+    }
+  }
+  void close(Io&) noexcept override {}
+  bool virtualClock() const noexcept override { return true; }
+
+ private:
+  bool worn_ = false;
+};
+
 /// A device whose writes do not end before it is closed.
 class Hoarder final : public Port {
  public:
@@ -449,6 +471,45 @@ TEST_CASE("a device that fails takes its port down; a new one brings it back wit
     give(next.get(), 2);
     bench.lookUntil([&] { return inside.frames == 5; });
     CHECK(bench.events.size() == 1);
+  }
+}
+
+// The ring of events has 1,024 places.
+TEST_CASE(
+    "of ports that all fail in one turn each is told once, in their order, and nothing is allocated for it") {
+  for (const bool isVirtual : {true, false}) {
+    EngineOptions options = with(1);
+    if (isVirtual) options.clock = Clock::Kind::Virtual;
+    EngineBench bench(options);
+    const FabricId hub = bench.hub();
+    auto& sender = bench.join(hub);
+    std::vector<PortId> brittle;
+    for (std::uint32_t count = 0; count < 1500; ++count) {
+      const auto id =
+          bench.engine->attach(hub, "brittle" + std::to_string(count), std::make_unique<Brittle>());
+      REQUIRE(id);
+      brittle.push_back(*id);
+    }
+    bench.settle(bench.engine->latest());
+    bench.events.reserve(2 * brittle.size());
+    for (const std::uint32_t tag : {1u, 2u}) {
+      REQUIRE(bench.send(sender, tag));
+      bench.commit();
+      if (tag == 1 && isVirtual) bench.engine->advance(Duration{1});
+    }
+    if (isVirtual) {
+      const std::uint64_t before = allocations.load();
+      bench.engine->advance(Duration{1});
+      CHECK(allocations.load() - before == 0);
+      bench.look();
+      CHECK(bench.events.size() == brittle.size());
+    }
+    bench.lookUntil([&] { return bench.events.size() >= brittle.size(); });
+    std::vector<PortId> told;
+    for (const Event& event : bench.events) told.push_back(event.port);
+    CHECK((std::is_sorted(told.begin(), told.end()) || std::is_sorted(told.rbegin(), told.rend())));
+    std::sort(told.begin(), told.end());
+    CHECK(told == brittle);
   }
 }
 

@@ -399,6 +399,25 @@ describeOnDevices('what outlives a kill, of programs that we start', function ()
     await eventually('all are gone', () => started.every(({ pid }) => isGone(pid)))
   })
 
+  it('of fabric.spawn in a PID namespace: nothing, also of what the program started and of who became another user', async () => {
+    const machine = close(await Host.create(1))
+    const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', '--']
+    const family = ['sh', '-c', `setsid sleep 603 & exec ${nobody.join(' ')} sleep 604`]
+    const namespace = ['unshare', '--pid', '--fork', '--kill-child=KILL', 'sh', '-c', '"$@"; exit $?', 'sh']
+    const { program } = await startHub([{ spawn: [...namespace, ...family] }], { host: machine })
+    const sleepers = await eventually('both run', async () => {
+      const found = (await processesIn(machine)).filter(({ name }) => name === 'sleep')
+      return found.length === 2 && found
+    })
+    ending(sleepers.map(({ pid }) => pid))
+    const users = sleepers.map(
+      ({ pid }) => /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1],
+    )
+    expect(users.sort()).to.deep.equal(['0', '65534'])
+    process.kill(program.pid, 'SIGKILL')
+    await eventually('both are gone', () => sleepers.every(({ pid }) => isGone(pid)))
+  })
+
   it('of a hook: nothing', async () => {
     const machine = close(await Host.create(1))
     const { program } = await startHub([{ hook: 'exec sleep 600' }], { host: machine })

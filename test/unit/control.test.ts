@@ -1,19 +1,22 @@
 /** The control socket: who gets a name, what crosses it, and who may speak. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { ControlClient } from '../../lib/control/client.js'
 import { controlDirectory, controlSocket } from '../../lib/control/directory.js'
@@ -46,6 +49,35 @@ describe('the control socket', () => {
   const start = async (name: string): Promise<Instance> =>
     keep(await Instance.start(name, '/lab.yaml', topology))
   const client = async (name: string): Promise<ControlClient> => keep(await ControlClient.find(name))
+
+  it('does not exist for another user, who knows its path and tries all that connects', async function () {
+    if (process.getuid?.() !== 0) return void this.skip() // who is not root cannot become another user
+    await start('guarded')
+    const path = controlSocket('guarded')
+    chmodSync(path, 0o666) // so that nothing but the directory keeps anybody out
+    const code = `const { connect } = require('node:net'), { readdirSync } = require('node:fs')
+      const say = (error) => console.log(error.code)
+      try { readdirSync(${JSON.stringify(directory)}) } catch (error) { say(error) }
+      connect(${JSON.stringify(path)}).on('error', say).on('connect', () => { console.log('connected'); process.exit() })`
+    const words = [
+      '--reuid',
+      '65534',
+      '--regid',
+      '65534',
+      '--clear-groups',
+      '--',
+      process.execPath,
+      '-e',
+      code,
+    ]
+    chmodSync(join(directory, '..'), 0o755)
+    try {
+      const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'inherit'] })
+      expect(await text(child.stdout)).to.equal('EACCES\nEACCES\n')
+    } finally {
+      chmodSync(join(directory, '..'), 0o700)
+    }
+  })
 
   it('is for its user alone', async () => {
     await start('alone')
@@ -283,6 +315,45 @@ describe('the control socket', () => {
         }
         expect(heard).to.equal(0)
         await (await ControlClient.connect('x'))?.close() // it is reached where the directory is ours
+        expect(heard).to.equal(1)
+      } finally {
+        server.close()
+      }
+    })
+
+    it('that nobody else can put another one in the place of, by the folders above it or a link', async () => {
+      const above = join(directory, '..', 'above')
+      mkdirSync(join(above, 'run'), { recursive: true, mode: 0o700 })
+      const link = join(directory, '..', 'link')
+      symlinkSync(above, link)
+      const server = createServer().listen(join(above, 'run', 'x.sock'))
+      await once(server, 'listening')
+      let heard = 0
+      server.on('connection', () => heard++)
+      try {
+        const changes = [
+          () => chmodSync(above, 0o777),
+          () => chmodSync(above, 0o770),
+          ...(process.getuid?.() === 0 ? [() => chownSync(above, 65_534, 65_534)] : []),
+        ]
+        for (const change of changes) {
+          change()
+          for (const way of [above, link]) {
+            process.env.ETHERLOOM_CONTROL_DIRECTORY = join(way, 'run')
+            for (const ask of [async () => (await ControlClient.connect('x'))?.close(), () => start('y')])
+              expect((await refusal(ask())).message).to.contain('another user can change what is in')
+          }
+          if (process.getuid?.() === 0) chownSync(above, 0, 0)
+          chmodSync(above, 0o755)
+        }
+        chmodSync(above, 0o1777) // as /tmp: nobody renames what another has there
+        if (process.getuid?.() === 0) {
+          lchownSync(link, 65_534, 65_534)
+          expect((await refusal(ControlClient.connect('x'))).message).to.contain('another user can change')
+          lchownSync(link, 0, 0)
+        }
+        expect(heard).to.equal(0)
+        await (await ControlClient.connect('x'))?.close()
         expect(heard).to.equal(1)
       } finally {
         server.close()

@@ -2,6 +2,7 @@
 import { constants } from 'node:os'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
+import { asJson, errorFrom } from '../../lib/control/protocol.js'
 import { errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/values/errors.js'
 
 const { errno } = constants
@@ -25,6 +26,22 @@ describe('errors', () => {
     const shown = inspect(new EtherloomError('ERR_ETHERLOOM_NAME', 'no port'))
     expect(shown).to.contain("code: 'ERR_ETHERLOOM_NAME'")
     expect(shown).to.not.contain('undefined')
+  })
+
+  it('come over the control socket as they went, of several lines and of many characters', () => {
+    const cases = [
+      new EtherloomError('ERR_ETHERLOOM_OPTION', ['one mistake', 'and another'], { hint: 'mend both' }),
+      new EtherloomError('ERR_ETHERLOOM_DEVICE', '\u0001'.repeat(3000), {
+        syscall: 'open',
+        errno: errno.EIO,
+      }),
+    ]
+    for (const sent of cases) {
+      const come = errorFrom(JSON.parse(asJson(sent)) as object)
+      for (const key of ['code', 'message', 'hint', 'syscall', 'errno'] as const)
+        expect(come[key]).to.equal(sent[key])
+      expect(sent.message.length).to.be.below(2100)
+    }
   })
 
   it('have one sentence per code', () => {

@@ -102,6 +102,13 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
     expect(text).to.contain('"52:54:00:12:34:56": "52:54:00:12:34:56"').and.to.contain('\nred: red\n')
   })
 
+  it('are written so that texts of several lines read as they were', async () => {
+    const { parse } = await import('yaml')
+    for (const words of ['delay \n1ms\n \n\n ', ' \n', 'a b\n \nc', '#!/bin/sh\necho  a \n\t\ndone\n'])
+      expect(parse(await writeYaml({ words }))).to.deep.equal({ words })
+    expect(await writeYaml({ script: '#!/bin/sh\ndone\n' })).to.equal('script: |\n  #!/bin/sh\n  done\n')
+  })
+
   for (const file of readdirSync('examples').filter((name) => /\.(yaml|json)$/.test(name)))
     it(`examples/${file} is valid`, async () => {
       expect((await loadTopology(`examples/${file}`)).fabrics).to.not.equal(undefined)

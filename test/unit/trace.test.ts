@@ -1,9 +1,9 @@
 /** Traces: what files and rows come to, and how each mistake in them is refused. */
 import { expect } from 'chai'
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { formatTrace, type TraceRow } from '../../lib/index.js'
+import { EtherloomError, formatTrace, type TraceRow } from '../../lib/index.js'
 import { parseTrace, type TraceFormat } from '../../lib/policy/lines/trace-file.js'
 import { readPolicy } from '../../lib/policy/policy.js'
 import type { SharedData } from '../../lib/policy/shared-data.js'
@@ -101,6 +101,18 @@ describe("a policy's trace", () => {
     expect(traceOf(rows).data.key).to.equal(traceOf(file).data.key)
   })
 
+  it('is the same to the nanosecond and the bit of a loss when it is written', () => {
+    const rows: TraceRow[] = [
+      { at: '0s', delay: '8639999.000000001s', loss: '57%' },
+      { at: '143999.9999999999min', delay: '5\u03bcs' as '5us', loss: -0 },
+    ]
+    const file = write('exact.csv', formatTrace(rows))
+    expect(traceOf(file).numbers).to.deep.equal(traceOf(rows).numbers)
+    expect(traceOf(rows).numbers.slice(3)).to.deep.equal([
+      ...[0, 8_639_999_999_999_994, 8_639_999_000_000_001, 5000, 0.57, 0],
+    ])
+  })
+
   it('has an end, a period and an offset', () => {
     const rows: TraceRow[] = [{ at: '0s', rate: '2bit' }]
     const two: TraceRow[] = [...rows, { at: '5s', rate: '1bit' }]
@@ -124,6 +136,15 @@ describe("a policy's trace", () => {
     write('changing.csv', 'time(s),loss\n0,0.6\n')
     utimesSync(file, 1, 1)
     expect(traceOf(file).data.key).to.not.equal(first.key)
+  })
+
+  it('is refused in a sentence where its file cannot be looked at', () => {
+    const loop = join(folder, 'loop')
+    symlinkSync(loop, loop)
+    for (const file of [loop, join(folder, 'n'.repeat(300)), join(folder, 'a\0b')])
+      expect(() => traceOf(file), file)
+        .to.throw(EtherloomError)
+        .with.property('code', 'ERR_ETHERLOOM_OPTION')
   })
 
   it('takes the place of options that the policy leaves to it, and goes with the others', () => {

@@ -127,7 +127,7 @@ const rates: Scales = { bit: 1, kbit: 1e3, Mbit: 1e6, Gbit: 1e9, Tbit: 1e12 }
 interface Quantity {
   scales: Scales
   max: number
-  /** Whether it is a whole number of its base unit; else it needs no unit. */
+  /** Whether it is a whole number of its base unit; else it needs no unit, and its scales are how many of each make 1. */
   whole: boolean
   expects: string
 }
@@ -142,7 +142,7 @@ const quantities = {
   time: timeQuantity,
   rate: { scales: rates, max: traceLimits.rate, whole: true, expects: 'a rate from 0 to 1Tbit' },
   delay: timeQuantity,
-  loss: { scales: { '': 1, '%': 0.01 }, max: 1, whole: false, expects: 'a probability from 0 to 1' },
+  loss: { scales: { '': 1, '%': 100 }, max: 1, whole: false, expects: 'a probability from 0 to 1' },
 } satisfies Record<string, Quantity>
 
 type ColumnName = keyof typeof quantities
@@ -195,7 +195,7 @@ function readHeader(text: string, complain: Fail): Column[] {
       )
     }
     const quantity = quantities[name]
-    const scale = (quantity.scales as Scales)[unit?.trim() ?? '']
+    const scale = (quantity.scales as Scales)[withMicroSign(unit?.trim() ?? '')]
     if (unit !== undefined && scale === undefined)
       complain(`unit ${quote(unit)} of column ${quote(name)} must be one of ${unitsOf(quantity)}`)
     return { name, quantity, scale, values: [] }
@@ -208,6 +208,9 @@ function readHeader(text: string, complain: Fail): Column[] {
   return columns
 }
 
+/** The Greek letter is taken for the sign. */
+const withMicroSign = (unit: string): string => (unit === '\u03bcs' ? '\u00b5s' : unit)
+
 const unitsOf = ({ scales }: Quantity): string =>
   Object.keys(scales)
     .filter((unit) => unit !== '')
@@ -215,7 +218,8 @@ const unitsOf = ({ scales }: Quantity): string =>
 
 /** A number in the unit of its column, or with its own. What is finer than 1 ns or 1 bit/s is rounded to it. */
 function readCell(cell: string, { name, quantity, scale: given }: Column, complain: Fail): number {
-  const [, number, unit = ''] = /^(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)\s*(\D*)$/.exec(cell) ?? []
+  const [, number, written = ''] = /^(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)\s*(\D*)$/.exec(cell) ?? []
+  const unit = withMicroSign(written)
   if (number === undefined) return complain(`${name} must be ${quantity.expects}, not ${quote(cell)}`)
   const scale = unit === '' ? given : quantity.scales[unit]
   if (scale === undefined) {
@@ -226,8 +230,11 @@ function readCell(cell: string, { name, quantity, scale: given }: Column, compla
       `name it in the first line, as '${name}(${Object.keys(quantity.scales).at(-2)})', or in each row`,
     )
   }
-  const value = Number(number) * scale
-  const result = quantity.whole ? Math.round(value) : value
+  // Apart, since both together can have more digits than a number holds.
+  const [, whole = number, fraction = ''] = /^(\d*)(\.\d*)$/.exec(number) ?? []
+  const result = quantity.whole
+    ? Math.round(Number(whole) * scale + Number(`0${fraction}`) * scale)
+    : Number(number) / scale
   if (!(result <= quantity.max)) return complain(`${name} must be ${quantity.expects}, not ${quote(cell)}`)
   return result
 }

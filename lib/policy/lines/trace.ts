@@ -224,9 +224,18 @@ type Compiled = Omit<Trace, 'offset'>
 /** By what was read and how: many policies often name one file. Emptied as nothing refers to the traces any more. */
 const compiled = new Map<string, WeakRef<Compiled>>()
 
+/** Changes with what is in the file; undefined for one that cannot be looked at, as who reads it will say. */
+function stampOf(file: string): string | undefined {
+  try {
+    const { dev, ino, size, mtimeNs } = statSync(file, { bigint: true })
+    return [dev, ino, size, mtimeNs].join()
+  } catch {
+    return undefined
+  }
+}
+
 function compileFile(file: string, format: TraceFormat | undefined, options: GivenOptions): Compiled {
-  const info = statSync(file, { bigint: true, throwIfNoEntry: false })
-  const stamp = info && [info.dev, info.ino, info.size, info.mtimeNs].join()
+  const stamp = stampOf(file)
   const key = [file, stamp, format, options.end, options.period, options.opportunity].join('\0')
   const known = compiled.get(key)?.deref()
   if (known) return known
@@ -252,7 +261,7 @@ function readRows(value: unknown, subject: string): TraceColumns {
     for (const name of ['rate', 'delay', 'loss'] as const) {
       if ((row[name] === undefined) !== (rows[0]?.[name] === undefined))
         refuse(place(index), `a row with the same columns as the first, which '${name}' is not`, row)
-      if (row[name] !== undefined) (columns[name] ??= []).push(Number(row[name]))
+      if (row[name] !== undefined) (columns[name] ??= []).push(Number(row[name]) + 0) // never -0
     }
   }
   if (!columns.rate && !columns.delay && !columns.loss)

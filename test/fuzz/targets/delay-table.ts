@@ -1,5 +1,6 @@
-/** Tables of delays in the format of iproute2. */
-import { parseDelayTable } from '../../../lib/policy/lines/delay-tables.js'
+/** Tables of delays in the format of iproute2; the numbers of one, written or listed, are the same table. */
+import { listedDelayTable, parseDelayTable } from '../../../lib/policy/lines/delay-tables.js'
+import { policyReadsAgain } from '../again.js'
 import { insists, refusedOr, type Target } from '../target.js'
 
 export const target: Target = {
@@ -8,9 +9,13 @@ export const target: Target = {
   async read(input) {
     const text = input.toString()
     const table = await refusedOr(text, () => parseDelayTable(text, 'the table'), /OPTION/)
-    insists(
-      table === undefined || (table.bytes.length > 0 && table.bytes.length % 2 === 0),
-      'a table without numbers',
-    )
+    if (!table) return
+    const { bytes, key } = table
+    insists(bytes.length > 0 && bytes.length % 2 === 0, 'a table without numbers')
+    const values = [...new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)]
+    insists(parseDelayTable(values.join('\n'), 'the table').key === key, 'written, it reads as another table')
+    insists(listedDelayTable(values, 'the table').key === key, 'its numbers are another table')
+    if (values.length <= 64)
+      await policyReadsAgain({ delay: '10ms', jitter: '1ms', distribution: { table: values } })
   },
 }

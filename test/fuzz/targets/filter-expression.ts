@@ -1,5 +1,6 @@
-/** Expressions of pcap-filter, by libpcap. */
+/** Expressions of pcap-filter, by libpcap; a file that has one means the same. */
 import { compileFilter } from '../../../lib/policy/filters/index.js'
+import { policyReadsAgain } from '../again.js'
 import { refusedOr, type Target } from '../target.js'
 
 export const target: Target = {
@@ -50,6 +51,8 @@ export const target: Target = {
   ],
   async read(input) {
     const text = input.toString()
-    if (text.length > 0) await refusedOr(text, () => compileFilter(text), /FILTER/)
+    if (text.length === 0) return
+    const program = await refusedOr(text, () => compileFilter(text), /FILTER/)
+    if (program) await policyReadsAgain({ filter: text })
   },
 }

@@ -1,7 +1,8 @@
-/** Match objects, as JSON; what compiles runs on a frame without an error. */
+/** Match objects, as JSON; what compiles runs on a frame without an error, and means the same in a file. */
 import { runFilter } from '../../helpers/bpf.js'
 import { frame } from '../../helpers/frames.js'
-import { compileFilter } from '../../../lib/policy/filters/index.js'
+import { compileFilter, type Match } from '../../../lib/policy/filters/index.js'
+import { policyReadsAgain } from '../again.js'
 import { refusedOr, type Target } from '../target.js'
 
 const frames = [
@@ -64,6 +65,8 @@ export const target: Target = {
       () => compileFilter(source as never),
       /FILTER|OPTION|NAME/,
     )
-    if (program) for (const each of frames) runFilter(program, each)
+    if (!program) return
+    for (const each of frames) runFilter(program, each)
+    await policyReadsAgain({ filter: source as Match })
   },
 }

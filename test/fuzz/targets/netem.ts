@@ -1,6 +1,7 @@
-/** The words of tc netem. */
+/** The words of tc netem; a file that has them means the same. */
 import { parseNetem } from '../../../lib/policy/netem/parse.js'
 import { readPolicy } from '../../../lib/policy/policy.js'
+import { policyReadsAgain } from '../again.js'
 import { refusedOr, type Target } from '../target.js'
 
 export const target: Target = {
@@ -44,6 +45,7 @@ export const target: Target = {
   async read(input) {
     const text = input.toString()
     await refusedOr(text, () => parseNetem(text, 'netem'), /OPTION/)
-    await refusedOr(text, () => readPolicy({ allowed: true, netem: text }), /OPTION/)
+    const policy = await refusedOr(text, () => readPolicy({ allowed: true, netem: text }), /OPTION/)
+    if (policy) await policyReadsAgain({ netem: text })
   },
 }

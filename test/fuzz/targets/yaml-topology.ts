@@ -1,12 +1,8 @@
 /** Topology files of our own: mistakes have places in the text, and what `show topology` writes reads as what was read. */
-import { isDeepStrictEqual } from 'node:util'
 import { readFileSync } from 'node:fs'
-import { checkTopology } from '../../../lib/topology/check.js'
 import { atPlace } from '../../../lib/topology/file-problem.js'
 import { inspectTopology } from '../../../lib/topology/load.js'
-import { topologyOf } from '../../../lib/topology/plan.js'
-import type { Topology } from '../../../lib/topology/schema.js'
-import { writeYaml } from '../../../lib/topology/yaml.js'
+import { readsAgain } from '../again.js'
 import { insists, refusedOr, sentence, type Target } from '../target.js'
 
 const examples = [
@@ -19,13 +15,6 @@ const examples = [
   'mobile',
   'gateway',
 ].map((name) => readFileSync(`examples/${name}.yaml`))
-
-/** What a running instance of the topology would export. */
-function exported(topology: Topology): Topology {
-  const checked = checkTopology(topology)
-  insists('plan' in checked, 'a checked topology is refused')
-  return topologyOf((checked as { plan: Parameters<typeof topologyOf>[0] }).plan)
-}
 
 export const target: Target = {
   together: 4,
@@ -97,13 +86,6 @@ export const target: Target = {
       )
     }
     insists((found.topology === undefined) === found.problems.length > 0, 'neither a topology nor a problem')
-    if (!found.topology) return
-    const once = exported(found.topology)
-    const again = await inspectTopology(await writeYaml(once), 'net.yaml')
-    insists(again.topology !== undefined, `what it exports is refused: ${again.problems[0]?.message}`)
-    insists(
-      isDeepStrictEqual(exported(again.topology as Topology), once),
-      'what it exports reads as another topology',
-    )
+    if (found.topology) await readsAgain(found.topology)
   },
 }
