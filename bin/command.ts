@@ -2,7 +2,7 @@
  * What commands have in common: how one is declared, where what it throws goes, and the instance it speaks to.
  * Called by the files of commands/, which the help loads all; so what a command needs to run, it imports when it runs.
  */
-import { Command, Option } from 'commander'
+import { Command, Option, type Help } from 'commander'
 import type { ControlClient } from '../lib/control/client.js'
 import { fail } from './output.js'
 
@@ -28,6 +28,27 @@ export function command(name: string, description: string): Command {
 /** The same for a command that speaks to a running instance. */
 export function instanceCommand(name: string, description: string): Command {
   return command(name, description).option('--name <name>', 'the instance; needed when several are running')
+}
+
+type HelpWriter = (help: Help) => string
+const later = new WeakMap<Command, () => Promise<HelpWriter>>()
+
+/** Gives a command more help, by what has to be loaded for it: only where help is asked for. */
+export function helpLater(command: Command, load: () => Promise<HelpWriter>): Command {
+  later.set(command, load)
+  return command
+}
+
+/** Puts what was left for later behind the help of a command. */
+export async function completeHelp(command: Command): Promise<Command> {
+  const write = await later.get(command)?.()
+  if (write)
+    command.addHelpText('after', () => {
+      const help = command.createHelp()
+      help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() ?? 80 })
+      return write(help)
+    })
+  return command
 }
 
 /** For a command that names ports. */

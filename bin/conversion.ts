@@ -1,6 +1,6 @@
 /** What the user says beside a file of another program. Called by `import` and by `up`. */
 import type { Command } from 'commander'
-import { sourceFile, type ConversionOptions } from '../lib/topology/import/format.js'
+import { isSourceFile, type ConversionOptions } from '../lib/topology/import/format.js'
 import { foreignFormats } from '../lib/topology/import/index.js'
 import { shapeOf } from '../lib/values/options.js'
 import { scalar } from './command.js'
@@ -10,7 +10,7 @@ export function addConversion(command: Command): Command {
   for (const { title, options } of foreignFormats)
     for (const [name, rule] of Object.entries(options))
       command.option(
-        `--${name} <${rule === sourceFile ? 'file' : 'word'}>`,
+        `--${name} <${isSourceFile(rule) ? 'file' : 'word'}>`,
         `of ${title}: ${shapeOf(rule).description ?? ''}`,
       )
   return command
@@ -24,7 +24,7 @@ export async function readConversion(flags: object): Promise<ConversionOptions> 
     for (const [name, rule] of Object.entries(options)) {
       const word = flags[name as never] as string | undefined
       if (word === undefined) continue
-      given[name] = rule === sourceFile ? { file: word, text: await readTopologyFile(word) } : scalar(word)
+      given[name] = isSourceFile(rule) ? { file: word, text: await readTopologyFile(word) } : scalar(word)
       rule(given[name], `'--${name}'`)
     }
   return given

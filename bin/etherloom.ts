@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { completeHelp } from './command.js'
 import { commands } from './commands/index.js'
 import { fail, outliveReaders, usageError } from './output.js'
 
@@ -21,8 +22,12 @@ const program = new Command('etherloom')
 // The one that is named; all of them for the help, and for what nobody knows.
 const [word = ''] = process.argv.slice(2)
 const enough = Object.hasOwn(commands, word) || ['--version', '-V'].includes(word)
+const helps = process.argv.some((each) => ['--help', '-h', 'help'].includes(each))
 for (const [name, load] of Object.entries(commands))
-  if (name === word || !enough) program.addCommand((await load()).copyInheritedSettings(program))
+  if (name === word || !enough) {
+    const command = (await load()).copyInheritedSettings(program)
+    program.addCommand(helps ? await completeHelp(command) : command)
+  }
 
 outliveReaders()
 process.on('uncaughtException', (error) => process.exit(fail(error, {})))

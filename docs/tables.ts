@@ -11,6 +11,7 @@ import { matchRules } from '../lib/policy/filters/match.js'
 import { entryKeys } from '../lib/timeline/entries.js'
 import { topologyRule } from '../lib/topology/schema.js'
 import { hubRules, wireRules } from '../lib/world/options.js'
+import { meaningInWords, valueInWords } from '../lib/values/in-words.js'
 import { declared, shapeOf, wordsOf, type Form, type Rule, type Rules } from '../lib/values/options.js'
 import { table } from './control/pages.js'
 
@@ -95,7 +96,7 @@ function tableOf(rules: Rules, apart: ReadonlySet<Rule<unknown> | undefined> = n
   const add = (keys: Rules, before: string, left: number): void => {
     for (const [key, rule] of Object.entries(keys)) {
       const label = before + key
-      if (!rows.has(label)) rows.set(label, [`\`${label}\``, valueOf(rule), meaningOf(rule)])
+      if (!rows.has(label)) rows.set(label, [`\`${label}\``, valueInWords(rule), meaningInWords(rule, (value) => `\`${value}\``)])
       if (!apart.has(rule) && left > 0)
         for (const [inside, keys] of mappingsIn(rule)) add(keys, `${label}.${inside}`, left - 1)
     }
@@ -121,34 +122,6 @@ function mappingsIn(rule: Rule<unknown>): [between: string, keys: Rules][] {
     case 'either':
       return form.branches.flatMap(mappingsIn)
   }
-}
-
-function valueOf(rule: Rule<unknown>): string {
-  const { required, expects } = shapeOf(rule)
-  return `${required ? 'required; ' : ''}${expects ?? formInWords(rule)}`
-}
-
-function formInWords(rule: Rule<unknown>): string {
-  const { form, expects } = shapeOf(rule)
-  switch (form.kind) {
-    case 'value':
-      return expects ?? ''
-    case 'mapping':
-    case 'record':
-      return 'a mapping'
-    case 'list': {
-      const words = formInWords(form.entry)
-      return words === '' ? 'a list' : `a list, each ${words}`
-    }
-    case 'either':
-      return expects ?? [...new Set(form.branches.map(formInWords))].join(' or ')
-  }
-}
-
-function meaningOf(rule: Rule<unknown>): string {
-  const { description = '', default: fallback } = shapeOf(rule)
-  if (fallback === undefined || /[Dd]efault/.test(description)) return description
-  return `${description} Default \`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\`.`
 }
 
 const heading = (title: string, text: string): string => `**${title}**\n\n${text}`

@@ -4,7 +4,7 @@
 // (address,undefined or thread; thread for `native` only). The last line sums up: "N passed, N failed, N
 // skipped".
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -12,8 +12,8 @@ import { parseArgs } from 'node:util'
 import { NativeBuild } from './gyp.mjs'
 import { Stop, filesUnder, inRoot, main, root } from './tools.mjs'
 
-/** A part that has not ended by then hangs: something keeps its process alive. */
-const hangsAfter = 15 * 60_000
+/** A part that has not ended by then hangs: something keeps its process alive. Sanitizers take their time. */
+const hangsAfter = (sanitize) => (sanitize ? 60 : 15) * 60_000
 
 /** One thing that counts as a test by itself. */
 const single = (passed) => ({ passed: Number(passed), failed: Number(!passed), skipped: 0 })
@@ -23,11 +23,10 @@ const single = (passed) => ({ passed: Number(passed), failed: Number(!passed), s
  * along. Resolves with whether it exited with 0 and, with `capture`, what it printed (which is shown all the
  * same).
  */
-function supervise(command, args, { env = process.env, capture = false } = {}) {
+function supervise(command, args, { capture = false, limit = hangsAfter() } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: root,
-      env,
       detached: true,
       stdio: ['ignore', capture ? 'pipe' : 'inherit', 'inherit'],
     })
@@ -39,7 +38,7 @@ function supervise(command, args, { env = process.env, capture = false } = {}) {
       end('interrupted')
       process.exit(130)
     }
-    const timer = setTimeout(() => end(`still running after ${hangsAfter / 60_000} minutes`), hangsAfter)
+    const timer = setTimeout(() => end(`still running after ${limit / 60_000} minutes`), limit)
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
     let output = ''
     child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -73,33 +72,38 @@ async function typecheck() {
   return single(passed)
 }
 
-/** Lets a Node without AddressSanitizer load an addon with it. Node itself leaks at exit. */
-function sanitizedEnvironment(build) {
+/**
+ * Makes a Node that can load an addon with sanitizers, though it has none itself: a command `node`, which is absolute.
+ * Node leaks at exit, so nobody looks for leaks.
+ */
+function sanitizedNode(build) {
   const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim()
-  return {
-    ...process.env,
-    ETHERLOOM_PREBUILD: inRoot(build.directory),
+  const command = inRoot(build.directory, 'node')
+  const environment = {
     LD_PRELOAD: [library('libasan.so'), library('libstdc++.so')].join(' '),
     ASAN_OPTIONS: 'detect_leaks=0',
     UBSAN_OPTIONS: 'print_stacktrace=1',
+    ETHERLOOM_PREBUILD: inRoot(build.directory),
+    ETHERLOOM_SANITIZED_NODE: command,
   }
+  const assignments = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`)
+  const start = `exec '${process.execPath}' --import='${inRoot('scripts/sanitized.mjs')}' "$@"\n`
+  writeFileSync(command, `#!/bin/sh\n${assignments.join('')}${start}`, { mode: 0o755 })
+  return command
 }
 
-async function mocha(folder, env) {
+async function mocha(folder, node, limit) {
   const scratch = mkdtempSync(path.join(tmpdir(), 'etherloom-counts-'))
   const counts = path.join(scratch, 'counts.json')
   try {
-    const { passed } = await supervise(
-      process.execPath,
-      [
-        inRoot('node_modules/mocha/bin/mocha.js'),
-        '--forbid-only',
-        `--reporter=${inRoot('scripts/mocha-reporter.mjs')}`,
-        `--reporter-option=counts=${counts}`,
-        `test/${folder}/**/*.test.ts`,
-      ],
-      { env },
-    )
+    const words = [
+      inRoot('node_modules/mocha/bin/mocha.js'),
+      '--forbid-only',
+      `--reporter=${inRoot('scripts/mocha-reporter.mjs')}`,
+      `--reporter-option=counts=${counts}`,
+      `test/${folder}/**/*.test.ts`,
+    ]
+    const { passed } = await supervise(node, words, { limit })
     const result = JSON.parse(readFileSync(counts, 'utf8'))
     return passed || result.failed > 0 ? result : { ...result, failed: 1 }
   } catch (error) {
@@ -133,11 +137,11 @@ await main(async () => {
   if (unknown) throw new Stop(`There is no part "${unknown}"; the parts are ${everything.join(', ')}.`)
   const parts = positionals.length > 0 ? positionals : everything
 
-  let env = process.env
+  let node = process.execPath
   if (sanitize && parts.some((part) => part !== 'native' && part !== 'typecheck')) {
     const addon = new NativeBuild({ sanitize })
     addon.make()
-    env = sanitizedEnvironment(addon)
+    node = sanitizedNode(addon)
   }
 
   const total = { passed: 0, failed: 0, skipped: 0 }
@@ -148,7 +152,7 @@ await main(async () => {
         ? await native(new NativeBuild({ tests: true, sanitize }))
         : part === 'typecheck'
           ? await typecheck()
-          : await mocha(part, env)
+          : await mocha(part, node, hangsAfter(sanitize))
     for (const key of Object.keys(total)) total[key] += result[key]
     if (result.failed > 0) console.log(`\n${part}: ${result.failed} failed`)
   }

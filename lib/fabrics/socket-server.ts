@@ -9,7 +9,6 @@ import type { PortFabric } from '../ports/port.js'
 import {
   about,
   integer,
-  oneOf,
   optional,
   optionsReader,
   refuse,
@@ -17,6 +16,7 @@ import {
   text,
   type RulesOf,
 } from '../values/options.js'
+import { framingRule, framings, type Framing } from '../ports/framings.js'
 import { SocketPort } from '../ports/socket.js'
 import {
   bindSocket,
@@ -33,7 +33,7 @@ export interface ListenOptions extends FrameOptions {
   /** Names the ports; `%d` becomes the lowest number that is free. Default `peer%d`. */
   name?: string
   /** How frames stand in the connections. Default `stream`. */
-  framing?: 'stream' | 'seqpacket'
+  framing?: Exclude<Framing, 'datagram'>
   /**
    * How many peers there may be at once, 1 to 4096. Further ones wait until one goes, or has sent no frame in the 10 s since
    * it came: then it makes room. Default 1024.
@@ -232,7 +232,7 @@ export const listenRules = {
   ),
   framing: about(
     'How frames stand in the connections: behind their lengths, or one in each message.',
-    oneOf(['stream', 'seqpacket'], 'stream'),
+    framingRule<Exclude<Framing, 'datagram'>, 'stream'>(({ socket }) => socket !== 'datagram', 'stream'),
   ),
   peers: about(
     'How many peers there may be at once. Further ones wait until one goes, or has sent no frame in its first 10 s.',
@@ -247,7 +247,7 @@ const readListen = optionsReader('listen', listenRules)
 /** @internal The options of `Fabric.listen`, checked. */
 export function readListenOptions(options: ListenOptions) {
   const given = readListen(options)
-  if (!('path' in given.socket) && given.framing !== 'stream')
+  if (!('path' in given.socket) && framings.get(given.framing).socket !== 'stream')
     refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
   return { ...given, mode: given.mode ?? 0o600 }
 }

@@ -25,6 +25,7 @@ import { nameRule } from '../values/names.js'
 import { startFault, tied } from '../values/programs.js'
 import { quote } from '../values/quote.js'
 import { abortSignal } from '../values/signals.js'
+import { framingRule, framings, type Framing } from '../ports/framings.js'
 import { SocketPort } from '../ports/socket.js'
 import { sockets } from '../ports/sockets.js'
 
@@ -37,7 +38,7 @@ export interface SpawnOptions extends Abortable {
    * `datagram`: one in each message, for QEMU's `-netdev dgram`; a kernel keeps few of those (net.unix.max_dgram_qlen,
    * often 10), and what comes beside is dropped as `port-full`.
    */
-  framing?: 'stream' | 'datagram'
+  framing?: Exclude<Framing, 'seqpacket'>
   /** What the port has in its fabric, as for `attach`. */
   attach?: AttachOptions
   /** The program's standard input, output and errors, as for `child_process.spawn`. Default `inherit`. */
@@ -79,7 +80,7 @@ const readSpawnOptions = optionsReader('spawn', {
   name: about("The port's name. Default: socket and a number.", nameRule()),
   framing: about(
     'How frames stand in the socket: stream, behind their lengths, for `-netdev stream` of QEMU; datagram, one in each message.',
-    oneOf(['stream', 'datagram'], 'stream'),
+    framingRule<Exclude<Framing, 'seqpacket'>, 'stream'>(({ netdev }) => netdev !== undefined, 'stream'),
   ),
   attach: about('What the port has in its fabric, as for `attach`.', anything<AttachOptions>()),
   stdio: about(
@@ -107,7 +108,7 @@ export async function spawn(
   const fixed = typeof words === 'function' ? undefined : ready(words)
   const [ours, theirs] = native(() => sockets.socketPair(framing))
   try {
-    const port = new SocketPort({ fd: ours, ...(name !== undefined && { name }) })
+    const port = new SocketPort({ fd: ours, framing, ...(name !== undefined && { name }) })
     await fabric.attach(port, { ...attach, ...(signal && { signal }) })
     try {
       const list = fixed ?? ready((words as (socket: InheritedSocket) => unknown)(socketFor(framing)))
@@ -137,17 +138,10 @@ export async function spawn(
   }
 }
 
-function socketFor(framing: 'stream' | 'datagram'): InheritedSocket {
-  return {
-    fd: inherited,
-    netdev: (id) => [
-      '-netdev',
-      framing === 'stream'
-        ? `stream,id=${id},server=off,addr.type=fd,addr.str=${inherited}`
-        : `dgram,id=${id},local.type=fd,local.str=${inherited}`,
-    ],
-  }
-}
+const socketFor = (framing: Framing): InheritedSocket => ({
+  fd: inherited,
+  netdev: (id) => ['-netdev', framings.get(framing).netdev?.(id, inherited) ?? ''],
+})
 
 /** A program that runs and ends with us, or why it does not. */
 async function started(

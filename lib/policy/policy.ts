@@ -7,7 +7,7 @@ import { linePart, lineRules, type LineOptions } from './lines/line.js'
 import { driveByTrace, tracePart, traceRules, type TracedOptions } from './lines/trace.js'
 import { travelPart, travelRules, type TravelOptions } from './lines/travel.js'
 import { netemPart, netemRules, refuseBesideNetem, type NetemOptions } from './netem/netem.js'
-import { about, flag, isMapping, optionsReader, refuse, seed } from '../values/options.js'
+import { about, flag, isMapping, optionsReader, refuse, seed, type Rules } from '../values/options.js'
 import { nameWords, partKinds, type PolicyPart } from './parts.js'
 
 /** What a path does to the frames it carries. Whatever is left out does nothing. */
@@ -43,18 +43,27 @@ export type { PolicyPart }
 
 const impairmentKinds = Object.entries(impairments)
 
-/** @internal What each option of a policy must be, by itself. */
-export const policyRules = {
+const passing = {
   allowed: about('Whether frames may take the path at all.', flag(true)),
   filter: filterRule(),
-  ...lineRules,
-  ...travelRules,
-  ...netemRules,
-  ...traceRules,
-  ecn,
-  replay: replayRule,
+}
+const whole = { ...netemRules, ...traceRules, replay: replayRule }
+const harm = { ecn, ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])) }
+const draws = {
   seed: about("Seed of this path's random draws, instead of one derived from the engine's.", seed()),
-  ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])),
+}
+
+/** @internal What each option of a policy must be, by itself. */
+export const policyRules = { ...passing, ...lineRules, ...travelRules, ...harm, ...whole, ...draws }
+
+/** @internal The same by what they are about. */
+export const policyGroups: Readonly<Record<string, Rules>> = {
+  'Which frames pass': passing,
+  'Rate and queue': lineRules,
+  'Delay and order': travelRules,
+  'Losses and errors': harm,
+  'From a tc command, a trace or a log': whole,
+  'Random draws': draws,
 }
 
 const readPolicyOptions = optionsReader('path policy', policyRules)

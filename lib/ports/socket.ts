@@ -19,6 +19,7 @@ import {
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { unlessAborted } from '../values/signals.js'
+import { framingRule, framings, type Framing, type FramingKind } from './framings.js'
 import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
@@ -29,7 +30,6 @@ import {
   sockets,
   type FrameOptions,
   type FrameShape,
-  type Framing,
   type NativeAddress,
 } from './sockets.js'
 
@@ -41,13 +41,13 @@ export interface SocketPortOptions extends FrameOptions {
    * `listen`: takes one peer at a time, and the next when that has gone. Default `connect`.
    */
   role?: 'connect' | 'listen'
-  /** Default `stream`. */
+  /** Default `stream`; of a descriptor, what its kind of socket has. */
   framing?: Framing
   /** With `connect` and `datagram`: the path of our own to which the other end sends. Default: none, so it cannot answer. */
   local?: string
   /** The rights of a path that is made here, as 0o660. Default 0o600: of our own user only. */
   mode?: number
-  /** Instead of all of the above: a connected descriptor, as of a socketpair; it is duplicated, and stays the caller's. */
+  /** Instead of all of the above but `framing`: a connected descriptor, as of a socketpair; it is duplicated, and stays the caller's. */
   fd?: number
   /** Default `socket%d`. */
   name?: string
@@ -69,7 +69,7 @@ const inFiles = {
   ),
   framing: about(
     'How frames stand in the socket: behind their lengths in a stream, or one in each datagram or message. Default stream.',
-    oneOf(['stream', 'datagram', 'seqpacket']),
+    framingRule<Framing>(() => true),
   ),
   local: about(
     'Path of our own to which the other end sends, with connect and datagram.',
@@ -126,6 +126,7 @@ export class SocketPort extends Port {
   readonly #mode: number
   readonly #frames: FrameShape
   #framing: Framing
+  readonly #framingGiven: boolean
   /** A connected socket that a server has handed over, until it is attached; there is no second one. */
   #accepted: unknown
   #served = false
@@ -146,6 +147,7 @@ export class SocketPort extends Port {
     this.#place = socket
     this.#role = role
     this.#framing = framing
+    this.#framingGiven = given.framing !== undefined
     this.#local = local
     this.#mode = mode
     this.#fd = fd
@@ -172,6 +174,10 @@ export class SocketPort extends Port {
 
   override get carrierOn(): boolean {
     return super.carrierOn && this.state === 'up'
+  }
+
+  get #framingKind(): FramingKind {
+    return framings.get(this.#framing)
   }
 
   /** Where it is: the path, address or descriptor, in words. */
@@ -205,15 +211,17 @@ export class SocketPort extends Port {
   #check(options: SocketPortOptions): void {
     const where = "option 'socket' of SocketPort"
     if (this.#fd !== undefined) {
-      const beside = Object.keys(options).find((key) => !['fd', 'name', 'frameLimit', 'pad'].includes(key))
+      const beside = Object.keys(options).find(
+        (key) => !['fd', 'name', 'framing', 'frameLimit', 'pad'].includes(key),
+      )
       if (beside !== undefined)
         refuse("option 'fd' of SocketPort", `given without '${beside}': it is connected as it is`, this.#fd)
     } else if (this.#place === undefined) {
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${where} is required, or 'fd'`)
-    } else if (!('path' in this.#place) && this.#framing !== 'stream') {
+    } else if (!('path' in this.#place) && this.#framingKind.socket !== 'stream') {
       refuse(where, `a path with the framing '${this.#framing}'; UdpPort has datagrams of IP`, options.socket)
     }
-    if (this.#local !== undefined && (this.#framing !== 'datagram' || this.#role !== 'connect'))
+    if (this.#local !== undefined && (this.#framingKind.socket !== 'datagram' || this.#role !== 'connect'))
       refuse(
         "option 'local' of SocketPort",
         "given only with framing 'datagram' and role 'connect'",
@@ -223,7 +231,7 @@ export class SocketPort extends Port {
 
   async #openDevice(fabric: PortFabric, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#fd !== undefined) return this.adopt(this.#fd)
-    if (this.#framing === 'datagram') return this.#openDatagrams()
+    if (this.#framingKind.socket === 'datagram') return this.#openDatagrams()
     if (this.#accepted !== undefined) {
       const accepted = this.#accepted
       this.#accepted = undefined
@@ -246,7 +254,7 @@ export class SocketPort extends Port {
     const { path } = this.#place as { path: string }
     const own = this.#role === 'listen' ? path : this.#local
     const peer = this.#role === 'connect' ? { path } : undefined
-    const bound = bindSocket({ path: own ?? '', framing: 'datagram', mode: this.#mode })
+    const bound = bindSocket({ path: own ?? '', framing: this.#framing, mode: this.#mode })
     this.#bound = bound
     return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
   }
@@ -258,7 +266,8 @@ export class SocketPort extends Port {
 
   /** @internal The device of a connected descriptor, which stays the caller's. */
   protected adopt(fd: number): unknown {
-    const { device, framing } = native(() => sockets.adoptSocket(fd, this.#frames))
+    const asked = this.#framingGiven ? this.#framing : undefined
+    const { device, framing } = native(() => sockets.adoptSocket(fd, { framing: asked, ...this.#frames }))
     this.#framing = framing
     this.#connectedAt = performance.now()
     return device
@@ -307,7 +316,7 @@ export class SocketPort extends Port {
 
   /** Waits for the next peer, in the way of its role. */
   #await(fabric: PortFabric): void {
-    if (this.#fd !== undefined || this.#framing === 'datagram' || this.#served) return
+    if (this.#fd !== undefined || this.#framingKind.socket === 'datagram' || this.#served) return
     this.#stop?.()
     if (this.#role === 'listen') {
       this.#stop = fabric.engine.watches.socket(this.#bound, 'readable', () => {
@@ -356,13 +365,10 @@ export class SocketPort extends Port {
       [ENOTCONN, waiting],
       [ECONNRESET, gone],
       [EPIPE, gone],
-      [EPROTO, `the peer of ${us} at ${where} sends no frames: a length above 69632`],
+      [EPROTO, `the peer of ${us} at ${where} sends no frames: a length that no frame has`],
     ]).get(error.errno)
     if (words === undefined) return error
-    const hint =
-      error.errno === EPROTO
-        ? "see whether it speaks QEMU's stream framing, 4 bytes of length before each frame"
-        : undefined
+    const hint = error.errno === EPROTO ? `see whether it speaks ${this.#framingKind.speaks}` : undefined
     return new EtherloomError('ERR_ETHERLOOM_DEVICE', words, { cause: error, errno: error.errno, hint })
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What ports over sockets share: framings, the native calls, the rules of common options, and places that become addresses.
+ * What ports over sockets share: the native calls, the rules of common options, and places that become addresses.
  * Called by SocketPort, UdpPort, SocketServer and spawn.
  */
 import { lookup } from 'node:dns/promises'
@@ -11,14 +11,7 @@ import { EtherloomError } from '../values/errors.js'
 import { about, flag, integer, type RulesOf } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
 import { quote } from '../values/quote.js'
-
-/**
- * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
- * `-netdev stream`, passt, socket_vmnet, and our own trunks. `datagram`: one in each datagram of a Unix socket: QEMU's
- * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
- * slirp4netns.
- */
-export type Framing = 'stream' | 'datagram' | 'seqpacket'
+import type { Framing } from './framings.js'
 
 /** @internal A socket's address: a path, or an IP address in numbers and a port. */
 export type NativeAddress = { path: string } | { ip: string; port: number }
@@ -40,7 +33,10 @@ export type FrameShape = Required<FrameOptions>
 /** @internal What the native half does with sockets. */
 export const sockets = calls<{
   /** Takes a connected socket; the descriptor stays the caller's. */
-  adoptSocket(fd: number, options: FrameShape): { device: unknown; framing: Framing }
+  adoptSocket(
+    fd: number,
+    options: FrameShape & { framing: Framing | undefined },
+  ): { device: unknown; framing: Framing }
   /** Takes the connected socket; without one the port is down at once. */
   makeSocketPort(socket: unknown, options: FrameShape & { framing: Framing }): unknown
   makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown

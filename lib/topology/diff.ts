@@ -14,7 +14,7 @@ import type { ListenOptions } from '../fabrics/socket-server.js'
 import type { PortReference } from '../ports/kind.js'
 import { apart, type FabricPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
-import { peerOf } from './ports.js'
+import { peerOf } from './plan-ports.js'
 import { hostOf, nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */

@@ -13,7 +13,7 @@ import type { WorldLink } from '../world/world.js'
 import { findEnds } from './ends.js'
 import type { Network } from './network.js'
 import type { PathPlan } from './plan.js'
-import { ownInterfaceOf } from './ports.js'
+import { ownInterfaceOf } from './plan-ports.js'
 import type { TopologyPolicy } from './schema.js'
 
 export interface PortRow extends DeviceFacts {

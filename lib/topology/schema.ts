@@ -2,7 +2,7 @@
  * What a topology file may say, composed of what fabrics, ports, policies, timelines and worlds declare of themselves.
  * Called by check.ts, which finds mistakes by it, and by the build, which publishes its JSON Schema; its types are used by
  * everything about topologies. What a single value cannot show, such as names that must exist, is checked
- * where it is read: resolve.ts, ports.ts, paths.ts and worlds.ts.
+ * where it is read: resolve.ts, plan-ports.ts, plan-paths.ts and worlds.ts.
  */
 import { interfaceAddress } from '../values/addresses.js'
 import { jsonSchema } from '../values/json-schema.js'

@@ -5,7 +5,7 @@ import { impairments } from '../policy/impairments/index.js'
 import type { ImpairmentKind } from '../policy/impairments/impairment.js'
 import type { Complain } from '../values/problem.js'
 import type { PathPlan, Plan, PortPlan } from './plan.js'
-import { ownInterfaceOf, peerOf } from './ports.js'
+import { ownInterfaceOf, peerOf } from './plan-ports.js'
 
 /** Hands to `warn` all that looks wrong; `data` is the topology as it was written, where 100% is not yet 1. */
 export function warnOf(plan: Plan, data: unknown, warn: Complain): void {

@@ -45,7 +45,9 @@ export function check(
   { folder = '.', whole = 'the topology' } = {},
 ): Found {
   const checker = new Checker(folder, whole)
-  return { value: checker.visit(rule, data, []), problems: checker.problems }
+  const value = checker.visit(rule, data, [])
+  if (checker.problems.length > 0) checker.askStrictRules()
+  return { value, problems: checker.problems }
 }
 
 /** The words for what stands at a place: its key, with its index when it is an entry of a list. */
@@ -61,8 +63,17 @@ type MappingForm = Extract<Form, { kind: 'mapping' }>
 type ValueForm = Extract<Form, { kind: 'value' }>
 type EitherForm = Extract<Form, { kind: 'either' }>
 
+interface Unasked {
+  rule: Rule<unknown>
+  value: unknown
+  place: Place
+}
+type Apart = Found & { unasked: Unasked[] }
+
 class Checker {
   readonly problems: Problem[] = []
+  /** What is right by its form, and has a strict rule, which takes longer. */
+  readonly #unasked: Unasked[] = []
 
   constructor(
     readonly folder: string,
@@ -78,6 +89,25 @@ class Checker {
   visit(rule: Rule<unknown>, value: unknown, place: Place): unknown {
     if (this.#enough) return undefined
     const shape = shapeOf(rule)
+    const before = this.problems.length
+    const read = this.#visit(rule, shape, value, place)
+    if (shape.strict && this.problems.length === before) this.#unasked.push({ rule, value, place })
+    return read
+  }
+
+  /** For who reads nothing of the whole, since something is wrong: all else that a reader would refuse. */
+  askStrictRules(): void {
+    for (const { rule, value, place } of this.#unasked.splice(0)) {
+      if (this.#enough) return
+      try {
+        rule(value, this.#subject(place))
+      } catch (error) {
+        this.#say(place, 'value', (error as Error).message)
+      }
+    }
+  }
+
+  #visit(rule: Rule<unknown>, shape: Shape, value: unknown, place: Place): unknown {
     const { form } = shape
     switch (form.kind) {
       case 'value':
@@ -170,9 +200,9 @@ class Checker {
     if (Array.isArray(value) && lists[0]) return this.visit(lists[0], value, place)
     const passed = isMapping(value) ? ['list'] : ['mapping', 'list']
     const others = branches.filter((branch) => !passed.includes(shapeOf(branch).form.kind))
-    const tried = others.map((branch) => this.#apart(branch, value, place))
+    const tried = others.map((branch) => this.#apart((apart) => apart.visit(branch, value, place)))
     const right = tried.find(({ problems }) => problems.length === 0)
-    if (right) return right.value
+    if (right) return this.#take(right)
     if (expects !== undefined) {
       const meant = wordMeant(branches, value)
       const question = meant === undefined ? '' : `; did you mean '${meant}'?`
@@ -196,13 +226,10 @@ class Checker {
       this.#noneOf(forms, by, value, place, siblings)
       return undefined
     }
-    const tried = fitting.map((form) => {
-      const apart = new Checker(this.folder, this.whole)
-      return { value: apart.#mapping(form, value, place, siblings), problems: apart.problems }
-    })
-    const best = tried.reduce((one, other) => (other.problems.length < one.problems.length ? other : one))
-    this.problems.push(...best.problems)
-    return best.value
+    const tried = fitting.map((form) => this.#apart((apart) => apart.#mapping(form, value, place, siblings)))
+    return this.#take(
+      tried.reduce((one, other) => (other.problems.length < one.problems.length ? other : one)),
+    )
   }
 
   /** Nothing tells which shape is meant: says so, or which key is misspelt, and looks at the other keys all the same. */
@@ -266,9 +293,16 @@ class Checker {
     )
   }
 
-  #apart(rule: Rule<unknown>, value: unknown, place: Place): Found {
-    const checker = new Checker(this.folder, this.whole)
-    return { value: checker.visit(rule, value, place), problems: checker.problems }
+  #apart(look: (apart: Checker) => unknown): Apart {
+    const apart = new Checker(this.folder, this.whole)
+    return { value: look(apart), problems: apart.problems, unasked: apart.#unasked }
+  }
+
+  /** Makes what was found apart our own. */
+  #take({ value, problems, unasked }: Apart): unknown {
+    this.problems.push(...problems)
+    this.#unasked.push(...unasked)
+    return value
   }
 
   /** Nothing is read of such a value. */

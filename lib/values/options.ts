@@ -36,6 +36,8 @@ export interface Shape {
   readonly default?: unknown
   readonly examples?: readonly unknown[]
   readonly required?: boolean
+  /** Whether the rule refuses more than the form shows, as that of a filter, which it compiles. */
+  readonly strict?: boolean
   readonly form: Form
 }
 

@@ -1,6 +1,6 @@
 // The contract of what holds the frames of a path back: takes them, knows when the next leaves, gives them
-// up. There are two, one for each mode: Exact (exact.hpp) and Netem (netem.hpp). Called by the path, on the
-// worker of its to-port; created on the control thread.
+// up. There are two, one for each mode: ExactShaper (exact_shaper.hpp) and Netem (netem.hpp). Called by the
+// path, on the worker of its to-port; created on the control thread.
 #pragma once
 
 #include <cstdint>

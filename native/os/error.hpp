@@ -23,11 +23,7 @@ struct Error {
 };
 
 /// The words for a missing capability and the ways out, as the end of a message; where the kernel says EPERM.
-inline std::string needsCapability(const std::string& capability) {
-  return "this needs " + capability +
-         ": run as root, or give the program that capability (setcap), or run in a user namespace of your "
-         "own (etherloom up --rootless)";
-}
+[[nodiscard]] std::string needsCapability(const std::string& capability);
 
 /// A T or an Error. Never ignored: the compiler insists.
 template <typename T>

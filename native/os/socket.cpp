@@ -15,9 +15,9 @@
 namespace etherloom {
 namespace {
 
-constexpr int typeOf(Framing framing) {
-  return framing == Framing::Stream     ? SOCK_STREAM
-         : framing == Framing::Datagram ? SOCK_DGRAM
+constexpr int numberOf(SocketType type) {
+  return type == SocketType::Stream     ? SOCK_STREAM
+         : type == SocketType::Datagram ? SOCK_DGRAM
                                         : SOCK_SEQPACKET;
 }
 
@@ -33,9 +33,9 @@ void set(const Fd& socket, int level, int option, T value) {
 }
 
 /// Room for bursts, as much as the system's limits allow; and a TCP peer whose machine is gone is missed.
-void tune(const Fd& socket, int family, Framing framing) {
+void tune(const Fd& socket, int family, SocketType type) {
   constexpr int messages = 4 << 20, stream = 1 << 20;
-  if (framing == Framing::Stream) {
+  if (type == SocketType::Stream) {
     if (family == AF_UNIX) return set(socket, SOL_SOCKET, SO_SNDBUF, stream);
     set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
     set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -48,20 +48,20 @@ void tune(const Fd& socket, int family, Framing framing) {
   set(socket, SOL_SOCKET, SO_SNDBUF, stream);
 }
 
-Result<Fd> makeSocket(int family, Framing framing) {
-  Fd socket(::socket(family, typeOf(framing) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<Fd> makeSocket(int family, SocketType type) {
+  Fd socket(::socket(family, numberOf(type) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return Error::last("socket", "cannot make a socket");
-  tune(socket, family, framing);
+  tune(socket, family, type);
   return socket;
 }
 
 /// Removes a socket file that nobody serves. Refuses to touch what is none, or is in use.
-Result<void> removeStale(const SocketAddress& address, const std::string& path, Framing framing) {
+Result<void> removeStale(const SocketAddress& address, const std::string& path, SocketType type) {
   struct stat there {};
   if (lstat(path.c_str(), &there) != 0) return {};
   if (!S_ISSOCK(there.st_mode))
     return Error{EEXIST, "bind", path + " exists and is not a socket, so it is left alone"};
-  Fd probe(::socket(AF_UNIX, typeOf(framing) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd probe(::socket(AF_UNIX, numberOf(type) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return Error::last("socket", "cannot make a socket");
   if (::connect(probe.get(), address.get(), address.length()) == 0 || errno != ECONNREFUSED)
     return Error{EADDRINUSE, "bind", "another running program serves " + path};
@@ -153,8 +153,8 @@ bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
   return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
 }
 
-Result<BoundSocket> BoundSocket::open(const SocketAddress& address, Framing framing, mode_t mode) {
-  auto socket = makeSocket(address.family(), framing);
+Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType type, mode_t mode) {
+  auto socket = makeSocket(address.family(), type);
   if (!socket) return socket.error();
   BoundSocket bound;
   bound.fd_ = std::move(*socket);
@@ -162,12 +162,12 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, Framing fram
   const auto bind = [&] { return ::bind(bound.fd_.get(), address.get(), address.length()); };
   if (isPath) {
     fchmod(bound.fd_.get(), mode);  // so that the file never has more rights than these
-  } else if (framing == Framing::Stream) {
+  } else if (type == SocketType::Stream) {
     set(bound.fd_, SOL_SOCKET, SO_REUSEADDR, 1);
   }
   int failed = bind();
   if (failed != 0 && errno == EADDRINUSE && isPath) {
-    if (auto removed = removeStale(address, address.text(), framing); !removed) return removed.error();
+    if (auto removed = removeStale(address, address.text(), type); !removed) return removed.error();
     failed = bind();
   }
   if (failed != 0) return Error::last("bind", "cannot serve " + address.text());
@@ -182,7 +182,7 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, Framing fram
       return Error::last("chmod", "cannot set the rights of " + bound.path_);
   }
   constexpr int waiting = 128;
-  if (framing != Framing::Datagram && listen(bound.fd_.get(), waiting) != 0)
+  if (type != SocketType::Datagram && listen(bound.fd_.get(), waiting) != 0)
     return Error::last("listen", "cannot listen on " + address.text());
   return bound;
 }
@@ -211,7 +211,7 @@ Result<std::optional<Fd>> BoundSocket::accept() const {
   for (;;) {
     Fd peer(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (peer) {
-      if (const auto framing = framingOf(peer)) tune(peer, address().family(), *framing);
+      if (const auto type = typeOf(peer)) tune(peer, address().family(), *type);
       return std::optional(std::move(peer));
     }
     if (errno == EAGAIN) return std::optional<Fd>();
@@ -227,9 +227,9 @@ Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& in
   unsigned index = interface.empty() ? group.zone() : if_nametoindex(interface.c_str());
   if (!interface.empty() && index == 0)
     return Error{ENODEV, "", what + ": there is no interface " + interface};
-  auto receiver = makeSocket(group.family(), Framing::Datagram);
+  auto receiver = makeSocket(group.family(), SocketType::Datagram);
   if (!receiver) return receiver.error();
-  auto sender = makeSocket(group.family(), Framing::Datagram);
+  auto sender = makeSocket(group.family(), SocketType::Datagram);
   if (!sender) return sender.error();
   set(*receiver, SOL_SOCKET, SO_REUSEADDR, 1);
   if (bind(receiver->get(), group.get(), group.length()) != 0) return Error::last("bind", what);
@@ -256,8 +256,8 @@ Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& in
   return GroupSockets{*std::move(receiver), *std::move(sender)};
 }
 
-Result<Connecting> connectSocket(const SocketAddress& address, Framing framing) {
-  auto socket = makeSocket(address.family(), framing);
+Result<Connecting> connectSocket(const SocketAddress& address, SocketType type) {
+  auto socket = makeSocket(address.family(), type);
   if (!socket) return socket.error();
   int result;
   do {
@@ -275,22 +275,22 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   return Error{error, "connect", "cannot reach " + address.text()};
 }
 
-Result<std::array<Fd, 2>> socketPair(Framing framing) {
+Result<std::array<Fd, 2>> socketPair(SocketType type) {
   std::array<int, 2> numbers{};
-  if (::socketpair(AF_UNIX, typeOf(framing) | SOCK_CLOEXEC, 0, numbers.data()) != 0)
+  if (::socketpair(AF_UNIX, numberOf(type) | SOCK_CLOEXEC, 0, numbers.data()) != 0)
     return Error::last("socketpair", "cannot make a pair of sockets");
   return std::array<Fd, 2>{Fd(numbers[0]), Fd(numbers[1])};
 }
 
-Result<Framing> framingOf(const Fd& socket) {
+Result<SocketType> typeOf(const Fd& socket) {
   int type = 0;
   socklen_t size = sizeof type;
   const std::string which = "descriptor " + std::to_string(socket.get());
   if (getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0)
     return Error::last("getsockopt SO_TYPE", which + " is not a socket");
-  if (type == SOCK_STREAM) return Framing::Stream;
-  if (type == SOCK_DGRAM) return Framing::Datagram;
-  if (type == SOCK_SEQPACKET) return Framing::SeqPacket;
+  if (type == SOCK_STREAM) return SocketType::Stream;
+  if (type == SOCK_DGRAM) return SocketType::Datagram;
+  if (type == SOCK_SEQPACKET) return SocketType::SeqPacket;
   return Error{EPROTOTYPE, "", which + " is neither a stream nor a message socket"};
 }
 

@@ -43,15 +43,15 @@ class SocketAddress {
   socklen_t length_ = 0;
 };
 
-/// How frames stand in a socket: behind their lengths, or one in each message.
-enum class Framing : std::uint8_t { Stream, Datagram, SeqPacket };
+/// A stream of bytes, or messages, of which each is a frame.
+enum class SocketType : std::uint8_t { Stream, Datagram, SeqPacket };
 
 /// A socket of our own at an address. A path is removed with it, unless somebody else has taken it over.
 class BoundSocket {
  public:
   /// Listens, or, for datagrams, is ready to receive. A path that nobody serves any more is taken over;
   /// `mode` is that of a path.
-  [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, Framing framing, mode_t mode);
+  [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, SocketType type, mode_t mode);
   BoundSocket() = default;
   BoundSocket(BoundSocket&& other) noexcept { *this = std::move(other); }
   BoundSocket& operator=(BoundSocket&& other) noexcept;
@@ -84,13 +84,13 @@ struct Connecting {
   Fd fd;
   bool pending = false;
 };
-[[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, Framing framing);
+[[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, SocketType type);
 [[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
 
 /// Two Unix sockets that are each other's peers: one for a port, one for a program that is started with it.
-[[nodiscard]] Result<std::array<Fd, 2>> socketPair(Framing framing);
+[[nodiscard]] Result<std::array<Fd, 2>> socketPair(SocketType type);
 
-/// The framing of a connected socket that somebody else has made.
-[[nodiscard]] Result<Framing> framingOf(const Fd& socket);
+/// The type of a connected socket that somebody else has made.
+[[nodiscard]] Result<SocketType> typeOf(const Fd& socket);
 
 }  // namespace etherloom

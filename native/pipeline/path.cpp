@@ -7,8 +7,8 @@
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
 #include "impairments/loss.hpp"
+#include "pipeline/attachment.hpp"
 #include "pipeline/path_shaping.hpp"
-#include "pipeline/topology.hpp"
 
 namespace etherloom {
 namespace {

@@ -42,7 +42,7 @@
 #include "capture/capture.hpp"
 #include "frame/batch.hpp"
 #include "frame/lateness.hpp"
-#include "lines/exact.hpp"
+#include "lines/exact_shaper.hpp"
 #include "lines/held.hpp"
 #include "lines/netem.hpp"
 #include "pipeline/departures.hpp"

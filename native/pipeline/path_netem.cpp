@@ -7,8 +7,8 @@
 #include "frame/ecn.hpp"
 #include "frame/offload.hpp"
 #include "frame/segmentation.hpp"
+#include "pipeline/attachment.hpp"
 #include "pipeline/path_shaping.hpp"
-#include "pipeline/topology.hpp"
 
 namespace etherloom {
 

@@ -28,7 +28,7 @@ struct Path::Shaping {
     return exact.waiting() + (netem() ? netem()->waiting() : 0);
   }
 
-  Exact exact;
+  ExactShaper exact;
   std::vector<StageState> stages;  // by the indices of impairments
   TraceSettings traced;            // the policy's
   TraceRun run;                    // of that trace

@@ -6,7 +6,7 @@
 
 #include "frame/batch.hpp"
 #include "pipeline/burst_vlans.hpp"
-#include "pipeline/topology.hpp"
+#include "pipeline/fabric_version.hpp"
 
 namespace etherloom {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pipeline/topology.hpp"
+#include "pipeline/attachment.hpp"
 #include "pipeline/wire_frames.hpp"
 
 namespace etherloom {

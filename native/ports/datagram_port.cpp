@@ -30,7 +30,7 @@ DatagramPort::DatagramPort(Fd socket, Settings settings)
       socket_(std::move(socket)),
       sender_(std::move(settings.sender)),
       pad_(settings.pad),
-      framing_(settings.framing),
+      type_(settings.type),
       connected_(settings.connected),
       peer_(settings.peer),
       stride_(strideFor(settings.limit)),
@@ -77,7 +77,7 @@ RxState DatagramPort::receive(RxBurst& burst) noexcept {
   const auto received = static_cast<unsigned>(count);
   for (unsigned index = 0; index < received; ++index) {
     const mmsghdr& message = incoming_[index];
-    if (message.msg_len == 0 && framing_ == Framing::SeqPacket) {  // the peer has closed
+    if (message.msg_len == 0 && type_ == SocketType::SeqPacket) {  // the peer has closed
       fail(ECONNRESET);
       return RxState::Failed;
     }

@@ -23,9 +23,9 @@ namespace etherloom {
 class DatagramPort final : public Port {
  public:
   struct Settings {
-    Framing framing = Framing::Datagram;  ///< or SeqPacket
-    bool connected = false;               ///< there is one peer, and the kernel knows it
-    std::optional<SocketAddress> peer;    ///< else: the peer; without one the first that speaks becomes it
+    SocketType type = SocketType::Datagram;  ///< or SeqPacket
+    bool connected = false;                  ///< there is one peer, and the kernel knows it
+    std::optional<SocketAddress> peer;       ///< else: the peer; without one the first that speaks becomes it
     std::uint32_t limit = 0;
     bool pad = false;  ///< fills frames that go out up to paddedLength
     /// `peer` is a multicast group: every sender's frames come in, but those that come from here, which the
@@ -57,7 +57,7 @@ class DatagramPort final : public Port {
   Fd sender_;                         // its own, or none: then socket_ sends too
   std::optional<SocketAddress> own_;  // of sender_
   const bool pad_;
-  const Framing framing_;
+  const SocketType type_;
   const bool connected_;
   bool local_ = false;  // a Unix socket
   bool spoke_ = false;  // since the last keepAlive()

@@ -80,7 +80,7 @@ void StreamPort::transmit(std::span<const TxItem> items) noexcept {
   std::size_t first = 0;  // of those that are in the stream and have not ended yet
   for (std::size_t index = 0; index < items.size(); ++index) {
     const Frame& frame = *items[index].frame;
-    const std::size_t wanted = streamPrefixLength + lengthOf(frame);
+    const std::size_t wanted = framing_.prefix + lengthOf(frame);
     const bool fits = frame.length <= limit();
     if (fits && failure() == 0 && stage_.room(wanted).size() < wanted) flush();
     if (fits && failure() == 0 && stage_.room(wanted).size() >= wanted) {
@@ -98,11 +98,11 @@ void StreamPort::transmit(std::span<const TxItem> items) noexcept {
 
 void StreamPort::append(const Frame& frame) noexcept {
   const std::uint32_t length = lengthOf(frame);
-  std::uint8_t* const place = stage_.room(streamPrefixLength + length).data();
-  writeBig32(place, length);
-  std::memcpy(place + streamPrefixLength, frame.data, frame.length);
-  std::memset(place + streamPrefixLength + frame.length, 0, length - frame.length);
-  stage_.add(streamPrefixLength + length);
+  std::uint8_t* const place = stage_.room(framing_.prefix + length).data();
+  framing_.write(place, length);
+  std::memcpy(place + framing_.prefix, frame.data, frame.length);
+  std::memset(place + framing_.prefix + frame.length, 0, length - frame.length);
+  stage_.add(framing_.prefix + length);
 }
 
 void StreamPort::flush() noexcept {

@@ -1,4 +1,4 @@
-// A connected stream socket as a port: frames behind their lengths, as stream_framing.hpp says.
+// A connected stream socket as a port, whose frames stand in it as its framing says (stream_framing.hpp).
 // Made by the control thread from a connected socket, then used on its worker.
 //
 // Theory of operation. Bytes move in batches: one receive takes what there is, and frames are cut out of it;
@@ -21,13 +21,18 @@ class StreamPort final : public Port {
  public:
   /// Bytes that wait for the socket to take them.
   static constexpr std::size_t stageSize = 128 * 1024;
-  static_assert(stageSize > streamPrefixLength + streamFrameLimit);
+  static_assert(stageSize > streamPrefixLimit + streamFrameLimit);
   /// Calls to the kernel in one receive(), for a peer that sends few bytes at a time.
   static constexpr unsigned readsPerTurn = 16;
 
   /// Without a socket it is a port that is down from the beginning (ENOTCONN).
-  StreamPort(Fd socket, std::uint32_t limit, bool pad = false)
-      : Port(limit), pad_(pad), socket_(std::move(socket)), decoder_(limit), stage_(stageSize) {}
+  StreamPort(Fd socket, const StreamFraming& framing, std::uint32_t limit, bool pad = false)
+      : Port(std::min(limit, framing.longest)),
+        framing_(framing),
+        pad_(pad),
+        socket_(std::move(socket)),
+        decoder_(framing, limit),
+        stage_(stageSize) {}
 
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
@@ -42,6 +47,7 @@ class StreamPort final : public Port {
   [[nodiscard]] bool cut(RxBurst& burst, unsigned& pieces) noexcept;
   void append(const Frame& frame) noexcept;
 
+  const StreamFraming& framing_;
   const bool pad_;
   Fd socket_;
   Io* io_ = nullptr;

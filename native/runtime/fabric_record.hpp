@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/topology.hpp"
+#include "pipeline/fabric_version.hpp"
 
 namespace etherloom {
 

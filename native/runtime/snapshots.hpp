@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "pipeline/topology.hpp"
+#include "pipeline/attachment.hpp"
 
 namespace etherloom {
 

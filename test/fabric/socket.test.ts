@@ -178,7 +178,7 @@ describe('SocketPort', function () {
       peer.write(framed(frame(), length))
       const [error] = (await down) as [Error]
       expect(error.message).to.match(
-        /^the peer of port 'trunk' at .*lab\.sock sends no frames: a length above/,
+        /^the peer of port 'trunk' at .*lab\.sock sends no frames: a length that no frame has/,
       )
       expect(port.stats().dropped['no-frame']).to.equal(1n)
       await hungUp
@@ -366,6 +366,10 @@ describe('SocketPort', function () {
     const { fd } = (child.stdin as unknown as { _handle: { fd: number } })._handle
     const port = await hub.attach(new SocketPort({ fd, name: 'given' }))
     expect([port.state, port.framing]).to.deep.equal(['up', 'stream'])
+    const other = new SocketPort({ fd, framing: 'datagram' })
+    expect((await refusal(hub.attach(other))).message).to.contain(
+      "a descriptor of another type of socket has no framing 'datagram'",
+    )
     for (const tag of [4, 5]) {
       reader.send(frame({ tag }))
       expect((await receive(reader, 1))[0]!.tag).to.equal(tag)

@@ -258,7 +258,8 @@ struct Arena {
   /// A port of a socket, whose peer writes these bytes whenever there is room for them, and reads nothing.
   PortId stream(FabricId fabric, std::vector<std::uint8_t> bytes) {
     auto [own, peer] = *socketPair(SOCK_STREAM);
-    const PortId id = attach(fabric, std::make_unique<StreamPort>(std::move(own), 1518u));
+    const PortId id =
+        attach(fabric, std::make_unique<StreamPort>(std::move(own), *StreamFraming::find("stream"), 1518u));
     if (!bytes.empty()) feed(peer.get(), std::move(bytes), false);
     peers.push_back(std::move(peer));
     return id;
@@ -366,7 +367,7 @@ struct Arena {
 };
 
 std::vector<std::uint8_t> recordOf(std::uint32_t length) {
-  std::vector<std::uint8_t> record(streamPrefixLength + length);
+  std::vector<std::uint8_t> record(StreamFraming::find("stream")->prefix + length);
   writeBig32(record.data(), length);
   return record;
 }

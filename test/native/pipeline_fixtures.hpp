@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "pipeline/topology.hpp"
+#include "pipeline/fabric_version.hpp"
 
 namespace etherloom {
 

@@ -92,7 +92,7 @@ void LabelSource::poll() noexcept {
 
 TEST_CASE("source: one descriptor serves many ports, on either Io, and its worker sleeps meanwhile") {
   for (const IoKind kind : {IoKind::Epoll, IoKind::Best}) {
-    auto pair = socketPair(Framing::Datagram);
+    auto pair = socketPair(SocketType::Datagram);
     REQUIRE(pair);
     EngineOptions options;
     options.io = kind;

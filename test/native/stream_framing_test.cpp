@@ -13,6 +13,7 @@ using namespace etherloom;
 namespace {
 
 using Piece = StreamDecoder::Piece;
+constexpr std::size_t streamPrefixLength = 4;
 
 /// What a decoder made of a stream: lengths of frames, and of what else the name.
 struct Outcome {
@@ -32,7 +33,7 @@ void append(Bytes& stream, std::uint32_t length, std::size_t bytes, std::uint8_t
 
 class Reader {
  public:
-  explicit Reader(std::uint32_t limit) : decoder_(limit) {}
+  explicit Reader(std::uint32_t limit) : decoder_(*StreamFraming::find("stream"), limit) {}
   Outcome outcome;
 
   void add(std::span<const std::uint8_t> bytes) {

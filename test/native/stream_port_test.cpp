@@ -27,10 +27,10 @@ std::size_t fill(int peer, std::span<const std::uint8_t> bytes) {
 TEST_CASE("stream port: records that are no frames use up a turn as frames do") {
   auto [own, peer] = *socketPair(SOCK_STREAM);
   PortBench bench;
-  StreamPort port(std::move(own), 1518);
+  StreamPort port(std::move(own), *StreamFraming::find("stream"), 1518);
   bench.open(port);
   const std::vector<std::uint8_t> empty(4096);
-  const std::size_t records = fill(peer.get(), empty) / streamPrefixLength;
+  const std::size_t records = fill(peer.get(), empty) / StreamFraming::find("stream")->prefix;
   REQUIRE(records > 10 * burstSize);
   std::uint64_t before = 0;
   for (std::size_t left = records; left >= burstSize; left -= burstSize) {
@@ -52,10 +52,10 @@ TEST_CASE("stream port: long frames use up a turn by the calls that they take") 
     return;
   }
   PortBench bench;
-  StreamPort port(std::move(own), streamFrameLimit);
+  StreamPort port(std::move(own), *StreamFraming::find("stream"), streamFrameLimit);
   bench.open(port);
   constexpr std::uint32_t length = 60'000;
-  std::vector<std::uint8_t> record(streamPrefixLength + length);
+  std::vector<std::uint8_t> record(StreamFraming::find("stream")->prefix + length);
   writeBig16(record.data() + 2, length);
   REQUIRE(fill(peer.get(), record) > burstSize * record.size());
   unsigned turns = 0;

@@ -268,6 +268,16 @@ describeOnDevices('TapPort', function () {
       expect(answer.code).to.equal('ERR_ETHERLOOM_PRIVILEGE')
       expect(answer.message).to.match(/CAP_NET_ADMIN.*as root.*setcap.*--rootless.*persistent TAP.*\(fd\)/)
     })
+
+    it('in a user namespace that gives no capability, says so, and sends nobody into another one', async () => {
+      const answer = await startHub([{ tap: { name: 'eth0' } }], {
+        before: ['unshare', '--user', '--map-root-user', 'setpriv', '--bounding-set=-all', '--inh-caps=-all'],
+        host,
+      })
+      expect(answer.code).to.equal('ERR_ETHERLOOM_PRIVILEGE')
+      expect(answer.message).to.match(/CAP_NET_ADMIN, which this user namespace does not give.*AppArmor/)
+      expect(answer.message).not.to.match(/as root|--rootless/)
+    })
   })
 
   it('goes down with its interface under traffic, disturbs nobody, and returns with its policies', async () => {

@@ -8,6 +8,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { parse as parseYaml } from 'yaml'
+import { policyRules } from '../../lib/policy/policy.js'
 import { readPcapng } from '../helpers/pcapng.js'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
@@ -171,6 +172,20 @@ describe('the command line', function () {
       'demo',
     ])
       expect(help.stdout).to.match(new RegExp(`^  ${word}\\b`, 'm'))
+    environment.COLUMNS = '80'
+    const path = etherloom('path', '--help')
+    expect(path).to.deep.include({ status: 0, stderr: '' })
+    expect(etherloom('help', 'path').stdout).to.equal(path.stdout)
+    for (const option of Object.keys(policyRules))
+      expect(path.stdout).to.match(new RegExp(`^  ${option}= +[A-Z]`, 'm'))
+    expect(path.stdout.replaceAll(/\s+/g, ' '))
+      .to.contain(
+        ' delay= Travel time of every frame. Default 0s. Value: a duration from 0s to 365 days in ns',
+      )
+      .and.to.contain(' loss= Frames that are lost: a probability, or a model')
+      .and.to.contain(
+        ' cell= The line carries frames in cells; ATM has { size: 48, overhead: 5 }. Value: { size, overhead }.',
+      )
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
     expect(etherloom('--version')).to.deep.include({ status: 0, stdout: `${version}\n` })
   })
@@ -408,6 +423,14 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
       const ended = once(child, 'exit')
       expect(etherloom('down')).to.deep.include({ status: 0, stdout: 'lab: down\n' })
       expect(await ended).to.deep.equal([0, null])
+    })
+
+    it("reads MiniWorld's config.json where it is named", () => {
+      const scenario = 'examples/miniworld/bridged-lan.json'
+      const { status, stdout } = etherloom('import', scenario, '--config', 'examples/miniworld/config.json')
+      expect(status).to.equal(0)
+      expect(parseYaml(stdout)).to.have.nested.property('fabrics.mgmt')
+      expect(etherloom('import', '--help').stdout).to.contain('--config <file>')
     })
 
     it('says what of the files of a movement is left out, as validate and import do', async () => {

@@ -55,6 +55,27 @@ describe('all mistakes of a topology file are told at once', () => {
     ])
   })
 
+  it('filters that do not compile beside what keeps their fabric from being read', async () => {
+    const bad = "filter: 'ip and and'"
+    const paths = `{ from: red, to: green, delay: 5, ${bad} }, { from: green, to: red, filter: { etherTyp: arp } }`
+    const timeline = `{ at: 1s, from: red, to: green, ${bad} }`
+    const text = hub(
+      `paths: [${paths}]\n    timeline: [${timeline}]`,
+      'red: { tap: t-red, mtu: big }, green: { tap: t-green }',
+    )
+    const compiled = "the filter 'ip and and' cannot be compiled: can't parse filter expression: syntax error"
+    const found = await mistakes(text)
+    expect(found[0]).to.match(/^4:38 'mtu' must be a whole number/)
+    expect(found[1]).to.match(/^5:44 'delay' must be a duration/)
+    expect(found[2]).to.equal(`5:55 ${compiled}`)
+    expect(found[3]).to.match(/^5:103 .*'etherTyp'.*did you mean 'etherType'\?/)
+    expect(found[4]).to.equal(`6:56 ${compiled}`)
+    expect(found).to.have.lengthOf(5)
+    // Alone it is told once, where the policy is read.
+    const alone = await mistakes(hub(`paths: [{ from: red, to: green, ${bad} }]`))
+    expect(alone).to.deep.equal([`5:13 ${compiled}`])
+  })
+
   it('names that lead nowhere beside values that are wrong, and nothing that only follows from those', async () => {
     const paths = '{ from: red, to: blue, loss: 2 }, { from: [1], to: red }, { from: red, to: gren }'
     const text = `hosts: { one: { adresses: [10.0.0.1/24] } }

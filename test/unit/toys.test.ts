@@ -1,6 +1,7 @@
 /**
  * Kinds that nothing in lib/ knows of, added to its registries as a program would: a port, a fabric, a link model and a
- * movement, used from a topology file; a format of another program's files; a form of filters.
+ * movement, used from a topology file; a format of another program's files; a form of filters; a framing of streams, whose
+ * native half test/native/toy_framing_test.cpp has.
  */
 import { expect } from 'chai'
 import { compileMatch } from '../../lib/policy/filters/match.js'
@@ -16,6 +17,7 @@ import type {
   PortKind,
 } from '../../lib/index.js'
 import type * as library from '../../lib/index.js'
+import type { FramingKind } from '../../lib/ports/framings.js'
 import { closing, receive } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 
@@ -213,6 +215,32 @@ fabrics:
     await hub.path(one, two).allow({ filter: exact })
     one.send([frame({ tag: 1, length: 61 }), frame({ tag: 2, length: 60 })])
     expect((await receive(two, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+  })
+
+  it('are framings of streams, wherever one is named', async () => {
+    const { Hub, parseTopology, SocketPort } = (await load()).library
+    const { framings } = await import('../../lib/ports/framings.js')
+    const withFraming = (word: string, socket = '127.0.0.1:5000'): string => `
+fabrics:
+  air:
+    kind: hub
+    ports: { one: { socket: '${socket}', framing: ${word} } }
+    listen: { socket: '127.0.0.1:5001', framing: ${word} }
+`
+    const unknown = await mistakes(parseTopology(withFraming('tilde')))
+    expect(
+      unknown.match(/'framing' must be one of 'stream', ('datagram', )?'seqpacket', not 'tilde'/g),
+    ).to.have.lengthOf(2)
+    const tilde: FramingKind = { key: 'tilde', socket: 'stream', speaks: 'a tilde, and the length' }
+    keep({ close: framings.add(tilde) })
+    await parseTopology(withFraming('tilde'))
+    expect(await mistakes(parseTopology(withFraming('tild')))).to.contain("not 'tild'; did you mean 'tilde'?")
+    expect(await mistakes(parseTopology(withFraming('seqpacket')))).to.contain(
+      "a path with the framing 'seqpacket'",
+    )
+    const hub = keep(new Hub())
+    const port = new SocketPort({ socket: '127.0.0.1:5000', role: 'listen', framing: 'tilde' as never })
+    expect(await mistakes(hub.attach(port))).to.contain("the addon has no framing 'tilde'")
   })
 
   it('are unknown before and after, and have keys of their own', async () => {

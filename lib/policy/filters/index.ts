@@ -51,6 +51,7 @@ export const filterRule = (): Rule<Uint8Array | undefined> =>
     description:
       "What may pass: a pcap-filter expression ('not ip6') or a match object ({ etherType: arp }).",
     expects,
+    strict: true,
     form: {
       kind: 'either',
       get branches() {

@@ -3,7 +3,7 @@
  * this one, and index.ts lists them. As the command line reads their options when it starts, these files are small, and
  * import what converts when it is called.
  */
-import { isMapping, single, type Rules } from '../../values/options.js'
+import { isMapping, shapeOf, single, type Rule, type Rules } from '../../values/options.js'
 import type { Keyed } from '../../values/registry.js'
 import type { FileProblem } from '../file-problem.js'
 
@@ -42,3 +42,6 @@ export interface ForeignFormat<Options extends object = object> extends Keyed {
 export const sourceFile = single<SourceFile>('a file', { type: 'string' }, (value) =>
   isMapping(value) && typeof value.text === 'string' ? (value as unknown as SourceFile) : undefined,
 )
+
+/** Whether a rule is that one, with whatever was said about it. */
+export const isSourceFile = (rule: Rule<unknown>): boolean => shapeOf(rule).form === shapeOf(sourceFile).form

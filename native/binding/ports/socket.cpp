@@ -20,11 +20,29 @@ struct Socket {
   [[nodiscard]] int descriptor() const { return fd ? fd.get() : bound.fd(); }
 };
 
-constexpr std::array<std::string_view, 3> framingNames{"stream", "datagram", "seqpacket"};
+/// How frames stand in a socket. One that is no stream has one in each message.
+struct Framing {
+  std::string_view name;
+  SocketType type;
+  const StreamFraming* stream = nullptr;
+};
 
-Framing framingOf(const std::string& name) {
-  const auto found = std::find(framingNames.begin(), framingNames.end(), name);
-  return static_cast<Framing>(found - framingNames.begin());
+constexpr std::array messages{Framing{"datagram", SocketType::Datagram},
+                              Framing{"seqpacket", SocketType::SeqPacket}};
+
+/// By its word in lib/ports/framings.ts.
+Result<Framing> framingNamed(const std::string& name) {
+  const auto found = std::ranges::find(messages, name, &Framing::name);
+  if (found != messages.end()) return *found;
+  const StreamFraming* const stream = StreamFraming::find(name);
+  if (stream) return Framing{stream->name, SocketType::Stream, stream};
+  return Error{EPROTONOSUPPORT, "", "the addon has no framing '" + name + "'"};
+}
+
+/// What a socket of a type has where nobody says.
+Framing usualOf(SocketType type) {
+  const auto found = std::ranges::find(messages, type, &Framing::type);
+  return found != messages.end() ? *found : *framingNamed("stream");
 }
 
 /// {path} or {ip, port}
@@ -33,30 +51,37 @@ Result<SocketAddress> addressAt(const Napi::Object& options) {
   return SocketAddress::inet(text(options, "ip"), static_cast<std::uint16_t>(number(options, "port")));
 }
 
-std::unique_ptr<Port> portOf(Fd socket, Framing framing, std::uint32_t limit, bool pad) {
-  if (framing == Framing::Stream) return std::make_unique<StreamPort>(std::move(socket), limit, pad);
+std::unique_ptr<Port> portOf(Fd socket, const Framing& framing, std::uint32_t limit, bool pad) {
+  if (framing.stream) return std::make_unique<StreamPort>(std::move(socket), *framing.stream, limit, pad);
   DatagramPort::Settings settings;
-  settings.framing = framing;
+  settings.type = framing.type;
   settings.connected = true;
   settings.limit = limit;
   settings.pad = pad;
   return std::make_unique<DatagramPort>(std::move(socket), std::move(settings));
 }
 
-/// adoptSocket(fd, {frameLimit, pad}) → {device, framing}; the descriptor is duplicated, the caller keeps its
-/// own.
+/// adoptSocket(fd, {framing?, frameLimit, pad}) → {device, framing}; the descriptor is duplicated, the caller
+/// keeps its own.
 Napi::Value adoptSocket(Napi::Env env, int fd, Napi::Object asked) {
   auto own = duplicate(fd);
   if (!own) return raise(env, own.error());
-  const auto framing = framingOf(*own);
+  const auto type = typeOf(*own);
+  if (!type) return raise(env, type.error());
+  const auto framing =
+      given(asked, "framing") ? framingNamed(text(asked, "framing")) : Result<Framing>(usualOf(*type));
   if (!framing) return raise(env, framing.error());
+  if (framing->type != *type)
+    return raise(env, Error{EPROTOTYPE, "",
+                            "a descriptor of another type of socket has no framing '" +
+                                std::string(framing->name) + "'"});
   sockaddr_storage peer{};
   socklen_t length = sizeof peer;
   // SAFETY: the kernel writes at most `length` bytes.
   if (getpeername(own->get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0)
     return raise(env, Error::last("getpeername", "the socket has no peer; connect it first"));
   auto object = Napi::Object::New(env);
-  object.Set("framing", std::string(framingNames[static_cast<std::size_t>(*framing)]));
+  object.Set("framing", std::string(framing->name));
   object.Set(
       "device",
       hand(env, Device{portOf(std::move(*own), *framing, number(asked, "frameLimit"), flag(asked, "pad"))}));
@@ -67,10 +92,12 @@ Napi::Value adoptSocket(Napi::Env env, int fd, Napi::Object asked) {
 /// once
 Napi::Value makeSocketPort(Napi::Env env, Napi::Value socket, Napi::Object asked) {
   const std::uint32_t limit = number(asked, "frameLimit");
-  if (!given(socket)) return hand(env, Device{std::make_unique<StreamPort>(Fd(), limit)});
+  if (!given(socket))
+    return hand(env, Device{std::make_unique<StreamPort>(Fd(), *usualOf(SocketType::Stream).stream, limit)});
+  const auto framing = framingNamed(text(asked, "framing"));
+  if (!framing) return raise(env, framing.error());
   Fd& fd = socket.As<Napi::External<Socket>>().Data()->fd;
-  return hand(env,
-              Device{portOf(std::move(fd), framingOf(text(asked, "framing")), limit, flag(asked, "pad"))});
+  return hand(env, Device{portOf(std::move(fd), *framing, limit, flag(asked, "pad"))});
 }
 
 /// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}}) → device
@@ -106,8 +133,9 @@ Napi::Value makeGroupPort(Napi::Env env, Napi::Object asked) {
 Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
   const auto address = addressAt(asked);
   if (!address) return raise(env, address.error());
-  auto bound = BoundSocket::open(*address, framingOf(text(asked, "framing")),
-                                 static_cast<mode_t>(number(asked, "mode")));
+  const auto framing = framingNamed(text(asked, "framing"));
+  if (!framing) return raise(env, framing.error());
+  auto bound = BoundSocket::open(*address, framing->type, static_cast<mode_t>(number(asked, "mode")));
   if (!bound) return raise(env, bound.error());
   return hand(env, Socket{{}, std::move(*bound)});
 }
@@ -127,7 +155,9 @@ Napi::Value acceptPeer(Napi::Env env, Socket& socket) {
 Napi::Value beginToConnect(Napi::Env env, Napi::Object asked) {
   const auto address = addressAt(asked);
   if (!address) return raise(env, address.error());
-  auto connecting = connectSocket(*address, framingOf(text(asked, "framing")));
+  const auto framing = framingNamed(text(asked, "framing"));
+  if (!framing) return raise(env, framing.error());
+  auto connecting = connectSocket(*address, framing->type);
   if (!connecting) return raise(env, connecting.error());
   auto object = Napi::Object::New(env);
   object.Set("pending", connecting->pending);
@@ -159,8 +189,10 @@ void keepAlive(Napi::Env, EngineObject& engine, PortId id) {
 }
 
 /// socketPair(framing) → [fd, fd], which are the caller's to close.
-Napi::Value makeSocketPair(Napi::Env env, std::string framing) {
-  auto pair = socketPair(framingOf(framing));
+Napi::Value makeSocketPair(Napi::Env env, std::string name) {
+  const auto framing = framingNamed(name);
+  if (!framing) return raise(env, framing.error());
+  auto pair = socketPair(framing->type);
   if (!pair) return raise(env, pair.error());
   auto numbers = Napi::Array::New(env, 2);
   numbers.Set(0U, (*pair)[0].release());

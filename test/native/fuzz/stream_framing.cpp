@@ -16,6 +16,7 @@ using namespace etherloom::fuzz;
 namespace {
 
 using Piece = StreamDecoder::Piece;
+constexpr std::size_t streamPrefixLength = 4;
 
 const std::vector<std::uint8_t>& streamOf(Input& input) {
   constexpr std::size_t most = 2 * StreamDecoder::size;
@@ -67,7 +68,7 @@ void run(std::span<const std::uint8_t> bytes) {
   const std::vector<std::uint8_t>& stream = streamOf(input);
 
   Whole whole{stream, limit};
-  StreamDecoder decoder(limit);
+  StreamDecoder decoder(*StreamFraming::find("stream"), limit);
   std::span<const std::uint8_t> left = stream;
   for (;;) {
     std::span<const std::uint8_t> frame, expected;

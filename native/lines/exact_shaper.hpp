@@ -12,9 +12,9 @@
 
 namespace etherloom {
 
-class Exact final : public Shaper {
+class ExactShaper final : public Shaper {
  public:
-  explicit Exact(std::uint64_t pathSeed) : line_(pathSeed) { reseed(pathSeed); }
+  explicit ExactShaper(std::uint64_t pathSeed) : line_(pathSeed) { reseed(pathSeed); }
 
   /// Starts every random stream anew.
   void reseed(std::uint64_t pathSeed) noexcept;

@@ -1,0 +1,71 @@
+// Who is joined to whom: the immutable picture of a fabric that workers share.
+//
+// The control thread builds a FabricVersion and publishes it with one store; a burst loads it once, and all
+// copies of its frames are judged by it. A version is destroyed after a grace period: when every worker has
+// passed two turns since it was replaced. Rows that a change does not touch are shared with the version
+// before.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fabrics/fabric.hpp"
+#include "pipeline/attachment.hpp"
+#include "pipeline/path.hpp"
+#include "pipeline/policy.hpp"
+
+namespace etherloom {
+
+struct FabricVersion;
+
+/// A fabric of an engine. Lives from its creation until a grace period after its removal.
+struct EngineFabric {
+  std::uint32_t id = 0;
+  std::string name;
+  std::uint16_t home = 0;  ///< the worker that applies what the fabric learns
+  std::unique_ptr<Fabric> fabric;
+  std::atomic<const FabricVersion*> version{nullptr};
+};
+
+/// The explicit pairs of one from-port, in the order of their to-seats.
+struct Row {
+  std::vector<RowEntry> entries;
+  std::vector<std::shared_ptr<const Policy>> policies;  ///< keeps those of the entries
+
+  void reserve(std::size_t pairs) {
+    entries.reserve(pairs);
+    policies.reserve(pairs);
+  }
+  void push(const RowEntry& entry, std::shared_ptr<const Policy> policy) {
+    entries.push_back(entry);
+    policies.push_back(std::move(policy));
+  }
+};
+
+/// For each group by its number, the ports that are not in it, in the order of their seats: what a port of
+/// the group floods to. Empty for a group that no port is in any more.
+using GroupReach = std::vector<std::vector<Attachment*>>;
+
+struct FabricVersion {
+  const Fabric* fabric = nullptr;
+  bool forwarding = true;                        ///< for pairs without a policy, but not within a group
+  bool hasVlans = false;                         ///< some port was told its VLANs, so all ports have some
+  std::vector<Attachment*> ports;                ///< by seat; nullptr where no port sits
+  std::vector<std::shared_ptr<const Row>> rows;  ///< by seat; nullptr where no pair is explicit
+  std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
+
+  /// What holds for a pair without a policy.
+  [[nodiscard]] bool forwards(const Attachment& from, const Attachment& to) const {
+    return forwarding && (from.group == 0 || from.group != to.group);
+  }
+  /// The ports that a flood from this one meets unless a policy says otherwise, itself perhaps among them,
+  /// and nullptrs.
+  [[nodiscard]] const std::vector<Attachment*>& reachOf(const Attachment& from) const {
+    return from.group == 0 || !reach ? ports : (*reach)[from.group];
+  }
+};
+
+}  // namespace etherloom
