@@ -6,7 +6,7 @@
 
 #include "impairments/random.hpp"
 #include "pipeline/policy.hpp"
-#include "pipeline/topology.hpp"
+#include "pipeline/attachment.hpp"
 
 namespace etherloom::soak {
 
