@@ -120,7 +120,10 @@ TEST_CASE("link monitor: a TAP that has moved is followed, one namespace far; no
   auto beyond = Watched::create();
   REQUIRE(there);
   REQUIRE(beyond);
-  const auto tap = openTap({.name = "tap0", .networkNamespace = &here->home});
+  TapOptions options;
+  options.name = "tap0";
+  options.networkNamespace = &here->home;
+  const auto tap = openTap(options);
   if (!tap) return;  // no /dev/net/tun, as os_fixtures.hpp says
   here->drain();
   REQUIRE(here->rtnetlink.moveToNamespace(tap->link.index, there->home.fd()));
