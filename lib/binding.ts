@@ -34,15 +34,22 @@ export interface Device extends NativeInterface {
 }
 
 /** News of an interface. `overrun`: news was lost, and nothing else is known. */
-export interface LinkNews {
+export interface LinkNews extends NativeInterface {
   readonly watch: number
   readonly change: 'appeared' | 'changed' | 'vanished' | 'overrun'
-  /** Vanished from the namespace, but it lives on in another. */
+  /**
+   * Where: `here` is the namespace that is watched, other numbers are namespaces as it numbers them (ip-netns(8)). From
+   * there is news of TAPs that have left the watched one, where we may hear it (CAP_NET_BROADCAST and CAP_NET_ADMIN there).
+   */
+  readonly nsid: number
+  /** Vanished from that namespace, but it lives on in another: under this index, in one with this number there. */
   readonly moved: boolean
-  readonly index: number
-  readonly name: string
-  readonly mtu: number
+  readonly newNsid: number
+  readonly newIndex: number
 }
+
+/** `nsid` of what is in the watched namespace. */
+export const here = -1
 
 export interface NamespaceHandle {
   readonly handle: unknown

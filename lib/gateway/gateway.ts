@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { LinkNews } from '../binding.js'
+import { here, type LinkNews } from '../binding.js'
 import { Namespace } from '../engine/namespace.js'
 import { EtherloomError, type ErrorCode } from '../values/errors.js'
 import { suggestion } from '../values/options.js'
@@ -222,7 +222,8 @@ export class Gateway {
     )
   }
 
-  #heard({ change, index, name, moved }: LinkNews): void {
+  #heard({ change, nsid, index, name, moved }: LinkNews): void {
+    if (nsid !== here) return
     if (change === 'vanished' && index === this.#outside && this.#guardian) {
       const { interface: outside } = this.#settings
       this.#fell(`'${outside}', which leads outside, ${moved ? 'is in another namespace now' : 'is gone'}`)

@@ -4,13 +4,18 @@
  * the port has made, and that has ended in another namespace, to which somebody had moved it, is made again.
  */
 import { constants } from 'node:os'
-import { addon, native, type Device, type LinkNews } from '../binding.js'
+import { addon, here, native, type Device, type LinkNews } from '../binding.js'
 import type { EtherloomError } from '../values/errors.js'
 import { Namespace } from '../engine/namespace.js'
 import { Port, type PortFabric, type PortState } from './port.js'
 
 /** How often to look whether an interface that has returned is still in use by somebody else, in milliseconds. */
 const busyInterval = 100
+/** As the number of a namespace, where we hear nothing. */
+const nowhere = -2
+
+type Place = Pick<LinkNews, 'nsid' | 'index' | 'mac' | 'mtu'>
+type Departure = Pick<LinkNews, 'nsid' | 'moved' | 'newNsid' | 'newIndex'>
 
 export abstract class DevicePort extends Port {
   #space: string | Namespace | undefined
@@ -19,6 +24,8 @@ export abstract class DevicePort extends Port {
   #unwatch: (() => void) | undefined
   /** The interface is in another namespace now. */
   #moved = false
+  /** Where the interface is, as news says it. */
+  #at = { nsid: here, index: -1, mac: '' }
   #reopening = false
   #news = false
   /** What is heard while a device is being opened. */
@@ -44,7 +51,7 @@ export abstract class DevicePort extends Port {
     return this.#device?.mac
   }
 
-  /** The interface's MTU in bytes, as long as it is in the namespace where it was opened; undefined while detached. */
+  /** The interface's MTU in bytes; undefined while detached. */
   get mtu(): number | undefined {
     return this.#device?.mtu
   }
@@ -114,6 +121,7 @@ export abstract class DevicePort extends Port {
   /** The native half has this device now; what was heard while it was being opened may be about it. */
   #isOpen(fabric: PortFabric, opened: Device): void {
     this.#device = opened
+    this.#at = { nsid: here, index: opened.index, mac: opened.mac }
     this.#moved = false
     const early = this.#early ?? []
     this.#early = undefined
@@ -126,23 +134,33 @@ export abstract class DevicePort extends Port {
     const device = this.#device
     if (!device || this.state === 'detaching') return
     if (news.change === 'overrun') return void this.#look(fabric, device.name)
-    if (news.index === device.index) {
-      if (news.change === 'vanished') this.#left(fabric, news.moved)
-      else this.#is(fabric, news.mtu)
+    if (this.#isIt(news)) {
+      if (news.change === 'vanished') this.#left(fabric, news)
+      else this.#is(fabric, news)
     }
-    if (this.state === 'down' && news.name === device.name) void this.#reopen()
+    if (this.state === 'down' && news.nsid === here && news.name === device.name) void this.#reopen()
   }
 
-  /** The interface is here, and this is its MTU. Orders reach the worker in the order of the news. */
-  #is(fabric: PortFabric, mtu: number): void {
-    this.#moved = false
+  /** Whether this is our interface: where we know it to be, or one of its address where it was opened, if it was moved. */
+  #isIt({ nsid, index, mac, change }: Omit<Place, 'mtu'> & { change?: LinkNews['change'] }): boolean {
+    if (nsid === this.#at.nsid) return index === this.#at.index
+    return nsid === here && change !== 'vanished' && mac === this.#at.mac
+  }
+
+  /** The interface is there, and this is its MTU. Orders reach the worker in the order of the news. */
+  #is(fabric: PortFabric, { nsid, index, mac, mtu }: Place): void {
+    this.#at = { nsid, index, mac }
+    this.#moved = nsid !== here
     if (!this.#device || this.#device.mtu === mtu) return
     this.#device = { ...this.#device, mtu }
     fabric.engine.native.setMtu(this.#number, mtu)
   }
 
-  #left(fabric: PortFabric, moved: boolean): void {
-    this.#moved = moved
+  #left(fabric: PortFabric, { nsid, moved, newNsid, newIndex }: Departure): void {
+    const isHere = nsid === here
+    if (isHere) this.#moved = moved
+    // A number that another namespace gives is none of ours.
+    this.#at = { ...this.#at, nsid: isHere && moved ? newNsid : nowhere, index: newIndex }
     if (this.endsWithInterface) fabric.engine.native.endDevice(this.#number)
   }
 
@@ -155,8 +173,9 @@ export abstract class DevicePort extends Port {
         found = await native(() => addon.findInterface(name, this.#namespace()))
       } while (heard !== this.#hearings)
       if (this.fabric !== fabric || this.state === 'detaching') return
-      if (found && found.index === this.#device?.index) this.#is(fabric, found.mtu)
-      else this.#left(fabric, this.state === 'up')
+      if (found && this.#isIt({ ...found, nsid: here })) this.#is(fabric, { ...found, nsid: here })
+      else if (this.#at.nsid === here)
+        this.#left(fabric, { nsid: here, moved: this.state === 'up', newNsid: nowhere, newIndex: -1 })
       if (this.state === 'down') void this.#reopen()
     } catch {
       // The namespace is closed, or the engine: there is nothing to be found any more.

@@ -7,6 +7,7 @@
  */
 import type { Engine } from '../engine/engine.js'
 import { calls, type NativeEngine } from '../binding.js'
+import { EtherloomError } from '../values/errors.js'
 import { Batch } from './batch.js'
 
 const { makeBridge, makeMemory, commitMemory, publishedMemory, consumeMemory, rearmMemory, takenMemory } =
@@ -81,8 +82,20 @@ export class MemoryBridge {
     let own = shared.get(engine)
     if (!own) shared.set(engine, (own = { bridges: new Map(), ports: 0 }))
     let bridge = own.bridges.get(worker)
-    if (!bridge) own.bridges.set(worker, (bridge = new MemoryBridge(engine, worker)))
+    if (!bridge) own.bridges.set(worker, (bridge = MemoryBridge.#make(engine, worker)))
     return [bridge, own.ports++]
+  }
+
+  static #make(engine: Engine, worker: number): MemoryBridge {
+    try {
+      return new MemoryBridge(engine, worker)
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause
+      throw new EtherloomError('ERR_ETHERLOOM_RESOURCE', 'no memory is left for the frames of memory ports', {
+        cause,
+        hint: 'give the process more',
+      })
+    }
   }
 
   /** What a memory port with this number attaches. `queueLimit`: frames that may wait for its reader. */

@@ -98,6 +98,14 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
   EPROTONOSUPPORT: { code: 'ERR_ETHERLOOM_UNSUPPORTED' },
 }
 
+/** What a call means by an errno that means something else elsewhere. */
+const byCall: typeof byErrno = {
+  'pthread_create EAGAIN': {
+    code: 'ERR_ETHERLOOM_RESOURCE',
+    hint: "allow more threads ('ulimit -u') or the process more memory, or give the engine fewer workers",
+  },
+}
+
 /**
  * An EtherloomError for a native set-up error: its own code where it brings one, else the one its errno stands for;
  * everything without an entry is a device error.
@@ -105,7 +113,7 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
 export function fromNative(error: NativeError): EtherloomError {
   const { errno, syscall, message } = error
   const [name, description] = getSystemErrorMap().get(-errno) ?? []
-  const known = name === undefined ? undefined : byErrno[name]
+  const known = name === undefined ? undefined : (byCall[`${syscall} ${name}`] ?? byErrno[name])
   const code = isErrorCode(error.code) ? error.code : (known?.code ?? 'ERR_ETHERLOOM_DEVICE')
   // A message about privilege ends with the ways out already.
   const reason = code === 'ERR_ETHERLOOM_PRIVILEGE' ? '' : `: ${description}`

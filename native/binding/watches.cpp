@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "binding/device.hpp"
 #include "binding/engine.hpp"
 
 namespace etherloom {
@@ -76,13 +77,13 @@ void Watches::report(Napi::Array& happened) {
     happened.Set(happened.Length(), object);
   }
   for (const auto& [watch, event] : links) {
-    auto object = Napi::Object::New(happened.Env());
+    auto object = describe(happened.Env(), event.link);
     object.Set("watch", watch);
     object.Set("change", linkChanges[static_cast<std::size_t>(event.kind)]);
+    object.Set("nsid", event.nsid);
     object.Set("moved", event.moved);
-    object.Set("index", event.link.index);
-    object.Set("name", event.link.name);
-    object.Set("mtu", event.link.mtu);
+    object.Set("newNsid", event.newNsid);
+    object.Set("newIndex", event.newIndex);
     happened.Set(happened.Length(), object);
   }
 }

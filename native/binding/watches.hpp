@@ -26,7 +26,8 @@ class Watches {
   void remove(std::uint32_t watch) {
     if (watch_) watch_->remove(watch);
   }
-  /// Appends what has happened since the last call: {socket}, or {watch, change, moved, index, name, mtu}.
+  /// Appends what has happened since the last call: {socket}, or {watch, change, nsid, moved, newNsid,
+  /// newIndex} with what describe() says of the interface.
   void report(Napi::Array& happened);
 
  private:

@@ -12,7 +12,10 @@ Result<std::unique_ptr<DescriptorWatch>> DescriptorWatch::create() {
   auto doorbell = Doorbell::create();
   if (!doorbell) return doorbell.error();
   if (auto entered = enter(epoll, doorbell->fd(), 0, EPOLLIN); !entered) return entered.error();
-  return std::unique_ptr<DescriptorWatch>(new DescriptorWatch(std::move(epoll), std::move(*doorbell)));
+  using Made = Result<std::unique_ptr<DescriptorWatch>>;
+  return unlessShort("cannot start a thread to wait with", [&]() -> Made {
+    return std::unique_ptr<DescriptorWatch>(new DescriptorWatch(std::move(epoll), std::move(*doorbell)));
+  });
 }
 
 DescriptorWatch::DescriptorWatch(Fd epoll, Doorbell doorbell)

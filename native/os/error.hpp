@@ -4,8 +4,10 @@
 
 #include <cassert>
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -57,5 +59,18 @@ class [[nodiscard]] Result<void> {
  private:
   std::optional<Error> error_;
 };
+
+/// What `make` returns, a Result. Where memory or threads are used up, which only the standard library meets,
+/// an Error with that message instead. For what leaves nothing half made when it throws.
+template <typename Make>
+auto unlessShort(const std::string& message, Make make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return Error{ENOMEM, "", message};
+  } catch (const std::system_error& error) {
+    return Error{error.code().value(), "pthread_create", message};
+  }
+}
 
 }  // namespace etherloom

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 
-#include <system_error>
 #include <thread>
 
 namespace etherloom {
@@ -15,13 +14,10 @@ namespace etherloom {
 namespace {
 
 Result<void> onOwnThread(const std::function<void()>& work) {
-  try {
+  return unlessShort("cannot start a thread to enter a network namespace", [&work]() -> Result<void> {
     std::thread(work).join();
     return {};
-  } catch (const std::system_error& error) {
-    return Error{error.code().value(), "pthread_create",
-                 "cannot start a thread to enter a network namespace"};
-  }
+  });
 }
 
 /// The failure of `call`; EPERM says what is missing.

@@ -196,6 +196,15 @@ Result<Tap> openHere(const TapOptions& options) {
   return tap;
 }
 
+/// Whether this thread is in the namespace.
+bool isOurs(const NetworkNamespace& other) {
+  const Result<NetworkNamespace> own = NetworkNamespace::current();
+  struct stat here {};
+  struct stat there {};
+  return own && fstat(own->fd(), &here) == 0 && fstat(other.fd(), &there) == 0 &&
+         here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
 /// The interface behind a descriptor, whose name `request` has. An equal MAC address confirms what is found.
 Link linkBehind(const Fd& tap, const ifreq& request) {
   Link known;
@@ -212,7 +221,10 @@ Link linkBehind(const Fd& tap, const ifreq& request) {
     if (!rtnetlink) return rtnetlink.error();
     return rtnetlink->link(known.name);
   });
-  return found && found->mac == known.mac ? *found : known;
+  if (!found || found->mac != known.mac) return known;
+  Link link = *found;
+  if (home && !isOurs(*home)) link.index = 0;
+  return link;
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ Result<Tap> openTap(const TapOptions& options);
 
 /// Takes over the descriptor of a TAP (and closes it on failure): makes it non-blocking, turns its offloads
 /// on if it has a virtio-net header, else off, and reads what it is. Needs no capability; where the device is
-/// in a namespace that we may not look into, the link has only its name and MAC address, and index 0.
+/// in another namespace, the link has index 0, and where we may not look into that, only name and MAC address
+/// beside it.
 Result<Tap> adoptTap(Fd fd);
 
 /// What the interface's own kernel sees as the state of the cable. Linux 5.0 or later.

@@ -17,12 +17,16 @@ Result<CaptureId> Captures::start(CaptureSettings settings, Output output,
   auto made = Capture::create(settings, std::move(output), interfaces, workers, clock_.now());
   if (!made) return made.error();
   const std::shared_ptr<Capture> capture = std::move(*made);
-  const CaptureId id{next_++};
-  captures_.emplace(id, capture);
   if (!clock_.isVirtual()) {
-    if (!writer_) writer_ = std::make_unique<CaptureWriter>(clock_, wake_);
+    const auto writing = unlessShort("cannot start the thread that writes captures", [&]() -> Result<void> {
+      if (!writer_) writer_ = std::make_unique<CaptureWriter>(clock_, wake_);
+      return {};
+    });
+    if (!writing) return writing.error();
     writer_->add(capture);
   }
+  const CaptureId id{next_++};
+  captures_.emplace(id, capture);
   OldListeners old;
   for (std::uint32_t index = 0; index < targets.size(); ++index) {
     const auto& [from, to, kind, interface] = targets[index];

@@ -16,9 +16,12 @@ std::vector<std::unique_ptr<Port>> devicesOf(Attachment& attachment) {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, std::function<void()> wake) {
-  std::unique_ptr<Engine> engine(new Engine(options, std::move(wake)));
-  if (const auto started = engine->workers_.start(options, engine->wake_); !started) return started.error();
-  return engine;
+  const std::string what = "an engine cannot be made with this memory and so many workers";
+  return unlessShort(what, [&]() -> Result<std::unique_ptr<Engine>> {
+    std::unique_ptr<Engine> engine(new Engine(options, std::move(wake)));
+    if (const auto started = engine->workers_.start(options, engine->wake_); !started) return started.error();
+    return engine;
+  });
 }
 
 Engine::Engine(const EngineOptions& options, std::function<void()> wake)

@@ -83,4 +83,30 @@ describe('MemoryPort', () => {
       }
       expect(kept()).to.be.at.most(8 << 20)
     })
+
+  it('says so where there is no memory for its frames, and can be attached once there is', async () => {
+    const engine = new Engine({ clock: 'virtual', memory: '1MiB' })
+    const hub = new Hub({ engine })
+    const { ArrayBuffer: real } = globalThis
+    globalThis.ArrayBuffer = new Proxy(real, {
+      construct: (target, [size]: [number]) => {
+        if (size > 1 << 20) throw new RangeError('Array buffer allocation failed') // as V8 does
+        return new target(size)
+      },
+    })
+    try {
+      const error = await refusal(hub.attach(new MemoryPort()))
+      expect(error.code).to.equal('ERR_ETHERLOOM_RESOURCE')
+      expect(error.message).to.equal(
+        'no memory is left for the frames of memory ports; give the process more',
+      )
+    } finally {
+      globalThis.ArrayBuffer = real
+    }
+    const [a, b] = await join(hub, 'a', 'b')
+    a.send(frame({ tag: 1 }))
+    engine.advance('1ms')
+    expect(take(b).map(({ tag }) => tag)).to.deep.equal([1])
+    await engine.close()
+  })
 })

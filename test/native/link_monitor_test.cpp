@@ -7,11 +7,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "os/rtnetlink.hpp"
+#include "os/tap.hpp"
 #include "os_fixtures.hpp"
 
 using namespace etherloom;
@@ -108,6 +110,54 @@ TEST_CASE("link monitor: moving to another namespace is vanishing here and appea
   CHECK(countOf(there->drain(), LinkEvent::Kind::Appeared, "right") == 1);
   REQUIRE(here->rtnetlink.deleteLink(here->rtnetlink.link("left")->index));
   CHECK_FALSE(here->drain().back().moved);
+}
+
+TEST_CASE("link monitor: a TAP that has moved is followed, one namespace far; nothing else there is news") {
+  using Kind = LinkEvent::Kind;
+  auto here = Watched::create();
+  if (!here) return;
+  auto there = Watched::create();
+  auto beyond = Watched::create();
+  REQUIRE(there);
+  REQUIRE(beyond);
+  TapOptions options;
+  options.name = "tap0";
+  options.networkNamespace = &here->home;
+  const auto tap = openTap(options);
+  if (!tap) return;  // no /dev/net/tun, as os_fixtures.hpp says
+  here->drain();
+  REQUIRE(here->rtnetlink.moveToNamespace(tap->link.index, there->home.fd()));
+  const int index = there->rtnetlink.link("tap0")->index;
+  REQUIRE(there->rtnetlink.setMtu(index, 2000));  // before anybody listens there
+  auto events = here->drain();
+  REQUIRE(countOf(events, Kind::Vanished, "tap0") == 1);
+  const LinkEvent gone = *std::find_if(events.begin(), events.end(),
+                                       [](const LinkEvent& event) { return event.kind == Kind::Vanished; });
+  CHECK(gone.nsid == LinkEvent::here);
+  CHECK(gone.newIndex == index);
+  CHECK(events.back().nsid == gone.newNsid);
+  CHECK(events.back().link.mtu == 2000);
+
+  REQUIRE(there->rtnetlink.setMtu(index, 1400));
+  REQUIRE(there->rtnetlink.createVethPair("left", "right"));
+  events = here->drain();
+  REQUIRE(!events.empty());
+  for (const LinkEvent& event : events) {
+    CHECK(event.nsid == gone.newNsid);
+    CHECK(event.link.index == index);
+    CHECK(event.link.mtu == 1400);
+  }
+
+  REQUIRE(there->rtnetlink.moveToNamespace(index, beyond->home.fd()));
+  CHECK(here->drain().back().moved);
+  const int last = beyond->rtnetlink.link("tap0")->index;
+  REQUIRE(beyond->rtnetlink.setMtu(last, 1300));
+  CHECK(here->drain().empty());
+  REQUIRE(beyond->rtnetlink.moveToNamespace(last, here->home.fd()));
+  events = here->drain();
+  CHECK(countOf(events, Kind::Appeared, "tap0") == 1);
+  CHECK(events.back().nsid == LinkEvent::here);
+  CHECK(events.back().link.mtu == 1300);
 }
 
 TEST_CASE("link monitor: lost events are reported, and later ones still arrive") {

@@ -342,7 +342,7 @@ TEST_CASE("tap: an open descriptor is taken over, whatever namespace its device 
   CHECK(adopted->queues[0].get() == number);
   CHECK((fcntl(number, F_GETFL) & O_NONBLOCK) != 0);
   CHECK(adopted->link.name == "lan0");
-  CHECK(adopted->link.index == opened->link.index);
+  CHECK(adopted->link.index == 0);  // a number of there says nothing here
   CHECK(adopted->link.mac == opened->link.mac);
 }
 
