@@ -26,8 +26,7 @@ class Mapping {
   }
 
   [[nodiscard]] static Result<Mapping> create(std::size_t size) {
-    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
-               "no address space is left");
+    return map(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0, "no address space is left");
   }
   /// What the driver behind the descriptor shares from `offset` on.
   [[nodiscard]] static Result<Mapping> ofFile(const Fd& fd, off_t offset, std::size_t size) {

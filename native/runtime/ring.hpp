@@ -32,6 +32,10 @@ class Ring {
     if (items_.size() - (tail - headSeen_) < wanted) headSeen_ = head_.load(std::memory_order_acquire);
     return items_.size() - (tail - headSeen_) >= wanted;
   }
+  /// Producer only: whether push() would take none.
+  [[nodiscard]] bool full() const noexcept {
+    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire) == items_.size();
+  }
   /// Consumer only: calls `each` for every item that was there when the call began.
   template <typename Each>
   void drain(Each&& each) noexcept {

@@ -545,8 +545,8 @@ void Worker::configure(Attachment& attachment, const PortSettings& settings) {
 // ---- the thread ----
 
 bool Worker::idle() const noexcept {
-  // What an order has made known is said at the end of this turn; what found no room waits for the next.
-  if (eventsPending_ && unsent_.empty()) return false;
+  // What an order has made known is said at the end of this turn; what found no room waits for some.
+  if (eventsPending_ && (unsent_.empty() || !events.full())) return false;
   if (stopping_ || !ready_.empty() || !closing_.empty() || !mailbox.empty()) return false;
   if (!std::all_of(sources_.begin(), sources_.end(), [](Source* source) { return source->arm(); }))
     return false;

@@ -135,8 +135,8 @@ class Worker final : private ReadySink, private PipelineSink {
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
   bool serve(Inlet& inlet) noexcept;
   [[nodiscard]] bool joins(Inlet& inlet) noexcept;
-  /// Whether the workers that the port has sent to lately take the copies of another burst. Adds those that do
-  /// not to `full`: whoever sends there behind it in this turn waits, too.
+  /// Whether the workers that the port has sent to lately take the copies of another burst. Adds those that
+  /// do not to `full`: whoever sends there behind it in this turn waits, too.
   [[nodiscard]] bool mayCross(const Inlet& inlet, std::uint32_t& full) noexcept;
   void noteCrossed(Inlet& inlet, unsigned frames) noexcept;
   void endTurn() noexcept;

@@ -40,9 +40,12 @@ Fd unblocked(Fd fd) {
   return fd;
 }
 
-std::unique_ptr<Port> datagramPort(Fd socket, Framing framing) {
+/// The framing of the streams; the same on both sides.
+const StreamFraming& framing() { return *StreamFraming::find("stream"); }
+
+std::unique_ptr<Port> datagramPort(Fd socket, SocketType type) {
   DatagramPort::Settings settings;
-  settings.framing = framing;
+  settings.type = type;
   settings.connected = true;
   settings.limit = limit;
   return std::make_unique<DatagramPort>(std::move(socket), std::move(settings));
@@ -225,9 +228,9 @@ void Network::addLink(const Step& step, Random& random) {
     const int type = kind == 2 ? SOCK_STREAM : kind == 3 ? SOCK_SEQPACKET : SOCK_DGRAM;
     auto sockets = must(socketPair(type), "a pair of sockets");
     const auto port = [&](Fd socket) -> std::unique_ptr<Port> {
-      if (kind == 2) return std::make_unique<StreamPort>(std::move(socket), limit);
+      if (kind == 2) return std::make_unique<StreamPort>(std::move(socket), framing(), limit);
       if (kind == 5) return std::make_unique<IoPort>(unblocked(std::move(socket)));
-      return datagramPort(std::move(socket), kind == 3 ? Framing::SeqPacket : Framing::Datagram);
+      return datagramPort(std::move(socket), kind == 3 ? SocketType::SeqPacket : SocketType::Datagram);
     };
     left = port(std::move(sockets[0])), right = port(std::move(sockets[1]));
   }
@@ -268,10 +271,11 @@ std::unique_ptr<Port> Network::outsideOf(Seat& seat, Random& random) {
   auto [own, peer] = must(socketPair(seat.stream ? SOCK_STREAM : SOCK_DGRAM), "a pair of sockets");
   seat.peer = unblocked(std::move(peer));
   seat.unsent.clear();
-  seat.decoder = seat.stream ? std::make_unique<StreamDecoder>(limit) : nullptr;
+  seat.decoder = seat.stream ? std::make_unique<StreamDecoder>(framing(), limit) : nullptr;
   const bool pad = seat.stream && random.below(3) == 0;
-  if (seat.stream) return std::make_unique<StreamPort>(std::move(own), limit, pad && program_.corrupts);
-  return datagramPort(std::move(own), Framing::Datagram);
+  if (seat.stream)
+    return std::make_unique<StreamPort>(std::move(own), framing(), limit, pad && program_.corrupts);
+  return datagramPort(std::move(own), SocketType::Datagram);
 }
 
 void Network::revive(Seat& seat, Random& random) {
@@ -357,24 +361,24 @@ void Network::sendToMemory(Seat& seat, Random& random, std::uint64_t count) {
 
 void Network::sendFromOutside(Seat& seat, Random& random, std::uint64_t count) {
   std::array<std::uint8_t, 2048> bytes;
+  const std::size_t prefix = framing().prefix;
   for (; count > 0 && seat.peer; --count) {
     Numbered frame;
     setNumbered(frame, random);
-    std::uint32_t length = write(frame, bytes.data() + streamPrefixLength);
+    std::uint32_t length = write(frame, bytes.data() + prefix);
     if (random.below(64) == 0) length = static_cast<std::uint32_t>(random.below(14));  // a runt, or nothing
     if (!seat.stream) {
-      if (::send(seat.peer.get(), bytes.data() + streamPrefixLength, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return;
+      if (::send(seat.peer.get(), bytes.data() + prefix, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return;
       ++seat.given;
       continue;
     }
     if (seat.unsent.size() > 100'000) break;
-    writeBig32(bytes.data(), length);
+    framing().write(bytes.data(), length);
     if (random.below(2000) == 0) {
       writeBig32(bytes.data(), ~0U);  // no stream of frames
       seat.failed = true;
     }
-    seat.unsent.insert(seat.unsent.end(), bytes.begin(), bytes.begin() + streamPrefixLength + length);
+    seat.unsent.insert(seat.unsent.end(), bytes.begin(), bytes.begin() + prefix + length);
     ++seat.given;
   }
   read(seat);

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "impairments/random.hpp"
-#include "pipeline/policy.hpp"
 #include "pipeline/attachment.hpp"
+#include "pipeline/policy.hpp"
 
 namespace etherloom::soak {
 

@@ -17,7 +17,8 @@ import {
   Wire,
   type Port,
 } from '../../../lib/index.js'
-import { sockets, type Framing } from '../../../lib/ports/sockets.js'
+import { type Framing } from '../../../lib/ports/framings.js'
+import { sockets } from '../../../lib/ports/sockets.js'
 import { dropped, join, receive, take, until } from '../../helpers/fabric.js'
 import { frame, numbered } from '../../helpers/frames.js'
 
