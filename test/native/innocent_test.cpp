@@ -409,7 +409,7 @@ bool fromSource(Frame& frame, std::uint64_t number) {
 }
 
 const std::uint64_t smallestSegments = 65'000 / 8;
-const unsigned floods = 16;
+const unsigned floods = 8;
 
 const Attack attacks[]{
     {.name = "a flood",
