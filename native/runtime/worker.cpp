@@ -487,7 +487,8 @@ void Worker::detach(Inlet& inlet) {
   if (inlet.index == 0) flushDelay(inlet.attachment, nullptr);
   closeDevice(inlet);
   if (Chain<Inlet>::linked(inlet)) ready_.removeIf([&](Inlet& each) { return &each == &inlet; });
-  inlets_[inlet.key.index] = nullptr;
+  // The engine may end while it is being detached: then this is the second time.
+  if (std::exchange(inlets_[inlet.key.index], nullptr) != &inlet) return;
   --devices_;
   expectEvents(-eventsOfInlet);
 }

@@ -22,6 +22,15 @@ export function lacksNetwork(): string | undefined {
   return lacksTun()
 }
 
+/** What is said of a capability that we lack; root of a user namespace is not told to be root, or in another one. */
+export function lackOf(capability: string): RegExp {
+  const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/ +/)
+  const isMachines = map.join(' ') === '0 0 4294967295' || process.getuid?.() !== 0
+  return isMachines
+    ? new RegExp(`${capability}: run as root.*setcap.*--rootless`)
+    : new RegExp(`${capability}, which this user namespace does not give.*AppArmor`)
+}
+
 /** Why this process cannot open the TUN/TAP driver; undefined when it can. */
 export function lacksTun(): string | undefined {
   try {
