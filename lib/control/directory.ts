@@ -117,7 +117,7 @@ export async function hasControlDirectory(): Promise<boolean> {
       throw new EtherloomError(
         'ERR_ETHERLOOM_CONTROL',
         `${directory} is not a directory of this user with mode 0700, so it is not trusted`,
-        { hint: 'remove it, or set ETHERLOOM_CONTROL_DIRECTORY to a directory of your own' },
+        { hint: `remove it, or ${hint}` },
       )
     for (const above of new Set([...foldersAbove(directory), ...foldersAbove(await realpath(directory))])) {
       if (isKept(await lstat(above))) continue

@@ -1,5 +1,5 @@
 // What an engine has of each port in its fabric: the attachment, and the inlets by which frames come in. Made
-// by the control thread; whose each part is, they say.
+// by the control thread; each part says who uses it.
 #pragma once
 
 #include <array>

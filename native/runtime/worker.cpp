@@ -481,14 +481,15 @@ void Worker::open(Inlet& inlet) {
 }
 
 void Worker::detach(Inlet& inlet) {
+  // An engine that closes asks again for a port whose detaching has not ended.
+  if (inlets_[inlet.key.index] != &inlet) return;
   flushStages();
   // The descriptor of a TAP can be another's as well.
   if (inlet.up && !inlet.carrier) static_cast<void>(inlet.port->setCarrier(true));
   if (inlet.index == 0) flushDelay(inlet.attachment, nullptr);
   closeDevice(inlet);
   if (Chain<Inlet>::linked(inlet)) ready_.removeIf([&](Inlet& each) { return &each == &inlet; });
-  // The engine may end while it is being detached: then this is the second time.
-  if (std::exchange(inlets_[inlet.key.index], nullptr) != &inlet) return;
+  inlets_[inlet.key.index] = nullptr;
   --devices_;
   expectEvents(-eventsOfInlet);
 }

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { knowsEveryUser } from '../../lib/values/programs.js'
 
 const tunDevice = '/dev/net/tun'
 
@@ -24,9 +25,7 @@ export function lacksNetwork(): string | undefined {
 
 /** What is said of a capability that we lack; root of a user namespace is not told to be root, or in another one. */
 export function lackOf(capability: string): RegExp {
-  const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/ +/)
-  const isMachines = map.join(' ') === '0 0 4294967295' || process.getuid?.() !== 0
-  return isMachines
+  return knowsEveryUser() || process.getuid?.() !== 0
     ? new RegExp(`${capability}: run as root.*setcap.*--rootless`)
     : new RegExp(`${capability}, which this user namespace does not give.*AppArmor`)
 }

@@ -113,6 +113,26 @@ class Hoarder final : public Port {
   std::vector<TxItem> hoard_;
 };
 
+/// A device whose worker waits in its close() until the test lets it go on.
+class Holding final : public Port {
+ public:
+  struct Hold {
+    std::atomic<bool> begun{false}, released{false};
+  };
+  explicit Holding(Hold& hold) : Port(1518), hold_(hold) {}
+
+  Result<void> open(Io&, PortKey) override { return {}; }
+  RxState receive(RxBurst&) noexcept override { return RxState::Drained; }
+  void transmit(std::span<const TxItem> items) noexcept override { sent(items); }
+  void close(Io&) noexcept override {
+    hold_.begun = true;
+    while (!hold_.released) std::this_thread::yield();
+  }
+
+ private:
+  Hold& hold_;
+};
+
 /// Keeps devices from ending until the test lets them.
 struct Gate {
   std::mutex mutex;
@@ -373,6 +393,24 @@ TEST_CASE("closing with frames under way leaves none behind") {
     bench.commit();
     CHECK(bench.engine->close() == 0);
   }
+}
+
+TEST_CASE("an engine closes in order while its only port is being detached") {
+  Holding::Hold hold;
+  EngineBench bench(with(1));
+  const auto port = bench.engine->attach(bench.hub(), "leaving", std::make_unique<Holding>(hold));
+  REQUIRE(port);
+  bench.settle(bench.engine->latest());
+  const Ticket ticket = bench.engine->detach(*port);
+  while (!hold.begun) bench.look();
+  std::atomic<bool> passed{false};
+  bench.engine->order(0, [&](Worker&) { passed = true; });
+  hold.released = true;
+  while (!passed) std::this_thread::yield();
+
+  // The worker has let go of the port, and the engine, which nobody has looked at since, does not know.
+  CHECK_FALSE(bench.engine->settled(ticket));
+  CHECK(bench.engine->close() == 0);
 }
 
 TEST_CASE("devices that end slowly end together, and nobody else waits for them") {
