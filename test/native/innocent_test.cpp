@@ -391,9 +391,10 @@ Hostile::Make superFrames(std::size_t segment) {
 bool alternating(Frame& frame, std::uint64_t number) {
   const bool across = number / burstSize % 2 == 0;
   Bytes bytes(60);
-  const Address& to = across ? everybody : attacker(2);
+  const Address from = attacker(2);
+  const Address to = across ? everybody : from;
   std::copy(to.begin(), to.end(), bytes.begin());
-  std::copy(attacker(2).begin(), attacker(2).end(), bytes.begin() + 6);
+  std::copy(from.begin(), from.end(), bytes.begin() + 6);
   put(frame, bytes);
   return true;
 }
