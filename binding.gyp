@@ -19,13 +19,15 @@
     # types.
     'cflags!': ['-Wno-unused-parameter', '-O3'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
-    'cflags': ['-O2', '-g', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
+    # Lines and functions for those who look at a stack, no variables: that takes a third less of a compiler's time.
+    'cflags': ['-O2', '-g1', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
     'cflags_cc': ['-std=c++20'],
     'libraries': ['-pthread', '-ldl'],
     'conditions': [
       ['strict==1', {'cflags': ['-Werror']}],
       ['sanitize==""', {'defines': ['NDEBUG']}, {
-        'cflags': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
+        # -O1, for -O2 takes half as long again to compile what the sanitizers add.
+        'cflags': ['-O1', '-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],
       # ThreadSanitizer does not see fences. Ours order words that are atomic themselves, so it misses no race by that.
