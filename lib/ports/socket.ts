@@ -18,6 +18,7 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { patience } from '../values/patience.js'
 import { unlessAborted } from '../values/signals.js'
 import { framingRule, framings, type Framing, type FramingKind } from './framings.js'
 import type { PortKind } from './kind.js'
@@ -305,9 +306,11 @@ export class SocketPort extends Port {
       const unwatch = fabric.engine.watches.socket(socket, 'writable', resolve)
       const details = { errno: constants.errno.ETIMEDOUT }
       const silent = new EtherloomError('ERR_ETHERLOOM_DEVICE', `${this.address} does not answer`, details)
-      const timer = setTimeout(reject, attemptLimit, silent).unref()
+      const answered = patience(attemptLimit, () => {
+        reject(silent)
+      })
       leave = () => {
-        clearTimeout(timer)
+        answered()
         unwatch()
       }
     })
