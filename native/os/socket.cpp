@@ -1,9 +1,9 @@
 #include "os/socket.hpp"
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -275,14 +275,16 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   return Error{error, "connect", "cannot reach " + address.text()};
 }
 
-// While the window is closed nothing is in flight but probes, the last of which was answered: they are at
-// most the limit apart, for the kernel sends one when the time that is left is over.
+// Whose window is closed is asked again and again, by probes or by what it had no room for, and at the latest
+// when the time that is left is over; so the last answer is no older than the limit. Kernels that do not tell
+// the window have it closed here.
 void PeerPatience::renew(const Fd& socket, bool full, std::chrono::seconds now) noexcept {
   constexpr unsigned oldest = PeerPatience::limit + 5'000;
   tcp_info info{};
   socklen_t length = sizeof info;
   if (getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return;
-  const bool unread = full && info.tcpi_unacked == 0 && info.tcpi_last_ack_recv < oldest;
+  const bool unread =
+      full && (info.tcpi_unacked == 0 || info.tcpi_snd_wnd == 0) && info.tcpi_last_ack_recv < oldest;
   if (!unread) readAt_ = now;
   constexpr std::chrono::milliseconds longest{1 << 30};
   const std::chrono::milliseconds allowed =

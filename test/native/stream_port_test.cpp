@@ -97,7 +97,8 @@ TEST_CASE(
   // Until the peer's window is closed, and what was on its way is acknowledged.
   const std::vector<std::uint8_t> bytes(65'536);
   for (int quiet = 0; quiet < 20; ::poll(nullptr, 0, 10)) quiet = fill(socket, bytes) == 0 ? quiet + 1 : 0;
-  bench.transmit(port, {Bytes(1000)});
+  bench.transmit(port,
+                 std::vector<Bytes>(burstSize, Bytes(1500)));  // more than the end of what waits has room for
   port.attendPeer(1005s);
   REQUIRE(allowed() == PeerPatience::limit + 5'000);
   port.attendPeer(1011s);
