@@ -9,6 +9,7 @@ import { EtherloomError } from '../values/errors.js'
 import { limits } from '../values/limits.js'
 import { anyText, isMapping, readOptions, required, single, suggestion } from '../values/options.js'
 import { abortSignal, unlessAborted } from '../values/signals.js'
+import { patience } from '../values/patience.js'
 import { quote } from '../values/quote.js'
 import { controlDirectory, controlSocket, hasControlDirectory, instanceNames } from './directory.js'
 import { controlEvents, readEvent, type ControlEventName, type ControlEvents } from './events.js'
@@ -16,6 +17,9 @@ import { noSuchMethod, readAnswer, type Methods, type ParamsOf, type ResultOf } 
 import { controlMethods, type ControlMethods } from './methods/index.js'
 import { noVersion, otherVersion, protocolVersion, type HelloAnswer } from './methods/hello.js'
 import { errorFrom, eventMethod, readLines, writeOrder, type ErrorData } from './protocol.js'
+
+/** How long an instance may take to answer its first order, and to end its end of a connection, in milliseconds. */
+const [answerLimit, endLimit] = [10_000, 1000]
 
 export interface ConnectOptions<Known extends Methods = ControlMethods> {
   /** The name of the instance. Default: the only one that runs. */
@@ -41,8 +45,8 @@ const readConnectOptions = (options: unknown) =>
 /**
  * A connection to the instance of this name; without a name, to the only one that runs.
  *
- * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, or when the
- *   instance speaks another version of the protocol
+ * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, when the
+ *   instance has not answered for 10 s, as one that is stopped, or when it speaks another version of the protocol
  */
 export async function connect<Known extends Methods = ControlMethods>(
   options: ConnectOptions<Known> = {},
@@ -102,6 +106,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+      if (code === 'EAGAIN') throw noAnswer(name, 'so many wait already that it takes no connection')
       throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `cannot reach instance ${quote(name)}: ${message}`, {
         cause,
       })
@@ -166,20 +171,23 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
   /** Ends the connection; the instance goes on. Idempotent. */
   async close(): Promise<void> {
     this.#socket.end()
+    const leave = patience(endLimit, () => this.#socket.destroy()) // it may be stopped
     await this.ended
+    leave()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  /** @internal Agrees on the protocol. @throws EtherloomError ERR_ETHERLOOM_CONTROL where the instance speaks another */
+  /** @internal Agrees on the protocol. @throws EtherloomError ERR_ETHERLOOM_CONTROL where the instance speaks another, or nothing */
   async greet(signal?: AbortSignal): Promise<void> {
-    const { protocol, etherloom } = (await this.#request(
-      'hello',
-      { protocol: protocolVersion },
-      signal,
-    )) as HelloAnswer
+    const silence = new AbortController()
+    const leave = patience(answerLimit, () => {
+      silence.abort(noAnswer(this.#name, `it has said nothing for ${answerLimit / 1000} s`))
+    })
+    const asked = this.#request('hello', { protocol: protocolVersion }, signal)
+    const { protocol, etherloom } = (await unlessAborted(asked, silence.signal).finally(leave)) as HelloAnswer
     if (protocol !== protocolVersion) throw otherVersion(etherloom, protocol, protocolVersion)
   }
 
@@ -207,6 +215,11 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     }
   }
 }
+
+const noAnswer = (name: string, why: string): EtherloomError =>
+  new EtherloomError('ERR_ETHERLOOM_CONTROL', `instance ${quote(name)} does not answer: ${why}`, {
+    hint: "it is busy, or stopped (Ctrl-Z, SIGSTOP): 'fg' or 'kill -CONT' has one that is stopped go on",
+  })
 
 type Message = JSONRPCResponse & { method?: string; params?: { event: string } }
 

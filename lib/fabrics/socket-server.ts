@@ -6,6 +6,7 @@ import { EtherloomError } from '../values/errors.js'
 import type { BackgroundEvents } from '../engine/engine.js'
 import type { PortMapping } from '../ports/index.js'
 import type { PortFabric } from '../ports/port.js'
+import { patience } from '../values/patience.js'
 import {
   about,
   integer,
@@ -183,12 +184,12 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
       sockets.closeSocket(socket)
       throw error
     }
-    const timer = setTimeout(() => {
+    const heard = patience(silence, () => {
       this.#silent.add(port)
       this.#watch()
-    }, silence).unref()
+    })
     port.once('detach', () => {
-      clearTimeout(timer)
+      heard()
       this.#ports.delete(port)
       this.#silent.delete(port)
       this.#watch()

@@ -18,6 +18,7 @@ import {
   type RulesOf,
 } from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { patience } from '../values/patience.js'
 import { unlessAborted } from '../values/signals.js'
 import { framingRule, framings, type Framing, type FramingKind } from './framings.js'
 import type { PortKind } from './kind.js'
@@ -92,6 +93,8 @@ const socketKeys = { socket: required(place), ...inFiles }
 const waits = [0, 10, 20, 50, 100, 200, 500]
 /** A connection that has held for so long, in milliseconds, was one: the next attempt is made at once. */
 const settledAfter = 1000
+/** How often a TCP peer that does not read is given more time, in milliseconds. */
+const attendEvery = 5000
 /** How long an attempt may take, in milliseconds. */
 const attemptLimit = 5000
 
@@ -132,6 +135,7 @@ export class SocketPort extends Port {
   #served = false
   #bound: unknown
   #stop: (() => void) | undefined
+  #attending: NodeJS.Timeout | undefined
   #failures = 0
   #connectedAt = 0
 
@@ -191,12 +195,19 @@ export class SocketPort extends Port {
 
   protected override async open(fabric: PortFabric, signal?: AbortSignal): Promise<number> {
     this.insistOnRealClock(fabric)
-    return this.seatDevice(fabric, await this.#openDevice(fabric, signal))
+    const id = this.seatDevice(fabric, await this.#openDevice(fabric, signal))
+    if (this.#place && 'host' in this.#place)
+      this.#attending = setInterval(() => {
+        if (this.id >= 0)
+          sockets.attendPeer(fabric.engine.native, this.id, Math.round(performance.now() / 1000))
+      }, attendEvery).unref()
+    return id
   }
 
   protected override closed(_fabric: PortFabric): void {
     this.#stop?.()
     this.#stop = undefined
+    clearInterval(this.#attending)
     if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#bound = undefined
     this.#failures = 0
@@ -305,9 +316,11 @@ export class SocketPort extends Port {
       const unwatch = fabric.engine.watches.socket(socket, 'writable', resolve)
       const details = { errno: constants.errno.ETIMEDOUT }
       const silent = new EtherloomError('ERR_ETHERLOOM_DEVICE', `${this.address} does not answer`, details)
-      const timer = setTimeout(reject, attemptLimit, silent).unref()
+      const answered = patience(attemptLimit, () => {
+        reject(silent)
+      })
       leave = () => {
-        clearTimeout(timer)
+        answered()
         unwatch()
       }
     })
@@ -354,17 +367,20 @@ export class SocketPort extends Port {
 
   /** The end of a connection as users know it. */
   #inWords(error: EtherloomError): EtherloomError {
-    const { ECONNRESET, ENOTCONN, EPIPE, EPROTO } = constants.errno
+    const { ECONNRESET, EHOSTUNREACH, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT } = constants.errno
     const [us, where] = [`port '${this.name}'`, this.address]
     const waiting =
       this.#role === 'listen'
         ? `${us} waits for a peer at ${where}`
         : `${us} finds nobody at ${where} yet, and goes on trying`
     const gone = `the peer of ${us} at ${where} has gone`
+    const silent = `the machine of the peer of ${us} at ${where} has not answered for 20 s`
     const words = new Map<number | undefined, string>([
       [ENOTCONN, waiting],
       [ECONNRESET, gone],
       [EPIPE, gone],
+      [ETIMEDOUT, silent],
+      [EHOSTUNREACH, silent],
       [EPROTO, `the peer of ${us} at ${where} sends no frames: a length that no frame has`],
     ]).get(error.errno)
     if (words === undefined) return error

@@ -51,6 +51,8 @@ export const sockets = calls<{
   closeSocket(socket: unknown): void
   /** Of a port of datagrams. */
   keepAlive(engine: NativeEngine, port: number): void
+  /** Of a port over TCP, every few seconds: a peer that answers and does not read is not given up. */
+  attendPeer(engine: NativeEngine, port: number, seconds: number): void
   /** Two descriptors, which are the caller's to close. */
   socketPair(framing: Framing): [number, number]
 }>()

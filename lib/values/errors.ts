@@ -100,6 +100,10 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
 
 /** What a call means by an errno that means something else elsewhere. */
 const byCall: typeof byErrno = {
+  'io_uring_setup ENOMEM': {
+    code: 'ERR_ETHERLOOM_RESOURCE',
+    hint: "let the process lock more memory ('ulimit -l'), give the engine fewer workers, or use epoll",
+  },
   'pthread_create EAGAIN': {
     code: 'ERR_ETHERLOOM_RESOURCE',
     hint: "allow more threads ('ulimit -u') or the process more memory, or give the engine fewer workers",

@@ -1,9 +1,9 @@
 #include "os/socket.hpp"
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ void tune(const Fd& socket, int family, SocketType type) {
     set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 5);
     set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 5);
     set(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
-    return set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, 20'000U);
+    return set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, PeerPatience::limit);
   }
   set(socket, SOL_SOCKET, SO_RCVBUF, messages);
   set(socket, SOL_SOCKET, SO_SNDBUF, stream);
@@ -273,6 +273,23 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error == 0) return {};
   return Error{error, "connect", "cannot reach " + address.text()};
+}
+
+// Whose window is closed is asked again and again, by probes or by what it had no room for, and at the latest
+// when the time that is left is over; so the last answer is no older than the limit. Kernels that do not tell
+// the window have it closed here.
+void PeerPatience::renew(const Fd& socket, bool full, std::chrono::seconds now) noexcept {
+  constexpr unsigned oldest = PeerPatience::limit + 5'000;
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return;
+  const bool unread =
+      full && (info.tcpi_unacked == 0 || info.tcpi_snd_wnd == 0) && info.tcpi_last_ack_recv < oldest;
+  if (!unread) readAt_ = now;
+  constexpr std::chrono::milliseconds longest{1 << 30};
+  const std::chrono::milliseconds allowed =
+      std::min(std::chrono::milliseconds(limit) + (now - readAt_), longest);
+  set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(allowed.count()));
 }
 
 Result<std::array<Fd, 2>> socketPair(SocketType type) {

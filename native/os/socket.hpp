@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -86,6 +87,19 @@ struct Connecting {
 };
 [[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, SocketType type);
 [[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
+
+/// How long a TCP connection holds whose peer's machine answers nothing. The kernel (TCP_USER_TIMEOUT) also
+/// gives up a machine that answers while its program reads nothing, as one that is stopped; so such a one is
+/// given more time, for as long as it answers.
+class PeerPatience {
+ public:
+  static constexpr unsigned limit = 20'000;  ///< milliseconds
+  /// To be called every few seconds, with the time. `full`: the socket takes no more.
+  void renew(const Fd& socket, bool full, std::chrono::seconds now) noexcept;
+
+ private:
+  std::chrono::seconds readAt_{};  // when the peer was last known to read
+};
 
 /// Two Unix sockets that are each other's peers: one for a port, one for a program that is started with it.
 [[nodiscard]] Result<std::array<Fd, 2>> socketPair(SocketType type);

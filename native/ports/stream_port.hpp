@@ -10,8 +10,10 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 
 #include "os/fd.hpp"
+#include "os/socket.hpp"
 #include "ports/port.hpp"
 #include "ports/stream_framing.hpp"
 
@@ -39,6 +41,10 @@ class StreamPort final : public Port {
   void transmit(std::span<const TxItem> items) noexcept override;
   void flush() noexcept override;
   void close(Io& io) noexcept override;
+  /// Of TCP: every few seconds, with the time.
+  void attendPeer(std::chrono::seconds now) noexcept {
+    if (socket_) patience_.renew(socket_, full_, now);
+  }
 
  private:
   [[nodiscard]] std::uint32_t lengthOf(const Frame& frame) const noexcept {
@@ -54,6 +60,7 @@ class StreamPort final : public Port {
   PortKey key_;
   StreamDecoder decoder_;
   ByteQueue stage_;
+  PeerPatience patience_;
   bool full_ = false;  // the socket takes no more; it says when it does
 };
 

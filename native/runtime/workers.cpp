@@ -11,16 +11,28 @@
 namespace etherloom {
 namespace {
 
-Result<std::unique_ptr<Io>> openIo(const EngineOptions& options, int doorbellFd, FramePool& pool) {
-  if (options.clock == Clock::Kind::Virtual) return std::unique_ptr<Io>(std::make_unique<VirtualIo>());
-  if (options.io == IoKind::Epoll) return EpollIo::create(doorbellFd);
-  auto uring = UringIo::create(doorbellFd, pool);
-  return uring || options.io == IoKind::Uring ? std::move(uring) : EpollIo::create(doorbellFd);
+Result<std::unique_ptr<Io>> openIo(const Clock& clock, IoKind kind, int doorbellFd, FramePool& pool) {
+  if (clock.isVirtual()) return std::unique_ptr<Io>(std::make_unique<VirtualIo>());
+  return kind == IoKind::Epoll ? EpollIo::create(doorbellFd) : UringIo::create(doorbellFd, pool);
 }
 
 }  // namespace
 
 Result<void> Workers::start(const EngineOptions& options, const std::function<void()>& wake) {
+  auto made = make(options, options.io, wake);
+  // All do it the same way: what the process may lock of memory can be enough for the rings of some.
+  if (!made && options.io == IoKind::Best) {
+    workers_.clear();
+    made = make(options, IoKind::Epoll, wake);
+  }
+  if (!made) return made.error();
+  for (const auto& worker : workers_) worker->meet(workers_);
+  if (clock_.isVirtual()) return {};
+  for (const auto& worker : workers_) worker->start();
+  return {};
+}
+
+Result<void> Workers::make(const EngineOptions& options, IoKind kind, const std::function<void()>& wake) {
   // On a virtual clock the number of workers must not show, not even in how soon memory runs out: one thread
   // runs them, so there is one.
   const unsigned count = clock_.isVirtual() ? 1 : options.workers;
@@ -29,14 +41,11 @@ Result<void> Workers::start(const EngineOptions& options, const std::function<vo
     if (!pool) return pool.error();
     auto doorbell = Doorbell::create();
     if (!doorbell) return doorbell.error();
-    auto io = openIo(options, doorbell->fd(), **pool);
+    auto io = openIo(clock_, kind, doorbell->fd(), **pool);
     if (!io) return io.error();
     workers_.push_back(std::make_unique<Worker>(Worker::Setup{index, clock_, std::move(*pool), std::move(*io),
                                                               std::move(*doorbell), wake, options.spin}));
   }
-  for (const auto& worker : workers_) worker->meet(workers_);
-  if (clock_.isVirtual()) return {};
-  for (const auto& worker : workers_) worker->start();
   return {};
 }
 

@@ -11,7 +11,8 @@
 
 namespace etherloom {
 
-/// How a worker reads and writes. Best is io_uring where the kernel and the container allow it, else epoll.
+/// How workers read and write. Best is io_uring where kernel, container and limits allow it to all of them,
+/// else epoll.
 enum class IoKind : std::uint8_t { Best, Uring, Epoll };
 
 struct EngineOptions {
@@ -55,6 +56,10 @@ class Workers {
   [[nodiscard]] std::size_t settle() const;
 
  private:
+  /// Makes all of them, or some and an error.
+  [[nodiscard]] Result<void> make(const EngineOptions& options, IoKind kind,
+                                  const std::function<void()>& wake);
+
   Clock clock_;
   std::vector<std::shared_ptr<Source>> sources_;
   std::vector<std::unique_ptr<Worker>> workers_;

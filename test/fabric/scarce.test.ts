@@ -29,6 +29,40 @@ describeUnless(lacksProgram('prlimit'), 'where address space is short', function
   })
 })
 
+describeUnless(lacksProgram('prlimit'), 'where little memory may be locked', function () {
+  this.timeout(60_000)
+  const close = closing()
+  // Who may lock memory all the same is not asked for the limit.
+  const mortal =
+    process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-ipc_lock', '--inh-caps=-ipc_lock'] : []
+
+  // Newer kernels, as Linux 6.18, count the rings, some 140 KB of each worker; older ones do not.
+  for (const [what, bytes] of [
+    ['none', 0],
+    ['enough for one worker', 200_000],
+  ] as const)
+    it(`(${what}) engines of two workers have io_uring, or are told what to do, and then have epoll, all of them`, async () => {
+      const child = close(
+        new Child([...mortal, 'prlimit', `--memlock=${bytes}:${bytes}`, ...program, 'locked']),
+      )
+      const found = JSON.parse(await child.line()) as Record<string, string>
+      const works = found.io_uring === 'ok'
+      const best = works ? 'io_uring, 2 rings' : 'epoll, 0 rings'
+      expect(found).to.deep.equal({
+        auto: 'ok',
+        'auto is': best,
+        io_uring: found.io_uring,
+        ...(works && { 'io_uring is': best }),
+        epoll: 'ok',
+        'epoll is': 'epoll, 0 rings',
+      })
+      if (!works)
+        expect(found.io_uring).to.match(
+          /^ERR_ETHERLOOM_(RESOURCE: .*io_uring.*\(ENOMEM\); let the process lock more memory \('ulimit -l'\)|UNSUPPORTED: .*io_uring)/,
+        )
+    })
+})
+
 /** The root of the memory controller, and what its files are called; or why no group can be made there. */
 function memoryGroups(): { root: string; limits: string[] } | string {
   const [v1, v2] = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup']

@@ -17,11 +17,11 @@ interface Closable {
 
 /**
  * Gives a function that notes what a test made; all of it is closed after the test, the last first, also when the
- * test failed. Called once in a describe block.
+ * test failed. Called once in a describe block; with mocha's `after`, what is noted is there for all tests of that.
  */
-export function closing(): <Thing extends Closable>(thing: Thing) => Thing {
+export function closing(hook = afterEach): <Thing extends Closable>(thing: Thing) => Thing {
   const made: Closable[] = []
-  afterEach(async () => {
+  hook(async () => {
     for (const thing of made.splice(0).reverse()) await thing.close()
   })
   return (thing) => {

@@ -1,5 +1,8 @@
 // A port of a stream socket: how much of what its peer sends it reads at a time.
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <vector>
@@ -9,6 +12,7 @@
 #include "ports/stream_port.hpp"
 
 using namespace etherloom;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -67,5 +71,45 @@ TEST_CASE("stream port: long frames use up a turn by the calls that they take") 
     REQUIRE(bench.current.calls - before <= StreamPort::readsPerTurn);
   }
   CHECK(turns > 3);
+  port.close(*bench.io);
+}
+
+TEST_CASE(
+    "stream port: a TCP peer that answers and does not read is given time, and no longer once it reads") {
+  const auto bound = *BoundSocket::open(*SocketAddress::inet("127.0.0.1", 0), SocketType::Stream, 0);
+  Fd own = std::move(connectSocket(bound.address(), SocketType::Stream)->fd);
+  pollfd waiting{bound.fd(), POLLIN, 0};
+  REQUIRE(::poll(&waiting, 1, 10'000) == 1);
+  const Fd peer = *std::move(*bound.accept());
+  const int socket = own.get();
+  const auto allowed = [socket] {
+    unsigned value = 0;
+    socklen_t length = sizeof value;
+    REQUIRE(getsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &length) == 0);
+    return value;
+  };
+  PortBench bench;
+  StreamPort port(std::move(own), *StreamFraming::find("stream"), 1518);
+  bench.open(port);
+  port.attendPeer(1000s);
+  REQUIRE(allowed() == PeerPatience::limit);
+
+  // Until the peer's window is closed, and what was on its way is acknowledged.
+  const std::vector<std::uint8_t> bytes(65'536);
+  for (int quiet = 0; quiet < 20; ::poll(nullptr, 0, 10)) quiet = fill(socket, bytes) == 0 ? quiet + 1 : 0;
+  bench.transmit(port,
+                 std::vector<Bytes>(burstSize, Bytes(1500)));  // more than the end of what waits has room for
+  port.attendPeer(1005s);
+  REQUIRE(allowed() == PeerPatience::limit + 5'000);
+  port.attendPeer(1011s);
+  REQUIRE(allowed() == PeerPatience::limit + 11'000);
+
+  std::vector<std::uint8_t> read(1 << 20);
+  while (recv(peer.get(), read.data(), read.size(), MSG_DONTWAIT) > 0) ::poll(nullptr, 0, 1);
+  waiting = {socket, POLLOUT, 0};
+  REQUIRE(::poll(&waiting, 1, 10'000) == 1);
+  CHECK(bench.receive(port, 0).empty());  // as when the socket says that it takes bytes again
+  port.attendPeer(1015s);
+  REQUIRE(allowed() == PeerPatience::limit);
   port.close(*bench.io);
 }

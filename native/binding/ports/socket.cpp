@@ -1,6 +1,7 @@
 // Ports of sockets, for JavaScript: streams and datagrams, connected, bound or adopted.
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 #include "binding/call.hpp"
 #include "binding/device.hpp"
@@ -188,6 +189,13 @@ void keepAlive(Napi::Env, EngineObject& engine, PortId id) {
   });
 }
 
+/// attendPeer(engine, port, seconds)
+void attendPeer(Napi::Env, EngineObject& engine, PortId id, std::uint32_t now) {
+  engine.native().orderPort(id, [now](Port& port) {
+    if (auto* const stream = dynamic_cast<StreamPort*>(&port)) stream->attendPeer(std::chrono::seconds(now));
+  });
+}
+
 /// socketPair(framing) → [fd, fd], which are the caller's to close.
 Napi::Value makeSocketPair(Napi::Env env, std::string name) {
   const auto framing = framingNamed(name);
@@ -212,6 +220,7 @@ const Exports exports{{"adoptSocket", call<adoptSocket>},
                       {"watchSocket", call<watchSocket>},
                       {"closeSocket", call<closeSocket>},
                       {"keepAlive", call<keepAlive>},
+                      {"attendPeer", call<attendPeer>},
                       {"socketPair", call<makeSocketPair>}};
 
 }  // namespace

@@ -2,11 +2,12 @@
  * What a process meets whose memory is short: `scarce.ts CASE...`. Started by scarce.test.ts; prints lines of JSON.
  *
  * `space`: leaves itself little address space, and says what becomes of engines and a capture then.
+ * `locked`: says what becomes of an engine of each kind of `io`, where no memory may be locked.
  * `held MEMORY SOCKET`: an engine with that memory holds all frames that it can, and echoes frames at a trunk. Says `{}` when
  * that is up, and then by what reason frames are dropped, once some are.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import {
   Engine,
   EtherloomError,
@@ -60,6 +61,31 @@ async function space(): Promise<void> {
   say({ ...outcomes, sizes: [...new Set(sizes.map((each) => each.split(':')[0]))].sort(), modest, others })
 }
 
+/** What a descriptor leads to; the one that lists them has gone. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
+
+async function locked(): Promise<void> {
+  const kinds: Record<string, string> = {}
+  for (const io of ['auto', 'io_uring', 'epoll'] as const)
+    kinds[io] = await outcome(async () => {
+      const wire = new Wire({ engine: { io, workers: 2 } })
+      const [a, b] = await join(wire, 'a', 'b')
+      a.send(numbered(100))
+      await receive(b, 100)
+      const files = readdirSync('/proc/self/fd').map(linkOf)
+      const rings = files.filter((file) => file.includes('io_uring')).length
+      kinds[`${io} is`] = `${wire.engine.io}, ${rings} rings`
+      await wire.close()
+    })
+  say(kinds)
+}
+
 async function held(memory: Size, socket: string): Promise<void> {
   const engine = new Engine({ memory })
   const trunk = new Hub({ engine })
@@ -87,6 +113,6 @@ async function held(memory: Size, socket: string): Promise<void> {
 const [what, ...rest] = process.argv.slice(2)
 if (what === 'held') await held(rest[0] as Size, rest[1]!)
 else {
-  await space()
+  await (what === 'locked' ? locked() : space())
   process.exit()
 }
