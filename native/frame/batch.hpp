@@ -14,8 +14,8 @@ namespace etherloom {
 
 inline constexpr unsigned burstSize = 64;
 
-/// What a port may bring in at a time, unless a single frame comes to more: wire frames, or where frames go to
-/// several ports, copies of these. Room for a burst of 64 KiB each in segments of an Ethernet's size; a
+/// What a port may bring in at a time, unless a single frame comes to more: wire frames, or where frames go
+/// to several ports, copies of these. Room for a burst of 64 KiB each in segments of an Ethernet's size; a
 /// super-frame can stand for thousands, and a flood go to thousands of ports.
 inline constexpr std::uint32_t burstWireFrames = 4096;
 

@@ -65,8 +65,8 @@ void forEachFlooded(const FabricVersion& version, const Attachment& from, const 
 
 }  // namespace
 
-// Most bursts are small enough whoever they go to. Of others the fabric is asked once more, before anything is
-// counted: frames that are postponed have not been received as far as anybody can see.
+// Most bursts are small enough whoever they go to. Of others the fabric is asked once more, before anything
+// is counted: frames that are postponed have not been received as far as anybody can see.
 void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
   const FabricVersion& version = *from.attachment.fabric->version.load(std::memory_order_acquire);
   const std::uint64_t wires = segmentsOf(burst, allFrames(burst.count()));
@@ -82,8 +82,8 @@ void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
   }
   Copies copies{};
   if (isIn && most > 1)
-    copies = copiesOf(from.attachment, version, version.rowOf(from.attachment),
-                      std::span(whole).first(count), burst.at);
+    copies = copiesOf(from.attachment, version, version.rowOf(from.attachment), std::span(whole).first(count),
+                      burst.at);
   std::uint64_t all = 0;
   for (unsigned index = 0, next = 0; index < burst.count(); ++index) {
     const bool isWhole = next < count && burst[index] == whole[next];

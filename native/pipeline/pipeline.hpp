@@ -36,8 +36,8 @@ class Pipeline {
   /// `worker` is the number of the worker that calls it.
   explicit Pipeline(PipelineSink& sink, std::uint16_t worker = 0) : sink_(sink), worker_(worker) {}
 
-  /// Leaves as many frames in the burst as a turn takes of a port (burstWireFrames), but at least one; the rest
-  /// is postponed.
+  /// Leaves as many frames in the burst as a turn takes of a port (burstWireFrames), but at least one; the
+  /// rest is postponed.
   void confine(Inlet& from, RxBurst& burst) noexcept;
   /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
   void pass(Inlet& from, RxBurst& burst) noexcept;

@@ -48,7 +48,8 @@ TEST_CASE("fan-out: what goes to 1,000 ports arrives whole and in order") {
   CHECK(to.tags == upTo(frames));
 }
 
-TEST_CASE("fan-out: the last frames of a socket whose peer has closed are passed on before its port is down") {
+TEST_CASE(
+    "fan-out: the last frames of a socket whose peer has closed are passed on before its port is down") {
   EngineBench bench(options());
   const FabricId hub = bench.hub();
   const auto& to = bench.join(hub);
