@@ -65,11 +65,13 @@ void forEachFlooded(const FabricVersion& version, const Attachment& from, const 
 
 }  // namespace
 
-// Most bursts are small enough whoever they go to. Of others the fabric is asked once more, before anything
-// is counted: frames that are postponed have not been received as far as anybody can see.
+// Most bursts are small enough whoever they go to. Of others the fabric is asked here, before anything is
+// counted: frames that are postponed have not been received as far as anybody can see.
 void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
+  judged_ = 0;  // of a burst that was not passed
   const FabricVersion& version = *from.attachment.fabric->version.load(std::memory_order_acquire);
-  const std::uint64_t wires = segmentsOf(burst, allFrames(burst.count()));
+  std::uint64_t wires = 0;
+  for (const Frame* frame : burst.frames()) wires += frame->offload.segments;
   const bool isIn = version.has(from.attachment);
   const std::size_t most = isIn ? version.mostReceivers(from.attachment) : 1;
   if (wires * most <= burstWireFrames) [[likely]]
@@ -101,13 +103,13 @@ Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion&
     vlans_.look(from.itsVlans(), frames);
     vlans = vlans_.ofFrames(static_cast<unsigned>(frames.size()));
   }
-  std::array<Verdict, burstSize> verdicts;
-  LearnLog log;
-  version.fabric->decide(from.seat, frames, vlans, at, verdicts, log);
+  log_ = {};
+  version.fabric->decide(from.seat, frames, vlans, at, verdicts_, log_);
+  judged_ = static_cast<unsigned>(frames.size());
   Copies copies{};
   FrameMask flooded = 0;
   for (unsigned index = 0; index < frames.size(); ++index) {
-    if (verdicts[index].floods()) flooded |= FrameMask{1} << index;
+    if (verdicts_[index].floods()) flooded |= FrameMask{1} << index;
   }
   if (flooded == 0) return copies;
 
@@ -130,6 +132,7 @@ Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion&
 }
 
 void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
+  const unsigned judged = std::exchange(judged_, 0U);
   screen(from, burst);
   if (burst.count() == 0) return;
   if (const Listeners* all = from.attachment.listeners.load(std::memory_order_acquire)) [[unlikely]] {
@@ -148,12 +151,14 @@ void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
     if (burst.count() == 0) return;
     vlans = vlans_.ofFrames(burst.count());
   }
-  std::array<Verdict, burstSize> verdicts;
-  LearnLog log;
-  version->fabric->decide(from.attachment.seat, burst.frames(), vlans, burst.at, verdicts, log);
-  if (!log.entries().empty()) sink_.learned(fabric, log.entries());
+  // All that are left were judged, if any: so none is missing where there are as many.
+  if (judged != burst.count()) {
+    log_ = {};
+    version->fabric->decide(from.attachment.seat, burst.frames(), vlans, burst.at, verdicts_, log_);
+  }
+  if (!log_.entries().empty()) sink_.learned(fabric, log_.entries());
 
-  const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
+  const FrameMask stranded = gather(from, *version, burst, std::span(verdicts_).first(burst.count()));
   if (stranded != 0) {
     const bool refused = from.port->writesBackTo().has_value();
     countDropped(from, refused ? DropReason::NotForUs : DropReason::Unreachable, segmentsOf(burst, stranded));

@@ -2,6 +2,7 @@
 // one per worker, on that worker's thread.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "frame/batch.hpp"
@@ -89,6 +90,10 @@ class Pipeline {
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;
+  // What the fabric has said of the burst, and of how many of its frames before pass().
+  std::array<Verdict, burstSize> verdicts_;
+  LearnLog log_;
+  unsigned judged_ = 0;
   BurstVlans vlans_;  // where the fabric has any
 };
 
