@@ -14,8 +14,9 @@ namespace etherloom {
 
 inline constexpr unsigned burstSize = 64;
 
-/// What a port may bring in at a time, in wire frames, beyond the frame that reaches it: room for a burst of
-/// 64 KiB each in segments of an Ethernet's size. A super-frame can stand for thousands.
+/// What a port may bring in at a time, unless a single frame comes to more: wire frames, or where frames go
+/// to several ports, copies of these. Room for a burst of 64 KiB each in segments of an Ethernet's size; a
+/// super-frame can stand for thousands, and a flood go to thousands of ports.
 inline constexpr std::uint32_t burstWireFrames = 4096;
 
 /// Some of the frames of a burst: bit i stands for frame i.
@@ -52,17 +53,13 @@ class RxBurst {
     if (Frame* frame = pool.copyIn(bytes)) return add(frame);
     drops.add(DropReason::NoBuffer, 1);
   }
-  /// Puts the frames behind burstWireFrames into `rest`, in their order.
-  void postpone(Chain<Frame>& rest) noexcept {
-    std::uint32_t wireFrames = 0;
-    for (unsigned index = 0; index < count_; ++index) {
-      if (wireFrames >= burstWireFrames) {
-        for (unsigned late = index; late < count_; ++late) rest.push(*frames_[late]);
-        count_ = index;
-        return;
-      }
-      wireFrames += frames_[index]->offload.segments;
-    }
+  /// Moves the frames from this one on to the front of `rest`, in their order.
+  void postpone(unsigned first, Chain<Frame>& rest) noexcept {
+    Chain<Frame> late;
+    for (unsigned index = first; index < count_; ++index) late.push(*frames_[index]);
+    count_ = first;
+    late.splice(rest);
+    rest = std::move(late);
   }
   /// Drops the frames of `mask` from the burst, releasing them.
   void remove(FrameMask mask) noexcept {

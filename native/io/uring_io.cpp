@@ -212,8 +212,10 @@ void UringIo::write(Completions& port, int fd, TxItem item, std::uint16_t prefix
 
 void UringIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
   Duration wait = deadline == Instant::never() ? forever : deadline - now;
-  bool fed;
+  bool fed, alone;
   do {
+    alone = ready_.empty();
+    woken_ = false;
     pollCold();
     fed = readHot();
     if (!fed) wait = std::min(wait, hunger);
@@ -221,7 +223,8 @@ void UringIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
     if (wait > Duration{} || ring_.requested() || ring_.workPending()) call(wait);
     sortHot();
     wait = {};
-  } while (ready_.empty() && !hot_.empty() && fed);  // what has become hot is read at once
+    // What has become hot is read at once; where others are ready already, so are those of one call.
+  } while ((ready_.empty() && !hot_.empty() && fed) || (alone && woken_));
 
   for (Source* source : ready_) {
     source->ready = false;
@@ -309,6 +312,7 @@ void UringIo::hear(Source& source, const io_uring_cqe& result) noexcept {
   } else {
     source.asked = 0;
     hot_.push_back(&source);
+    woken_ = true;
   }
 }
 

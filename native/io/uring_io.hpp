@@ -2,12 +2,13 @@
 // Made by the control thread, used on its worker's.
 //
 // Theory of operation. A device is cold, and polled, until it has a frame; then it is hot, and each turn asks
-// it for a burst of frames, twice as many as it last gave, until it gives fewer than it was asked for. Reads
-// and writes go to the kernel together, with the next call. None of them may wait (RWF_NOWAIT), so all have
-// ended when the call returns (where many failed, after a few more), and writes have a result only if they
-// failed. (Multishot reads, which the kernel repeats by itself, poll the device and queue work for the task
-// with every frame: they were no faster from one TAP and slower from many.) Where the pool has no frame left,
-// frames wait in their devices.
+// it for a burst of frames, twice as many as it last gave, until it gives fewer than it was asked for. What
+// becomes hot while others are busy is read with a call of its own, or its frames would wait for two bursts
+// of theirs instead of one. Reads and writes go to the kernel together, with the next call. None of them may
+// wait (RWF_NOWAIT), so all have ended when the call returns (where many failed, after a few more), and
+// writes have a result only if they failed. (Multishot reads, which the kernel repeats by itself, poll the
+// device and queue work for the task with every frame: they were no faster from one TAP and slower from
+// many.) Where the pool has no frame left, frames wait in their devices.
 #pragma once
 
 #include <array>
@@ -85,6 +86,7 @@ class UringIo final : public Io {
   FramePool& pool_;
   int doorbellFd_;
   bool enabled_ = false;
+  bool woken_ = false;  // some device has become hot in the last call
   std::unordered_map<int, Source> sources_;
   std::vector<Source*> cold_;   // to be polled
   std::vector<Source*> hot_;    // to be read

@@ -14,16 +14,21 @@ struct Tagging {
 };
 
 /// The VLAN that a frame from this port belongs to (IEEE 802.1Q, 6.9.1 and 8.6.2): its tag's, or its port's
-/// where it has none or one of priority alone. What has a needless tag, that of the port's own VLAN without a
-/// priority, loses it, so that frames of one VLAN and priority leave in their order.
+/// where it has none or one of priority alone. One that no port has where the tag is not whole.
+std::uint16_t vlanFrom(const PortVlans& port, const Frame& frame) noexcept {
+  if (!isTagged(frame)) return port.untagged();
+  if (frame.length < ethernetHeaderLength + vlanTagLength) return vlanIdMask;
+  const std::uint16_t asked = tagOf(frame) & vlanIdMask;
+  return asked != 0 ? asked : port.untagged();
+}
+
+/// What has a needless tag, that of the port's own VLAN without a priority, loses it, so that frames of one
+/// VLAN and priority leave in their order.
 Tagging taggingOf(Frame& frame, const PortVlans& port) noexcept {
-  if (!isTagged(frame)) return {port.untagged(), false};
-  const bool whole = frame.length >= ethernetHeaderLength + vlanTagLength;
-  const std::uint16_t control = whole ? tagOf(frame) : std::uint16_t{vlanIdMask};
-  const std::uint16_t asked = control & vlanIdMask;
-  const std::uint16_t vlan = asked != 0 ? asked : port.untagged();
+  const std::uint16_t vlan = vlanFrom(port, frame);
+  if (!isTagged(frame)) return {vlan, false};
   if (vlan != port.untagged() || vlan == 0) return {vlan, true};
-  const unsigned priority = control & ~unsigned{vlanIdMask};
+  const unsigned priority = tagOf(frame) & ~unsigned{vlanIdMask};
   priority != 0 ? setTag(frame, static_cast<std::uint16_t>(priority | vlan)) : popTag(frame);
   return {vlan, priority != 0};
 }
@@ -49,6 +54,19 @@ std::uint64_t BurstVlans::classify(const PortVlans& port, RxBurst& burst) noexce
   }
   if (refused != 0) burst.remove(refused);
   return wires;
+}
+
+void BurstVlans::look(const PortVlans& port, std::span<Frame* const> frames) noexcept {
+  count_ = 0;
+  tagged_ = 0;
+  for (unsigned index = 0; index < frames.size(); ++index) {
+    const std::uint16_t vlan = vlanFrom(port, *frames[index]);
+    if (vlan != 0 && port.has(vlan)) {
+      put(index, vlan);
+    } else {
+      ofFrame_[index] = 0;
+    }
+  }
 }
 
 void BurstVlans::put(unsigned index, std::uint16_t vlan) noexcept {

@@ -22,6 +22,9 @@ class BurstVlans {
   /// Says to which VLAN each frame belongs, and removes those of VLANs that their port is not in. Returns how
   /// many wire frames these were.
   [[nodiscard]] std::uint64_t classify(const PortVlans& port, RxBurst& burst) noexcept;
+  /// Says the same of frames that stay as they are: those of VLANs that their port is not in belong to none,
+  /// and to no port's share.
+  void look(const PortVlans& port, std::span<Frame* const> frames) noexcept;
   /// Of each frame of the burst.
   [[nodiscard]] std::span<const std::uint16_t> ofFrames(unsigned count) const noexcept {
     return std::span(ofFrame_).first(count);
@@ -30,6 +33,7 @@ class BurstVlans {
   /// Of some frames, those that a port gets: as they came, and the other way.
   struct Share {
     FrameMask same = 0, changed = 0;
+    [[nodiscard]] FrameMask all() const noexcept { return same | changed; }
   };
   [[nodiscard]] Share shareOf(const PortVlans& port, FrameMask mask) const noexcept;
 

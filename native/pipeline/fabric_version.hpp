@@ -6,6 +6,7 @@
 // before.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -57,6 +58,17 @@ struct FabricVersion {
   std::vector<std::shared_ptr<const Row>> rows;  ///< by seat; nullptr where no pair is explicit
   std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
 
+  /// Whether the port is in it: no more, once it leaves.
+  [[nodiscard]] bool has(const Attachment& port) const {
+    const auto seat = static_cast<std::size_t>(port.seat);
+    return seat < ports.size() && ports[seat] == &port;
+  }
+  /// The explicit pairs of a port that is in it.
+  [[nodiscard]] const Row& rowOf(const Attachment& from) const {
+    static const Row none;
+    const auto& row = rows[static_cast<std::size_t>(from.seat)];
+    return row ? *row : none;
+  }
   /// What holds for a pair without a policy.
   [[nodiscard]] bool forwards(const Attachment& from, const Attachment& to) const {
     return forwarding && (from.group == 0 || from.group != to.group);
@@ -65,6 +77,11 @@ struct FabricVersion {
   /// and nullptrs.
   [[nodiscard]] const std::vector<Attachment*>& reachOf(const Attachment& from) const {
     return from.group == 0 || !reach ? ports : (*reach)[from.group];
+  }
+  /// To how many ports a frame of a port that is in it can go, at most.
+  [[nodiscard]] std::size_t mostReceivers(const Attachment& from) const {
+    const std::size_t reached = forwarding ? reachOf(from).size() : 0;
+    return std::max<std::size_t>(reached + rowOf(from).entries.size(), 1);
   }
 };
 

@@ -38,9 +38,101 @@ void countDropped(Inlet& from, DropReason reason, std::uint64_t frames) {
   from.port->counters().dropped.add(reason, frames);
 }
 
+/// The ports that a flood goes to: all but the sender that its row allows, or that forwarding reaches and its
+/// row does not deny; in the order of their seats within a group. `each` is told the explicit pair, or
+/// nullptr.
+template <typename Each>
+void forEachFlooded(const FabricVersion& version, const Attachment& from, const Row& row, Each each) {
+  auto entry = row.entries.begin();
+  const auto end = row.entries.end();
+  const auto explicitOne = [&] {
+    if (entry->policy->allowed) each(entry->to, &*entry);
+    ++entry;
+  };
+  if (version.forwarding) {
+    for (Attachment* to : version.reachOf(from)) {
+      if (!to || to == &from) continue;
+      while (entry != end && entry->to->seat < to->seat) explicitOne();  // within the group
+      if (entry != end && entry->to == to) {
+        explicitOne();
+      } else {
+        each(to, nullptr);
+      }
+    }
+  }
+  while (entry != end) explicitOne();
+}
+
 }  // namespace
 
+// Most bursts are small enough whoever they go to. Of others the fabric is asked here, before anything is
+// counted: frames that are postponed have not been received as far as anybody can see.
+void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
+  judged_ = 0;  // of a burst that was not passed
+  const FabricVersion& version = *from.attachment.fabric->version.load(std::memory_order_acquire);
+  std::uint64_t wires = 0;
+  for (const Frame* frame : burst.frames()) wires += frame->offload.segments;
+  const bool isIn = version.has(from.attachment);
+  const std::size_t most = isIn ? version.mostReceivers(from.attachment) : 1;
+  if (wires * most <= burstWireFrames) [[likely]]
+    return;
+
+  std::array<Frame*, burstSize> whole;
+  unsigned count = 0;
+  for (Frame* frame : burst.frames()) {
+    if (frame->length >= ethernetHeaderLength) whole[count++] = frame;
+  }
+  Copies copies{};
+  if (isIn && most > 1)
+    copies = copiesOf(from.attachment, version, version.rowOf(from.attachment), std::span(whole).first(count),
+                      burst.at);
+  std::uint64_t all = 0;
+  for (unsigned index = 0, next = 0; index < burst.count(); ++index) {
+    const bool isWhole = next < count && burst[index] == whole[next];
+    const std::uint32_t each = isWhole ? std::max(copies[next++], 1U) : 1;
+    all += std::uint64_t{burst[index]->offload.segments} * each;
+    if (all > burstWireFrames && index != 0) return burst.postpone(index, from.postponed);
+  }
+}
+
+// Before filters and what else may happen on a path.
+Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion& version, const Row& row,
+                                    std::span<Frame* const> frames, Instant at) noexcept {
+  std::span<const std::uint16_t> vlans;
+  if (version.hasVlans) {
+    vlans_.look(from.itsVlans(), frames);
+    vlans = vlans_.ofFrames(static_cast<unsigned>(frames.size()));
+  }
+  log_ = {};
+  version.fabric->decide(from.seat, frames, vlans, at, verdicts_, log_);
+  judged_ = static_cast<unsigned>(frames.size());
+  Copies copies{};
+  FrameMask flooded = 0;
+  for (unsigned index = 0; index < frames.size(); ++index) {
+    if (verdicts_[index].floods()) flooded |= FrameMask{1} << index;
+  }
+  if (flooded == 0) return copies;
+
+  // Ports that stand together mostly get the same frames.
+  FrameMask same = flooded;
+  std::uint32_t ports = 0;
+  const auto add = [&] { forEachFrame(same, [&](unsigned index) { copies[index] += ports; }); };
+  forEachFlooded(version, from, row, [&](const Attachment* to, const RowEntry*) {
+    FrameMask its = flooded;
+    if (version.hasVlans) its = vlans_.shareOf(to->itsVlans(), flooded).all();
+    if (its != same) {
+      add();
+      same = its;
+      ports = 0;
+    }
+    ++ports;
+  });
+  add();
+  return copies;
+}
+
 void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
+  const unsigned judged = std::exchange(judged_, 0U);
   screen(from, burst);
   if (burst.count() == 0) return;
   if (const Listeners* all = from.attachment.listeners.load(std::memory_order_acquire)) [[unlikely]] {
@@ -59,12 +151,14 @@ void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
     if (burst.count() == 0) return;
     vlans = vlans_.ofFrames(burst.count());
   }
-  std::array<Verdict, burstSize> verdicts;
-  LearnLog log;
-  version->fabric->decide(from.attachment.seat, burst.frames(), vlans, burst.at, verdicts, log);
-  if (!log.entries().empty()) sink_.learned(fabric, log.entries());
+  // All that are left were judged, if any: so none is missing where there are as many.
+  if (judged != burst.count()) {
+    log_ = {};
+    version->fabric->decide(from.attachment.seat, burst.frames(), vlans, burst.at, verdicts_, log_);
+  }
+  if (!log_.entries().empty()) sink_.learned(fabric, log_.entries());
 
-  const FrameMask stranded = gather(from, *version, burst, std::span(verdicts).first(burst.count()));
+  const FrameMask stranded = gather(from, *version, burst, std::span(verdicts_).first(burst.count()));
   if (stranded != 0) {
     const bool refused = from.port->writesBackTo().has_value();
     countDropped(from, refused ? DropReason::NotForUs : DropReason::Unreachable, segmentsOf(burst, stranded));
@@ -110,11 +204,8 @@ void Pipeline::screen(Inlet& from, RxBurst& burst) noexcept {
 FrameMask Pipeline::gather(Inlet& inlet, const FabricVersion& version, const RxBurst& burst,
                            std::span<const Verdict> verdicts) noexcept {
   targets_.clear();
-  const auto at = static_cast<std::size_t>(inlet.attachment.seat);
-  if (at >= version.ports.size() || version.ports[at] != &inlet.attachment)
-    return allFrames(static_cast<unsigned>(verdicts.size()));
-  static const Row noRow;
-  Gathering gathering{inlet, version, burst, version.rows[at] ? *version.rows[at] : noRow};
+  if (!version.has(inlet.attachment)) return allFrames(static_cast<unsigned>(verdicts.size()));
+  Gathering gathering{inlet, version, burst, version.rowOf(inlet.attachment)};
 
   const FrameMask returning = returningTo(inlet.port->writesBackTo(), burst);
   FrameMask flooded = 0, direct = 0;
@@ -147,29 +238,9 @@ FrameMask Pipeline::stormOf(Inlet& from, StormGuard& guard, const RxBurst& burst
   return judgement.refused;
 }
 
-// To all ports but the sender that its row allows, or that forwarding reaches and its row does not deny; in
-// the order of their seats within a group.
 void Pipeline::flood(Gathering& gathering, FrameMask frames) noexcept {
-  const FabricVersion& version = gathering.version;
-  const Attachment& from = gathering.inlet.attachment;
-  auto entry = gathering.row.entries.begin();
-  const auto end = gathering.row.entries.end();
-  const auto addExplicit = [&] {
-    if (entry->policy->allowed) add(gathering, entry->to, &*entry, frames);
-    ++entry;
-  };
-  if (version.forwarding) {
-    for (Attachment* to : version.reachOf(from)) {
-      if (!to || to == &from) continue;
-      while (entry != end && entry->to->seat < to->seat) addExplicit();  // within the group
-      if (entry != end && entry->to == to) {
-        addExplicit();
-      } else {
-        add(gathering, to, nullptr, frames);
-      }
-    }
-  }
-  while (entry != end) addExplicit();
+  forEachFlooded(gathering.version, gathering.inlet.attachment, gathering.row,
+                 [&](Attachment* to, const RowEntry* entry) { add(gathering, to, entry, frames); });
 }
 
 // To the ports of their verdicts, one port after the other.

@@ -2,6 +2,7 @@
 // one per worker, on that worker's thread.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "frame/batch.hpp"
@@ -36,6 +37,9 @@ class Pipeline {
   /// `worker` is the number of the worker that calls it.
   explicit Pipeline(PipelineSink& sink, std::uint16_t worker = 0) : sink_(sink), worker_(worker) {}
 
+  /// Leaves as many frames in the burst as a turn takes of a port (burstWireFrames), but at least one; the
+  /// rest is postponed.
+  void confine(Inlet& from, RxBurst& burst) noexcept;
   /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
   void pass(Inlet& from, RxBurst& burst) noexcept;
   /// Room for a burst that goes to this many ports, to each perhaps with tags and without. Before a topology
@@ -61,6 +65,11 @@ class Pipeline {
     FrameMask reached = 0;  ///< those that go somewhere
   };
 
+  /// Of each frame of a burst, how many there will be.
+  using Copies = std::array<std::uint32_t, burstSize>;
+
+  [[nodiscard]] Copies copiesOf(const Attachment& from, const FabricVersion& version, const Row& row,
+                                std::span<Frame* const> frames, Instant at) noexcept;
   void screen(Inlet& from, RxBurst& burst) noexcept;
   [[nodiscard]] FrameMask gather(Inlet& inlet, const FabricVersion& version, const RxBurst& burst,
                                  std::span<const Verdict> verdicts) noexcept;
@@ -81,6 +90,10 @@ class Pipeline {
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;
+  // What the fabric has said of the burst, and of how many of its frames before pass().
+  std::array<Verdict, burstSize> verdicts_;
+  LearnLog log_;
+  unsigned judged_ = 0;
   BurstVlans vlans_;  // where the fabric has any
 };
 

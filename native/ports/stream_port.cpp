@@ -28,15 +28,17 @@ RxState StreamPort::receive(RxBurst& burst) noexcept {
     full_ = false;
     flush();
   }
-  // What is no frame uses up a turn as frames do, and so do calls that bring little.
+  // What is no frame uses up a turn as frames do, and so do calls that bring little or much.
   unsigned pieces = burst.room();
+  std::size_t bytes = 0;
   for (unsigned reads = 0;; ++reads) {
     if (!cut(burst, pieces)) return RxState::Failed;
-    if (pieces == 0 || reads == readsPerTurn) return RxState::More;
+    if (pieces == 0 || reads == readsPerTurn || bytes >= bytesPerTurn) return RxState::More;
     const std::span<std::uint8_t> room = decoder_.room();
     called();
     const ssize_t got = recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (got > 0) {
+      bytes += static_cast<std::size_t>(got);
       decoder_.add(static_cast<std::size_t>(got));
       continue;
     }

@@ -26,6 +26,8 @@ class StreamPort final : public Port {
   static_assert(stageSize > streamPrefixLimit + streamFrameLimit);
   /// Calls to the kernel in one receive(), for a peer that sends few bytes at a time.
   static constexpr unsigned readsPerTurn = 16;
+  /// What one receive() reads, beyond the read that reaches it, for a peer that sends long frames.
+  static constexpr std::size_t bytesPerTurn = 256 * 1024;
 
   /// Without a socket it is a port that is down from the beginning (ENOTCONN).
   StreamPort(Fd socket, const StreamFraming& framing, std::uint32_t limit, bool pad = false)

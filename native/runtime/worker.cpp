@@ -144,12 +144,17 @@ bool Worker::serve(Inlet& inlet) noexcept {
   } else {
     while (burst.room() != 0 && !inlet.postponed.empty()) burst.add(inlet.postponed.pop());
   }
-  burst.postpone(inlet.postponed);
-  if (!inlet.postponed.empty() && state == RxState::Drained) state = RxState::More;
+  burst.at = host_.now = turn_.now = clock_.now();
+  pipeline_.confine(inlet, burst);
+  // A device that is gone ends when all that it gave has been served.
+  if (!inlet.postponed.empty()) {
+    state = RxState::More;
+  } else if (inlet.port->failure() != 0) {
+    state = RxState::Failed;
+  }
   const bool moved = burst.count() != 0;
   const std::uint64_t framesBefore = inlet.counters.receivedFrames.get();
   const std::uint64_t bytesBefore = inlet.counters.receivedBytes.get();
-  burst.at = host_.now = turn_.now = clock_.now();
   const unsigned frames = burst.count();
   if (moved) inlet.carrier ? pipeline_.pass(inlet, burst) : discard(inlet, burst);
   if (workers_.size() > 1) noteCrossed(inlet, frames);
@@ -164,9 +169,7 @@ bool Worker::serve(Inlet& inlet) noexcept {
 // What its device has already waits until its fabric has the port, which is about to be published.
 bool Worker::joins(Inlet& inlet) noexcept {
   const Attachment& port = inlet.attachment;
-  const FabricVersion& version = *port.fabric->version.load(std::memory_order_acquire);
-  const auto seat = static_cast<std::size_t>(port.seat);
-  inlet.joined = seat < version.ports.size() && version.ports[seat] == &port;
+  inlet.joined = port.fabric->version.load(std::memory_order_acquire)->has(port);
   return inlet.joined;
 }
 

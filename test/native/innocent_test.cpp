@@ -434,7 +434,16 @@ const Attack attacks[]{
            arena.hostile = arena.flood(hub);
          },
      .evidence = [](Arena& arena) { return arena.of(arena.target).transmittedFrames; },
-     .share = {1001 * burstSize, 60, 0}},
+     .share = {4 * 1001, 60, 0}},
+    {.name = "a flood to 1,000 sinks, with bursts between to nobody",
+     .begin =
+         [](Arena& arena) {
+           const FabricId their = arena.newSwitch();
+           arena.sinks(their, 1000);
+           arena.hostile = arena.source(their, BufferClass::Small, alternating);
+         },
+     .evidence = [](Arena& arena) { return arena.of(arena.target).transmittedFrames; },
+     .share = {4 * 1001, 60, 0}},
     {.name = "runts",
      .begin =
          [](Arena& arena) {

@@ -152,6 +152,26 @@ TEST_CASE("io: many frames come in order, at most a burst at once") {
     CHECK(all[index].bytes == plainFrame(static_cast<std::uint8_t>(index)));
 }
 
+TEST_CASE("io: a device that wakes while another is busy is read in the same turn") {
+  PortBench bench;
+  const Device busy, calm;
+  auto reader = bench.io->read({1, 1}, busy.ours.get(), {.limit = 1514});
+  auto other = bench.io->read({2, 1}, calm.ours.get(), {.limit = 1514});
+  REQUIRE(reader);
+  REQUIRE(other);
+  constexpr std::size_t count = 100;
+  for (std::size_t index = 0; index < count; ++index) busy.send(plainFrame(3, 60));
+  std::size_t taken = 0;
+  while (taken < count / 4) taken += take(bench, **reader).second.size();
+  calm.send(plainFrame(3, 60));
+  bench.turn({});
+  CHECK(bench.reported == std::multiset<std::uint32_t>{1, 2});
+  RxBurst burst(*bench.pool, bench.counters.dropped);
+  CHECK(bench.io->take(**other, burst) == RxState::Drained);
+  CHECK(burst.count() == 1);
+  burst.remove(allFrames(burst.count()));
+}
+
 TEST_CASE("io: without buffers frames wait in their device, on io_uring") {
   PortBench bench(300 << 10, BenchIo::Uring);
   if (bench.io->name() != std::string_view("io_uring")) return;

@@ -138,6 +138,36 @@ struct PipelineBench : SeatBench, PipelineSink {
   std::size_t lessons = 0;
 };
 
+/// A burst from its first seat of a fabric with many, and what of it is left for later turns.
+struct WideBench : PipelineBench {
+  static constexpr unsigned ports = 100;
+  static constexpr unsigned inTurn = burstWireFrames / (ports - 1);  // frames to all others
+
+  WideBench() {
+    for (unsigned index = 0; index < ports; ++index) join();
+    fabricSeat.version.store(&version);
+  }
+  ~WideBench() {
+    while (Frame* frame = from().postponed.pop()) pool->release(frame);
+  }
+  Attachment& from() { return *seats.front(); }
+  /// How many frames of a full burst stay in it: `floods` of these go to everybody, the others to one.
+  unsigned confined(unsigned floods, std::uint32_t length = 60) {
+    RxBurst burst(*pool, from().counters.dropped);
+    while (burst.room() > 0) {
+      Frame* made = frame(0, burst.count(), length);
+      std::memset(made->data, 0, 14);
+      made->data[0] = burst.count() < floods ? Obedient::flood : std::uint8_t{1};
+      burst.add(made);
+    }
+    pipeline.confine(from(), burst);
+    const unsigned count = burst.count();
+    for (unsigned index = 0; index < count; ++index) CHECK(burst[index]->number == index);
+    burst.remove(allFrames(count));
+    return count;
+  }
+};
+
 using Numbers = std::vector<std::uint32_t>;
 constexpr std::uint8_t flood = Obedient::flood;
 
@@ -159,6 +189,54 @@ TEST_CASE("pipeline: floods go to all others, verdicts to their port, in the ord
   CHECK(sorted == Numbers{0, 2, 3});
   CHECK(a.defaults[0].offer.offered.get() == 7);
   CHECK(bench.lessons == 5);
+}
+
+TEST_CASE("pipeline: a burst is as many frames as a turn has copies for, and the rest waits in its order") {
+  WideBench bench;
+  CHECK(bench.confined(burstSize) == WideBench::inTurn);
+  Chain<Frame>& postponed = bench.from().postponed;
+  Numbers waiting;
+  postponed.each([&](const Frame& frame) { waiting.push_back(frame.number); });
+  REQUIRE(waiting.size() == burstSize - WideBench::inTurn);
+  CHECK(waiting.front() == WideBench::inTurn);
+  CHECK(std::is_sorted(waiting.begin(), waiting.end()));
+
+  // What is put off again comes before what was behind it.
+  RxBurst burst(*bench.pool, bench.from().counters.dropped, 3);
+  while (burst.room() > 0) burst.add(postponed.pop());
+  burst.postpone(1, postponed);
+  CHECK(postponed.front()->number == WideBench::inTurn + 1);
+  burst.remove(allFrames(1));
+  CHECK(bench.lessons == 0);  // nothing of it has come in yet
+  CHECK(bench.from().counters.receivedFrames.get() == 0);
+}
+
+TEST_CASE("pipeline: a burst is whole if its frames go to few, however many ports there are") {
+  WideBench bench;
+  SUBCASE("by their addresses") { CHECK(bench.confined(0) == burstSize); }
+  SUBCASE("most of them") { CHECK(bench.confined(burstSize / 2) == burstSize); }
+  SUBCASE("by their paths") {
+    for (unsigned index = 2; index < WideBench::ports; ++index)
+      bench.allow(bench.from(), *bench.seats[index], false);
+    CHECK(bench.confined(burstSize) == burstSize);
+  }
+  SUBCASE("where nothing goes without a path") {
+    bench.version.forwarding = false;
+    bench.allow(bench.from(), *bench.seats[1]);
+    CHECK(bench.confined(burstSize) == burstSize);
+  }
+  SUBCASE("because they are no frames") { CHECK(bench.confined(burstSize, 13) == burstSize); }
+  SUBCASE("because the port has left") {
+    bench.version.ports[0] = nullptr;
+    CHECK(bench.confined(burstSize) == burstSize);
+  }
+}
+
+TEST_CASE("pipeline: explicit pairs are counted as others are") {
+  WideBench bench;
+  bench.version.forwarding = false;
+  for (unsigned index = 1; index < WideBench::ports; ++index) bench.allow(bench.from(), *bench.seats[index]);
+  CHECK(bench.confined(burstSize) == WideBench::inTurn);
 }
 
 TEST_CASE("pipeline: frames are numbered on their port and stamped with the burst's arrival") {

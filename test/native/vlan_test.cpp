@@ -254,3 +254,31 @@ TEST_CASE("VLANs: a burst of several is told apart, and the next one begins anew
   std::sort(came.begin(), came.end());
   CHECK(came == sent);
 }
+
+TEST_CASE("VLANs: only the ports of a frame's VLAN count as its receivers in a turn") {
+  VlanBench bench;
+  constexpr unsigned many = 99;
+  Attachment& from = bench.join(10, {20});
+  bench.join(10);
+  for (unsigned index = 0; index < many; ++index)
+    index % 2 == 0 ? bench.join(20) : bench.join(30, {20});  // some with a tag, some without
+  const auto confined = [&](const Bytes& bytes) {
+    RxBurst burst(*bench.pool, from.counters.dropped);
+    while (burst.room() > 0) {
+      Frame* frame = bench.frame(0, 0, static_cast<std::uint32_t>(bytes.size()));
+      std::copy(bytes.begin(), bytes.end(), frame->data);
+      burst.add(frame);
+    }
+    bench.pipeline.confine(from, burst);
+    const unsigned count = burst.count();
+    for (const Frame* frame : burst.frames()) CHECK(bytesOf(*frame) == bytes);  // as they came
+    burst.remove(allFrames(count));
+    while (Frame* frame = from.postponed.pop()) bench.pool->release(frame);
+    return count;
+  };
+  const Bytes untagged(60, 0xff);
+  CHECK(confined(untagged) == burstSize);
+  CHECK(confined(tagged(untagged, 10)) == burstSize);
+  CHECK(confined(tagged(untagged, 20)) == burstWireFrames / many);
+  CHECK(confined(tagged(untagged, 40)) == burstSize);  // of no VLAN of the port's
+}
