@@ -6,12 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseDuration } from '../../lib/values/units.js'
 import { closing } from '../helpers/fabric.js'
-import { Child, describeUnless, lacksProgram, testFile } from '../helpers/kernel.js'
+import { Child, describeUnless, lacksProgram, lacksWithSanitizer, testFile } from '../helpers/kernel.js'
 
-const sanitized =
-  process.env.ETHERLOOM_SANITIZED_NODE === undefined
-    ? undefined
-    : 'a Node with sanitizers has an LD_PRELOAD of its own'
+const sanitized = lacksWithSanitizer('the sanitizer has to be the first library that is preloaded')
 
 describeUnless(lacksProgram('cc') ?? sanitized, 'where the time of day is set', function () {
   this.timeout(60_000)

@@ -48,6 +48,10 @@ export function lacksProgram(...names: string[]): string | undefined {
   return missing === undefined ? undefined : `no ${missing}`
 }
 
+/** Why a test says nothing where Node runs with the address sanitizer (scripts/test.mjs), if it does. */
+export const lacksWithSanitizer = (reason: string): string | undefined =>
+  process.env.ETHERLOOM_SANITIZED_NODE === undefined ? undefined : reason
+
 /** A describe block that is skipped, with the reason in its title, where something is lacking. */
 export function describeUnless(
   lacking: string | undefined,

@@ -5,9 +5,11 @@ import { promisify } from 'node:util'
 import { Hub } from '../../lib/index.js'
 import { closing, join, receive } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
-import { describeUnless, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
+import { describeUnless, lacksNetwork, lacksProgram, lacksWithSanitizer, testFile } from '../helpers/kernel.js'
 
-describeUnless(lacksNetwork() ?? lacksProgram('prlimit'), 'where descriptors are used up', function () {
+const sanitized = lacksWithSanitizer('the sanitizer needs descriptors to look at an object')
+
+describeUnless(lacksNetwork() ?? lacksProgram('prlimit') ?? sanitized, 'where descriptors are used up', function () {
   this.timeout(120_000)
 
   for (const kind of ['tap', 'packet', 'connect', 'listen', 'datagram', 'udp']) {
