@@ -67,12 +67,15 @@ async function main(options: ReturnType<typeof readOptions>) {
   if (missing.length > 0) console.error(`not in ${against}, and left out: ${missing.join(', ')}`)
   const setup = { machine: await describeMachine(), seconds }
   const results: CaseResult[] = []
+  let most = 0
   for (const subject of chosen) {
+    const its = Math.min(rounds, subject.rounds ?? rounds)
     const progress = (round: number, { name }: { name: string }) =>
-      console.error(`${subject.name}: round ${round} of ${rounds}, ${name}`)
-    results.push(await runCase(subject, Math.min(rounds, subject.rounds ?? rounds), setup, progress))
+      console.error(`${subject.name}: round ${round} of ${its}, ${name}`)
+    results.push(await runCase(subject, its, setup, progress))
+    most = Math.max(most, its)
   }
-  const report = { setup, rounds, results, judged }
+  const report = { setup, rounds: most, results, judged }
   console.log(print(report))
   process.exitCode = held(report) ? 0 : 1
 }

@@ -5,28 +5,38 @@ import { promisify } from 'node:util'
 import { Hub } from '../../lib/index.js'
 import { closing, join, receive } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
-import { describeUnless, lacksNetwork, lacksProgram, lacksWithSanitizer, testFile } from '../helpers/kernel.js'
+import {
+  describeUnless,
+  lacksNetwork,
+  lacksProgram,
+  lacksWithSanitizer,
+  testFile,
+} from '../helpers/kernel.js'
 
 const sanitized = lacksWithSanitizer('the sanitizer needs descriptors to look at an object')
 
-describeUnless(lacksNetwork() ?? lacksProgram('prlimit') ?? sanitized, 'where descriptors are used up', function () {
-  this.timeout(120_000)
+describeUnless(
+  lacksNetwork() ?? lacksProgram('prlimit') ?? sanitized,
+  'where descriptors are used up',
+  function () {
+    this.timeout(120_000)
 
-  for (const kind of ['tap', 'packet', 'connect', 'listen', 'datagram', 'udp']) {
-    it(`a port (${kind}) says so, leaks none, harms no other, and can be had once one is free`, async () => {
-      const words = ['--nofile=100:100', process.execPath, '--import=tsx']
-      const { stdout } = await promisify(execFile)('prlimit', [
-        ...words,
-        testFile('ports/programs/shortage.ts'),
-        kind,
-      ])
-      const { attached, message, ...rest } = JSON.parse(stdout) as { attached: number; message: string }
-      expect(rest).to.deep.equal({ code: 'ERR_ETHERLOOM_RESOURCE', leaked: 0, others: true, again: true })
-      expect(message).to.match(/\(EMFILE\); allow more open files with 'ulimit -n'$/)
-      expect(attached).to.be.above(5)
-    })
-  }
-})
+    for (const kind of ['tap', 'packet', 'connect', 'listen', 'datagram', 'udp']) {
+      it(`a port (${kind}) says so, leaks none, harms no other, and can be had once one is free`, async () => {
+        const words = ['--nofile=100:100', process.execPath, '--import=tsx']
+        const { stdout } = await promisify(execFile)('prlimit', [
+          ...words,
+          testFile('ports/programs/shortage.ts'),
+          kind,
+        ])
+        const { attached, message, ...rest } = JSON.parse(stdout) as { attached: number; message: string }
+        expect(rest).to.deep.equal({ code: 'ERR_ETHERLOOM_RESOURCE', leaked: 0, others: true, again: true })
+        expect(message).to.match(/\(EMFILE\); allow more open files with 'ulimit -n'$/)
+        expect(attached).to.be.above(5)
+      })
+    }
+  },
+)
 
 describe('where the disk of a capture is full', () => {
   const closes = closing()
