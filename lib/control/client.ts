@@ -119,13 +119,19 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     methods: Known = controlMethods as Methods as Known,
   ): Promise<ControlClient<Known>> {
     const names = name === undefined ? await instanceNames() : [name]
-    const found = await Promise.all(
+    const found = await Promise.allSettled(
       names.map(async (each) => ({ name: each, client: await this.connect(each, methods) })),
     )
-    const running = found.flatMap(({ name, client }) => (client ? [{ name, client }] : []))
+    const running = found.flatMap((each) =>
+      each.status === 'fulfilled' && each.value.client
+        ? [{ name: each.value.name, client: each.value.client }]
+        : [],
+    )
+    const failed = found.find((each) => each.status === 'rejected')
     const [first] = running
-    if (first && running.length === 1) return first.client
+    if (first && running.length === 1 && !failed) return first.client
     for (const { client } of running) void client.close()
+    if (failed) throw failed.reason
     if (running.length > 1)
       throw new EtherloomError('ERR_ETHERLOOM_CONTROL', 'several instances are running', {
         hint: `choose one with --name: ${running.map(({ name }) => name).join(', ')}`,

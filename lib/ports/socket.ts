@@ -374,7 +374,7 @@ export class SocketPort extends Port {
         ? `${us} waits for a peer at ${where}`
         : `${us} finds nobody at ${where} yet, and goes on trying`
     const gone = `the peer of ${us} at ${where} has gone`
-    const silent = `the machine of the peer of ${us} at ${where} has not answered for 20 s`
+    const silent = `the machine of the peer of ${us} at ${where} does not answer any more`
     const words = new Map<number | undefined, string>([
       [ENOTCONN, waiting],
       [ECONNRESET, gone],

@@ -223,7 +223,8 @@ void UringIo::turn(Instant now, Instant deadline, ReadySink& sink) noexcept {
     if (wait > Duration{} || ring_.requested() || ring_.workPending()) call(wait);
     sortHot();
     wait = {};
-    // What has become hot is read at once; where others are ready already, so are those of one call.
+    // What has become hot is read at once. Where others are ready already that is done once, for the devices
+    // that woke in the first call.
   } while ((ready_.empty() && !hot_.empty() && fed) || (alone && woken_));
 
   for (Source* source : ready_) {

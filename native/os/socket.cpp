@@ -42,7 +42,7 @@ void tune(const Fd& socket, int family, SocketType type) {
     set(socket, IPPROTO_TCP, TCP_KEEPIDLE, 5);
     set(socket, IPPROTO_TCP, TCP_KEEPINTVL, 5);
     set(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
-    return set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, PeerPatience::limit);
+    return set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(PeerPatience::usual.count()));
   }
   set(socket, SOL_SOCKET, SO_RCVBUF, messages);
   set(socket, SOL_SOCKET, SO_SNDBUF, stream);
@@ -275,20 +275,20 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   return Error{error, "connect", "cannot reach " + address.text()};
 }
 
-// Whose window is closed is asked again and again, by probes or by what it had no room for, and at the latest
-// when the time that is left is over; so the last answer is no older than the limit. Kernels that do not tell
-// the window have it closed here.
-void PeerPatience::renew(const Fd& socket, bool full, std::chrono::seconds now) noexcept {
-  constexpr unsigned oldest = PeerPatience::limit + 5'000;
+// A peer that does not read has closed its window, and is asked again and again, by probes or by what it had
+// no room for, and at the latest when the time that is left is over; so the last answer is not much older
+// than the limit. Kernels before 5.4 do not report the window: it reads as closed.
+void PeerPatience::renew(const Fd& socket, std::chrono::milliseconds now) noexcept {
+  using std::chrono::milliseconds;
+  constexpr milliseconds slack{10'000};  // of whoever calls this, too
   tcp_info info{};
   socklen_t length = sizeof info;
   if (getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return;
-  const bool unread =
-      full && (info.tcpi_unacked == 0 || info.tcpi_snd_wnd == 0) && info.tcpi_last_ack_recv < oldest;
-  if (!unread) readAt_ = now;
-  constexpr std::chrono::milliseconds longest{1 << 30};
-  const std::chrono::milliseconds allowed =
-      std::min(std::chrono::milliseconds(limit) + (now - readAt_), longest);
+  const bool waits = info.tcpi_unacked == 0 ? info.tcpi_notsent_bytes != 0 : info.tcpi_snd_wnd == 0;
+  const bool answers = milliseconds(info.tcpi_last_ack_recv) < limit_ + slack;
+  if (!waits || !answers || !readAt_) readAt_ = now;
+  constexpr milliseconds longest{1 << 30};
+  const milliseconds allowed = std::min(limit_ + (now - *readAt_), longest);
   set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(allowed.count()));
 }
 

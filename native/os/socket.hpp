@@ -93,12 +93,15 @@ struct Connecting {
 /// given more time, for as long as it answers.
 class PeerPatience {
  public:
-  static constexpr unsigned limit = 20'000;  ///< milliseconds
-  /// To be called every few seconds, with the time. `full`: the socket takes no more.
-  void renew(const Fd& socket, bool full, std::chrono::seconds now) noexcept;
+  static constexpr std::chrono::milliseconds usual{20'000};
+
+  explicit PeerPatience(std::chrono::milliseconds limit = usual) : limit_(limit) {}
+  /// To be called every few seconds, a quarter of the limit at most, with the time.
+  void renew(const Fd& socket, std::chrono::milliseconds now) noexcept;
 
  private:
-  std::chrono::seconds readAt_{};  // when the peer was last known to read
+  const std::chrono::milliseconds limit_;
+  std::optional<std::chrono::milliseconds> readAt_;  // when the peer was last known to read
 };
 
 /// Two Unix sockets that are each other's peers: one for a port, one for a program that is started with it.

@@ -42,6 +42,7 @@ struct Inlet : Chain<Inlet>::Link {
   bool joined = false;                   ///< its fabric has had a version with the port
   bool carrier = true;                   ///< without it nothing passes, whatever the device would do
   std::uint32_t received = 0;            ///< frames so far: the number in a frame's key
+  bool ended = false;                    ///< its device has failed; the port goes down behind `postponed`
   Chain<Frame> postponed;                ///< received, but more than one turn takes
   std::uint32_t crossed = 0;             ///< workers that its last bursts had copies for, by bits
   std::uint32_t crossedBefore = 0;       ///< the same of the bursts before those

@@ -81,7 +81,7 @@ struct FabricVersion {
   /// To how many ports a frame of a port that is in it can go, at most.
   [[nodiscard]] std::size_t mostReceivers(const Attachment& from) const {
     const std::size_t reached = forwarding ? reachOf(from).size() : 0;
-    return std::max<std::size_t>(reached + rowOf(from).entries.size(), 1);
+    return std::max<std::size_t>(std::min(ports.size() - 1, reached + rowOf(from).entries.size()), 1);
   }
 };
 

@@ -69,7 +69,8 @@ void forEachFlooded(const FabricVersion& version, const Attachment& from, const 
 // counted: frames that are postponed have not been received as far as anybody can see.
 void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
   judged_ = 0;  // of a burst that was not passed
-  const FabricVersion& version = *from.attachment.fabric->version.load(std::memory_order_acquire);
+  version_ = from.attachment.fabric->version.load(std::memory_order_acquire);
+  const FabricVersion& version = *version_;
   std::uint64_t wires = 0;
   for (const Frame* frame : burst.frames()) wires += frame->offload.segments;
   const bool isIn = version.has(from.attachment);
@@ -133,6 +134,7 @@ Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion&
 
 void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
   const unsigned judged = std::exchange(judged_, 0U);
+  const FabricVersion* version = std::exchange(version_, nullptr);
   screen(from, burst);
   if (burst.count() == 0) return;
   if (const Listeners* all = from.attachment.listeners.load(std::memory_order_acquire)) [[unlikely]] {
@@ -143,7 +145,7 @@ void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
   }
 
   EngineFabric& fabric = *from.attachment.fabric;
-  const FabricVersion* version = fabric.version.load(std::memory_order_acquire);
+  if (!version) version = fabric.version.load(std::memory_order_acquire);
   std::span<const std::uint16_t> vlans;
   if (version->hasVlans) [[unlikely]] {
     if (const auto refused = vlans_.classify(from.attachment.itsVlans(), burst); refused != 0)

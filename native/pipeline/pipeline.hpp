@@ -90,7 +90,9 @@ class Pipeline {
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;
-  // What the fabric has said of the burst, and of how many of its frames before pass().
+  // What confine() leaves to pass(): the version, what the fabric has said of the burst, and of how many of
+  // its frames.
+  const FabricVersion* version_ = nullptr;
   std::array<Verdict, burstSize> verdicts_;
   LearnLog log_;
   unsigned judged_ = 0;

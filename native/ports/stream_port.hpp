@@ -45,7 +45,7 @@ class StreamPort final : public Port {
   void close(Io& io) noexcept override;
   /// Of TCP: every few seconds, with the time.
   void attendPeer(std::chrono::seconds now) noexcept {
-    if (socket_) patience_.renew(socket_, full_, now);
+    if (socket_) patience_.renew(socket_, now);
   }
 
  private:

@@ -44,7 +44,8 @@ Worker::Worker(Setup setup)
             index_,
             {},
             &lateness_},
-      pipeline_(*this, index_) {}
+      pipeline_(*this, index_),
+      mostPostponed_(pool_->unused(BufferClass::Large) / 8) {}
 
 // ---- the frame path ----
 
@@ -137,22 +138,22 @@ bool Worker::admitAndRelease(Instant now) noexcept {
 }
 
 bool Worker::serve(Inlet& inlet) noexcept {
-  RxBurst burst(*pool_, inlet.counters.dropped, inlet.mostFrames);
+  RxBurst burst(*pool_, inlet.counters.dropped, mostOf(inlet));
   RxState state = RxState::More;
   if (inlet.postponed.empty()) {
     state = inlet.port->receive(burst);
+    if (state == RxState::Failed) inlet.ended = true;
   } else {
     while (burst.room() != 0 && !inlet.postponed.empty()) burst.add(inlet.postponed.pop());
+    postponed_ -= burst.count();
   }
   burst.at = host_.now = turn_.now = clock_.now();
-  pipeline_.confine(inlet, burst);
-  // A device that is gone ends when all that it gave has been served.
-  if (!inlet.postponed.empty()) {
-    state = RxState::More;
-  } else if (inlet.port->failure() != 0) {
-    state = RxState::Failed;
-  }
   const bool moved = burst.count() != 0;
+  if (moved && inlet.carrier) {
+    postponed_ += burst.count();
+    pipeline_.confine(inlet, burst);
+    postponed_ -= burst.count();
+  }
   const std::uint64_t framesBefore = inlet.counters.receivedFrames.get();
   const std::uint64_t bytesBefore = inlet.counters.receivedBytes.get();
   const unsigned frames = burst.count();
@@ -160,10 +161,20 @@ bool Worker::serve(Inlet& inlet) noexcept {
   if (workers_.size() > 1) noteCrossed(inlet, frames);
   turn_.frames += inlet.counters.receivedFrames.get() - framesBefore;
   turn_.bytes += inlet.counters.receivedBytes.get() - bytesBefore;
-  if (state == RxState::More) ready(inlet.key);
-  if (state == RxState::Failed) takeDown(inlet, inlet.port->failure());
+  if (state == RxState::More || !inlet.postponed.empty()) ready(inlet.key);
+  if (inlet.ended) end(inlet);
   if (nextDeparture() <= burst.at) releaseDue(burst.at);
   return moved;
+}
+
+// Frames that are put off are in buffers that others need. When these are many, ports bring what one turn
+// takes, whoever it goes to, and the rest stays in their devices.
+unsigned Worker::mostOf(const Inlet& inlet) const noexcept {
+  if (postponed_ <= mostPostponed_) [[likely]]
+    return inlet.mostFrames;
+  const FabricVersion& version = *inlet.attachment.fabric->version.load(std::memory_order_acquire);
+  const std::size_t most = version.has(inlet.attachment) ? version.mostReceivers(inlet.attachment) : 1;
+  return std::clamp(static_cast<std::uint32_t>(burstWireFrames / most), 1U, inlet.mostFrames);
 }
 
 // What its device has already waits until its fabric has the port, which is about to be published.
@@ -332,7 +343,7 @@ void Worker::transmit(Attachment& to) noexcept {
     }
   }
   to.port->transmit(items);
-  if (to.port->failure() != 0) takeDown(to, to.port->failure());
+  if (to.port->failure() != 0) end(to);
 }
 
 void Worker::flushStages() noexcept {
@@ -340,7 +351,7 @@ void Worker::flushStages() noexcept {
     transmit(*to);
     if (!to->up) continue;
     to->port->flush();
-    if (to->port->failure() != 0) takeDown(*to, to->port->failure());
+    if (to->port->failure() != 0) end(*to);
   }
 }
 
@@ -433,6 +444,12 @@ void Worker::makeRoom() {
   reserve(closing_, devices_);
 }
 
+// A device that has failed ends when all that it gave has been served.
+void Worker::end(Inlet& inlet) noexcept {
+  inlet.ended = true;
+  if (inlet.postponed.empty()) takeDown(inlet, inlet.port->failure());
+}
+
 void Worker::takeDown(Inlet& inlet, int error) noexcept {
   if (!inlet.up) return;
   closeDevice(inlet);
@@ -448,6 +465,7 @@ void Worker::closeDevice(Inlet& inlet) noexcept {
   if (!std::exchange(inlet.up, false)) return;
   RxBurst late(*pool_, inlet.counters.dropped);
   while (Frame* frame = inlet.postponed.pop()) late.add(frame);
+  postponed_ -= late.count();
   if (late.count() != 0) discard(inlet, late);
   inlet.port->close(*io_);
   closing_.push_back(inlet.port.get());
@@ -479,6 +497,7 @@ void Worker::addSource(Source& source) {
 
 void Worker::open(Inlet& inlet) {
   inlet.up = true;
+  inlet.ended = false;
   if (const Result<void> opened = inlet.port->open(*io_, inlet.key); !opened)
     takeDown(inlet, opened.error().number);
 }

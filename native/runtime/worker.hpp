@@ -134,6 +134,7 @@ class Worker final : private ReadySink, private PipelineSink {
   [[nodiscard]] Instant wakeAt(Instant now) const noexcept;
   /// Lets a port that is ready receive a burst, and counts it. Whether frames came.
   bool serve(Inlet& inlet) noexcept;
+  [[nodiscard]] unsigned mostOf(const Inlet& inlet) const noexcept;
   [[nodiscard]] bool joins(Inlet& inlet) noexcept;
   /// Whether the workers that the port has sent to lately take the copies of another burst. Adds those that
   /// do not to `full`: whoever sends there behind it in this turn waits, too.
@@ -153,6 +154,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void flushStages() noexcept;
   void open(Inlet& inlet);
   void makeRoom();
+  void end(Inlet& inlet) noexcept;
   void takeDown(Inlet& inlet, int error) noexcept;
   void closeDevice(Inlet& inlet) noexcept;
   void reapClosed() noexcept;
@@ -172,7 +174,9 @@ class Worker final : private ReadySink, private PipelineSink {
   Pipeline pipeline_;
   Departures<Path> departures_;
   Departures<PortDelay> delays_;
-  Turn turn_;                     // the one that runs
+  Turn turn_;                  // the one that runs
+  std::size_t postponed_ = 0;  // frames that are put off, of all inlets
+  const std::size_t mostPostponed_;
   std::vector<Source*> sources_;  // by PortKey::index, with generation 0
   std::vector<Inlet*> inlets_;    // by PortKey::index
   Chain<Inlet> ready_;            // to be received from

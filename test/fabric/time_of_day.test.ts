@@ -51,7 +51,7 @@ describeUnless(lacksProgram('cc') ?? sanitized, 'where the time of day is set', 
         for (const [index, time] of times.entries())
           expect(time, said).to.be.within(due[index]!, due[index]! + late)
       }
-      expect(Number(parseDuration(met.lasted) / 1_000_000n), said).to.be.within(20, late)
+      expect(Number(parseDuration(met.lasted) / 1_000_000n), said).to.be.within(10, late)
       // Half a second between attempts, but for the first ones.
       expect(met.connections, said).to.be.within(1, 7 + met.passed / 500)
       expect(met.alive, said).to.be.within(1, 1 + met.passed / 1000)
