@@ -3,6 +3,7 @@
  * The command line: hands the words to the command that is meant (commands/).
  * Exit codes: 0 done, 1 failed, 2 misuse.
  */
+import './inspector.js'
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { completeHelp } from './command.js'

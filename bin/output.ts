@@ -158,6 +158,8 @@ export function fail(error: unknown, { json }: { json?: boolean }): number {
   const { message } = error as Error
   const code = error instanceof EtherloomError ? error.code : undefined
   if (json) remark(JSON.stringify({ error: { code, message } }))
+  else if ((error as NodeJS.ErrnoException).code === 'EMFILE')
+    remark(`etherloom: ${message}; allow more open files with 'ulimit -n'`)
   else if (code === undefined) remark(`etherloom: ${message}`)
   else process.stderr.write(`${code === 'ERR_ETHERLOOM_TOPOLOGY' ? '' : 'etherloom: '}${message}\n`) // visible as it is
   debuglog('etherloom')('%O', error) // with NODE_DEBUG=etherloom: where it was thrown

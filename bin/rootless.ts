@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { controlDirectory, makeControlDirectory } from '../lib/control/directory.js'
 import { EtherloomError } from '../lib/values/errors.js'
+import { onEndSignals } from './command.js'
 
 /** Runs this command line again without `--rootless` in the child, and returns the child's exit code. */
 export async function runRootless(): Promise<number> {
@@ -23,11 +24,8 @@ export async function runRootless(): Promise<number> {
     // Inside, the user id is 0: say where the socket belongs, so that it is found from outside.
     { stdio: 'inherit', env: { ...process.env, ETHERLOOM_CONTROL_DIRECTORY: controlDirectory() } },
   )
-  // A terminal's Ctrl-C reaches the child by itself; a second copy would end it at once.
-  process.on('SIGINT', () => {
-    if (!process.stdin.isTTY) child.kill('SIGINT')
-  })
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+  // What reaches the child by itself, as a terminal's Ctrl-C, it takes for the same as this.
+  onEndSignals((signal) => child.kill(signal))
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
     return code ?? 128 + (signal === null ? 0 : constants.signals[signal])

@@ -36,8 +36,12 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'control:error': ({ error }) => error.message,
 }
 
-/** Shows what an instance does until it has ended. */
-export async function watch(instance: ControlClient, { json = false }: { json?: boolean }): Promise<void> {
+/** Shows what an instance does until it has ended. Calls `shown` when it would show that, too. */
+export async function watch(
+  instance: ControlClient,
+  { json = false }: { json?: boolean },
+  shown = (): void => undefined,
+): Promise<void> {
   const live = json || !process.stdout.isTTY ? undefined : new LiveView(instance)
   const say = (text: string): void => (live ? live.note(text) : printLine(text))
   const [info, ports] = [await instance.call('info', {}), await instance.call('ports', {})]
@@ -63,6 +67,7 @@ export async function watch(instance: ControlClient, { json = false }: { json?: 
   const ending = (): void => undefined // it has ended while it was asked
   const everySecond = setInterval(() => void show().catch(ending), 1000)
   if (live) await live.draw().catch(ending)
+  shown()
   await instance.ended
   clearInterval(everySecond)
   live?.end()

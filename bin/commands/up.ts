@@ -44,11 +44,12 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   else printNotes(notes)
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
   const instance = await Instance.start(name, path, topology)
-  endOnSignals(instance)
+  let shown = (): void => undefined
+  endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
   const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
   try {
     if (options.sealed) await instance.seal()
-    await watch(client, options)
+    await watch(client, options, shown)
   } finally {
     await instance.close()
   }
@@ -98,15 +99,22 @@ async function applyTo(
   return 0
 }
 
+/** Signals within this many milliseconds of the first say the same: one for the process, and one for its group. */
+const oneWish = 200
+
 /**
- * Ends the instance in order at the first signal, and at once at the second: the user will not wait for an orderly end. A
- * terminal that goes may say so twice, and nobody waits there.
+ * Ends the instance in order at the first signal, once it is `shown`, and at once at the second: the user will not wait for an
+ * orderly end. A terminal that goes may say so twice, and nobody waits there.
  */
-function endOnSignals(instance: Instance): void {
-  let signals = 0
+function endOnSignals(instance: Instance, shown: Promise<void>): void {
+  let first: number | undefined
   onEndSignals((signal) => {
-    if (signal !== 'SIGHUP' || signals === 0) signals++
-    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
-    instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
+    if (first !== undefined) {
+      if (signal !== 'SIGHUP' && performance.now() - first > oneWish)
+        process.exit(signal === 'SIGINT' ? 130 : 143)
+      return
+    }
+    first = performance.now()
+    shown.then(() => instance.close()).catch((error: unknown) => (process.exitCode = fail(error, {})))
   })
 }

@@ -47,7 +47,13 @@ export function errorFrom(data: Partial<ErrorData>): EtherloomError {
   })
 }
 
-/** Calls `receive` with every line that arrives, or `tooLong` once for one of more than `most` bytes, and with none after it. */
+/** So many lines of one connection are handled at a time, before others have their turn. */
+const together = 100
+
+/**
+ * Calls `receive` with every line that arrives and is not blank, or `tooLong` once for one of more than `most` bytes, and with
+ * none after it. Who sends many has no more read until they are handled.
+ */
 export function readLines(
   socket: Socket,
   most: number,
@@ -56,21 +62,32 @@ export function readLines(
 ): void {
   let pieces: string[] = []
   let length = 0
+  const handle = (lines: string[], next: number): void => {
+    const end = Math.min(next + together, lines.length)
+    for (; next < end; next++) if (/\S/.test(lines[next]!)) receive(lines[next]!)
+    if (next < lines.length) {
+      socket.pause()
+      setImmediate(handle, lines, next)
+    } else if (length > most) {
+      tooLong()
+    } else {
+      socket.resume()
+    }
+  }
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
     if (length > most) return // what comes after a line that was too long is not kept
     const lines = text.split('\n')
     const rest = lines.pop() ?? ''
-    for (const line of lines) {
-      receive(pieces.join('') + line)
+    if (lines.length > 0) {
+      lines[0] = pieces.join('') + lines[0]!
       pieces = []
       length = 0
     }
-    pieces.push(rest)
     length += rest.length
-    if (length <= most) return
-    pieces = []
-    tooLong()
+    if (length > most) pieces = []
+    else pieces.push(rest)
+    handle(lines, 0)
   })
 }
 

@@ -55,11 +55,11 @@ export class ControlServer {
       })
     await unlink(path).catch(() => undefined)
     const server = createServer()
+    const control = new ControlServer(path, server)
+    server.on('connection', (socket) => control.#serve(socket, methods, instance)) // whoever comes at once is heard, too
     server.listen(path)
     await once(server, 'listening')
     await chmod(path, 0o600)
-    const control = new ControlServer(path, server)
-    server.on('connection', (socket) => control.#serve(socket, methods, instance))
     server.on('error', (error: NodeJS.ErrnoException) => {
       const { errno = 0, syscall = '' } = error
       failed(

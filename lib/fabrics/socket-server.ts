@@ -68,6 +68,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
   #bound: unknown
   #unwatch: (() => void) | undefined
   #accepting = false
+  #failing = false
   #closed = false
 
   /** @internal */
@@ -145,9 +146,11 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
         const socket = native(() => sockets.acceptPeer(this.#bound))
         if (socket === undefined) break
         await this.#attach(socket)
+        this.#failing = false
       }
     } catch (error) {
-      this.#fabric.engine.failed(this, error)
+      if (!this.#failing) this.#fabric.engine.failed(this, error)
+      this.#failing = true // said once, until a peer is taken again
       await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
     }
     this.#accepting = false

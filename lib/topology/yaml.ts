@@ -197,11 +197,13 @@ export async function writeYaml(value: unknown): Promise<string> {
     Scalar: (_key, scalar) => {
       const { value: text } = scalar
       if (typeof text !== 'string') return
-      if (/^[ \t]+$/m.test(text)) scalar.type = 'QUOTE_DOUBLE' // the package writes a line of blanks as another in a block
+      // The package writes a line that begins or ends with blanks as another in a block.
+      if (text.includes('\n') && /^[ \t]|[ \t]$/m.test(text)) scalar.type = 'QUOTE_DOUBLE'
       if (text.length > 40) return
       if (!known.has(text)) known.set(text, isWord(text))
       if (!known.get(text)) scalar.type = 'QUOTE_DOUBLE'
     },
   })
-  return document.toString({ doubleQuotedMinMultiLineLength: Infinity }) // of several lines it writes some wrong
+  // Nor does it fold all lines as they were.
+  return document.toString({ doubleQuotedMinMultiLineLength: Infinity, lineWidth: 0 })
 }

@@ -72,12 +72,16 @@ export const isIPv4Prefix = (address: string): boolean => address.includes('.') 
 /** @internal Where a socket is: a path, or a host and a port. */
 export type SocketPlace = { path: string } | { host: string; port: number }
 
-const socketPattern = /^(?:\[([^\]]+)\]|([^:/[\]\s]+)):(\d{1,5})$/
+const socketPattern = /^(?:\[([^\]\0]+)\]|([^:/[\]\s\0]+)):(\d{1,5})$/
 
 /** @internal A path such as `/run/lab.sock` (or `./lab.sock`), or an address such as `127.0.0.1:5000` or `[::1]:5000`. */
 export const socketPlace: Rule<SocketPlace> = shaped(
   (value, subject) => {
-    if (typeof value === 'string' && value.includes('/') && Buffer.byteLength(value) <= longestPath)
+    if (
+      typeof value === 'string' &&
+      /^[^\0]*\/[^\0]*$/.test(value) &&
+      Buffer.byteLength(value) <= longestPath
+    )
       return { path: value }
     return inetPlace(value, subject, "a path of at most 107 bytes such as '/run/lab.sock', or ")
   },

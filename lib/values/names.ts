@@ -14,7 +14,7 @@ export const nameRule = <D extends string | undefined = undefined>(fallback?: D)
 export const interfaceRule = (): Rule<string | undefined> =>
   text({
     max: 15,
-    pattern: /^(?!\.{1,2}$)[^\s/:]{1,15}$/,
+    pattern: /^(?!\.{1,2}$)[^\s/:\0]{1,15}$/,
     expects: "an interface name of 1 to 15 characters without spaces, '/' or ':'",
   })
 

@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect } from 'node:net'
 import { createInterface, type Interface } from 'node:readline'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { parse as parseYaml } from 'yaml'
@@ -727,6 +729,61 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         expect(await exit).to.deep.equal([0, null])
         expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
       })
+
+    /** Resolves as soon as the instance answers what it is. */
+    async function answersInfo(name: string): Promise<void> {
+      const orders = [
+        { jsonrpc: '2.0', id: 1, method: 'hello', params: { protocol: 1 } },
+        { jsonrpc: '2.0', id: 2, method: 'info', params: {} },
+      ]
+      for (;;) {
+        const socket = connect(join(directory, 'run', `${name}.sock`))
+        const connected = await once(socket, 'connect').catch(() => undefined)
+        if (!connected) {
+          await immediate()
+          continue
+        }
+        socket.write(orders.map((order) => `${JSON.stringify(order)}\n`).join(''))
+        const lines = createInterface(socket)
+        for await (const line of lines) if (line.includes('"id":2')) break
+        socket.destroy()
+        return
+      }
+    }
+
+    it('ends in order on a signal that comes before it has said that it is up, and on one that comes twice at once', async () => {
+      for (let round = 0; round < 5; round++) {
+        const child = spawn(process.execPath, [...command, 'up', file], {
+          env: environment,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        running.push(child)
+        const exit = once(child, 'exit')
+        const said = [text(child.stdout), text(child.stderr)]
+        await answersInfo('lab')
+        child.kill('SIGTERM')
+        child.kill('SIGTERM')
+        expect(await exit).to.deep.equal([0, null])
+        expect(await Promise.all(said)).to.deep.equal([
+          'lab: up with 4 ports; Ctrl-C ends it\nlab: down\n',
+          '',
+        ])
+      }
+    })
+
+    it('keeps the inspector of Node closed', async () => {
+      const child = spawn(process.execPath, [...command, 'up', file], {
+        env: environment,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      running.push(child)
+      const said = text(child.stderr)
+      await once(child.stdout, 'data')
+      child.kill('SIGUSR1')
+      expect(etherloom('show', 'info').status, 'it goes on').to.equal(0)
+      child.kill('SIGTERM')
+      expect(await said).to.equal('')
+    })
 
     /** Runs `up` on a terminal that is gone when this resolves. */
     async function upOnTerminal(whose: 'own' | 'other'): Promise<ChildProcess> {

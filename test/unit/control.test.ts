@@ -154,6 +154,24 @@ describe('the control socket', () => {
     expect((await answersTo('nonsense', [`null\n${hello}`], 2))[1]).to.match(/"id":7,"result"/)
   })
 
+  it('passes over blank lines, and has others heard while one sends a flood of nonsense', async () => {
+    await start('flood')
+    const hello = '{"jsonrpc":"2.0","id":7,"method":"hello","params":{"protocol":1}}\n'
+    expect((await answersTo('flood', [`\n \n${hello}`], 1))[0]).to.match(/"id":7,"result"/)
+
+    const other = await client('flood')
+    const socket = connect(controlSocket('flood')).setEncoding('utf8')
+    let answers = 0
+    socket.on('data', (piece: string) => (answers += piece.split('\n').length - 1))
+    const count = 100_000
+    socket.write('x\n'.repeat(count))
+    await once(socket, 'data')
+    await other.call('info', {})
+    expect(answers).to.be.below(count / 2)
+    while (answers < count) await once(socket, 'data')
+    socket.destroy()
+  })
+
   it('refuses a line of more than 16 MiB without keeping it, and ends that connection alone', async () => {
     await start('long')
     const other = await client('long')

@@ -104,7 +104,10 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
 
   it('are written so that texts of several lines read as they were', async () => {
     const { parse } = await import('yaml')
-    for (const words of ['delay \n1ms\n \n\n ', ' \n', 'a b\n \nc', '#!/bin/sh\necho  a \n\t\ndone\n'])
+    for (const words of ['delay \n1ms\n \n\n ', ' \n', 'a b\n \nc', '#!/bin/sh\necho  a \n\t\ndone\n'].concat(
+      ` port 80${' '.repeat(46)}and host 10.0.0.1\n\n`,
+      ` rate 1Mbit${' '.repeat(60)}\n5`,
+    ))
       expect(parse(await writeYaml({ words }))).to.deep.equal({ words })
     expect(await writeYaml({ script: '#!/bin/sh\ndone\n' })).to.equal('script: |\n  #!/bin/sh\n  done\n')
   })
@@ -224,6 +227,18 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       [
         withPort('{ socket: here }'),
         "5:22 'socket' must be a path of at most 107 bytes such as '/run/lab.sock', or an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not 'here'",
+      ],
+      [
+        withPort('{ socket: "/run/a\\0b" }'),
+        "5:22 'socket' must be a path of at most 107 bytes such as '/run/lab.sock', or an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not '/run/a\\u0000b'",
+      ],
+      [
+        withPort('{ udp: "localhost\\0x:5" }'),
+        "5:19 'udp' must be an address with a port such as '127.0.0.1:5000' or '[::1]:5000', not 'localhost\\u0000x:5'",
+      ],
+      [
+        withPort('{ tap: "a\\0b" }'),
+        "5:19 'tap' must be an interface name of 1 to 15 characters without spaces, '/' or ':', not 'a\\u0000b'",
       ],
       [
         withPort('{ udp: "127.0.0.1" }'),
