@@ -64,11 +64,12 @@ export function readLines(
   let length = 0
   const handle = (lines: string[], next: number): void => {
     const end = Math.min(next + together, lines.length)
-    for (; next < end; next++) if (/\S/.test(lines[next]!)) receive(lines[next]!)
-    if (next < lines.length) {
+    for (const line of lines.slice(next, end)) if (/\S/.test(line)) receive(line)
+    if (end < lines.length) {
       socket.pause()
-      setImmediate(handle, lines, next)
+      setImmediate(handle, lines, end)
     } else if (length > most) {
+      pieces = []
       tooLong()
     } else {
       socket.resume()
@@ -77,16 +78,17 @@ export function readLines(
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
     if (length > most) return // what comes after a line that was too long is not kept
-    const lines = text.split('\n')
-    const rest = lines.pop() ?? ''
-    if (lines.length > 0) {
-      lines[0] = pieces.join('') + lines[0]!
-      pieces = []
-      length = 0
+    const [first = '', ...others] = text.split('\n')
+    const rest = others.pop()
+    if (rest === undefined) {
+      pieces.push(first)
+      length += first.length
+      if (length > most) handle([], 0)
+      return
     }
-    length += rest.length
-    if (length > most) pieces = []
-    else pieces.push(rest)
+    const lines = [pieces.join('') + first, ...others]
+    pieces = [rest]
+    length = rest.length
     handle(lines, 0)
   })
 }
