@@ -71,8 +71,13 @@ export async function watch(
   await instance.ended
   clearInterval(everySecond)
   live?.end()
-  if (json) printJson({ event: 'down', name: info.name })
-  else say(`${info.name}: down`)
+  sayDown(info.name, { json })
+}
+
+/** Says that an instance has ended. */
+export function sayDown(name: string, { json = false }: { json?: boolean }): void {
+  if (json) printJson({ event: 'down', name })
+  else printLine(`${name}: down`)
 }
 
 /** An event as it is printed for programs: an error is its message. */

@@ -46,10 +46,14 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const instance = await Instance.start(name, path, topology)
   let shown = (): void => undefined
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
-  const [{ watch }, client] = await Promise.all([import('../watch.js'), connect({ name })])
+  const { sayDown, watch } = await import('../watch.js')
   try {
+    const client = await connect({ name })
     if (options.sealed) await instance.seal()
     await watch(client, options, shown)
+  } catch (error) {
+    if (!instance.isEnding) throw error
+    sayDown(name, options) // somebody has ended it before it could be shown
   } finally {
     await instance.close()
   }

@@ -23,6 +23,7 @@ export class Instance implements Running {
   readonly #server: ControlServer
   readonly #end: () => void
   #sealed = false
+  #isEnding = false
 
   private constructor(name: string, file: string, network: Network, server: ControlServer) {
     this.name = name
@@ -71,6 +72,11 @@ export class Instance implements Running {
     return this.#sealed
   }
 
+  /** Whether it has been closed, or is being so: what its socket does not answer any more is no failure. */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
   /**
    * Has its process, which serves nothing else, give up every right that it needs no longer (seal.ts), for good.
    *
@@ -97,6 +103,7 @@ export class Instance implements Running {
 
   /** Closes the network, then the socket, which goes whatever comes of the network. Idempotent. */
   async close(): Promise<void> {
+    this.#isEnding = true
     try {
       await this.network.close()
     } finally {

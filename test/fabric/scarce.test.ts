@@ -7,11 +7,20 @@ import { join as joinPath } from 'node:path'
 import { Hub, type SocketPort } from '../../lib/index.js'
 import { closing, join, receive } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
-import { Child, describeUnless, eventually, lacksProgram, testFile } from '../helpers/kernel.js'
+import {
+  Child,
+  describeUnless,
+  eventually,
+  lacksProgram,
+  lacksWithSanitizer,
+  testFile,
+} from '../helpers/kernel.js'
 
 const program = [process.execPath, '--import=tsx', testFile('fabric/programs/scarce.ts')]
 
-describeUnless(lacksProgram('prlimit'), 'where address space is short', function () {
+const sanitized = lacksWithSanitizer('the sanitizer itself needs more than there would be')
+
+describeUnless(lacksProgram('prlimit') ?? sanitized, 'where address space is short', function () {
   this.timeout(120_000)
   const close = closing()
 
@@ -87,7 +96,7 @@ function memoryGroups(): { root: string; limits: string[] } | string {
 }
 const groups = memoryGroups()
 
-describeUnless(typeof groups === 'string' ? groups : undefined, 'in a memory cgroup', function () {
+describeUnless(typeof groups === 'string' ? groups : sanitized, 'in a memory cgroup', function () {
   this.timeout(120_000)
   const close = closing()
   const { root, limits } = groups as Exclude<typeof groups, string>

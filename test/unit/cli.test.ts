@@ -730,11 +730,11 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
       })
 
-    /** Resolves as soon as the instance answers what it is. */
-    async function answersInfo(name: string): Promise<void> {
+    /** Gives an instance an order as soon as it takes any, and resolves when it has answered. */
+    async function orderAtOnce(name: string, method: 'info' | 'down'): Promise<void> {
       const orders = [
         { jsonrpc: '2.0', id: 1, method: 'hello', params: { protocol: 1 } },
-        { jsonrpc: '2.0', id: 2, method: 'info', params: {} },
+        { jsonrpc: '2.0', id: 2, method, params: {} },
       ]
       for (;;) {
         const socket = connect(join(directory, 'run', `${name}.sock`))
@@ -760,7 +760,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         running.push(child)
         const exit = once(child, 'exit')
         const said = [text(child.stdout), text(child.stderr)]
-        await answersInfo('lab')
+        await orderAtOnce('lab', 'info')
         child.kill('SIGTERM')
         child.kill('SIGTERM')
         expect(await exit).to.deep.equal([0, null])
@@ -768,6 +768,23 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
           'lab: up with 4 ports; Ctrl-C ends it\nlab: down\n',
           '',
         ])
+      }
+    })
+
+    it('ends in order when it is told so before it has said that it is up', async () => {
+      for (let round = 0; round < 5; round++) {
+        const child = spawn(process.execPath, [...command, 'up', file], {
+          env: environment,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        })
+        running.push(child)
+        const exit = once(child, 'exit')
+        const said = [text(child.stdout), text(child.stderr)]
+        await orderAtOnce('lab', 'down')
+        expect(await exit).to.deep.equal([0, null])
+        const [stdout, stderr] = await Promise.all(said)
+        expect(stdout).to.match(/^(lab: up .*\n)?lab: down\n$/)
+        expect(stderr).to.equal('')
       }
     })
 
