@@ -67,15 +67,14 @@ async function main(options: ReturnType<typeof readOptions>) {
   if (missing.length > 0) console.error(`not in ${against}, and left out: ${missing.join(', ')}`)
   const setup = { machine: await describeMachine(), seconds }
   const results: CaseResult[] = []
-  let most = 0
+  const roundsOf = (subject: { rounds?: number }): number => Math.min(rounds, subject.rounds ?? rounds)
   for (const subject of chosen) {
-    const its = Math.min(rounds, subject.rounds ?? rounds)
+    const its = roundsOf(subject)
     const progress = (round: number, { name }: { name: string }) =>
       console.error(`${subject.name}: round ${round} of ${its}, ${name}`)
     results.push(await runCase(subject, its, setup, progress))
-    most = Math.max(most, its)
   }
-  const report = { setup, rounds: most, results, judged }
+  const report = { setup, rounds: Math.max(0, ...chosen.map(roundsOf)), results, judged }
   console.log(print(report))
   process.exitCode = held(report) ? 0 : 1
 }

@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { debuglog } from 'node:util'
 import { asJson } from '../lib/control/protocol.js'
-import { EtherloomError } from '../lib/values/errors.js'
+import { adviseUsedUp, EtherloomError } from '../lib/values/errors.js'
 import type { ControlEvent } from '../lib/control/events.js'
 import type { StepTaken } from '../lib/control/methods/step.js'
 import { atPlace, type FileProblem } from '../lib/topology/file-problem.js'
@@ -154,15 +154,14 @@ function linesOf(columns: readonly Column[], room: number): string[] {
 const widest = (texts: readonly string[]): number => Math.max(...texts.map(({ length }) => length))
 
 /** Prints an error and returns the exit code that goes with it. */
-export function fail(error: unknown, { json }: { json?: boolean }): number {
+export function fail(thrown: unknown, { json }: { json?: boolean }): number {
+  const error = adviseUsedUp(thrown)
   const { message } = error as Error
   const code = error instanceof EtherloomError ? error.code : undefined
   if (json) remark(JSON.stringify({ error: { code, message } }))
-  else if ((error as NodeJS.ErrnoException).code === 'EMFILE')
-    remark(`etherloom: ${message}; allow more open files with 'ulimit -n'`)
   else if (code === undefined) remark(`etherloom: ${message}`)
   else process.stderr.write(`${code === 'ERR_ETHERLOOM_TOPOLOGY' ? '' : 'etherloom: '}${message}\n`) // visible as it is
-  debuglog('etherloom')('%O', error) // with NODE_DEBUG=etherloom: where it was thrown
+  debuglog('etherloom')('%O', thrown) // with NODE_DEBUG=etherloom: where it was thrown
   return code === 'ERR_ETHERLOOM_OPTION' || code === 'ERR_ETHERLOOM_UNKNOWN_OPTION' ? 2 : 1
 }
 

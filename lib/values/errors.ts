@@ -128,6 +128,14 @@ export function fromNative(error: NativeError): EtherloomError {
   })
 }
 
+/** An error of Node's own that says what is used up, as one of ours with what to do; others stay as they are. */
+export function adviseUsedUp(error: unknown): unknown {
+  const { code: name = '', message } = error as NodeJS.ErrnoException
+  const known = byErrno[name]
+  if (known?.code !== 'ERR_ETHERLOOM_RESOURCE') return error
+  return new EtherloomError(known.code, message, { cause: error, hint: known.hint })
+}
+
 /** What an error says, without what can be done about it. */
 const textOf = ({ message, hint }: EtherloomError): string =>
   hint === undefined ? message : message.slice(0, -`; ${hint}`.length)

@@ -730,6 +730,15 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
         expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
       })
 
+    /** Runs `up`, and keeps what it says on its output and its error output. */
+    function startUp() {
+      const stdio = ['ignore', 'pipe', 'pipe'] as const
+      const child = spawn(process.execPath, [...command, 'up', file], { env: environment, stdio: [...stdio] })
+      running.push(child)
+      const said = Promise.all([text(child.stdout), text(child.stderr)])
+      return { child, exit: once(child, 'exit'), said }
+    }
+
     /** Gives an instance an order as soon as it takes any, and resolves when it has answered. */
     async function orderAtOnce(name: string, method: 'info' | 'down'): Promise<void> {
       const orders = [
@@ -753,53 +762,33 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
 
     it('ends in order on a signal that comes before it has said that it is up, and on one that comes twice at once', async () => {
       for (let round = 0; round < 5; round++) {
-        const child = spawn(process.execPath, [...command, 'up', file], {
-          env: environment,
-          stdio: ['ignore', 'pipe', 'pipe'],
-        })
-        running.push(child)
-        const exit = once(child, 'exit')
-        const said = [text(child.stdout), text(child.stderr)]
+        const { child, exit, said } = startUp()
         await orderAtOnce('lab', 'info')
         child.kill('SIGTERM')
         child.kill('SIGTERM')
         expect(await exit).to.deep.equal([0, null])
-        expect(await Promise.all(said)).to.deep.equal([
-          'lab: up with 4 ports; Ctrl-C ends it\nlab: down\n',
-          '',
-        ])
+        expect(await said).to.deep.equal(['lab: up with 4 ports; Ctrl-C ends it\nlab: down\n', ''])
       }
     })
 
     it('ends in order when it is told so before it has said that it is up', async () => {
       for (let round = 0; round < 5; round++) {
-        const child = spawn(process.execPath, [...command, 'up', file], {
-          env: environment,
-          stdio: ['ignore', 'pipe', 'pipe'],
-        })
-        running.push(child)
-        const exit = once(child, 'exit')
-        const said = [text(child.stdout), text(child.stderr)]
+        const { exit, said } = startUp()
         await orderAtOnce('lab', 'down')
         expect(await exit).to.deep.equal([0, null])
-        const [stdout, stderr] = await Promise.all(said)
+        const [stdout, stderr] = await said
         expect(stdout).to.match(/^(lab: up .*\n)?lab: down\n$/)
         expect(stderr).to.equal('')
       }
     })
 
     it('keeps the inspector of Node closed', async () => {
-      const child = spawn(process.execPath, [...command, 'up', file], {
-        env: environment,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
-      running.push(child)
-      const said = text(child.stderr)
+      const { child, said } = startUp()
       await once(child.stdout, 'data')
       child.kill('SIGUSR1')
       expect(etherloom('show', 'info').status, 'it goes on').to.equal(0)
       child.kill('SIGTERM')
-      expect(await said).to.equal('')
+      expect((await said)[1]).to.equal('')
     })
 
     /** Runs `up` on a terminal that is gone when this resolves. */

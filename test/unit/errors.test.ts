@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { asJson, errorFrom } from '../../lib/control/protocol.js'
-import { errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/values/errors.js'
+import { adviseUsedUp, errorCodes, EtherloomError, fromNative, isErrorCode } from '../../lib/values/errors.js'
 
 const { errno } = constants
 
@@ -70,6 +70,21 @@ describe('errors', () => {
       expect(error.code).to.equal(code)
       expect(error.message).to.match(/^cannot do it/)
     })
+
+  it('of Node itself say what to do where something is used up', () => {
+    const full = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
+    expect(adviseUsedUp(full)).to.include({
+      code: 'ERR_ETHERLOOM_RESOURCE',
+      message: "EMFILE: too many open files; allow more open files with 'ulimit -n'",
+      cause: full,
+    })
+    for (const other of [
+      new TypeError('no'),
+      Object.assign(new Error('ENOENT'), { code: 'ENOENT' }),
+      new EtherloomError('ERR_ETHERLOOM_RESOURCE', 'ours'),
+    ])
+      expect(adviseUsedUp(other)).to.equal(other)
+  })
 
   it('keep the code that the native half gave', () => {
     const given = { code: 'ERR_ETHERLOOM_FILTER', errno: errno.EINVAL, syscall: '', message: 'bad' }
