@@ -2,11 +2,11 @@
  * The pages of this folder, from the declarations of methods and events: `npm run docs:write` writes them, and a test
  * says when they are stale.
  */
-import { controlEvents } from '../../lib/control/events.js'
-import type { AnyMethod } from '../../lib/control/method.js'
-import { controlMethods } from '../../lib/control/methods/index.js'
-import { asJson } from '../../lib/control/protocol.js'
-import { shapeOf, type Rule, type Rules } from '../../lib/values/options.js'
+import { controlEvents } from '../../../lib/control/events.js'
+import type { AnyMethod } from '../../../lib/control/method.js'
+import { controlMethods } from '../../../lib/control/methods/index.js'
+import { asJson } from '../../../lib/control/protocol.js'
+import { shapeOf, type Rule, type Rules } from '../../../lib/values/options.js'
 
 /** All pages, by their file names. */
 export function pages(): Map<string, string> {
