@@ -109,3 +109,21 @@ export class Product {
     return hash.digest('hex')
   }
 }
+
+/**
+ * The npm packages of a folder with a lock of its own. Install scripts stay off: no package needs its own, and the native build is a
+ * step by itself.
+ */
+export function npmPackages(folder) {
+  const installed = path.join(folder, 'node_modules')
+  return {
+    product: new Product({
+      output: installed,
+      stamp: path.join(installed, '.stamp'),
+      inputs: [path.join(folder, 'package-lock.json')],
+      variant: process.versions.modules,
+    }),
+    install: () =>
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { quiet: true, cwd: inRoot(folder) }),
+  }
+}

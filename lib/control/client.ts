@@ -182,6 +182,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     leave()
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
