@@ -99,8 +99,8 @@ class Capture {
   std::atomic<State> state_{State::Running};
 };
 
-/// The comment of a frame in a log of fates: `n=17 fate=dropped reason=loss stage=loss`. docs/reference/capture.md has
-/// the grammar; lib/policy/replay/fates.ts reads it.
+/// The comment of a frame in a log of fates: `n=17 fate=dropped reason=loss stage=loss`.
+/// docs/reference/capture.md has the grammar; lib/policy/replay/fates.ts reads it.
 void writeFate(std::string& into, const CaptureRecord& record);
 
 /// Who listens at a port or on a path: immutable, replaced whole after a grace period.
