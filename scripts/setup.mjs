@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 
 import { buildLib, libBuild } from './build-lib.mjs'
 import { NativeBuild, runGyp } from './gyp.mjs'
-import { Product, Stop, inRoot, main, run } from './tools.mjs'
+import { Stop, inRoot, main, npmPackages, run } from './tools.mjs'
 
 const command = (name) =>
   [...process.env.PATH.split(':'), '/usr/sbin', '/sbin'].some((directory) => {
@@ -113,21 +113,6 @@ function installSystemPackages() {
   const patience = ['-o', 'DPkg::Lock::Timeout=600']
   run('apt-get', [...patience, 'update'], { quiet: true, env })
   run('apt-get', [...patience, ...install], { quiet: true, env })
-}
-
-/** Install scripts stay off: no package needs its own, and the native build is a step by itself. */
-function npmPackages(folder) {
-  const installed = path.join(folder, 'node_modules')
-  return {
-    product: new Product({
-      output: installed,
-      stamp: path.join(installed, '.stamp'),
-      inputs: [path.join(folder, 'package-lock.json')],
-      variant: process.versions.modules,
-    }),
-    install: () =>
-      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { quiet: true, cwd: inRoot(folder) }),
-  }
 }
 
 const native = new NativeBuild()

@@ -109,3 +109,21 @@ export class Product {
     return hash.digest('hex')
   }
 }
+
+/**
+ * The npm packages that a folder's lock file names. Install scripts stay off: no package needs its own, and native
+ * builds are steps by themselves.
+ */
+export function npmPackages(folder) {
+  const installed = path.join(folder, 'node_modules')
+  return {
+    product: new Product({
+      output: installed,
+      stamp: path.join(installed, '.stamp'),
+      inputs: [path.join(folder, 'package-lock.json')],
+      variant: process.versions.modules,
+    }),
+    install: () =>
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { quiet: true, cwd: inRoot(folder) }),
+  }
+}

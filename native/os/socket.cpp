@@ -4,6 +4,7 @@
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -57,9 +58,9 @@ Result<Fd> makeSocket(int family, SocketType type) {
 
 /// Removes a socket file that nobody serves. Refuses to touch what is none, or is in use.
 Result<void> removeStale(const SocketAddress& address, const std::string& path, SocketType type) {
-  struct stat there {};
-  if (lstat(path.c_str(), &there) != 0) return {};
-  if (!S_ISSOCK(there.st_mode))
+  const auto there = statusOfLink(path.c_str());
+  if (!there) return {};
+  if (!there->isSocket)
     return Error{EEXIST, "bind", path + " exists and is not a socket, so it is left alone"};
   Fd probe(::socket(AF_UNIX, numberOf(type) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return Error::last("socket", "cannot make a socket");
@@ -172,12 +173,8 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType t
   }
   if (failed != 0) return Error::last("bind", "cannot serve " + address.text());
   if (isPath) {
-    struct stat made {};
     bound.path_ = address.text();
-    if (lstat(bound.path_.c_str(), &made) == 0) {
-      bound.device_ = made.st_dev;
-      bound.node_ = made.st_ino;
-    }
+    bound.file_ = statusOfLink(bound.path_.c_str());
     if (chmod(bound.path_.c_str(), mode) != 0)
       return Error::last("chmod", "cannot set the rights of " + bound.path_);
   }
@@ -192,17 +189,15 @@ BoundSocket& BoundSocket::operator=(BoundSocket&& other) noexcept {
   close();
   fd_ = std::move(other.fd_);
   path_ = std::exchange(other.path_, {});
-  device_ = other.device_;
-  node_ = other.node_;
+  file_ = other.file_;
   return *this;
 }
 
 void BoundSocket::close() {
   fd_.reset();
   const std::string path = std::exchange(path_, {});
-  struct stat there {};
-  if (path.empty() || lstat(path.c_str(), &there) != 0) return;
-  if (there.st_dev == device_ && there.st_ino == node_) unlink(path.c_str());
+  if (path.empty() || !file_) return;
+  if (const auto there = statusOfLink(path.c_str()); there && there->isSameFile(*file_)) unlink(path.c_str());
 }
 
 SocketAddress BoundSocket::address() const { return SocketAddress::boundTo(fd_); }

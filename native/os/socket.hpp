@@ -3,7 +3,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "os/error.hpp"
 #include "os/fd.hpp"
+#include "os/status.hpp"
 
 namespace etherloom {
 
@@ -68,8 +68,7 @@ class BoundSocket {
  private:
   Fd fd_;
   std::string path_;
-  dev_t device_ = 0;
-  ino_t node_ = 0;
+  std::optional<FileStatus> file_;  ///< what we made there
 };
 
 /// The two sockets of a member of a multicast group.
