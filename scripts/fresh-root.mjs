@@ -1,10 +1,10 @@
 // Proves that the package installs and runs where there is nothing but a small Debian and Node.js: no compiler, no make, no
-// Python. `node scripts/fresh-root.mjs TARBALL [--node 20,22,24] [--rounds N]`, as root. The tarball is what `npm pack` made.
-// In an empty root file system, under each Node.js, it is installed with and without install scripts, and what a user does
-// first is done: the README's program, ESM, CommonJS, worker threads, `etherloom up`, `exec`, `demo`, and `up --rootless` by a
-// user without rights. TypeScript then checks a program against its types in each way of resolving modules. The table at the
-// end has the times: of installations the median of N rounds (3), beside packages that bring a prebuilt addon, too. Everything
-// that it makes is gone afterwards. Called by pack-smoke.mjs.
+// Python. `node scripts/fresh-root.mjs TARBALL [--quick]`, as root. The tarball is what `npm pack` made. In an empty root file
+// system, under each Node.js, it is installed with and without install scripts, and what a user does first is done: the
+// README's program, ESM, CommonJS, worker threads, `etherloom up`, `exec`, `demo`, and `up --rootless` by a user without rights.
+// TypeScript then checks a program against its types in each way of resolving modules. The table at the end has the times: of
+// installations medians, beside packages that bring a prebuilt addon, too. Everything that it makes is gone afterwards.
+// Called by pack-smoke.mjs.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,12 @@ import { Stop, inRoot, isMain, main, readmeProgram, run } from './tools.mjs'
 
 /** Packages that bring a prebuilt addon in their tarball, as etherloom does, for comparison. */
 const peers = ['bufferutil@4', 'sodium-native@5']
+
+/** Under which Node.js, in how many rounds, and what else: all, or what every landing passes. */
+export const extents = {
+  whole: { majors: ['20', '22', '24'], rounds: 5, compared: peers },
+  quick: { majors: ['20', '24'], rounds: 1, compared: [] },
+}
 
 /** No step takes so many seconds. */
 const limit = '120'
@@ -102,7 +108,7 @@ class Root {
 }
 
 /** Under one Node.js: a row of the table per thing done, with seconds. */
-function prove(root, major, { tarball, program, rounds }) {
+function prove(root, major, { tarball, program, rounds, compared }) {
   const home = `/home/node-${major}`
   const [ours, cache] = [`${home}/project`, `${home}/cache`]
   const rows = new Map()
@@ -110,7 +116,7 @@ function prove(root, major, { tarball, program, rounds }) {
     rows.set(title, median(Array.from({ length: times }, once)))
   }
   mkdirSync(root.at(home), { recursive: true })
-  for (const spec of [tarball, ...peers]) {
+  for (const spec of [tarball, ...compared]) {
     const name = spec === tarball ? 'etherloom' : spec
     try {
       time(`install ${name}`, () => root.install(ours, spec), rounds)
@@ -181,7 +187,7 @@ const size = (folder) =>
   Number(execFileSync('du', ['--summarize', '--block-size=1K', folder], { encoding: 'utf8' }).split('\t')[0])
 
 /** Does all of it; says so, and does nothing, where it cannot be done. */
-export function proveInstallation(tarball, { majors, rounds }) {
+export function proveInstallation(tarball, { majors, rounds, compared }) {
   const why = lacking()
   if (why !== undefined) {
     console.log(`skipped: a root of its own cannot be made: ${why}`)
@@ -201,7 +207,7 @@ export function proveInstallation(tarball, { majors, rounds }) {
       const version = root.use(major)
       columns.set(
         version,
-        prove(root, major, { tarball: '/etherloom.tgz', program: readmeProgram(), rounds }),
+        prove(root, major, { tarball: '/etherloom.tgz', program: readmeProgram(), rounds, compared }),
       )
       console.log(`Node.js ${version}: ok`)
     }
@@ -217,17 +223,12 @@ export function proveInstallation(tarball, { majors, rounds }) {
 
 if (isMain(import.meta.url)) {
   await main(() => {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: { node: { type: 'string', default: '20,22,24' }, rounds: { type: 'string', default: '3' } },
-    })
+    const options = { quick: { type: 'boolean' } }
+    const { values, positionals } = parseArgs({ allowPositionals: true, options })
     const [tarball] = positionals
     if (tarball === undefined || !existsSync(tarball)) throw new Stop('Give the tarball that npm pack made.')
     const why = lacking()
     if (why !== undefined) throw new Stop(`A root of its own cannot be made: ${why}.`)
-    proveInstallation(path.resolve(tarball), {
-      majors: values.node.split(','),
-      rounds: Number(values.rounds),
-    })
+    proveInstallation(path.resolve(tarball), extents[values.quick ? 'quick' : 'whole'])
   })
 }
