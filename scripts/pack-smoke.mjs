@@ -2,18 +2,12 @@
 // cache, runs the README's program from there, asks the command line for its version, and checks the types as a strict
 // project does. Run by .ci/run.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
-import { Stop, inRoot, main, root, run } from './tools.mjs'
-
-/** The first block of the README that opens with "```js runnable". */
-function readmeProgram() {
-  const block = /^```js runnable\n(.*?)^```$/ms.exec(readFileSync(inRoot('README.md'), 'utf8'))
-  if (!block) throw new Stop('README.md has no block that opens with "```js runnable".')
-  return block[1]
-}
+import { extents, proveInstallation } from './fresh-root.mjs'
+import { inRoot, main, readmeProgram, root, run } from './tools.mjs'
 
 /** A project that takes nothing of its packages' types on trust. */
 function strictProject() {
@@ -54,6 +48,8 @@ try {
     run('npx', ['--no-install', 'etherloom', '--version'], folder)
     for (const [name, text] of Object.entries(strictProject())) writeFileSync(path.join(scratch, name), text)
     run(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '--project', scratch], folder)
+    const extent = process.argv.includes('--whole') ? extents.whole : extents.quick
+    proveInstallation(path.join(scratch, filename), extent)
   })
 } finally {
   rmSync(scratch, { recursive: true, force: true })
