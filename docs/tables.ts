@@ -1,5 +1,5 @@
 /**
- * The tables of options in these pages, from the declarations: `npm run docs:write` puts them between their marks, and a test
+ * The tables of options in the pages of reference/, from the declarations: `npm run docs:write` puts them between their marks, and a test
  * says when they are stale. A mark is a comment, `<!-- options: TapPort -->`; what follows up to `<!-- end -->` is written.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { topologyRule } from '../lib/topology/schema.js'
 import { hubRules, wireRules } from '../lib/world/options.js'
 import { meaningInWords, valueInWords } from '../lib/values/in-words.js'
 import { declared, shapeOf, wordsOf, type Form, type Rule, type Rules } from '../lib/values/options.js'
-import { table } from './control/pages.js'
+import { table } from './reference/control/pages.js'
 
 /** What stands at a mark. */
 const sections: Readonly<Record<string, () => string>> = {
@@ -29,10 +29,11 @@ const marks = /(<!-- options: (.+?) -->\n)[^]*?(<!-- end -->)/g
 
 /** The pages that have marks, as they should be, by their file names. */
 export function pagesWithTables(): Map<string, string> {
-  const pages = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.md'))
+  const folder = join(import.meta.dirname, 'reference')
+  const pages = readdirSync(folder).filter((name) => name.endsWith('.md'))
   return new Map(
     pages.flatMap((name) => {
-      const text = readFileSync(join(import.meta.dirname, name), 'utf8')
+      const text = readFileSync(join(folder, name), 'utf8')
       return text.includes('<!-- options: ') ? [[name, withTables(text)] as const] : []
     }),
   )

@@ -31,7 +31,7 @@ interface Check {
 
 const isRoot = (): boolean => process.getuid?.() === 0
 
-/** Those that something of ours needs (docs/privileges.md). */
+/** Those that something of ours needs (docs/reference/privileges.md). */
 const capabilities = ['net_admin', 'net_raw', 'sys_admin']
 
 async function run({ json = false, security = false, mend = false }: DoctorFlags): Promise<ExitCode> {

@@ -1,4 +1,4 @@
-// Draws the plots of docs/impairments.md anew from a run on the virtual clock: `npm run plots [NAME...]`. The seed is
+// Draws the plots of docs/reference/impairments.md anew from a run on the virtual clock: `npm run plots [NAME...]`. The seed is
 // fixed, so the same code draws the same files.
 
 import { mkdir, writeFile } from 'node:fs/promises'

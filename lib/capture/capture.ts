@@ -199,6 +199,7 @@ export class Capture {
     await this.ended
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

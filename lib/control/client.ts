@@ -151,7 +151,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
   }
 
   /**
-   * Calls a method; `docs/control/` lists them all. A signal gives up waiting for the answer; what was asked for is
+   * Calls a method; `docs/reference/control/` lists them all. A signal gives up waiting for the answer; what was asked for is
    * done all the same.
    *
    * @throws EtherloomError with the code that the instance gave; ERR_ETHERLOOM_CONTROL when it has ended
@@ -182,6 +182,7 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
     leave()
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

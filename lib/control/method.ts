@@ -1,6 +1,6 @@
 /**
  * What a control method is: declared once, for the instance that answers it, the client that calls it and the pages of
- * docs/control/. Called by the files of methods/, and by whoever adds a method of their own.
+ * docs/reference/control/. Called by the files of methods/, and by whoever adds a method of their own.
  */
 import { readOptions, shaped, suggestion } from '../values/options.js'
 import type { Rule, Rules, RulesOf } from '../values/options.js'

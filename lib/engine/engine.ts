@@ -273,6 +273,7 @@ export class Engine {
       )
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -85,6 +85,7 @@ export class Namespace {
     this.#held = undefined
   }
 
+  /** `close`, for `using`. */
   [Symbol.dispose](): void {
     this.close()
   }

@@ -333,6 +333,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     await this.#closing
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

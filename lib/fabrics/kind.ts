@@ -25,6 +25,7 @@ export interface FabricKind<
   readonly description: string
   /** What it can have beyond what all kinds have. */
   readonly options: Rules
+  /** Makes one of options that were checked. */
   make(options: Given): Made
   /** How many ports it must have. Default: any number. */
   readonly ports?: number

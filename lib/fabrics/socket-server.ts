@@ -115,6 +115,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
     await Promise.all([...this.#ports].map((port) => this.#detach(port)))
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

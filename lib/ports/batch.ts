@@ -38,6 +38,7 @@ export class Batch implements Iterable<Uint8Array> {
     return new DataView(this.#block.buffer, this.#block.byteOffset).getBigInt64(this.#at(index) + 8, true)
   }
 
+  /** The frames, in the order in which they arrived. */
   *[Symbol.iterator](): Iterator<Uint8Array> {
     for (let index = 0; index < this.length; index++) yield this.frame(index)
   }

@@ -70,7 +70,7 @@ const passtKeys = {
 
 /**
  * A way out by passt: DHCP, name servers, TCP, UDP and pings for one guest, through this process's own network, without
- * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/gateway.md).
+ * privilege. passt answers whoever spoke last: where several hosts shall get out, put a gateway between (docs/reference/gateway.md).
  *
  * Needs the program passt. When passt ends, the port is down until there is another one, which it starts at once, and later
  * again and again. passt ends with the port and with this process, also after `kill -9`; it has no file.

@@ -189,6 +189,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     await this.#inTurn(() => this.#site.close())
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

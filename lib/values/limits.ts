@@ -1,6 +1,6 @@
 /**
  * How much work a file, or a line at the control socket, may ask for: every number of that kind, and nowhere else.
- * docs/limits.md has them in a table, with the reasons; a test holds both together.
+ * docs/reference/limits.md has them in a table, with the reasons; a test holds both together.
  */
 const KiB = 1024
 const MiB = 1024 * KiB

@@ -11,8 +11,14 @@ import { distance } from 'fastest-levenshtein'
 import { EtherloomError } from './errors.js'
 import { quote } from './quote.js'
 
+/** Says what an option may be: checks a value and gives it in its final form. */
 export interface Rule<T> {
+  /**
+   * Checks one value; `subject` is what messages call it.
+   * @throws {EtherloomError} ERR_ETHERLOOM_OPTION when the value is none that the rule takes
+   */
   (value: unknown, subject: string): T
+  /** What is known of its values. Absent: nothing. */
   readonly shape?: Shape
 }
 

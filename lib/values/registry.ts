@@ -27,6 +27,7 @@ export class Registry<Kind extends Keyed> implements Iterable<Kind> {
     return [...this.#kinds.keys()]
   }
 
+  /** The kinds, in the order of their list. */
   [Symbol.iterator](): Iterator<Kind> {
     return this.#kinds.values()
   }

@@ -18,6 +18,7 @@ export class Distances {
   #ends = new Uint32Array(128)
   #metres = new Float64Array(64)
 
+  /** How many pairs there are. */
   get length(): number {
     return this.#length
   }
@@ -32,10 +33,12 @@ export class Distances {
     return this.#ends[2 * index + 1] as number
   }
 
+  /** How far they are apart. */
   metres(index: number): number {
     return this.#metres[index] as number
   }
 
+  /** Adds a pair of nodes, in either order. */
   add(a: number, b: number, metres: number): void {
     const at = this.#length++
     if (at === this.#metres.length) this.#grow()
@@ -44,6 +47,7 @@ export class Distances {
     this.#metres[at] = metres
   }
 
+  /** Takes all pairs out, for the next step. */
   clear({ complete = false } = {}): this {
     this.#length = 0
     this.complete = complete

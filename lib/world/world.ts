@@ -194,6 +194,7 @@ export class World extends EventEmitter<WorldEvents> {
     await this.#closing
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -99,7 +99,7 @@ class Capture {
   std::atomic<State> state_{State::Running};
 };
 
-/// The comment of a frame in a log of fates: `n=17 fate=dropped reason=loss stage=loss`. docs/capture.md has
+/// The comment of a frame in a log of fates: `n=17 fate=dropped reason=loss stage=loss`. docs/reference/capture.md has
 /// the grammar; lib/policy/replay/fates.ts reads it.
 void writeFate(std::string& into, const CaptureRecord& record);
 

@@ -1,7 +1,7 @@
 // What an attack on a worker does to those who have no part in it: a pair of ports that send each other
 // frames on the attackers' worker, one on another worker, and one across. None of their frames is lost, and
 // between two services of a port that is ready its worker does no more for others than SECURITY.md says.
-// docs/security.md has the list of attacks; those that take JavaScript are in test/fabric/innocent.test.ts.
+// docs/reference/security.md has the list of attacks; those that take JavaScript are in test/fabric/innocent.test.ts.
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

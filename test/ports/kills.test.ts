@@ -1,6 +1,6 @@
 /**
  * What outlives a kill: each process of ours, and what the kernel keeps for us, by each death, alone and with others: what the
- * rest notices, what is left, how it heals. The table of docs/gateway.md is of these tests.
+ * rest notices, what is left, how it heals. The table of docs/reference/gateway.md is of these tests.
  */
 import { expect } from 'chai'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
  * What is around a port and changes: queues that are full, interfaces that move, change or go. The port says what it drops, is
- * up or down as docs/ports.md says, and nobody else loses anything.
+ * up or down as docs/reference/ports.md says, and nobody else loses anything.
  */
 import { expect } from 'chai'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
  * The same words of tc for the kernel's netem and for a path: the same statistics. The kernel is Linux in user mode,
  * whose draws have no seed; ours are on the virtual clock, with a fixed one. Only what means the same to Linux 6.1, which
- * Debian has in user mode, and to today's: see docs/netem-reference.md, which also says what was measured.
+ * Debian has in user mode, and to today's: see docs/reference/netem-reference.md, which also says what was measured.
  */
 import { expect } from 'chai'
 import { describeUnless } from '../helpers/kernel.js'

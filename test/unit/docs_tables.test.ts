@@ -1,4 +1,4 @@
-/** The tables of options in docs/ say what is declared, all of it. */
+/** The tables of options in docs/reference/ say what is declared, all of it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { pagesWithTables } from '../../docs/tables.js'
@@ -8,9 +8,9 @@ import { portKinds } from '../../lib/ports/index.js'
 import { linkModels } from '../../lib/world/models/index.js'
 import { movements } from '../../lib/world/movements/index.js'
 
-const read = (file: string): string => readFileSync(`docs/${file}`, 'utf8')
+const read = (file: string): string => readFileSync(`docs/reference/${file}`, 'utf8')
 
-describe('the tables of options in docs/', () => {
+describe('the tables of options in docs/reference/', () => {
   it("are as 'npm run docs:write' writes them", () => {
     for (const [file, text] of pagesWithTables()) expect(read(file), file).to.equal(text)
   })
@@ -42,7 +42,7 @@ describe('the tables of options in docs/', () => {
   })
 
   it('are there for every class, with what each of its options is for', () => {
-    const pages = readdirSync('docs')
+    const pages = readdirSync('docs/reference')
       .filter((name) => name.endsWith('.md'))
       .map(read)
       .join('\n')

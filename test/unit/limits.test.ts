@@ -1,4 +1,4 @@
-/** What files may ask for, and that nonsense is refused before it is read or multiplied; docs/limits.md is the page. */
+/** What files may ask for, and that nonsense is refused before it is read or multiplied; docs/reference/limits.md is the page. */
 import { spawnSync } from 'node:child_process'
 import {
   mkdtempSync,
@@ -443,13 +443,12 @@ describe('the code', () => {
   })
 })
 
-describe('docs/limits.md', () => {
+describe('docs/reference/limits.md', () => {
   it('has each limit as the code has it', () => {
     const row = /^\| `(\w+)` \| ([^|]+) \|/gm
-    const rows = [...readFileSync('docs/limits.md', 'utf8').matchAll(row)].map(([, name, value]) => [
-      name,
-      value,
-    ])
+    const rows = [...readFileSync('docs/reference/limits.md', 'utf8').matchAll(row)].map(
+      ([, name, value]) => [name, value],
+    )
     const inWords = (value: number | bigint): string =>
       typeof value === 'bigint'
         ? formatDuration(value)

@@ -1,6 +1,6 @@
 /**
  * The `replay` option: the fates that a log recorded, met again. Reads logs; native/pipeline/fates.hpp is the other
- * half, and docs/capture.md has the grammar of the comments.
+ * half, and docs/reference/capture.md has the grammar of the comments.
  */
 import { EtherloomError } from '../../values/errors.js'
 import { readBytes } from '../../values/files.js'

@@ -29,5 +29,6 @@ export interface Movement {
 export interface MovementKind<Given extends object = object> extends Keyed {
   /** The keys of the mapping, the kind's own among them as a required one. */
   readonly options: Rules
+  /** Makes one of a mapping that was checked. */
   make(given: Given): Movement
 }
