@@ -4,7 +4,6 @@
  */
 import { Command, Option, type Help } from 'commander'
 import type { ControlClient } from '../lib/control/client.js'
-import { connect } from '../lib/control/connect.js'
 import { fail } from './output.js'
 
 export interface Flags {
@@ -86,6 +85,7 @@ export async function withInstance<Result>(
   options: InstanceFlags,
   use: (instance: ControlClient) => Promise<Result>,
 ): Promise<Result> {
+  const { connect } = await import('../lib/control/connect.js')
   const instance = await connect(options.name === undefined ? {} : { name: options.name })
   try {
     return await use(instance)

@@ -2,7 +2,6 @@
 import { realpath } from 'node:fs/promises'
 import { basename, extname, resolve } from 'node:path'
 import type { ControlClient } from '../../lib/control/client.js'
-import { connect } from '../../lib/control/connect.js'
 import type { Instance } from '../../lib/control/instance.js'
 import type { FileProblem } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
@@ -29,7 +28,8 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+    import('../../lib/control/connect.js'),
     import('../../lib/control/client.js'),
     import('../../lib/control/instance.js'),
     import('../../lib/topology/load.js'),

@@ -1,9 +1,9 @@
 /**
- * Connects to a running instance. Called by programs and by the command line; the client itself is loaded when it is called.
+ * Connects to a running instance. Called by programs and by the command line.
  */
 import { anyText, isMapping, readOptions, single } from '../values/options.js'
 import { abortSignal } from '../values/signals.js'
-import type { ControlClient } from './client.js'
+import { ControlClient } from './client.js'
 import type { Methods } from './method.js'
 import type { ControlMethods } from './methods/index.js'
 
@@ -36,7 +36,6 @@ export async function connect<Known extends Methods = ControlMethods>(
 ): Promise<ControlClient<Known>> {
   const { name, signal, methods } = readConnectOptions(options)
   signal?.throwIfAborted()
-  const { ControlClient } = await import('./client.js')
   const client = await ControlClient.find(name, methods as Known | undefined)
   try {
     await client.greet(signal)
