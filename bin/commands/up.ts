@@ -28,7 +28,8 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ connect, ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+    import('../../lib/control/connect.js'),
     import('../../lib/control/client.js'),
     import('../../lib/control/instance.js'),
     import('../../lib/topology/load.js'),

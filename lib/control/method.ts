@@ -5,10 +5,9 @@
 import { readOptions, shaped, suggestion } from '../values/options.js'
 import type { Rule, Rules, RulesOf } from '../values/options.js'
 import { check } from '../values/check.js'
-import { EtherloomError } from '../values/errors.js'
+import { EtherloomError, advise } from '../values/errors.js'
 import { quote } from '../values/quote.js'
 import type { Network } from '../topology/network.js'
-import { explainSeal } from './seal.js'
 import type { Captures } from './captures.js'
 
 /** Who answers. */
@@ -105,6 +104,15 @@ export async function answer(
     )
     throw sealed ? explainSeal(error) : error
   }
+}
+
+/** The error of a method; one of a missing right says that it was given up. */
+function explainSeal(error: unknown): unknown {
+  if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
+  return advise(
+    error,
+    'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
+  )
 }
 
 /** The answer of a method as its declaration reads it; what it does not know, as of a later version, is left out. */
