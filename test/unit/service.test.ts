@@ -106,7 +106,7 @@ describe('a service', function () {
     const next = async (): Promise<string> => {
       const line = await lines.next()
       if (line.done === true) throw new Error('it has said all')
-      return line.value as string
+      return line.value
     }
     return { child, next }
   }
