@@ -396,7 +396,7 @@ describe('a service', function () {
       peer.destroy()
     })
 
-    it('says what is missing, and what there is', async () => {
+    it('says what is missing, and what there is', () => {
       writeFileSync(file, trunk('systemd:trunk'))
       expect(etherloom('validate', file).status).to.equal(0)
       expect(etherloom('up', file).stderr).to.match(
