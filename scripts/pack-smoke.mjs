@@ -1,12 +1,14 @@
 // Proves the package as a user meets it: packs it, installs the tarball in an empty folder with an empty
 // cache, runs the README's program from there, asks the command line for its version, and checks the types as a strict
-// project does. Run by .ci/run.
+// project does. Then fresh-root.mjs has the same tarball in an empty system; with --whole all that it can, and the container
+// image of image.mjs. Run by .ci/run, with --whole by .ci/release.
 import { execFileSync } from 'node:child_process'
 import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 import { extents, proveInstallation } from './fresh-root.mjs'
+import { proveImage } from './image.mjs'
 import { Stop, inRoot, main, readmeProgram, root, run } from './tools.mjs'
 
 /** A project that takes nothing of its packages' types on trust. */
@@ -39,7 +41,7 @@ function checkSize(what, bytes, limit) {
 const scratch = mkdtempSync(path.join(tmpdir(), 'etherloom-pack-'))
 const modules = path.join(scratch, 'node_modules')
 try {
-  await main(() => {
+  await main(async () => {
     const folder = { cwd: scratch, env: { ...process.env, npm_config_cache: path.join(scratch, 'cache') } }
     const program = readmeProgram()
     const packed = execFileSync('npm', ['pack', '--json', '--silent', `--pack-destination=${scratch}`], {
@@ -68,6 +70,7 @@ try {
     run(process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '--project', scratch], folder)
     const extent = process.argv.includes('--whole') ? extents.whole : extents.quick
     proveInstallation(path.join(scratch, filename), extent)
+    if (extent === extents.whole) await proveImage(path.join(scratch, filename))
   })
 } finally {
   rmSync(scratch, { recursive: true, force: true })

@@ -7,7 +7,8 @@ import type { Rule, Rules, RulesOf } from '../values/options.js'
 import { check } from '../values/check.js'
 import { EtherloomError, advise } from '../values/errors.js'
 import { quote } from '../values/quote.js'
-import type { Network } from '../topology/network.js'
+import type { Network, NetworkApplied } from '../topology/network.js'
+import type { Topology } from '../topology/schema.js'
 import type { Captures } from './captures.js'
 
 /** Who answers. */
@@ -30,6 +31,8 @@ export interface Running {
   readonly network: Network
   readonly captures: Captures
   readonly sealed: boolean
+  /** Goes over to another topology, as `Network.apply`. */
+  apply(topology: Topology): Promise<NetworkApplied>
   info(): InstanceInfo
   close(): Promise<void>
 }

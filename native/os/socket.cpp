@@ -80,7 +80,8 @@ Result<SocketAddress> SocketAddress::path(const std::string& path) {
   local.sun_family = AF_UNIX;
   std::memcpy(local.sun_path, path.data(), path.size());
   address.length_ = sizeof local.sun_family;
-  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + 1);
+  // A name outside the file system begins with a zero, and has no other at its end.
+  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + (path.front() == '\0' ? 0 : 1));
   return address;
 }
 
@@ -184,6 +185,27 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType t
   return bound;
 }
 
+// The flags are those of the open socket itself, which the giver shares; a supervisor does not use it
+// meanwhile.
+Result<BoundSocket> BoundSocket::inherited(int fd, SocketType type) {
+  auto own = duplicate(fd);
+  if (!own) return own.error();
+  const auto found = typeOf(*own);
+  if (!found) return found.error();
+  const std::string which = "descriptor " + std::to_string(fd);
+  if (*found != type)
+    return Error{EPROTOTYPE, "", which + " is another type of socket than its framing asks for"};
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  getsockopt(own->get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+  if (type != SocketType::Datagram && listens == 0) return Error{EINVAL, "", which + " does not listen"};
+  fcntl(fd, F_SETFD, FD_CLOEXEC);  // what we start has no part in it
+  fcntl(own->get(), F_SETFL, fcntl(own->get(), F_GETFL) | O_NONBLOCK);
+  BoundSocket bound;
+  bound.fd_ = std::move(*own);
+  return bound;
+}
+
 BoundSocket& BoundSocket::operator=(BoundSocket&& other) noexcept {
   if (this == &other) return *this;
   close();
@@ -268,6 +290,11 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error == 0) return {};
   return Error{error, "connect", "cannot reach " + address.text()};
+}
+
+Result<void> sendMessage(const Fd& socket, const std::string& text) {
+  if (::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0) return {};
+  return Error::last("send", "cannot send a message");
 }
 
 // A peer that does not read has closed its window, and is asked again and again, by probes or by what it had
