@@ -1,0 +1,59 @@
+/** Labs of other programs, run from their own files: their hosts reach each other with the delays that the files have. */
+import { expect } from 'chai'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { closing } from '../helpers/fabric.js'
+import { describeOnDevices } from '../helpers/kernel.js'
+import { Host, pingCommand, type Pings } from '../helpers/network.js'
+
+describeOnDevices('labs of other programs', function () {
+  this.timeout(120_000)
+  const close = closing()
+  let machine: Host
+  let folder: string
+
+  beforeEach(async () => {
+    machine = close(await Host.create(9))
+    folder = await mkdtemp(join(tmpdir(), 'etherloom-labs-'))
+    close({ close: () => rm(folder, { recursive: true }) })
+  })
+
+  /** `etherloom up FILE`, once it is up with so many ports. */
+  async function up(file: string, text: string, ports: number): Promise<void> {
+    await writeFile(join(folder, file), text)
+    const program = machine.etherloom(folder, 'up', join(folder, file), '--name', 'lab')
+    expect(await program.line()).to.equal(`lab: up with ${ports} ports; Ctrl-C ends it`)
+  }
+
+  const exec = (host: string, ...command: string[]): Promise<string> =>
+    machine.etherloom(folder, 'exec', '--name', 'lab', host, '--', ...command).rest()
+
+  /** Pings from a host of the lab. */
+  const ping = async (from: string, to: string): Promise<Pings> =>
+    JSON.parse(await exec(from, ...pingCommand(to, 5, 0.05))) as Pings
+
+  it("containerlab's: hosts on a bridge and on a wire, with the addresses of their commands", async () => {
+    const text = `
+name: three
+topology:
+  kinds: { linux: { image: none } }
+  nodes:
+    red: { kind: linux, exec: [ip addr add 10.3.0.1/24 dev eth1] }
+    green: { kind: linux, exec: [ip addr add 10.3.0.2/24 dev lan, ip link set lan mtu 1400] }
+    blue: { kind: linux }
+    middle: { kind: bridge }
+  links:
+    - endpoints: [red:eth1, middle:a]
+    - endpoints: [middle:b, green:lan]
+    - endpoints:
+        - { node: red, interface: eth2, ipv4: 10.4.0.1/24 }
+        - { node: blue, interface: eth1, ipv4: 10.4.0.2/24, mac: '02:00:00:00:00:0b' }
+`
+    await up('three.clab.yml', text, 4)
+    expect(await ping('red', '10.3.0.2')).to.include({ received: 5, duplicates: 0 })
+    expect(await ping('blue', '10.4.0.1')).to.include({ received: 5, duplicates: 0 })
+    expect(await exec('green', 'cat', '/sys/class/net/lan/mtu')).to.equal('1400')
+    expect(await exec('blue', 'cat', '/sys/class/net/eth1/address')).to.equal('02:00:00:00:00:0b')
+  })
+})
