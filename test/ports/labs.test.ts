@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { closing } from '../helpers/fabric.js'
 import { describeOnDevices } from '../helpers/kernel.js'
-import { Host, pingCommand, type Pings } from '../helpers/network.js'
+import { Host, pingCommand, soon, type PingOptions, type Pings } from '../helpers/network.js'
 
 describeOnDevices('labs of other programs', function () {
   this.timeout(120_000)
@@ -30,8 +30,8 @@ describeOnDevices('labs of other programs', function () {
     machine.etherloom(folder, 'exec', '--name', 'lab', host, '--', ...command).rest()
 
   /** Pings from a host of the lab. */
-  const ping = async (from: string, to: string): Promise<Pings> =>
-    JSON.parse(await exec(from, ...pingCommand(to, 5, 0.05))) as Pings
+  const ping = async (from: string, to: string, options?: PingOptions): Promise<Pings> =>
+    JSON.parse(await exec(from, ...pingCommand(to, 5, 0.05, options))) as Pings
 
   it("containerlab's: hosts on a bridge and on a wire, with the addresses of their commands", async () => {
     const text = `
@@ -55,5 +55,32 @@ topology:
     expect(await ping('blue', '10.4.0.1')).to.include({ received: 5, duplicates: 0 })
     expect(await exec('green', 'cat', '/sys/class/net/lan/mtu')).to.equal('1400')
     expect(await exec('blue', 'cat', '/sys/class/net/eth1/address')).to.equal('02:00:00:00:00:0b')
+  })
+
+  it("GNS3's: hosts on a switch with VLANs, and the delay of a link's filter, there and back", async () => {
+    const pc = (id: string, address: string): object => ({
+      ...{ node_id: id, name: id, node_type: 'vpcs', properties: { startup_script: `ip ${address}/24` } },
+    })
+    const port = (port_number: number, vlan: number): object => ({ port_number, type: 'access', vlan })
+    const link = (pc: string, port_number: number, filters: object): object => ({
+      filters,
+      nodes: [
+        { node_id: pc, adapter_number: 0, port_number: 0 },
+        { node_id: 'middle', adapter_number: 0, port_number },
+      ],
+    })
+    const nodes = [
+      ...[pc('red', '10.3.0.1'), pc('green', '10.3.0.2'), pc('blue', '10.3.0.3')],
+      {
+        ...{ node_id: 'middle', name: 'middle', node_type: 'ethernet_switch' },
+        properties: { ports_mapping: [port(0, 5), port(1, 5), port(2, 6)] },
+      },
+    ]
+    const links = [link('red', 0, { delay: [30] }), link('green', 1, { delay: [20] }), link('blue', 2, {})]
+    await up('three.gns3', JSON.stringify({ project_id: 'x', name: 'three', topology: { nodes, links } }), 7)
+    const pings = await ping('red', '10.3.0.2')
+    expect(pings).to.include({ received: 5, duplicates: 0 })
+    expect(pings.shortest).to.be.at.least(100)
+    expect((await ping('red', '10.3.0.3', soon)).received).to.equal(0)
   })
 })

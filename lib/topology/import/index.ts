@@ -11,10 +11,16 @@ import { noText, type FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
 import { containerlab } from './containerlab.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
+import { gns3 } from './gns3.js'
 import { miniworld } from './miniworld.js'
 import { tmesh } from './tmesh.js'
 
-export const foreignFormats = new Registry<ForeignFormat>('foreign format', [tmesh, miniworld, containerlab])
+export const foreignFormats = new Registry<ForeignFormat>('foreign format', [
+  tmesh,
+  miniworld,
+  containerlab,
+  gns3,
+])
 
 /** Files of a foreign format as a topology, with what is wrong with them and what became of the rest. */
 export interface Imported {

@@ -21,7 +21,7 @@ import {
 import type { Place } from '../../values/problem.js'
 import { quote } from '../../values/quote.js'
 import type { SourceFile } from './format.js'
-import { FileReader } from './reader.js'
+import { FileReader, withoutComments } from './reader.js'
 
 /** The classes of interfaces with the first byte of their MAC addresses. */
 export const interfaceClasses = {
@@ -345,11 +345,4 @@ const subnet: Rule<Subnet> = (value, subject) => {
   return fits && (value === undefined || typeof value === 'string') && base % 2 ** (32 - length) === 0
     ? { base, length }
     : refuse(subject, "an IPv4 network such as '10.0.0.0/8'", value)
-}
-
-/** Comments become spaces, so that everything keeps its line and column. In strings `//` stays, as in URLs. */
-export function withoutComments(json: string): string {
-  return json.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\t/g, (found) =>
-    found.startsWith('"') ? found : ' '.repeat(found.length),
-  )
 }

@@ -113,3 +113,10 @@ export class FileReader {
     return []
   }
 }
+
+/** Comments and tabs of JSON become spaces, so that it is YAML, and everything keeps its line and column. In strings `//` stays, as in URLs. */
+export function withoutComments(json: string): string {
+  return json.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\t/g, (found) =>
+    found.startsWith('"') ? found : ' '.repeat(found.length),
+  )
+}
