@@ -52,6 +52,6 @@ export const limits = {
   worldNodes: 10_000,
   /** The greatest number of a node in a CORE file that lists no nodes. */
   coreNodes: 100_000,
-  /** Pairs of devices that are linked because they are on one network of a CORE file, in mode lan. */
+  /** Pairs of devices that are linked because they are on one network of a CORE file, in mode lan; of one wireless network, imported. */
   coreLinks: 1_000_000,
 } as const

@@ -83,4 +83,38 @@ topology:
     expect(pings.shortest).to.be.at.least(100)
     expect((await ping('red', '10.3.0.3', soon)).received).to.equal(0)
   })
+
+  it("CORE's: hosts on a link with a delay of its own in each direction, and in range of each other", async () => {
+    const device = (id: number, x: number): string =>
+      `<device id="${id}" name="n${id}" type="PC"><position x="${x}" y="0"/></device>`
+    const iface = (number: number, name: string, ip: string): string =>
+      `<iface${number} id="0" name="${name}" ip4="${ip}" ip4_mask="24"/>`
+    const options = (delay: number): string => `<options delay="${delay}" unidirectional="1"/>`
+    const wireless = (id: number): string =>
+      `<link node1="${id}" node2="9">${iface(1, 'w', `10.4.0.${id}`)}</link>`
+    const text = `<scenario>
+<networks><network id="9" name="air" type="WIRELESS_LAN"/></networks>
+<devices>${device(1, 0)}${device(2, 100)}${device(3, 190)}</devices>
+<links>
+  <link node1="1" node2="2">${iface(1, 'eth0', '10.3.0.1')}${iface(2, 'lan', '10.3.0.2')}${options(30_000)}</link>
+  <link node1="2" node2="1">${iface(1, 'lan', '10.3.0.2')}${iface(2, 'eth0', '10.3.0.1')}${options(20_000)}</link>
+  ${[1, 2, 3].map(wireless).join('')}
+</links>
+<mobility_configurations><mobility_configuration node="9" model="basic_range">
+  <configuration name="range" value="100"/><configuration name="delay" value="10000"/>
+</mobility_configuration></mobility_configurations></scenario>`
+    await up('air.xml', text, 5)
+    const wired = await ping('n1', '10.3.0.2')
+    expect(wired).to.include({ received: 5, duplicates: 0 })
+    expect(wired.shortest).to.be.at.least(50)
+    for (const [one, other] of [
+      ['n1', '10.4.0.2'],
+      ['n3', '10.4.0.2'],
+    ] as const) {
+      const pings = await ping(one, other)
+      expect(pings).to.include({ received: 5, duplicates: 0 })
+      expect(pings.shortest).to.be.at.least(20)
+    }
+    expect((await ping('n1', '10.4.0.3', soon)).received, 'out of range').to.equal(0)
+  })
 })

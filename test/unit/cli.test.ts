@@ -359,7 +359,7 @@ worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0
       expect(etherloom('import', 'examples/three-hosts.yaml')).to.deep.include({
         status: 2,
         stderr:
-          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh, --miniworld, --containerlab, --gns3\n',
+          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh, --miniworld, --containerlab, --gns3, --core\n',
       })
     })
   })

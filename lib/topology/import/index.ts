@@ -10,6 +10,7 @@ import type { Checked } from '../check.js'
 import { noText, type FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
 import { containerlab } from './containerlab.js'
+import { core } from './core.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
 import { gns3 } from './gns3.js'
 import { miniworld } from './miniworld.js'
@@ -20,6 +21,7 @@ export const foreignFormats = new Registry<ForeignFormat>('foreign format', [
   miniworld,
   containerlab,
   gns3,
+  core,
 ])
 
 /** Files of a foreign format as a topology, with what is wrong with them and what became of the rest. */

@@ -64,6 +64,8 @@ interface FabricDraft {
 
 interface NodeDraft {
   kind: NodeKind
+  /** The file's name for it. */
+  given: string
   name: string
   /** Of a host, by the names that the file has for them. */
   nics: Map<string, Nic>
@@ -89,7 +91,6 @@ export class Lab<At> {
     this.#findings = findings
   }
 
-  /** The nodes by their names in the file. */
   has(node: string): boolean {
     return this.#nodes.has(node)
   }
@@ -102,11 +103,11 @@ export class Lab<At> {
     return this.#nodes.get(node)?.kind
   }
 
-  /** Adds a node. Nodes come before links. */
-  add(given: string, kind: NodeKind, at: At): void {
+  /** Adds a node, which links call by `key`. Nodes come before links. */
+  add(key: string, kind: NodeKind, at: At, given = key): void {
     const name = (kind === 'host' ? this.#hosts : this.#fabricNames).free(given, kind)
     if (name !== given) this.#findings.note(at, `${quote(given)} is called ${quote(name)} here`)
-    this.#nodes.set(given, { kind, name, nics: new Map() })
+    this.#nodes.set(key, { kind, given, name, nics: new Map() })
     if (kind !== 'host') this.#addFabric(name, kind)
   }
 
@@ -174,14 +175,10 @@ export class Lab<At> {
     this.#attach(fabric, this.#freePort(fabric, node.name), port)
   }
 
-  /** Adds to the policies of a link that is there already. */
-  addPaths(
-    fabric: string,
-    [one, other]: readonly [string, string],
-    there: LinkPolicy,
-    back: LinkPolicy = there,
-  ): void {
-    this.#addPaths(fabric, [one, other], there, back)
+  /** Gives ports of a fabric a delay, which all frames to them have. */
+  delay(fabric: string, ports: readonly string[], delay: string | undefined): void {
+    if (delay === undefined) return
+    for (const port of ports) Object.assign(this.#fabrics.get(fabric)?.ports.get(port) ?? {}, { delay })
   }
 
   /**
@@ -282,11 +279,11 @@ export class Lab<At> {
   #nicAt(end: NodeEnd<At>, node: NodeDraft): Nic | undefined {
     const { name, mac, mtu, addresses = [] } = end
     if (node.nics.has(name)) {
-      this.#findings.complain(end.at, `${quote(name)} of ${quote(end.node)} has a link already`)
+      this.#findings.complain(end.at, `${quote(name)} of ${quote(node.given)} has a link already`)
       return undefined
     }
     const nic: Nic = { host: node.name, interface: this.#interfaceName(end, node) }
-    const subject = `${quote(name)} of ${quote(end.node)}`
+    const subject = `${quote(name)} of ${quote(node.given)}`
     const checked = <T>(rule: Rule<T>, value: unknown, what: string): T | undefined => {
       try {
         return rule(value ?? undefined, `the ${what} of ${subject}`)
@@ -305,7 +302,7 @@ export class Lab<At> {
   }
 
   /** The interface's name in the host: the file's, or one that Linux takes. */
-  #interfaceName({ name, at, node: given }: NodeEnd<At>, node: NodeDraft): string {
+  #interfaceName({ name, at }: NodeEnd<At>, node: NodeDraft): string {
     const names = this.#interfaces.get(node) ?? new Names(15)
     this.#interfaces.set(node, names)
     const isFine = isInterfaceName(name)
@@ -313,7 +310,7 @@ export class Lab<At> {
     // Names that only the kernel takes, such as eth1.100, stay whole where nothing else is like them.
     const chosen = isFine && free === name.replace(/[^A-Za-z0-9_-]+/g, '-') ? name : free
     if (chosen !== name)
-      this.#findings.note(at, `${quote(name)} of ${quote(given)} is the interface ${quote(chosen)} here`)
+      this.#findings.note(at, `${quote(name)} of ${quote(node.given)} is the interface ${quote(chosen)} here`)
     return chosen
   }
 
