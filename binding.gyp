@@ -2,14 +2,17 @@
 # Sources are found by glob, so a new port kind or impairment edits nothing in this file.
 #
 # Variables, off by default and set by scripts/gyp.mjs through GYP_DEFINES:
-#   strict=1        warnings are errors (our own builds; another compiler's new warning must not stop a user)
+#   strict=1        warnings are errors, and stacks can be read (our own builds; another compiler's new warning must
+#                   not stop a user)
 #   tests=1         also builds `native_tests`, which needs doctest and no Node
 #   sanitize=LIST   compiles everything with -fsanitize=LIST, and with asserts
+#   last_object=F   an object file that is linked behind everything else (scripts/prebuild.mjs)
 {
   'variables': {
     'strict%': 0,
     'tests%': 0,
     'sanitize%': '',
+    'last_object%': '',
     # As a system directory, so that our warning flags do not judge the headers of others.
     'node_addon_api': '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
   },
@@ -19,12 +22,12 @@
     # types.
     'cflags!': ['-Wno-unused-parameter', '-O3'],
     'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
-    # Lines and functions for those who look at a stack; variables would take up to a quarter of a compiler's time.
-    'cflags': ['-O2', '-g1', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
+    'cflags': ['-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
     'cflags_cc': ['-std=c++20'],
     'libraries': ['-pthread', '-ldl'],
     'conditions': [
-      ['strict==1', {'cflags': ['-Werror']}],
+      # Lines and functions, for those of us who look at a stack; variables would take up to a quarter of a compiler's time.
+      ['strict==1', {'cflags': ['-Werror', '-g1']}, {'cflags': ['-g0']}],
       ['sanitize==""', {'defines': ['NDEBUG']}, {
         # -O1, for -O2 takes half as long again to compile what the sanitizers add.
         'cflags': ['-O1', '-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
@@ -42,7 +45,7 @@
       # Whole: what registers itself, such as an impairment, is named by nobody.
       'link_settings': {
         'ldflags': ['-Wl,--whole-archive'],
-        'libraries': ['-Wl,--no-whole-archive'],
+        'libraries': ['-Wl,--no-whole-archive', '<@(last_object)'],
       },
       'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" | sort)'],
     },
@@ -54,6 +57,7 @@
       'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
                   'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags_cc': ['-isystem', '<(node_addon_api)'],
+      'ldflags': ['-Wl,--version-script=<(module_root_dir)/native/binding/exports.map'],
     },
   ],
   'conditions': [

@@ -1,6 +1,6 @@
 /**
  * What commands have in common: how one is declared, where what it throws goes, and the instance it speaks to.
- * Called by the files of commands/, which the help loads all; so what a command needs to run, it imports when it runs.
+ * Called by the files of commands/, which are all loaded at every start; so what a command needs to run, it imports when it runs.
  */
 import { Command, Option, type Help } from 'commander'
 import type { ControlClient } from '../lib/control/client.js'
@@ -85,7 +85,7 @@ export async function withInstance<Result>(
   options: InstanceFlags,
   use: (instance: ControlClient) => Promise<Result>,
 ): Promise<Result> {
-  const { connect } = await import('../lib/control/client.js')
+  const { connect } = await import('../lib/control/connect.js')
   const instance = await connect(options.name === undefined ? {} : { name: options.name })
   try {
     return await use(instance)

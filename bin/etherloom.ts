@@ -4,13 +4,11 @@
  * Exit codes: 0 done, 1 failed, 2 misuse.
  */
 import './inspector.js'
-import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { completeHelp } from './command.js'
 import { commands } from './commands/index.js'
 import { fail, outliveReaders, usageError } from './output.js'
-
-const { version } = createRequire(import.meta.url)('etherloom/package.json') as { version: string }
+import { version } from './package.js'
 
 const program = new Command('etherloom')
   .description('Userspace Ethernet: TAPs, packet sockets and hosts, joined by hubs, switches and wires')
@@ -20,15 +18,12 @@ const program = new Command('etherloom')
   .configureHelp({ minWidthToWrap: 20 })
   .configureOutput({ outputError: (text) => process.stderr.write(usageError(text)) })
 
-// The one that is named; all of them for the help, and for what nobody knows.
-const [word = ''] = process.argv.slice(2)
-const enough = Object.hasOwn(commands, word) || ['--version', '-V'].includes(word)
-const helps = process.argv.some((each) => ['--help', '-h', 'help'].includes(each))
-for (const [name, load] of Object.entries(commands))
-  if (name === word || !enough) {
-    const command = (await load()).copyInheritedSettings(program)
-    program.addCommand(helps ? await completeHelp(command) : command)
-  }
+const words = process.argv.slice(2)
+const helps = words.some((each) => ['--help', '-h', 'help'].includes(each))
+for (const command of commands) {
+  program.addCommand(command.copyInheritedSettings(program))
+  if (helps && words.includes(command.name())) await completeHelp(command)
+}
 
 outliveReaders()
 process.on('uncaughtException', (error) => process.exit(fail(error, {})))

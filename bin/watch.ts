@@ -2,6 +2,7 @@
  * What `etherloom up` shows while its instance runs: a live table on a terminal, else a line per event; with --json
  * the events as they come, and numbers each second.
  */
+import { basename } from 'node:path'
 import type { ControlClient } from '../lib/control/client.js'
 import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
 import { formatCount } from '../lib/values/units.js'
@@ -10,7 +11,7 @@ import { counted, describeEnding, describeStep, printJson, printLine } from './o
 import { seconds } from './tables.js'
 
 /** What is said of an event; nothing where it is not worth a line. */
-const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | undefined } = {
+const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string | string[] | undefined } = {
   // Whoever attaches or detaches a port says so, and peers come and go as ports that are up and down.
   'port:attach': () => undefined,
   'port:detach': () => undefined,
@@ -32,6 +33,12 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'timeline:error': ({ error }) => error.message,
   'world:step': (step) => (step.links.length > 0 || step.overrun ? describeStep(step) : undefined),
   'world:error': ({ world, error }) => `${world}: ${error.message}`,
+  'file:applied': ({ file, up, down, changed }) =>
+    `${basename(file)} has changed: ${up} up, ${down} down, ${changed} changed`,
+  'file:error': ({ file, error }) => [
+    `${basename(file)} cannot be taken over; everything stays as it is`,
+    ...error.message.split('\n'),
+  ],
   ending: describeEnding,
   'control:error': ({ error }) => error.message,
 }
@@ -51,7 +58,7 @@ export async function watch(
     instance.on(name, (event: ControlEvent<ControlEventName>) => {
       if (json) printJson(asEvent(name, event))
       const text = texts[name](event as never)
-      if (!json && text !== undefined) say(text)
+      if (!json && text !== undefined) [text].flat().forEach(say)
     })
   await instance.subscribe()
   const show = async (): Promise<void> => {

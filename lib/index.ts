@@ -8,12 +8,8 @@ export {
   type PathCaptureOptions,
 } from './capture/capture.js'
 export type { Replay } from './policy/replay/fates.js'
-export {
-  connect,
-  type ConnectOptions,
-  type ControlClient,
-  type ControlClientEvents,
-} from './control/client.js'
+export type { ControlClient, ControlClientEvents } from './control/client.js'
+export { connect, type ConnectOptions } from './control/connect.js'
 export type { ControlEvent, ControlEventName, ControlEvents } from './control/events.js'
 export type { ControlMethods, ControlParams, ControlResult } from './control/methods/index.js'
 export { Engine, type BackgroundEvents, type EngineOptions } from './engine/engine.js'

@@ -14,7 +14,7 @@ import { Product, inRoot, isMain, main, runPackage } from './tools.mjs'
  * The environment for node-gyp, whoever starts it: variables for binding.gyp, two jobs, and the headers that
  * came with this Node (node-gyp downloads them where there are none).
  */
-export function gypEnvironment(defines = '') {
+function gypEnvironment(defines = '') {
   const prefix = path.dirname(path.dirname(process.execPath))
   const hasHeaders = existsSync(path.join(prefix, 'include/node/node_api.h'))
   return {
@@ -26,10 +26,10 @@ export function gypEnvironment(defines = '') {
   }
 }
 
-/** Runs node-gyp's commands in a directory (absolute). */
-export function runGyp(commands, directory, { defines, quiet = false } = {}) {
+/** Runs node-gyp's commands in a directory (absolute), with `env` beside what node-gyp needs itself. */
+export function runGyp(commands, directory, { defines, quiet = false, env } = {}) {
   const args = [...commands, `--directory=${directory}`]
-  runPackage('node-gyp/bin/node-gyp.js', args, { quiet, env: gypEnvironment(defines) })
+  runPackage('node-gyp/bin/node-gyp.js', args, { quiet, env: { ...gypEnvironment(defines), ...env } })
 }
 
 /** Makes `directory` (relative to the checkout) look like the checkout to node-gyp. */

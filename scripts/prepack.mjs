@@ -1,20 +1,10 @@
-// What `npm pack` and `npm publish` add to the sources: dist/, and the addon for this machine under
-// prebuilds/. The prebuild is made in a directory of its own because prebuildify first removes the build that
-// it finds.
-import { rmSync } from 'node:fs'
-
+// What `npm pack` and `npm publish` add to the sources: dist/, and the prebuilt addons. All of them are published;
+// ETHERLOOM_PREBUILDS=x64-glibc makes only those that are named, by commas, which is enough to try the package here.
 import { buildLib } from './build-lib.mjs'
-import { gypEnvironment, linkSources } from './gyp.mjs'
-import { inRoot, main, runPackage } from './tools.mjs'
+import { prebuild, targetsNamed } from './prebuild.mjs'
+import { main } from './tools.mjs'
 
 await main(() => {
   buildLib()
-  rmSync(inRoot('prebuilds'), { recursive: true, force: true })
-  linkSources('build/prebuild')
-  const target = `--target=${process.versions.node}`
-  runPackage(
-    'prebuildify/bin.js',
-    ['--napi', '--strip', '--tag-libc', '--quiet', target, '--cwd=build/prebuild', '--out=.'],
-    { env: gypEnvironment() },
-  )
+  prebuild(targetsNamed((process.env.ETHERLOOM_PREBUILDS ?? '').split(',').filter(Boolean)))
 })

@@ -37,6 +37,13 @@ export function runPackage(program, args, options) {
   run(process.execPath, [inRoot('node_modules', program), ...args], options)
 }
 
+/** The first block of the README that opens with "```js runnable". */
+export function readmeProgram() {
+  const block = /^```js runnable\n(.*?)^```$/ms.exec(readFileSync(inRoot('README.md'), 'utf8'))
+  if (!block) throw new Stop('README.md has no block that opens with "```js runnable".')
+  return block[1]
+}
+
 /** Calls a script's main function; a Stop ends the process with its message and exit code 1. */
 export async function main(body) {
   try {
@@ -111,8 +118,8 @@ export class Product {
 }
 
 /**
- * The npm packages of a folder with a lock of its own. Install scripts stay off: no package needs its own, and the native build is a
- * step by itself.
+ * The npm packages that a folder's lock file names. Install scripts stay off: no package needs its own, and native
+ * builds are steps by themselves.
  */
 export function npmPackages(folder) {
   const installed = path.join(folder, 'node_modules')

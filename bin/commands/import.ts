@@ -48,7 +48,7 @@ async function formatOf(files: SourceFile[], options: object): Promise<string> {
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `--${asked.join(' and --')} exclude each other`)
   if (asked[0] !== undefined) return asked[0]
   const found = files.map(({ file, text }) => {
-    const could = recognise(text)
+    const could = recognise(text, file)
     const [format] = could
     if (could.length > 1) throw topologyError([{ file, line: 1, column: 1, message: ambiguity(could) }])
     if (format === undefined)

@@ -1,19 +1,32 @@
-/** All commands, in the order in which the help lists them. Each is loaded where it is meant, and for the help. */
+/** All commands, in the order in which the help lists them. What one needs to run it imports when it runs. */
 import type { Command } from 'commander'
+import { capture } from './capture.js'
+import { carrier } from './carrier.js'
+import { demo } from './demo.js'
+import { doctor } from './doctor.js'
+import { down } from './down.js'
+import { exec } from './exec.js'
+import { importForeign } from './import.js'
+import { info } from './info.js'
+import { deny, path } from './path.js'
+import { show } from './show.js'
+import { step } from './step.js'
+import { up } from './up.js'
+import { validate } from './validate.js'
 
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  up: async () => (await import('./up.js')).up,
-  validate: async () => (await import('./validate.js')).validate,
-  import: async () => (await import('./import.js')).importForeign,
-  show: async () => (await import('./show.js')).show,
-  info: async () => (await import('./info.js')).info,
-  path: async () => (await import('./path.js')).path,
-  deny: async () => (await import('./path.js')).deny,
-  carrier: async () => (await import('./carrier.js')).carrier,
-  step: async () => (await import('./step.js')).step,
-  capture: async () => (await import('./capture.js')).capture,
-  exec: async () => (await import('./exec.js')).exec,
-  down: async () => (await import('./down.js')).down,
-  doctor: async () => (await import('./doctor.js')).doctor,
-  demo: async () => (await import('./demo.js')).demo,
-}
+export const commands: readonly Command[] = [
+  up,
+  validate,
+  importForeign,
+  show,
+  info,
+  path,
+  deny,
+  carrier,
+  step,
+  capture,
+  exec,
+  down,
+  doctor,
+  demo,
+]

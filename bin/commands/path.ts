@@ -1,6 +1,5 @@
 /** `etherloom path` and `etherloom deny`: show or set the policy of a path of a running instance. */
 import { EtherloomError } from '../../lib/values/errors.js'
-import type { Rule } from '../../lib/values/options.js'
 import { quote } from '../../lib/values/quote.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import {
@@ -39,31 +38,7 @@ export const path = pathCommand('path', 'show a path of a running instance, or r
       words.length === 0 ? show(from, to, options) : change(from, to, await readPolicyWords(words), options),
     ),
   )
-helpLater(path, async () => {
-  const [{ policyGroups }, { meaningInWords, valueInWords }, { shapeOf }] = await Promise.all([
-    import('../../lib/policy/policy.js'),
-    import('../../lib/values/in-words.js'),
-    import('../../lib/values/options.js'),
-  ])
-  /** A mapping by its keys, of which a table in the documentation has more. */
-  const value = (rule: Rule<unknown>): string => {
-    const { form } = shapeOf(rule)
-    return form.kind === 'mapping' ? `{ ${Object.keys(form.keys).join(', ')} }` : valueInWords(rule)
-  }
-  return (help) => {
-    const keys = Object.values(policyGroups).flatMap((rules) => Object.keys(rules))
-    const width = Math.max(...keys.map((key) => key.length + 1))
-    const row = ([key, rule]: [string, Rule<unknown>]): string => {
-      const meaning = meaningInWords(rule, (text) => text)
-      return help.formatItem(`${key}=`, width, `${meaning} Value: ${value(rule)}.`, help)
-    }
-    const groups = Object.entries(policyGroups).map(
-      ([title, rules]) => `${title}:\n${Object.entries(rules).map(row).join('\n')}`,
-    )
-    const rest = "A value with { or [ is YAML: 'reorder={ rate: 1%, burst: 3 }'."
-    return `\n${[...groups, help.boxWrap(rest, help.helpWidth ?? 80)].join('\n\n')}\n`
-  }
-})
+helpLater(path, async () => (await import('../policy-help.js')).policyHelp)
 
 export const deny = pathCommand('deny', 'let nothing pass on a path of a running instance').action(
   action((from: string, to: string, options: PathFlags) => change(from, to, { allowed: false }, options)),

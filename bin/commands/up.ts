@@ -1,19 +1,22 @@
 /** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, extname, resolve } from 'node:path'
 import type { ControlClient } from '../../lib/control/client.js'
 import type { Instance } from '../../lib/control/instance.js'
-import type { FileProblem } from '../../lib/topology/file-problem.js'
+import type { FileProblem, TakeNote } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
+import type { FilesRead } from '../../lib/values/files.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
+import { quote } from '../../lib/values/quote.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
 
 interface UpFlags extends Flags {
   name?: string
   rootless?: boolean
   sealed?: boolean
+  watch?: boolean
 }
 
 export const up = addConversion(
@@ -21,6 +24,7 @@ export const up = addConversion(
     .argument('<file>', 'topology file, YAML or JSON, or a file that import takes')
     .option('--name <name>', "name of the instance (default: the file's name key, or its file name)")
     .option('--rootless', 'run in a user and network namespace of its own, without privilege')
+    .option('--watch', 'go over to the file whenever it, or a file that it names, changes')
     .option(
       '--sealed',
       'once it is up, give up every right that a topology which stays as it is needs no more',
@@ -28,29 +32,50 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ connect, ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
+  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }, { collectFiles }] = await Promise.all([
+    import('../../lib/control/connect.js'),
     import('../../lib/control/client.js'),
     import('../../lib/control/instance.js'),
     import('../../lib/topology/load.js'),
+    import('../../lib/values/files.js'),
   ])
   const notes: FileProblem[] = []
-  const loaded = await loadTopology(file, (note) => notes.push(note), await readConversion(options))
-  const topology = options.sealed ? sealable(loaded) : loaded
+  const conversion = await readConversion(options)
+  const load = (note?: TakeNote): Promise<Topology> => loadTopology(file, note, conversion)
+  const files: FilesRead = new Map()
+  const loaded = await collectFiles(files, () => load((note) => notes.push(note)))
+  const asFile = (read: Topology): Topology => (options.sealed ? sealable(read) : read)
+  const topology = asFile(loaded)
   const path = await realpath(file).catch(() => resolve(file)) // a pipe has no other name
+  if (options.watch && !(await isFile(path)))
+    throw new EtherloomError('ERR_ETHERLOOM_OPTION', `'--watch' needs a file, which ${quote(file)} is not`, {
+      hint: 'give the name of a file, or leave --watch out',
+    })
   const name = options.name ?? topology.name ?? nameOf(path)
   const running = await ControlClient.connect(name)
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
   if (options.json) for (const note of notes) printJson({ event: 'note', ...note })
   else printNotes(notes)
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
-  const instance = await Instance.start(name, path, topology)
+  const { Supervisor } = await import('../../lib/control/supervisor.js')
+  const supervisor = Supervisor.find()
+  supervisor?.starting(path)
+  const instance = await Instance.start(name, path, topology).catch((error: unknown) => {
+    supervisor?.failed(error)
+    throw error
+  })
+  instance.supervisor = supervisor
   let shown = (): void => undefined
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
   const { sayDown, watch } = await import('../watch.js')
   try {
     const client = await connect({ name })
     if (options.sealed) await instance.seal()
-    await watch(client, options, shown)
+    supervisor?.ready(instance.describe())
+    await watch(client, options, () => {
+      shown()
+      if (options.watch) void instance.watchFile(files, async () => asFile(await load()))
+    })
   } catch (error) {
     if (!instance.isEnding) throw error
     sayDown(name, options) // somebody has ended it before it could be shown
@@ -59,6 +84,8 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   }
   return 0
 }
+
+const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFile()
 
 /** Without a ring, which a seal does not see into, unless the file asks for one. */
 const sealable = (topology: Topology): Topology =>
@@ -77,7 +104,7 @@ async function applyTo(
   name: string,
   path: string,
   topology: Topology,
-  { json, sealed }: UpFlags,
+  { json, sealed, watch }: UpFlags,
 ): Promise<number> {
   await running.greet()
   const { file, sealed: isSealed } = await running.call('info', {})
@@ -87,6 +114,14 @@ async function applyTo(
       `an instance named '${name}' is already running ${file}`,
       {
         hint: `choose another --name, or end it with 'etherloom down --name ${name}'`,
+      },
+    )
+  if (watch)
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_CONTROL',
+      `'${name}' runs already, so nobody here can watch its file`,
+      {
+        hint: `apply it once, without --watch, or end '${name}' with 'etherloom down --name ${name}' and start it with --watch`,
       },
     )
   if (sealed && !isSealed)

@@ -2,7 +2,6 @@
  * `etherloom demo`, and the second half of `npm start`: runs examples/three-hosts.yaml, measures with real programs
  * what its hosts get, and shows it beside what the file asks for. Phases alternate, so that each path is otherwise idle.
  */
-import { fileURLToPath } from 'node:url'
 import { EtherloomError } from '../../lib/values/errors.js'
 import type { Path } from '../../lib/fabrics/path.js'
 import { loadTopology } from '../../lib/topology/load.js'
@@ -11,6 +10,7 @@ import { isOnlyUser } from '../../lib/values/programs.js'
 import { parseDuration, parseRate } from '../../lib/values/units.js'
 import { onEndSignals } from '../command.js'
 import { printJson } from '../output.js'
+import { inPackage } from '../package.js'
 import { runRootless } from '../rootless.js'
 import { endAll, meet, ping, tcpTransfer, udpRate, type Host } from './measure.js'
 import { Screen, type Row } from './screen.js'
@@ -184,13 +184,7 @@ class Demo {
 export async function runDemo({ json = false }: { json?: boolean }): Promise<number> {
   if (process.getuid?.() !== 0) return runRootless()
   const screen = new Screen()
-  const file = new URL(
-    import.meta.url.endsWith('.ts')
-      ? '../../examples/three-hosts.yaml'
-      : '../../../examples/three-hosts.yaml',
-    import.meta.url,
-  )
-  await using network = await Network.up(await loadTopology(fileURLToPath(file)))
+  await using network = await Network.up(await loadTopology(inPackage('examples/three-hosts.yaml')))
   const demo = new Demo(network, screen)
 
   const interrupt = (): void => {

@@ -2,8 +2,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Namespace } from '../../lib/engine/namespace.js'
+import { fromSources, inPackage } from '../package.js'
 
 /** A host and the address it answers to. */
 export interface Host {
@@ -60,9 +60,7 @@ export async function meet(from: Host, to: Host): Promise<boolean> {
   return false
 }
 
-const peerProgram = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? './peer.ts' : './peer.js', import.meta.url),
-)
+const peerProgram = fromSources ? inPackage('bin/demo/peer.ts') : inPackage('dist/bin/demo/peer.js')
 
 const startPeer = (host: Host, ...words: string[]): ChildProcess =>
   run(host, process.execPath, ...process.execArgv, peerProgram, ...words)

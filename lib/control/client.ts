@@ -1,13 +1,13 @@
 /**
  * Gives orders to a running instance over its control socket, and hears of its events.
- * Called by programs, by the command line, and by the server to see whether a name is taken.
+ * Called by connect.ts, by the command line, and by the server to see whether a name is taken.
  */
 import { EventEmitter, once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { limits } from '../values/limits.js'
-import { anyText, isMapping, readOptions, required, single, suggestion } from '../values/options.js'
+import { anyText, readOptions, required, suggestion } from '../values/options.js'
 import { abortSignal, unlessAborted } from '../values/signals.js'
 import { patience } from '../values/patience.js'
 import { quote } from '../values/quote.js'
@@ -21,47 +21,8 @@ import { errorFrom, eventMethod, readLines, writeOrder, type ErrorData } from '.
 /** How long an instance may take to answer its first order, and to end its end of a connection, in milliseconds. */
 const [answerLimit, endLimit] = [10_000, 1000]
 
-export interface ConnectOptions<Known extends Methods = ControlMethods> {
-  /** The name of the instance. Default: the only one that runs. */
-  name?: string
-  /** Gives up connecting. */
-  signal?: AbortSignal
-  /** The methods that the instance answers. Default: those of etherloom. */
-  methods?: Known
-}
-
 /** The events of a client: those of the instance that were subscribed to, and the end of the connection. */
 export type ControlClientEvents = ControlEvents & { ended: [] }
-
-const readConnectOptions = (options: unknown) =>
-  readOptions('connect', options, {
-    name: anyText,
-    signal: abortSignal,
-    methods: single<Methods>('methods by their names', {}, (value) =>
-      isMapping(value) ? (value as Methods) : undefined,
-    ),
-  })
-
-/**
- * A connection to the instance of this name; without a name, to the only one that runs.
- *
- * @throws EtherloomError ERR_ETHERLOOM_CONTROL when none is running, when several are and no name is given, when the
- *   instance has not answered for 10 s, as one that is stopped, or when it speaks another version of the protocol
- */
-export async function connect<Known extends Methods = ControlMethods>(
-  options: ConnectOptions<Known> = {},
-): Promise<ControlClient<Known>> {
-  const { name, signal, methods } = readConnectOptions(options)
-  signal?.throwIfAborted()
-  const client = await ControlClient.find(name, (methods ?? controlMethods) as Methods as Known)
-  try {
-    await client.greet(signal)
-    return client
-  } catch (error) {
-    await client.close()
-    throw error
-  }
-}
 
 /** A connection to one instance. Close it, or it keeps the process alive. */
 export class ControlClient<Known extends Methods = ControlMethods> extends EventEmitter<ControlClientEvents> {

@@ -3,17 +3,22 @@
  * Called by the method that subscribes, by the server that sends and by the client that reads.
  */
 import { stormTraffic } from '../fabrics/storm.js'
-import type { NetworkEvents } from '../topology/network.js'
+import type { NetworkApplied, NetworkEvents } from '../topology/network.js'
 import { check } from '../values/check.js'
 import { counter } from '../values/counter.js'
 import type { EtherloomError } from '../values/errors.js'
 import { about, flag, integer, list, number, oneOf, required, shaped, text } from '../values/options.js'
 import type { Rule, RulesOf } from '../values/options.js'
 import { anything } from './method.js'
+import { appliedSteps } from './methods/apply.js'
 import { errorFrom } from './protocol.js'
 
 /** The events of an instance, by name; each has one value. */
 export type ControlEvents = NetworkEvents & {
+  /** With `up --watch`: the file, or one that it names, has changed, and that was taken over. */
+  'file:applied': [{ file: string } & NetworkApplied]
+  /** With `up --watch`: what the file says now cannot be taken over; everything stays as it is. */
+  'file:error': [{ file: string; error: EtherloomError }]
   /** The instance could not take a connection; everything else goes on. */
   'control:error': [{ error: EtherloomError }]
 }
@@ -139,6 +144,16 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
   'world:error': {
     description: 'A world could not take a step by itself, or its hook failed; everything else goes on.',
     keys: { world: word('the world'), error: failure },
+  },
+  'file:applied': {
+    description:
+      'The file, or one that it names, has changed, and the instance has gone over to it (`up --watch`).',
+    keys: { file: word('the file'), ...appliedSteps },
+  },
+  'file:error': {
+    description:
+      'The file says now what the instance cannot go over to; everything stays as it is (`up --watch`).',
+    keys: { file: word('the file'), error: failure },
   },
   ending: {
     description: 'The instance ends, which takes longer than a second: said each second.',

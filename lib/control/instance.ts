@@ -3,13 +3,17 @@
  * Called by `etherloom up`, and by tests of the protocol.
  */
 import type { EventEmitter } from 'node:events'
-import { Network } from '../topology/network.js'
+import { Network, type NetworkApplied } from '../topology/network.js'
 import type { Topology } from '../topology/schema.js'
+import type { FilesRead } from '../values/files.js'
 import { Captures } from './captures.js'
+import type { ControlEvent } from './events.js'
+import { FileWatch } from './file-watch.js'
 import type { InstanceInfo, Methods, Running } from './method.js'
 import { controlMethods } from './methods/index.js'
 import { seal } from './seal.js'
 import { ControlServer } from './server.js'
+import type { Supervisor } from './supervisor.js'
 
 export class Instance implements Running {
   readonly name: string
@@ -18,10 +22,13 @@ export class Instance implements Running {
   readonly network: Network
   /** Resolves when the instance has ended, whoever ended it. */
   readonly ended: Promise<void>
+  /** Who is told what it does; nobody by default. */
+  supervisor: Supervisor | undefined
   /** @internal */
   readonly captures = new Captures()
   readonly #server: ControlServer
   readonly #end: () => void
+  #watch: FileWatch | undefined
   #sealed = false
   #isEnding = false
 
@@ -87,6 +94,45 @@ export class Instance implements Running {
     this.#sealed = true
   }
 
+  /** Goes over to another topology, as `Network.apply`, and tells the supervisor. */
+  async apply(topology: Topology): Promise<NetworkApplied> {
+    this.supervisor?.reloading()
+    let outcome = ''
+    try {
+      return await this.network.apply(topology)
+    } catch (error) {
+      outcome = `; a change was refused: ${(error as Error).message}`
+      throw error
+    } finally {
+      if (!this.#isEnding) this.supervisor?.ready(`${this.describe()}${outcome}`)
+    }
+  }
+
+  /** What runs, in words. */
+  describe(): string {
+    const ports = [...this.network.fabrics.values()].reduce((sum, { ports }) => sum + ports.size, 0)
+    return `up with ${ports} port${ports === 1 ? '' : 's'}`
+  }
+
+  /**
+   * Goes over to what its file says, by `load`, whenever one of the `files` that its topology was read from changes; what comes
+   * of that are the events `file:applied`, where there was a difference, and `file:error`. Resolves when it looks.
+   */
+  async watchFile(files: FilesRead, load: () => Promise<Topology>): Promise<void> {
+    const { file } = this
+    const events: EventEmitter = this.network
+    this.#watch = new FileWatch(files, async () => {
+      try {
+        const applied = await this.apply(await load())
+        const event: ControlEvent<'file:applied'> = { file, ...applied }
+        if (applied.steps.length > 0) events.emit('file:applied', event)
+      } catch (error) {
+        if (!this.#isEnding) events.emit('file:error', { file, error })
+      }
+    })
+    await this.#watch.start()
+  }
+
   info(): InstanceInfo {
     const { name, file, network, sealed } = this
     const { engine, plan } = network
@@ -103,8 +149,10 @@ export class Instance implements Running {
 
   /** Closes the network, then the socket, which goes whatever comes of the network. Idempotent. */
   async close(): Promise<void> {
+    if (!this.#isEnding) this.supervisor?.stopping()
     this.#isEnding = true
     try {
+      await this.#watch?.close()
       await this.network.close()
     } finally {
       await this.#server.close()

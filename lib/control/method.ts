@@ -5,10 +5,10 @@
 import { readOptions, shaped, suggestion } from '../values/options.js'
 import type { Rule, Rules, RulesOf } from '../values/options.js'
 import { check } from '../values/check.js'
-import { EtherloomError } from '../values/errors.js'
+import { EtherloomError, advise } from '../values/errors.js'
 import { quote } from '../values/quote.js'
-import type { Network } from '../topology/network.js'
-import { explainSeal } from './seal.js'
+import type { Network, NetworkApplied } from '../topology/network.js'
+import type { Topology } from '../topology/schema.js'
 import type { Captures } from './captures.js'
 
 /** Who answers. */
@@ -31,6 +31,8 @@ export interface Running {
   readonly network: Network
   readonly captures: Captures
   readonly sealed: boolean
+  /** Goes over to another topology, as `Network.apply`. */
+  apply(topology: Topology): Promise<NetworkApplied>
   info(): InstanceInfo
   close(): Promise<void>
 }
@@ -105,6 +107,15 @@ export async function answer(
     )
     throw sealed ? explainSeal(error) : error
   }
+}
+
+/** The error of a method; one of a missing right says that it was given up. */
+function explainSeal(error: unknown): unknown {
+  if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
+  return advise(
+    error,
+    'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
+  )
 }
 
 /** The answer of a method as its declaration reads it; what it does not know, as of a later version, is left out. */

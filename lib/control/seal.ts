@@ -3,7 +3,7 @@
  * calls that are refused from then on are those of native/os/seal.cpp.
  */
 import { calls, native } from '../binding.js'
-import { EtherloomError, advise } from '../values/errors.js'
+import { EtherloomError } from '../values/errors.js'
 import { isOnlyUser, nobody } from '../values/programs.js'
 
 const { sealProcess } = calls<{ sealProcess(): void }>()
@@ -46,13 +46,4 @@ function become({ user, group }: { user: number; group: number }): void {
       hint: 'this needs CAP_SETUID and CAP_SETGID, which a container may lack; without --sealed it needs neither',
     })
   }
-}
-
-/** The error of a method; one of a missing right says that it was given up. */
-export function explainSeal(error: unknown): unknown {
-  if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
-  return advise(
-    error,
-    'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
-  )
 }

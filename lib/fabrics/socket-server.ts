@@ -23,13 +23,16 @@ import {
   bindSocket,
   frameRules,
   modeRule,
-  resolvePlace,
+  resolveOwnPlace,
   sockets,
   type FrameOptions,
 } from '../ports/sockets.js'
 
 export interface ListenOptions extends FrameOptions {
-  /** A path such as `/run/trunk.sock`, or an address such as `127.0.0.1:5000`. */
+  /**
+   * A path such as `/run/trunk.sock`, an address such as `127.0.0.1:5000`, or `systemd:NAME`: the socket of that name that
+   * whoever started this process has made for it (sd_listen_fds(3)), which stays when this is closed.
+   */
   socket: string
   /** Names the ports; `%d` becomes the lowest number that is free. Default `peer%d`. */
   name?: string
@@ -93,7 +96,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
         `'${fabric.name}' has a virtual clock, which the outside world does not keep`,
       )
     const { socket, framing, mode } = server.#options
-    server.#bound = bindSocket({ ...(await resolvePlace(socket)), framing, mode })
+    server.#bound = bindSocket({ ...(await resolveOwnPlace(socket)), framing, mode })
     server.#watch()
     return server
   }
@@ -222,7 +225,7 @@ export class SocketServer extends EventEmitter<SocketServerEvents> {
 export const listenRules = {
   socket: required(
     about(
-      'A Unix socket by its path, or a TCP one by its address, to which peers connect.',
+      "A Unix socket by its path, a TCP one by its address, or 'systemd:NAME', one that a socket unit has made, to which peers connect.",
       optional(socketPlace),
     ),
   ),
@@ -252,7 +255,7 @@ const readListen = optionsReader('listen', listenRules)
 /** @internal The options of `Fabric.listen`, checked. */
 export function readListenOptions(options: ListenOptions) {
   const given = readListen(options)
-  if (!('path' in given.socket) && framings.get(given.framing).socket !== 'stream')
+  if ('host' in given.socket && framings.get(given.framing).socket !== 'stream')
     refuse("option 'socket' of listen", `a path with the framing '${given.framing}'`, options.socket)
   return { ...given, mode: given.mode ?? 0o600 }
 }

@@ -27,15 +27,20 @@ import {
   bindSocket,
   frameRules,
   modeRule,
+  resolveOwnPlace,
   resolvePlace,
   sockets,
   type FrameOptions,
   type FrameShape,
   type NativeAddress,
+  type NativeSocket,
 } from './sockets.js'
 
 export interface SocketPortOptions extends FrameOptions {
-  /** A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. */
+  /**
+   * A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. With `listen` also
+   * `systemd:NAME`: the socket of that name that whoever started this process has made for it (sd_listen_fds(3)).
+   */
   socket?: string
   /**
    * `connect`: to whoever listens there, again and again until somebody does, and whenever the connection ends.
@@ -60,7 +65,7 @@ function socketPath(value: unknown, subject: string): string {
 }
 
 const place = about(
-  'A Unix socket by its path, or a TCP one by its address, that leads to a peer.',
+  "A Unix socket by its path, or a TCP one by its address, that leads to a peer; with listen also 'systemd:NAME', one that a socket unit has made.",
   optional(socketPlace),
 )
 const inFiles = {
@@ -165,7 +170,7 @@ export class SocketPort extends Port {
     socket: unknown,
     options: { name: string; framing: Framing; frameLimit: number; pad: boolean; socket: string },
   ): SocketPort {
-    const port = new SocketPort(options)
+    const port = new SocketPort({ ...options, role: 'listen' })
     port.#accepted = socket
     port.#served = true
     return port
@@ -190,6 +195,7 @@ export class SocketPort extends Port {
     if (this.#own !== undefined) return this.#own
     const place = this.#place as SocketPlace
     if ('path' in place) return place.path
+    if ('inherited' in place) return `systemd:${place.inherited}`
     return isIP(place.host) === 6 ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`
   }
 
@@ -229,7 +235,9 @@ export class SocketPort extends Port {
         refuse("option 'fd' of SocketPort", `given without '${beside}': it is connected as it is`, this.#fd)
     } else if (this.#place === undefined) {
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${where} is required, or 'fd'`)
-    } else if (!('path' in this.#place) && this.#framingKind.socket !== 'stream') {
+    } else if ('inherited' in this.#place && this.#role !== 'listen') {
+      refuse(where, "a path or an address with the role 'connect'", options.socket)
+    } else if ('host' in this.#place && this.#framingKind.socket !== 'stream') {
       refuse(where, `a path with the framing '${this.#framing}'; UdpPort has datagrams of IP`, options.socket)
     }
     if (this.#local !== undefined && (this.#framingKind.socket !== 'datagram' || this.#role !== 'connect'))
@@ -242,14 +250,14 @@ export class SocketPort extends Port {
 
   async #openDevice(fabric: PortFabric, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#fd !== undefined) return this.adopt(this.#fd)
-    if (this.#framingKind.socket === 'datagram') return this.#openDatagrams()
+    if (this.#framingKind.socket === 'datagram') return this.#openDatagrams(signal)
     if (this.#accepted !== undefined) {
       const accepted = this.#accepted
       this.#accepted = undefined
       return this.#makeDevice(accepted)
     }
     if (this.#role === 'listen') {
-      const address = await this.#resolve(signal)
+      const address = await this.#ownPlace(signal)
       this.#bound = bindSocket({ ...address, framing: this.#framing, mode: this.#mode })
       return this.#makeDevice(undefined)
     }
@@ -261,11 +269,10 @@ export class SocketPort extends Port {
     }
   }
 
-  #openDatagrams(): unknown {
-    const { path } = this.#place as { path: string }
-    const own = this.#role === 'listen' ? path : this.#local
-    const peer = this.#role === 'connect' ? { path } : undefined
-    const bound = bindSocket({ path: own ?? '', framing: this.#framing, mode: this.#mode })
+  async #openDatagrams(signal: AbortSignal | undefined): Promise<unknown> {
+    const peer = this.#role === 'connect' ? (this.#place as { path: string }) : undefined
+    const own = peer ? { path: this.#local ?? '' } : await this.#ownPlace(signal)
+    const bound = bindSocket({ ...own, framing: this.#framing, mode: this.#mode })
     this.#bound = bound
     return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
   }
@@ -290,7 +297,12 @@ export class SocketPort extends Port {
   }
 
   async #resolve(signal?: AbortSignal): Promise<NativeAddress> {
-    return resolvePlace(this.#place as SocketPlace, signal)
+    return resolvePlace(this.#place as Exclude<SocketPlace, { inherited: string }>, signal)
+  }
+
+  /** Where it listens. */
+  async #ownPlace(signal?: AbortSignal): Promise<NativeAddress | NativeSocket> {
+    return resolveOwnPlace(this.#place as SocketPlace, signal)
   }
 
   /** A connected socket. @throws EtherloomError when there is none */

@@ -12,9 +12,15 @@ import { about, flag, integer, type RulesOf } from '../values/options.js'
 import { unlessAborted } from '../values/signals.js'
 import { quote } from '../values/quote.js'
 import type { Framing } from './framings.js'
+import { inheritedSocket } from './inherited.js'
 
 /** @internal A socket's address: a path, or an IP address in numbers and a port. */
 export type NativeAddress = { path: string } | { ip: string; port: number }
+
+/** @internal A socket that is handed over, by its descriptor, instead of an address. */
+export interface NativeSocket {
+  fd: number
+}
 
 /** What frames of a connection may be. */
 export interface FrameOptions {
@@ -43,7 +49,7 @@ export const sockets = calls<{
   /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
   makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
   /** A socket that listens, or receives datagrams. */
-  bindSocket(options: NativeAddress & { framing: Framing; mode: number }): unknown
+  bindSocket(options: (NativeAddress | NativeSocket) & { framing: Framing; mode: number }): unknown
   socketAddress(bound: unknown): string
   acceptPeer(bound: unknown): unknown
   connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
@@ -53,6 +59,8 @@ export const sockets = calls<{
   keepAlive(engine: NativeEngine, port: number): void
   /** Of a port over TCP, every few seconds: a peer that answers and does not read is not given up. */
   attendPeer(engine: NativeEngine, port: number, seconds: number): void
+  /** One message to the peer of a connected socket of datagrams; it does not wait. */
+  sendText(socket: unknown, text: string): void
   /** Two descriptors, which are the caller's to close. */
   socketPair(framing: Framing): [number, number]
 }>()
@@ -90,8 +98,18 @@ export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): u
   }
 }
 
+/** @internal What `bindSocket` takes for a place: where it is, or the socket that is there already. */
+export const resolveOwnPlace = async (
+  place: SocketPlace,
+  signal?: AbortSignal,
+): Promise<NativeAddress | NativeSocket> =>
+  'inherited' in place ? { fd: inheritedSocket(place.inherited) } : resolvePlace(place, signal)
+
 /** @internal The address of a place, by name where it is not in numbers. */
-export async function resolvePlace(place: SocketPlace, signal?: AbortSignal): Promise<NativeAddress> {
+export async function resolvePlace(
+  place: Exclude<SocketPlace, { inherited: string }>,
+  signal?: AbortSignal,
+): Promise<NativeAddress> {
   if ('path' in place) return place
   const { host, port } = place
   if (isIP(host) !== 0 || host.includes('%')) return { ip: host, port }

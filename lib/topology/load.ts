@@ -1,6 +1,6 @@
 /**
  * Reads topology files: YAML or JSON text becomes a checked topology, or a list of mistakes with line and column. So
- * does text of a foreign format (import/), which is recognised by its content.
+ * does text of a foreign format (import/), which is recognised by its name or its content.
  * Called by the command line and by programs that keep their topology in a file.
  */
 import path from 'node:path'
@@ -72,7 +72,7 @@ export async function inspectTopology(
   file: string,
   options: ConversionOptions = {},
 ): Promise<Inspected> {
-  const could = recognise(text)
+  const could = recognise(text, file)
   const [format] = could
   if (could.length > 1)
     return { problems: [{ file, line: 1, column: 1, message: ambiguity(could) }], notes: [] }

@@ -16,13 +16,14 @@ import type { Path } from '../fabrics/path.js'
 import type { Port } from '../ports/port.js'
 import type { Timeline } from '../timeline/timeline.js'
 import { EtherloomError } from '../values/errors.js'
+import { collectFiles, type FilesRead } from '../values/files.js'
 import { anyText, asOptions, integer, required, suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
 import { diff, inGroups, inWords, type Change } from './diff.js'
 import { findEnds } from './ends.js'
-import { copyOf, emptyPlan, topologyOf, type Plan, type PortPlan } from './plan.js'
+import { copyOf, emptyPlan, topologyOf, withoutFiles, type Plan, type PortPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
 import { Site, type NetworkEvents } from './site.js'
 
@@ -37,6 +38,8 @@ export interface NetworkApplied extends Applied {
 export class Network extends EventEmitter<NetworkEvents> {
   readonly engine: Engine
   readonly #site: Site
+  /** What the topology names, as it was when it was read. */
+  #files: FilesRead = new Map()
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor({ engine }: Plan) {
@@ -51,8 +54,10 @@ export class Network extends EventEmitter<NetworkEvents> {
    * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY, and what opening ports can throw
    */
   static async up(topology: Topology): Promise<Network> {
-    const plan = await checkedPlan(topology)
+    const files: FilesRead = new Map()
+    const plan = await collectFiles(files, () => checkedPlan(topology))
     const network = new Network(plan)
+    network.#files = files
     try {
       await network.#take(diff(emptyPlan(plan.engine), plan))
     } catch (error) {
@@ -105,24 +110,28 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   /**
    * Goes over to another topology by the difference only: what is the same in both is not touched, but interfaces that were
-   * made here and that somebody has deleted are made again. When a step fails, what was there before comes back, and the
-   * error is thrown.
+   * made here and that somebody has deleted are made again. What names a file, such as a trace, differs when that has changed.
+   * When a step fails, what was there before comes back, and the error is thrown.
    *
    * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for settings of the engine, which cannot change
    */
   async apply(topology: Topology): Promise<NetworkApplied> {
-    const plan = await checkedPlan(topology)
+    const files: FilesRead = new Map()
+    const plan = await collectFiles(files, () => checkedPlan(topology))
     return this.#inTurn(async () => {
       const before = copyOf(this.#site.plan)
       this.#insistOnSameEngine(plan)
       const total = { up: 0, down: 0, changed: 0, steps: [] as string[] }
       try {
-        await this.#take(diff(before, plan), (change, { up, down, changed }) => {
-          total.up += up
-          total.down += down
-          total.changed += changed
-          total.steps.push(inWords(change))
-        })
+        await this.#take(
+          diff(withoutFiles(before, this.#changed(files)), plan),
+          (change, { up, down, changed }) => {
+            total.up += up
+            total.down += down
+            total.changed += changed
+            total.steps.push(inWords(change))
+          },
+        )
         for (const fabric of this.fabrics.values())
           for (const port of fabric.ports.values())
             if (await port.restore()) total.steps.push(`make port ${fabric.name}.${port.name} again`)
@@ -130,6 +139,7 @@ export class Network extends EventEmitter<NetworkEvents> {
         await this.#goBack(before, error)
         throw error
       }
+      this.#files = files
       return total
     })
   }
@@ -261,6 +271,14 @@ export class Network extends EventEmitter<NetworkEvents> {
         ? ['this topology has no worlds', "add 'worlds' to its file"]
         : ['no world of this topology moves', "give one a 'movement' in its file"]
     throw new EtherloomError('ERR_ETHERLOOM_STATE', message, { hint })
+  }
+
+  /** Those of the files that are not what was read before. */
+  #changed(files: FilesRead): ReadonlySet<string> {
+    const known = [...files].filter(
+      ([file, stamp]) => this.#files.has(file) && this.#files.get(file) !== stamp,
+    )
+    return new Set(known.map(([file]) => file))
   }
 
   #insistOnSameEngine({ engine }: Plan): void {

@@ -53,6 +53,27 @@ export const emptyPlan = (engine: EnginePlan): Plan => ({
   worlds: new Map(),
 })
 
+/** The plan as if it named other files than these, so that what names one of them is not what it was. */
+export const withoutFiles = (plan: Plan, files: ReadonlySet<string>): Plan =>
+  files.size === 0 ? plan : (renamed(plan, files) as Plan)
+
+function renamed(value: unknown, files: ReadonlySet<string>): unknown {
+  if (!names(value, files)) return value // as it is, and so equal to what it was
+  if (typeof value === 'string') return `${value}\0`
+  const inside = (each: unknown): unknown => renamed(each, files)
+  if (Array.isArray(value)) return value.map(inside)
+  if (value instanceof Map) return new Map([...value].map(([key, each]) => [key, inside(each)]))
+  return Object.fromEntries(Object.entries(value as object).map(([key, each]) => [key, inside(each)]))
+}
+
+/** Whether one of the files is named in it. */
+function names(value: unknown, files: ReadonlySet<string>): boolean {
+  if (typeof value === 'string') return files.has(value)
+  if (value === null || typeof value !== 'object') return false
+  const parts = value instanceof Map ? [...(value.values() as Iterable<unknown>)] : Object.values(value)
+  return parts.some((each) => names(each, files))
+}
+
 /** The plan as it is now, whatever steps are taken later. */
 export const copyOf = ({ engine, hosts, fabrics, worlds }: Plan): Plan => ({
   engine,

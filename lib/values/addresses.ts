@@ -69,10 +69,13 @@ function prefixedAddress(value: unknown, subject: string): string {
 /** Whether a valid address with prefix length is an IPv4 one. */
 export const isIPv4Prefix = (address: string): boolean => address.includes('.') && !address.includes(':')
 
-/** @internal Where a socket is: a path, or a host and a port. */
-export type SocketPlace = { path: string } | { host: string; port: number }
+/** @internal Where a socket is: a path, a host and a port, or with who started us, by its name there. */
+export type SocketPlace = { path: string } | { host: string; port: number } | { inherited: string }
 
 const socketPattern = /^(?:\[([^\]\0]+)\]|([^:/[\]\s\0]+)):(\d{1,5})$/
+
+/** @internal `systemd:NAME`. A number behind the colon would be a port of the host of that name. */
+const inheritedPattern = /^systemd:([A-Za-z][\w.@-]{0,254})$/
 
 /** @internal A path such as `/run/lab.sock` (or `./lab.sock`), or an address such as `127.0.0.1:5000` or `[::1]:5000`. */
 export const socketPlace: Rule<SocketPlace> = shaped(
@@ -83,6 +86,8 @@ export const socketPlace: Rule<SocketPlace> = shaped(
       Buffer.byteLength(value) <= longestPath
     )
       return { path: value }
+    const inherited = typeof value === 'string' ? inheritedPattern.exec(value)?.[1] : undefined
+    if (inherited !== undefined) return { inherited }
     return inetPlace(value, subject, "a path of at most 107 bytes such as '/run/lab.sock', or ")
   },
   {

@@ -6,6 +6,7 @@
  * file without bound would take all memory. So a file is looked at before it is opened, again when it is open, and never
  * read beyond its limit, whatever size it said it has.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { closeSync, constants, createReadStream, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { EtherloomError, type ErrorCode } from './errors.js'
@@ -23,12 +24,38 @@ export interface WantedFile {
   smaller: string
 }
 
+/** Files as they were when they were read, by name: a stamp, which changes with what is in the file. */
+export type FilesRead = Map<string, string | undefined>
+
+const collecting = new AsyncLocalStorage<FilesRead>()
+
+/** Does something, and collects in `files` what that reads, also where it fails. */
+export const collectFiles = <Result>(files: FilesRead, work: () => Result): Result =>
+  collecting.run(files, work)
+
+/** The stamp of a file that is about to be read; undefined for one that cannot be looked at, as who reads it will say. */
+export function stampOf(file: string): string | undefined {
+  const stamp = attemptStamp(file)
+  collecting.getStore()?.set(file, stamp)
+  return stamp
+}
+
+function attemptStamp(file: string): string | undefined {
+  try {
+    const { dev, ino, size, mtimeNs } = statSync(file, { bigint: true })
+    return [dev, ino, size, mtimeNs].join()
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * The bytes of a regular file.
  *
  * @throws EtherloomError with the code that is wanted, for what cannot be read, is no regular file or is too large
  */
 export function readBytes(file: string, wanted: WantedFile): Buffer {
+  stampOf(file)
   const descriptor = attempt(wanted, () => {
     checkStatus(statSync(file), wanted)
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)

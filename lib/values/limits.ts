@@ -16,7 +16,7 @@ export const limits = {
   yamlDepth: 100,
   /** Values (words, lists, mappings) that the aliases of a YAML file stand for, in all. */
   aliasedValues: 1_000_000,
-  /** Mistakes that are found in a topology before it is put aside. */
+  /** Mistakes that are found in a topology before it is put aside, and notes on a lab of another program. */
   mistakes: 1000,
   /** Directed pairs of ports that the entries of `paths` come to, in a topology, each entry counted. */
   pathPairs: 1_000_000,
@@ -52,6 +52,6 @@ export const limits = {
   worldNodes: 10_000,
   /** The greatest number of a node in a CORE file that lists no nodes. */
   coreNodes: 100_000,
-  /** Pairs of devices that are linked because they are on one network of a CORE file, in mode lan. */
+  /** Pairs of devices that are linked because they are on one network of a CORE file, in mode lan; of one wireless network, imported. */
   coreLinks: 1_000_000,
 } as const

@@ -25,7 +25,7 @@ Napi::Value startCapture(EngineObject& self, Napi::Object options, Napi::Array a
       return raiseState(env, "a port to record is not attached any more; attach it first");
   }
   auto output = given(options, "socket") ? Output::socket(text(options, "socket"))
-                : given(options, "fd")   ? Output::connected(number(options, "fd"))
+                : given(options, "fd")   ? Output::connected(static_cast<int>(number(options, "fd")))
                                          : Output::file(text(options, "file"));
   if (!output) return raise(env, output.error());
   CaptureSettings settings;

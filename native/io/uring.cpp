@@ -88,7 +88,7 @@ io_uring_sqe* Uring::request() noexcept {
 }
 
 bool Uring::workPending() const noexcept {
-  return (std::atomic_ref(*submissionFlags_).load(std::memory_order_relaxed) &
+  return (__atomic_load_n(submissionFlags_, __ATOMIC_RELAXED) &
           (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 

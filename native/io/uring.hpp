@@ -4,7 +4,6 @@
 
 #include <linux/io_uring.h>
 
-#include <atomic>
 #include <cstdint>
 
 #include "os/clock.hpp"
@@ -50,11 +49,12 @@ class Uring {
   void dropFile(int fd) noexcept;
 
  private:
+  // Not std::atomic_ref, which the C++ library of the prebuilt addons does not have yet.
   [[nodiscard]] static std::uint32_t load(const std::uint32_t* word) noexcept {
-    return std::atomic_ref(*const_cast<std::uint32_t*>(word)).load(std::memory_order_acquire);
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
   }
   static void store(std::uint32_t* word, std::uint32_t value) noexcept {
-    std::atomic_ref(*word).store(value, std::memory_order_release);
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
   }
   int registerOption(unsigned option, void* argument, unsigned count) noexcept;
   void enter(unsigned flags, const void* argument, std::size_t size, unsigned wanted) noexcept;

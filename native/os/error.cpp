@@ -2,7 +2,8 @@
 
 #include <unistd.h>
 
-#include <fstream>
+#include <cstdio>
+#include <memory>
 
 namespace etherloom {
 namespace {
@@ -10,9 +11,11 @@ namespace {
 /// Whether we are root of a user namespace, but not of the machine's.
 bool isRootOfUserNamespace() {
   if (geteuid() != 0) return false;
-  std::ifstream map("/proc/self/uid_map");
+  // Not a stream of C++: the whole of its locales would be in the prebuilt addons for it.
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> map(std::fopen("/proc/self/uid_map", "re"),
+                                                            std::fclose);
   unsigned long first = 0, outside = 0, count = 0;
-  if (!(map >> first >> outside >> count)) return false;
+  if (!map || std::fscanf(map.get(), "%lu %lu %lu", &first, &outside, &count) != 3) return false;
   return first != 0 || outside != 0 || count != 4294967295;
 }
 

@@ -4,6 +4,7 @@
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -57,9 +58,9 @@ Result<Fd> makeSocket(int family, SocketType type) {
 
 /// Removes a socket file that nobody serves. Refuses to touch what is none, or is in use.
 Result<void> removeStale(const SocketAddress& address, const std::string& path, SocketType type) {
-  struct stat there {};
-  if (lstat(path.c_str(), &there) != 0) return {};
-  if (!S_ISSOCK(there.st_mode))
+  const auto there = statusOfLink(path.c_str());
+  if (!there) return {};
+  if (!there->isSocket)
     return Error{EEXIST, "bind", path + " exists and is not a socket, so it is left alone"};
   Fd probe(::socket(AF_UNIX, numberOf(type) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return Error::last("socket", "cannot make a socket");
@@ -79,7 +80,8 @@ Result<SocketAddress> SocketAddress::path(const std::string& path) {
   local.sun_family = AF_UNIX;
   std::memcpy(local.sun_path, path.data(), path.size());
   address.length_ = sizeof local.sun_family;
-  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + 1);
+  // A name outside the file system begins with a zero, and has no other at its end.
+  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + (path.front() == '\0' ? 0 : 1));
   return address;
 }
 
@@ -172,12 +174,8 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType t
   }
   if (failed != 0) return Error::last("bind", "cannot serve " + address.text());
   if (isPath) {
-    struct stat made {};
     bound.path_ = address.text();
-    if (lstat(bound.path_.c_str(), &made) == 0) {
-      bound.device_ = made.st_dev;
-      bound.node_ = made.st_ino;
-    }
+    bound.file_ = statusOfLink(bound.path_.c_str());
     if (chmod(bound.path_.c_str(), mode) != 0)
       return Error::last("chmod", "cannot set the rights of " + bound.path_);
   }
@@ -187,22 +185,41 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType t
   return bound;
 }
 
+// The flags are those of the open socket itself, which the giver shares; a supervisor does not use it
+// meanwhile.
+Result<BoundSocket> BoundSocket::inherited(int fd, SocketType type) {
+  auto own = duplicate(fd);
+  if (!own) return own.error();
+  const auto found = typeOf(*own);
+  if (!found) return found.error();
+  const std::string which = "descriptor " + std::to_string(fd);
+  if (*found != type)
+    return Error{EPROTOTYPE, "", which + " is another type of socket than its framing asks for"};
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  getsockopt(own->get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+  if (type != SocketType::Datagram && listens == 0) return Error{EINVAL, "", which + " does not listen"};
+  fcntl(fd, F_SETFD, FD_CLOEXEC);  // what we start has no part in it
+  fcntl(own->get(), F_SETFL, fcntl(own->get(), F_GETFL) | O_NONBLOCK);
+  BoundSocket bound;
+  bound.fd_ = std::move(*own);
+  return bound;
+}
+
 BoundSocket& BoundSocket::operator=(BoundSocket&& other) noexcept {
   if (this == &other) return *this;
   close();
   fd_ = std::move(other.fd_);
   path_ = std::exchange(other.path_, {});
-  device_ = other.device_;
-  node_ = other.node_;
+  file_ = other.file_;
   return *this;
 }
 
 void BoundSocket::close() {
   fd_.reset();
   const std::string path = std::exchange(path_, {});
-  struct stat there {};
-  if (path.empty() || lstat(path.c_str(), &there) != 0) return;
-  if (there.st_dev == device_ && there.st_ino == node_) unlink(path.c_str());
+  if (path.empty() || !file_) return;
+  if (const auto there = statusOfLink(path.c_str()); there && there->isSameFile(*file_)) unlink(path.c_str());
 }
 
 SocketAddress BoundSocket::address() const { return SocketAddress::boundTo(fd_); }
@@ -273,6 +290,11 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error == 0) return {};
   return Error{error, "connect", "cannot reach " + address.text()};
+}
+
+Result<void> sendMessage(const Fd& socket, const std::string& text) {
+  if (::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0) return {};
+  return Error::last("send", "cannot send a message");
 }
 
 // A peer that does not read has closed its window, and is asked again and again, by probes or by what it had

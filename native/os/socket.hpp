@@ -3,7 +3,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "os/error.hpp"
 #include "os/fd.hpp"
+#include "os/status.hpp"
 
 namespace etherloom {
 
@@ -20,6 +20,7 @@ namespace etherloom {
 class SocketAddress {
  public:
   /// An empty path is one that the kernel makes up, outside the file system, when a socket is bound to it.
+  /// One that begins with a zero is a name outside the file system, too.
   [[nodiscard]] static Result<SocketAddress> path(const std::string& path);
   /// `ip` in numbers, IPv4 or IPv6, the latter with `%interface` where it is local to a link.
   [[nodiscard]] static Result<SocketAddress> inet(const std::string& ip, std::uint16_t port);
@@ -53,6 +54,8 @@ class BoundSocket {
   /// Listens, or, for datagrams, is ready to receive. A path that nobody serves any more is taken over;
   /// `mode` is that of a path.
   [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, SocketType type, mode_t mode);
+  /// One that whoever started this process has bound, and keeps: its path stays when this is closed.
+  [[nodiscard]] static Result<BoundSocket> inherited(int fd, SocketType type);
   BoundSocket() = default;
   BoundSocket(BoundSocket&& other) noexcept { *this = std::move(other); }
   BoundSocket& operator=(BoundSocket&& other) noexcept;
@@ -68,8 +71,7 @@ class BoundSocket {
  private:
   Fd fd_;
   std::string path_;
-  dev_t device_ = 0;
-  ino_t node_ = 0;
+  std::optional<FileStatus> file_;  ///< what we made there
 };
 
 /// The two sockets of a member of a multicast group.
@@ -87,6 +89,9 @@ struct Connecting {
 };
 [[nodiscard]] Result<Connecting> connectSocket(const SocketAddress& address, SocketType type);
 [[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
+
+/// One message to the peer of a connected socket, without waiting.
+[[nodiscard]] Result<void> sendMessage(const Fd& socket, const std::string& text);
 
 /// How long a TCP connection holds whose peer's machine answers nothing. The kernel (TCP_USER_TIMEOUT) also
 /// gives up a machine that answers while its program reads nothing, as one that is stopped; so such a one is

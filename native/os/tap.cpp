@@ -6,7 +6,6 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -15,6 +14,7 @@
 
 #include "os/flow_steering.hpp"
 #include "os/rtnetlink.hpp"
+#include "os/status.hpp"
 
 namespace etherloom {
 
@@ -43,15 +43,14 @@ Result<Fd> openDevice() {
   if (device) return device;
   const int number = errno;
   std::string message = std::string("cannot open ") + devicePath;
-  struct stat status {};
   if (number == ENOENT) {
     message += ": load the tun module (modprobe tun), or give this container the device";
   } else if (number == ENODEV || number == ENXIO) {
     message += ": this kernel has no tun driver loaded (modprobe tun)";
-  } else if (number == EACCES && stat(devicePath, &status) == 0) {
+  } else if (const auto known = statusOf(devicePath); number == EACCES && known) {
     char mode[8];
-    std::snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777U);
-    message += std::string(": its mode is ") + mode + ", its owner user " + std::to_string(status.st_uid) +
+    std::snprintf(mode, sizeof mode, "%04o", known->rights);
+    message += std::string(": its mode is ") + mode + ", its owner user " + std::to_string(known->owner) +
                ", and we are user " + std::to_string(geteuid()) +
                "; root can open it to all (chmod 0666), which is usual and gives no right over any interface";
   }
@@ -199,10 +198,10 @@ Result<Tap> openHere(const TapOptions& options) {
 /// Whether this thread is in the namespace.
 bool isOurs(const NetworkNamespace& other) {
   const Result<NetworkNamespace> own = NetworkNamespace::current();
-  struct stat here {};
-  struct stat there {};
-  return own && fstat(own->fd(), &here) == 0 && fstat(other.fd(), &there) == 0 &&
-         here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+  if (!own) return false;
+  const auto here = statusOf(own->fd());
+  const auto there = statusOf(other.fd());
+  return here && there && here->isSameFile(*there);
 }
 
 /// The interface behind a descriptor, whose name `request` has. An equal MAC address confirms what is found.

@@ -88,7 +88,8 @@ void Path::Shaping::adopt(const Policy& before, const Policy& policy, Instant at
     StageState& state = stages[kind->index];
     const std::type_info* model = nullptr;
     for (const auto& impairment : policy.impairments) {
-      if (&impairment->kind() == kind) model = &typeid(*impairment);
+      const Impairment& one = *impairment;
+      if (&one.kind() == kind) model = &typeid(one);
     }
     if (state.model != model) state = {state.random, 0, model};
   }

@@ -317,7 +317,7 @@ worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0
       `${file}:1:1: 'cnt_nodes' must be given: the number of nodes\n`,
     )
     writeFileSync(file, 'a\n\0')
-    for (const format of ['--miniworld', '--tmesh'])
+    for (const format of ['--miniworld', '--tmesh', '--containerlab'])
       expect(etherloom('import', format, file).stderr).to.equal(
         `${file}:2:1: no text: the character '\\u0000' cannot stand in such a file\n`,
       )
@@ -359,7 +359,7 @@ worlds: { w: { fabric: a, model: exponential, movement: { matrix: [[0, 1], [1, 0
       expect(etherloom('import', 'examples/three-hosts.yaml')).to.deep.include({
         status: 2,
         stderr:
-          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh, --miniworld\n',
+          'etherloom: examples/three-hosts.yaml is of no foreign format that is known; if it is, say of which: --tmesh, --miniworld, --containerlab, --gns3, --core\n',
       })
     })
   })

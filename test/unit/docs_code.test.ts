@@ -255,10 +255,10 @@ async function refusal(given: readonly string[]): Promise<string | undefined> {
   if (program !== 'etherloom') return undefined
   const [name = '', ...rest] = words
   if (name.startsWith('-')) return ['--help', '--version'].includes(name) ? undefined : `no option ${name}`
-  const load = commands[name]
-  if (!load) return `no command ${name}`
+  const known = commands.find((command) => command.name() === name)
+  if (!known) return `no command ${name}`
   // Reads as the command does, and does nothing.
-  const command = Object.create(await load()) as Command
+  const command = Object.create(known) as Command
   const said: string[] = []
   command
     .exitOverride()

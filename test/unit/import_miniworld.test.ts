@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { importFiles, recognise } from '../../lib/topology/import/index.js'
 import type { ConversionOptions } from '../../lib/topology/import/format.js'
-import { withoutComments } from '../../lib/topology/import/miniworld-scenario.js'
+import { withoutComments } from '../../lib/topology/import/reader.js'
 import { inspectTopology } from '../../lib/topology/load.js'
 import type { Topology } from '../../lib/topology/schema.js'
 

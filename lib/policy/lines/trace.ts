@@ -2,7 +2,7 @@
  * A trace: a path's rate, delay and loss as they change over time, from a file or a list of rows.
  * native/lines/trace.hpp is the other half. A file is read when the policy is checked; what it says then is what drives the path.
  */
-import { statSync } from 'node:fs'
+import { stampOf } from '../../values/files.js'
 import { EtherloomError, locate } from '../../values/errors.js'
 import { limits } from '../../values/limits.js'
 import {
@@ -223,16 +223,6 @@ type Compiled = Omit<Trace, 'offset'>
 
 /** By what was read and how: many policies often name one file. Emptied as nothing refers to the traces any more. */
 const compiled = new Map<string, WeakRef<Compiled>>()
-
-/** Changes with what is in the file; undefined for one that cannot be looked at, as who reads it will say. */
-function stampOf(file: string): string | undefined {
-  try {
-    const { dev, ino, size, mtimeNs } = statSync(file, { bigint: true })
-    return [dev, ino, size, mtimeNs].join()
-  } catch {
-    return undefined
-  }
-}
 
 function compileFile(file: string, format: TraceFormat | undefined, options: GivenOptions): Compiled {
   const stamp = stampOf(file)

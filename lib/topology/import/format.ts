@@ -32,6 +32,8 @@ export interface ForeignFormat<Options extends object = object> extends Keyed {
   readonly title: string
   /** What a user can say beside the files: `--NAME` of `up` and `import`. */
   readonly options: Rules
+  /** How the names of its files end, where that leaves no doubt: '.clab.yml'. */
+  readonly endings?: readonly string[]
   /** Whether a text is of this format, by its content. */
   recognises(text: string): boolean
   /** Turns files into one topology. Several files are parts of one network. */

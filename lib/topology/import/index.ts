@@ -9,11 +9,20 @@ import { Registry } from '../../values/registry.js'
 import type { Checked } from '../check.js'
 import { noText, type FileProblem } from '../file-problem.js'
 import type { Topology } from '../schema.js'
+import { containerlab } from './containerlab.js'
+import { core } from './core.js'
 import type { ConversionOptions, ForeignFormat, SourceFile } from './format.js'
+import { gns3 } from './gns3.js'
 import { miniworld } from './miniworld.js'
 import { tmesh } from './tmesh.js'
 
-export const foreignFormats = new Registry<ForeignFormat>('foreign format', [tmesh, miniworld])
+export const foreignFormats = new Registry<ForeignFormat>('foreign format', [
+  tmesh,
+  miniworld,
+  containerlab,
+  gns3,
+  core,
+])
 
 /** Files of a foreign format as a topology, with what is wrong with them and what became of the rest. */
 export interface Imported {
@@ -26,10 +35,14 @@ export interface Imported {
 const ourOwn = /(?:^[^\S\n]*|[{,]\s*)["']?fabrics["']?\s*:/m
 
 /**
- * What a text is by its content: the key of its format, 'topology', or nothing that is known, which is left to those who
- * read topology files. More than one is for the caller to refuse, with `ambiguity`.
+ * What a text is by the ending of its file's name, or by its content: the key of its format, 'topology', or nothing that is
+ * known, which is left to those who read topology files. More than one is for the caller to refuse, with `ambiguity`.
  */
-export function recognise(text: string): string[] {
+export function recognise(text: string, file = ''): string[] {
+  const named = [...foreignFormats].find(({ endings = [] }) =>
+    endings.some((ending) => file.endsWith(ending)),
+  )
+  if (named) return [named.key]
   const foreign = [...foreignFormats].filter((format) => format.recognises(text)).map(({ key }) => key)
   return ourOwn.test(text) && foreign.length > 0 ? ['topology', ...foreign] : foreign
 }

@@ -20,9 +20,8 @@ import {
 } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
 import { quote } from '../../values/quote.js'
-import type { FileProblem } from '../file-problem.js'
-import { nameKeys, offsetOf, parse } from '../yaml.js'
 import type { SourceFile } from './format.js'
+import { FileReader, withoutComments } from './reader.js'
 
 /** The classes of interfaces with the first byte of their MAC addresses. */
 export const interfaceClasses = {
@@ -87,56 +86,17 @@ export interface Config {
   timeStep: number
 }
 
-/** A file that is being read: where its notes and mistakes go. */
-export class Reader {
-  readonly problems: FileProblem[] = []
-  readonly notes: FileProblem[] = []
+/** A file of MiniWorld that is being read. */
+export class Reader extends FileReader {
   /** Keys that are not about the network. */
   readonly elsewhere: Place[] = []
-  readonly #file: string
-  readonly #locate: (place: Place, at: 'key' | 'value') => { line: number; column: number }
-  readonly data: unknown
-
-  private constructor(
-    file: string,
-    data: unknown,
-    locate: (place: Place, at: 'key' | 'value') => { line: number; column: number },
-  ) {
-    this.#file = file
-    this.data = data
-    this.#locate = locate
-  }
 
   /** The parsed file, or what keeps it from being read. */
   static async open({ file, text: raw }: SourceFile): Promise<Reader> {
-    const yaml = await import('yaml')
-    const { document, errors, placeOf } = parse(yaml, withoutComments(raw), { uniqueKeys: true })
-    const found = errors.length > 0 ? errors : nameKeys(yaml, document)
-    const reader = new Reader(file, found.length > 0 ? {} : document.toJS(), (place, at) =>
-      placeOf(offsetOf(yaml, document, { place, at, message: '' })),
-    )
-    for (const { offset, message } of found) reader.problems.push({ file, ...placeOf(offset), message })
+    const { data, locate, problems } = await FileReader.parsed({ file, text: withoutComments(raw) })
+    const reader = new Reader(file, data, locate)
+    reader.problems.push(...problems)
     return reader
-  }
-
-  note(place: Place, message: string, at: 'key' | 'value' = 'key'): void {
-    this.notes.push({ file: this.#file, ...this.#locate(place, at), message })
-  }
-
-  complain(place: Place, message: string, at: 'key' | 'value' = 'value'): void {
-    this.problems.push({ file: this.#file, ...this.#locate(place, at), message })
-  }
-
-  /** What `rule` makes of the value at a place; a value that it refuses is a mistake, and counts as absent. */
-  read<T>(rule: Rule<T>, place: Place): T {
-    let value = this.data
-    for (const key of place) value = isMapping(value) ? value[key as string] : undefined
-    try {
-      return rule(value ?? undefined, quote(place.join('.')))
-    } catch (error) {
-      this.complain(place, (error as Error).message)
-      return rule(undefined, '')
-    }
   }
 
   /** Holds what is there against the table of what MiniWorld reads. */
@@ -385,11 +345,4 @@ const subnet: Rule<Subnet> = (value, subject) => {
   return fits && (value === undefined || typeof value === 'string') && base % 2 ** (32 - length) === 0
     ? { base, length }
     : refuse(subject, "an IPv4 network such as '10.0.0.0/8'", value)
-}
-
-/** Comments become spaces, so that everything keeps its line and column. In strings `//` stays, as in URLs. */
-export function withoutComments(json: string): string {
-  return json.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\t/g, (found) =>
-    found.startsWith('"') ? found : ' '.repeat(found.length),
-  )
 }

@@ -21,6 +21,7 @@ import { limits } from '../../values/limits.js'
 import { formatCount, formatSize } from '../../values/units.js'
 import type { FileProblem } from '../file-problem.js'
 import type { Conversion, SourceFile } from './format.js'
+import { Names } from './names.js'
 import {
   endpoint,
   Findings,
@@ -431,24 +432,3 @@ const anyAddress = (remote: string | undefined): string => (remote?.includes(':'
 
 const inMilliseconds = (microseconds: number): string =>
   microseconds % 1000 === 0 ? `${microseconds / 1000}ms` : `${microseconds}us`
-
-/** Gives names that are each given once, of letters, digits, '-' and '_'. */
-class Names {
-  readonly #taken = new Set<string>()
-  readonly #longest: number
-
-  constructor(longest = 63) {
-    this.#longest = longest
-  }
-
-  free(wanted: string): string {
-    const base = wanted.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, this.#longest) || 'machine'
-    let name = base
-    for (let number = 2; this.#taken.has(name); number++) {
-      const suffix = `-${number}`
-      name = base.slice(0, this.#longest - suffix.length) + suffix
-    }
-    this.#taken.add(name)
-    return name
-  }
-}

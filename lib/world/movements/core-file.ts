@@ -2,8 +2,8 @@
  * Reads topology files of CORE (Common Open Research Emulator): which nodes are linked, and where they stand. Called by
  * CoreTopologies.
  *
- * Theory of operation. An XML document is cut into tags by one expression; what CORE needs is in their names and
- * attributes and, for the members of a channel, in the text between two of them. Names lose their namespace prefix.
+ * Theory of operation. What CORE needs is in the names and attributes of elements and, for the members of a channel, in
+ * their text.
  * Two shapes are known: that of version 1.0 (`<network>`, `<channel>`, `<member>`, `<host>`, `<point>`), and that of
  * CORE 5 and later (`<devices>`, `<networks>`, `<links>`).
  */
@@ -11,6 +11,7 @@ import { EtherloomError } from '../../values/errors.js'
 import { quote } from '../../values/quote.js'
 import { limits } from '../../values/limits.js'
 import { formatCount } from '../../values/units.js'
+import { descendants, parseXml, placesIn, type Element, type Fail } from '../../values/xml.js'
 
 /** Where a node stands: on the globe, in degrees, or on the canvas, in metres. */
 export type CorePlace = { latitude: number; longitude: number } | { x: number; y: number }
@@ -30,25 +31,21 @@ export interface CoreTopology {
   notes: string[]
 }
 
-interface Element {
-  name: string
-  attributes: ReadonlyMap<string, string>
-  children: Element[]
-  text: string
-  offset: number
-}
-
 /**
  * `links`: whether they are wanted; else they are looked at for mistakes alone.
  *
  * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY with `file:line:column`
  */
 export function readCoreTopology(text: string, file: string, { links: linked = true } = {}): CoreTopology {
-  const placeOf = placesIn(text, file)
+  const places = placesIn(text)
+  const placeOf = (offset: number): string => {
+    const { line, column } = places(offset)
+    return `${file}:${line}:${column}`
+  }
   const fail = (offset: number, message: string): never => {
     throw new EtherloomError('ERR_ETHERLOOM_TOPOLOGY', `${placeOf(offset)}: ${message}`)
   }
-  const root = parse(text, fail)
+  const root = parseXml(text, fail)
   if (root.name !== 'scenario')
     fail(root.offset, `a CORE topology begins with <scenario>, not <${root.name}>`)
   const all = descendants(root, [])
@@ -74,23 +71,6 @@ export function readCoreTopology(text: string, file: string, { links: linked = t
 /** What CORE's options of a link do to its frames. */
 const lineOptions = new Set(['delay', 'bandwidth', 'loss', 'dup', 'jitter', 'buffer'])
 
-/** Gives the `file:line:column` of an offset. Lines are counted once, when the first is asked for. */
-function placesIn(text: string, file: string): (offset: number) => string {
-  const begins = [0]
-  return (offset) => {
-    if (begins.length === 1)
-      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) begins.push(end + 1)
-    let [line, after] = [0, begins.length]
-    while (after - line > 1) {
-      const middle = (line + after) >> 1
-      if ((begins[middle] as number) <= offset) line = middle
-      else after = middle
-    }
-    return `${file}:${line + 1}:${offset - (begins[line] as number) + 1}`
-  }
-}
-
-type Fail = (offset: number, message: string) => never
 type Named = (...names: string[]) => Element[]
 
 interface Nodes {
@@ -244,82 +224,4 @@ function numberAt(element: Element, key: string, bound: number, unit: string, fa
     element.offset,
     `<${element.name}> must have ${quote(key)} from -${bound} to ${bound} ${unit}, not ${quote(text)}`,
   )
-}
-
-/** Adds all that are below an element to `into`, in the order of the file. */
-function descendants(element: Element, into: Element[]): Element[] {
-  for (const child of element.children) {
-    into.push(child)
-    descendants(child, into)
-  }
-  return into
-}
-
-// ---- XML, as much of it as such files have: elements, attributes, text, comments, CDATA, the predefined entities ----
-
-// No two parts of it that follow each other take the same text, so that what does not match is refused in one pass.
-
-const markup =
-  /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>|<\?[^]*?\?>|<!DOCTYPE[^>[]*(?:\[[^\]]*\][^>]*)?>|<(\/?)([A-Za-z_][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y
-const attribute = /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g
-const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
-
-const deepest = 100
-
-function parse(text: string, fail: Fail): Element {
-  const document: Element = { name: '', attributes: new Map(), children: [], text: '', offset: 0 }
-  const open = [document]
-  const current = (): Element => open.at(-1) as Element
-  let at = text.startsWith('\ufeff') ? 1 : 0
-  while (at < text.length) {
-    const next = text.indexOf('<', at)
-    const end = next < 0 ? text.length : next
-    const between = text.slice(at, end)
-    if (open.length === 1 && between.trim() !== '') fail(at + between.search(/\S/), 'this is no XML')
-    current().text += decode(between)
-    if (next < 0) break
-    markup.lastIndex = next
-    const found = markup.exec(text)
-    if (!found) return fail(next, 'a tag that XML does not allow, or one that does not end')
-    at = markup.lastIndex
-    const [, cdata, closing, name, attributes, empty] = found
-    if (cdata !== undefined) current().text += cdata
-    if (name === undefined) continue
-    const local = name.slice(name.indexOf(':') + 1)
-    if (closing) {
-      if (open.length === 1 || current().name !== local) fail(next, `</${name}> ends what was not begun`)
-      open.pop()
-      continue
-    }
-    const element = {
-      name: local,
-      attributes: readAttributes(attributes ?? ''),
-      children: [],
-      text: '',
-      offset: next,
-    }
-    current().children.push(element)
-    if (!empty) open.push(element)
-    if (open.length > deepest) fail(next, `elements within each other, ${deepest} deep`)
-  }
-  if (open.length > 1) fail(current().offset, `<${current().name}> does not end`)
-  const [root, second] = document.children
-  if (second) fail(second.offset, 'a second document after the first')
-  return root ?? fail(0, 'no XML element is in it')
-}
-
-function readAttributes(text: string): Map<string, string> {
-  const found = new Map<string, string>()
-  for (const [, name = '', double, single] of text.matchAll(attribute))
-    found.set(name, decode(double ?? single ?? ''))
-  return found
-}
-
-function decode(text: string): string {
-  return text.replace(/&(#x[\da-f]+|#\d+|\w+);/gi, (whole, word: string) => {
-    if (!word.startsWith('#')) return entities[word] ?? whole
-    const code =
-      word[1] === 'x' || word[1] === 'X' ? Number.parseInt(word.slice(2), 16) : Number(word.slice(1))
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole
-  })
 }

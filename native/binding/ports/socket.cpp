@@ -130,12 +130,18 @@ Napi::Value makeGroupPort(Napi::Env env, Napi::Object asked) {
   return hand(env, Device{std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings))});
 }
 
-/// bindSocket({path | ip, port, framing, mode}) → socket that listens, or receives datagrams
+/// bindSocket({path | ip, port | fd, framing, mode}) → socket that listens, or receives datagrams. A
+/// descriptor is duplicated, and stays where it is.
 Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
-  const auto address = addressAt(asked);
-  if (!address) return raise(env, address.error());
   const auto framing = framingNamed(text(asked, "framing"));
   if (!framing) return raise(env, framing.error());
+  if (given(asked, "fd")) {
+    auto handed = BoundSocket::inherited(static_cast<int>(number(asked, "fd")), framing->type);
+    if (!handed) return raise(env, handed.error());
+    return hand(env, Socket{{}, std::move(*handed)});
+  }
+  const auto address = addressAt(asked);
+  if (!address) return raise(env, address.error());
   auto bound = BoundSocket::open(*address, framing->type, static_cast<mode_t>(number(asked, "mode")));
   if (!bound) return raise(env, bound.error());
   return hand(env, Socket{{}, std::move(*bound)});
@@ -172,6 +178,9 @@ Result<void> finishConnecting(Napi::Env, Socket& socket, Napi::Object asked) {
   if (!address) return address.error();
   return connected(socket.fd, *address);
 }
+
+/// sendText(socket, text), as one message
+Result<void> sendText(Napi::Env, Socket& socket, std::string text) { return sendMessage(socket.fd, text); }
 
 /// watchSocket(engine, socket, 'readable' | 'writable') → watch, which poll() reports once
 Result<std::uint32_t> watchSocket(Napi::Env, EngineObject& engine, Socket& socket, std::string what) {
@@ -217,6 +226,7 @@ const Exports exports{{"adoptSocket", call<adoptSocket>},
                       {"acceptPeer", call<acceptPeer>},
                       {"connectSocket", call<beginToConnect>},
                       {"finishConnecting", call<finishConnecting>},
+                      {"sendText", call<sendText>},
                       {"watchSocket", call<watchSocket>},
                       {"closeSocket", call<closeSocket>},
                       {"keepAlive", call<keepAlive>},

@@ -1,0 +1,82 @@
+/** What the built package loads before it does anything: it stays quick to start, whatever is added. No clock is asked. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { expect } from 'chai'
+
+const dist = resolve('dist')
+const commandLine = join(dist, 'bin/etherloom.js')
+
+/** Has Node write the URL of every module that it loads to descriptor 3. */
+const hooks = `
+import { writeSync } from 'node:fs'
+export async function load(url, context, next) {
+  writeSync(3, url + '\\n')
+  return next(url, context)
+}`
+const asModule = (text: string): string => `data:text/javascript,${encodeURIComponent(text)}`
+const tracer = asModule(
+  `import { register } from 'node:module'; register(${JSON.stringify(asModule(hooks))})`,
+)
+
+/** The files of dist/ that Node loads, and the sources of this project and of packages that are in them. */
+function loadedBy(words: string[], status = 0): { files: string[]; sources: string[] } {
+  const run = spawnSync(process.execPath, [`--import=${tracer}`, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    env: { ...process.env, ETHERLOOM_CONTROL_DIRECTORY: join(dist, 'nothing-runs-here') },
+  })
+  expect(run.status, run.stderr).to.equal(status)
+  const urls = [...new Set((run.output[3] ?? '').split('\n'))]
+  const files = urls
+    .filter((url) => url.startsWith(pathToFileURL(dist).href))
+    .map((url) => fileURLToPath(url))
+  expect(files, 'what is traced').not.to.deep.equal([])
+  const sources = files.flatMap((file) => {
+    const { sources } = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as { sources: string[] }
+    return sources.map((source) => resolve(join(file, '..'), source).slice(resolve('.').length + 1))
+  })
+  return { files, sources }
+}
+
+const packages = {
+  yaml: /^node_modules\/yaml\//,
+  rpc: /^node_modules\/json-rpc/,
+  commander: /^node_modules\/commander/,
+}
+const network = /^lib\/(binding|policy|engine|capture|gateway|ports|timeline|world|fabrics\/fabric)\b/
+
+describe('what is loaded at the start', function () {
+  this.timeout(60_000) // each is a process of its own; against hangs only
+
+  before(() => {
+    expect(existsSync(commandLine), "dist/ is built by 'npm run build:lib'").to.equal(true)
+  })
+
+  const cases: [string, string[], { files: number; not: RegExp[]; status?: number }][] = [
+    [
+      "import 'etherloom'",
+      [
+        '--input-type=module',
+        '--eval',
+        `await import(${JSON.stringify(pathToFileURL(join(dist, 'lib/index.js')).href)})`,
+      ],
+      { files: 18, not: [packages.yaml, packages.commander, /^lib\/topology\/check/] },
+    ],
+    ['--help', [commandLine, '--help'], { files: 12, not: [packages.yaml, packages.rpc, network] }],
+    ['--version', [commandLine, '--version'], { files: 12, not: [packages.yaml, packages.rpc, network] }],
+    ['show', [commandLine, 'show'], { files: 18, not: [packages.yaml, network], status: 1 }],
+    [
+      'validate',
+      [commandLine, 'validate', 'examples/two-sites.yaml'],
+      { files: 20, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
+    ],
+  ]
+  for (const [name, words, { files: most, not, status }] of cases)
+    it(`of ${name}`, () => {
+      const { files, sources } = loadedBy(words, status)
+      for (const pattern of not) expect(sources.filter((source) => pattern.test(source))).to.deep.equal([])
+      expect(files.length, files.join('\n')).to.be.at.most(most)
+    })
+})
