@@ -33,6 +33,11 @@ export default defineConfig({
   markdown: {
     anchor: { slugify: slug },
     config(markdown) {
+      // Pages are no templates: {{ }} is what it looks like.
+      for (const kind of ['text', 'code_inline']) {
+        const render = markdown.renderer.rules[kind]
+        markdown.renderer.rules[kind] = (...given) => render(...given).replaceAll('{{', '&#123;&#123;')
+      }
       markdown.core.ruler.push('first pages', ({ tokens }) => {
         for (const { children } of tokens)
           for (const token of children ?? [])
