@@ -5,6 +5,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import('./up.js')).up,
   validate: async () => (await import('./validate.js')).validate,
   import: async () => (await import('./import.js')).importForeign,
+  export: async () => (await import('./export.js')).exportForeign,
   show: async () => (await import('./show.js')).show,
   info: async () => (await import('./info.js')).info,
   path: async () => (await import('./path.js')).path,
