@@ -6,6 +6,7 @@ import { demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { down } from './down.js'
 import { exec } from './exec.js'
+import { exportForeign } from './export.js'
 import { importForeign } from './import.js'
 import { info } from './info.js'
 import { deny, path } from './path.js'
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   up,
   validate,
   importForeign,
+  exportForeign,
   show,
   info,
   path,

@@ -5,6 +5,8 @@
  * Theory of operation. A document is cut into tags by one expression. Names lose their namespace prefix.
  */
 
+import { shorten } from './quote.js'
+
 export interface Element {
   name: string
   attributes: ReadonlyMap<string, string>
@@ -72,7 +74,8 @@ export function parseXml(text: string, fail: Fail): Element {
     if (name === undefined) continue
     const local = name.slice(name.indexOf(':') + 1)
     if (closing) {
-      if (open.length === 1 || current().name !== local) fail(next, `</${name}> ends what was not begun`)
+      if (open.length === 1 || current().name !== local)
+        fail(next, `</${shorten(name, 60)}> ends what was not begun`)
       open.pop()
       continue
     }
@@ -87,7 +90,7 @@ export function parseXml(text: string, fail: Fail): Element {
     if (!empty) open.push(element)
     if (open.length > deepest) fail(next, `elements within each other, ${deepest} deep`)
   }
-  if (open.length > 1) fail(current().offset, `<${current().name}> does not end`)
+  if (open.length > 1) fail(current().offset, `<${shorten(current().name, 60)}> does not end`)
   const [root, second] = document.children
   if (second) fail(second.offset, 'a second document after the first')
   return root ?? fail(0, 'no XML element is in it')

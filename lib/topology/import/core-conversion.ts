@@ -9,7 +9,7 @@
  */
 import { suggestion } from '../../values/options.js'
 import { limits } from '../../values/limits.js'
-import { quote } from '../../values/quote.js'
+import { quote, shorten } from '../../values/quote.js'
 import { formatCount } from '../../values/units.js'
 import { parseXml, placesIn, type Element } from '../../values/xml.js'
 import type { FileProblem } from '../file-problem.js'
@@ -99,7 +99,10 @@ export function convertCore(files: readonly SourceFile[]): Conversion {
     return finish()
   }
   if (root.name !== 'scenario') {
-    findings.complain(root.offset, `a scenario of CORE begins with <scenario>, not <${root.name}>`)
+    findings.complain(
+      root.offset,
+      `a scenario of CORE begins with <scenario>, not <${shorten(root.name, 60)}>`,
+    )
     return finish()
   }
   if (root.children.some(({ name }) => name === 'host' || name === 'network')) {

@@ -8,7 +8,7 @@
  * CORE 5 and later (`<devices>`, `<networks>`, `<links>`).
  */
 import { EtherloomError } from '../../values/errors.js'
-import { quote } from '../../values/quote.js'
+import { quote, shorten } from '../../values/quote.js'
 import { limits } from '../../values/limits.js'
 import { formatCount } from '../../values/units.js'
 import { descendants, parseXml, placesIn, type Element, type Fail } from '../../values/xml.js'
@@ -47,7 +47,7 @@ export function readCoreTopology(text: string, file: string, { links: linked = t
   }
   const root = parseXml(text, fail)
   if (root.name !== 'scenario')
-    fail(root.offset, `a CORE topology begins with <scenario>, not <${root.name}>`)
+    fail(root.offset, `a CORE topology begins with <scenario>, not <${shorten(root.name, 60)}>`)
   const all = descendants(root, [])
   const named: Named = (...names) => all.filter(({ name }) => names.includes(name))
   const nodes = readNodes(named, fail)
