@@ -109,6 +109,11 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
     description: 'An address that was flapping has not moved for a second.',
     keys: { ...moving, moves: about('how often it has moved', required(counter())) },
   },
+  'host:error': {
+    description:
+      'An interface of a host has come back, and what belongs to it (routes, settings) could not be set again; everything else goes on.',
+    keys: { host: word('the host'), error: failure },
+  },
   timeline: {
     description: 'A timeline has taken a step.',
     keys: {

@@ -3,7 +3,8 @@
  * Called by Network, which carries the changes out in order and, when one fails, those that lead back.
  *
  * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
- * use the same interface; hosts are made before ports enter them and removed after all else, because a removed
+ * use the same interface; hosts are made before ports enter them, get what belongs to their interfaces when these are there,
+ * and are removed after all else, because a removed
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
@@ -12,9 +13,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenOptions } from '../fabrics/socket-server.js'
 import type { PortReference } from '../ports/kind.js'
-import { apart, type FabricPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
+import { apart, type FabricPlan, type HostPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
-import { peerOf } from './plan-ports.js'
+import { ownInterfaceOf, peerOf } from './plan-ports.js'
 import { hostOf, nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */
@@ -34,7 +35,9 @@ export type Change =
   /** To what the plan says of its seat. */
   | ({ do: 'configure' } & PlannedPort)
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
-  | { do: 'create' | 'remove'; host: string }
+  /** `equip`: to what the plan says of it. */
+  | { do: 'create' | 'equip'; host: string; plan: HostPlan }
+  | { do: 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
   | { do: 'end' | 'begin'; world: string; plan: TopologyWorld }
@@ -62,19 +65,35 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
-      .filter((host) => !before.hosts.has(host))
-      .map((host) => ({ do: 'create' as const, host })),
+      .filter(([host]) => !before.hosts.has(host))
+      .map(([host, plan]) => ({ do: 'create' as const, host, plan })),
     ...fabricChanges(after, keptFabrics, 'open'),
     ...portChanges(after, staysAttached, 'attach', 'patch'),
+    ...hostChanges(before, after, staysAttached),
     ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...worldChanges(after, staysWorld, 'begin'),
     ...partChanges('listen', 'listen', after, before, keptFabrics),
-    ...[...before.hosts]
+    ...[...before.hosts.keys()]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
     ...partChanges('timeline', 'start', after, before, keptFabrics),
   ]
+}
+
+/** Hosts whose settings differ, or belong to interfaces that are new. */
+function hostChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  const renewed = new Set(
+    [...after.fabrics].flatMap(([fabric, { ports }]) =>
+      [...ports].flatMap(([port, plan]) => (stays({ fabric, port }) ? [] : [ownInterfaceOf(plan)?.host])),
+    ),
+  )
+  return [...after.hosts].flatMap(([host, plan]): Change[] => {
+    const old = before.hosts.get(host) ?? {}
+    const isSame = isDeepStrictEqual(old, plan) && !renewed.has(host)
+    const isNothing = [old, plan].every((each) => Object.keys(each).length === 0)
+    return isSame || isNothing ? [] : [{ do: 'equip', host, plan }]
+  })
 }
 
 /** Where a plan has a timeline, or listens, and the other does not, or not in the same way. */
@@ -203,6 +222,8 @@ export function inWords(change: Change): string {
     case 'create':
     case 'remove':
       return `${change.do} host ${change.host}`
+    case 'equip':
+      return `configure host ${change.host}`
     case 'open':
     case 'close':
       return `${change.do} ${change.plan.kind} ${change.fabric}`

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
 import type { ListenOptions } from '../fabrics/socket-server.js'
+import type { HostSettings } from './host-rules.js'
 import type {
   Topology,
   TopologyFabric,
@@ -39,16 +40,19 @@ export interface FabricPlan {
   timeline: TopologyTimelineEntry[]
 }
 
+/** What stands at a host itself: what a file says there of its only interface stands at the port. */
+export type HostPlan = HostSettings
+
 export interface Plan {
   engine: EnginePlan
-  hosts: Set<string>
+  hosts: Map<string, HostPlan>
   fabrics: Map<string, FabricPlan>
   worlds: Map<string, TopologyWorld>
 }
 
 export const emptyPlan = (engine: EnginePlan): Plan => ({
   engine,
-  hosts: new Set(),
+  hosts: new Map(),
   fabrics: new Map(),
   worlds: new Map(),
 })
@@ -56,7 +60,7 @@ export const emptyPlan = (engine: EnginePlan): Plan => ({
 /** The plan as it is now, whatever steps are taken later. */
 export const copyOf = ({ engine, hosts, fabrics, worlds }: Plan): Plan => ({
   engine,
-  hosts: new Set(hosts),
+  hosts: new Map(hosts),
   fabrics: new Map(
     [...fabrics].map(([name, fabric]) => [
       name,
@@ -84,7 +88,7 @@ export function topologyOf(plan: Plan): Topology {
   const fabrics = Object.fromEntries([...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)]))
   return {
     ...plan.engine,
-    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])) }),
+    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries(plan.hosts) }),
     fabrics,
     ...(plan.worlds.size > 0 && { worlds: Object.fromEntries(plan.worlds) }),
   }

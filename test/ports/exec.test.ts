@@ -31,7 +31,7 @@ describeOnDevices('etherloom exec', function () {
         'exit 7',
       ].join('; ')
       const text = await machine.etherloom(folder, 'exec', 'red', '--', 'sh', '-c', seen).rest(7)
-      expect(text.split('\n').map((line) => line.trim())).to.deep.equal(['eth0 lo', '1500', '::1', '0'])
+      expect(text.split('\n').map((line) => line.trim())).to.deep.equal(['eth0 lo', '1500', '10.0.0.1', '0'])
       expect(await machine.run('sh', '-c', 'grep -c " red$" /etc/hosts || true'), 'outside').to.equal('0')
     } finally {
       await rm(folder, { recursive: true })
