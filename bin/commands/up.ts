@@ -1,11 +1,14 @@
 /** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
 import { realpath } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { basename, extname, resolve } from 'node:path'
 import type { ControlClient } from '../../lib/control/client.js'
 import type { Instance } from '../../lib/control/instance.js'
 import type { FileProblem } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { EtherloomError } from '../../lib/values/errors.js'
+import { suggestion } from '../../lib/values/options.js'
+import { quote } from '../../lib/values/quote.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
@@ -14,6 +17,8 @@ interface UpFlags extends Flags {
   name?: string
   rootless?: boolean
   sealed?: boolean
+  exitWith?: string
+  abortOnFailure?: boolean
 }
 
 export const up = addConversion(
@@ -24,7 +29,9 @@ export const up = addConversion(
     .option(
       '--sealed',
       'once it is up, give up every right that a topology which stays as it is needs no more',
-    ),
+    )
+    .option('--exit-with <run>', 'end when this program of a host has ended, with its exit code')
+    .option('--abort-on-failure', 'end when a program of a host fails, with its exit code'),
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
@@ -42,14 +49,25 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
   if (options.json) for (const note of notes) printJson({ event: 'note', ...note })
   else printNotes(notes)
+  if (running && (options.exitWith !== undefined || options.abortOnFailure))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `'${name}' runs already; it ends as it was started to end`,
+    )
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
   const instance = await Instance.start(name, path, topology)
   let shown = (): void => undefined
+  let exitCode: ExitCode = 0
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
   const { sayDown, watch } = await import('../watch.js')
   try {
     const client = await connect({ name })
     if (options.sealed) await instance.seal()
+    const runs = (await client.call('runs', {})).map((row) => row.run)
+    endWithRuns(client, runs, options, (code) => {
+      exitCode = code
+      instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
+    })
     await watch(client, options, shown)
   } catch (error) {
     if (!instance.isEnding) throw error
@@ -57,7 +75,31 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   } finally {
     await instance.close()
   }
-  return 0
+  return exitCode
+}
+
+/** Calls `end` when programs of hosts have ended that are waited for, once. */
+function endWithRuns(
+  client: ControlClient,
+  runs: readonly string[],
+  { exitWith, abortOnFailure = false }: UpFlags,
+  end: (code: ExitCode) => void,
+): void {
+  if (exitWith !== undefined && !runs.includes(exitWith))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `no host runs ${quote(exitWith)}${suggestion(exitWith, runs)}`,
+      {
+        hint: runs.length > 0 ? `these run: ${runs.join(', ')}` : "give a host 'run' in the topology's file",
+      },
+    )
+  let isOver = false
+  client.on('run:exit', ({ run, code, signal, again }) => {
+    const status = code ?? 128 + constants.signals[signal as NodeJS.Signals]
+    if (isOver || again || !(run === exitWith || (abortOnFailure && status !== 0))) return
+    isOver = true
+    end(status)
+  })
 }
 
 /** Without a ring, which a seal does not see into, unless the file asks for one. */

@@ -32,8 +32,8 @@ export interface Inside {
  * afterwards.
  */
 const enterScript = `
-host=$1 stated=$2
-shift 2
+host=$1 stated=$2 group=$3
+shift 3
 cannot() { echo "etherloom: a program in '$host' has this machine's $1, since it could not be replaced: $2" >&2; }
 place() {
   [ -e "$2" ] || { [ "$3" = netns ] || cannot "$2" 'it does not exist'; return; }
@@ -55,12 +55,16 @@ fi
 exec 3<&- 4<&-
 said=$(mount -t sysfs none /sys 2>&1) || cannot /sys "$said"
 said=$({ hostname "$host" || echo "$host" > /proc/sys/kernel/hostname; } 2>&1) || cannot name "$said"
+if [ "$group" = group ]; then
+  ( (trap '' HUP INT TERM; read -r _ <&5; kill -KILL 0) < /dev/null > /dev/null 2>&1 & )
+  exec 5<&-
+fi
 exec "$@"
 `
 
 /**
  * Starts a program inside a host, as the leader of a process group of its own if that is wanted. It ends with us at the latest:
- * the kernel kills it, not what it has started.
+ * the kernel kills it, and a shell that sees our end all else of its group, if it has one.
  *
  * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed. What cannot be run ends with 126 or 127
  */
@@ -79,11 +83,19 @@ export async function startInside(
   const place = [...user, `--net=${namespace}`, 'unshare', '--mount', '--uts', '--propagation', 'slave']
   // Last, for who enters a user namespace is another user to the kernel.
   const stated = resolvConf === undefined ? 'none' : 'dns'
-  const [shell, rest] = await tied('sh', ['-c', enterScript, 'sh', host, stated, ...command])
+  const [shell, rest] = await tied('sh', [
+    '-c',
+    enterScript,
+    'sh',
+    host,
+    stated,
+    group ? 'group' : 'alone',
+    ...command,
+  ])
   const own: StdioOptions =
     stdio === 'inherit' ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
   const child = spawn('nsenter', [...place, shell, ...rest], {
-    stdio: [...own, 'pipe', 'pipe'],
+    stdio: [...own, 'pipe', 'pipe', ...(group ? (['pipe'] as const) : [])],
     env: { ...process.env, ...env },
     detached: group,
   })
@@ -93,6 +105,9 @@ export async function startInside(
     stream.on('error', () => undefined) // it ended before it had read that, and its exit says so
     stream.end(text)
   }
+  const lifeline = (child.stdio as readonly unknown[])[5] as Writable | undefined
+  lifeline?.on('error', () => undefined)
+  child.once('exit', () => lifeline?.destroy())
   try {
     await once(child, 'spawn')
   } catch (cause) {

@@ -8,12 +8,21 @@
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
+ * Programs end before all else and start after all else, but for those that are the same.
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenOptions } from '../fabrics/socket-server.js'
 import type { PortReference } from '../ports/kind.js'
-import { apart, type FabricPlan, type HostPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
+import {
+  apart,
+  type FabricPlan,
+  type HostPlan,
+  type PathPlan,
+  type Plan,
+  type PortPlan,
+  type RunPlan,
+} from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
 import { ownInterfaceOf, peerOf } from './plan-ports.js'
 import { hostOf, nodesOf } from './worlds.js'
@@ -29,6 +38,7 @@ export interface PathChange {
 export type PlannedPort = PortReference & { plan: PortPlan }
 
 export type Change =
+  | { do: 'quit' | 'run'; key: string; plan: RunPlan }
   | ({ do: 'detach' | 'attach' } & PlannedPort)
   /** Both ends of a pair of ports. */
   | { do: 'unpatch' | 'patch'; ends: [PlannedPort, PlannedPort] }
@@ -59,6 +69,7 @@ export function diff(before: Plan, after: Plan): Change[] {
   }
   const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
+    ...runChanges(before, after, 'quit'),
     ...partChanges('timeline', 'stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
     ...partChanges('listen', 'unlisten', before, after, keptFabrics),
@@ -78,7 +89,13 @@ export function diff(before: Plan, after: Plan): Change[] {
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
     ...partChanges('timeline', 'start', after, before, keptFabrics),
+    ...runChanges(after, before, 'run'),
   ]
+}
+
+/** Programs that the other plan does not have, or in a host that it does not have. */
+function runChanges(plan: Plan, other: Plan, verb: 'quit' | 'run'): Change[] {
+  return [...plan.runs].flatMap(([key, run]) => (other.runs.has(key) ? [] : [{ do: verb, key, plan: run }]))
 }
 
 /** Hosts whose settings differ, or belong to interfaces that are new. */
@@ -204,13 +221,14 @@ function pathChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
   })
 }
 
-/** Steps that may be taken together stand together: ports that go, whose devices may take long to end. */
+/** Steps that may be taken together stand together: ports and programs that go, which may take long to end. */
 export function inGroups(changes: readonly Change[]): Change[][] {
-  const goes = (change: Change | undefined): boolean => change?.do === 'detach' || change?.do === 'unpatch'
+  const going: Partial<Record<Change['do'], string>> = { detach: 'port', unpatch: 'port', quit: 'run' }
   const groups: Change[][] = []
   for (const change of changes) {
     const last = groups.at(-1)
-    if (goes(change) && goes(last?.[0])) last?.push(change)
+    const kind = going[change.do]
+    if (kind !== undefined && last?.[0] && kind === going[last[0].do]) last.push(change)
     else groups.push([change])
   }
   return groups
@@ -222,6 +240,9 @@ export function inWords(change: Change): string {
     case 'create':
     case 'remove':
       return `${change.do} host ${change.host}`
+    case 'quit':
+    case 'run':
+      return `${change.do === 'run' ? 'run' : 'end'} ${change.plan.run}`
     case 'equip':
       return `configure host ${change.host}`
     case 'open':

@@ -3,7 +3,19 @@ import { routeRules, type Route } from '../engine/namespace.js'
 import { sysctlsRule } from '../engine/sysctls.js'
 import { interfaceOptions } from '../ports/tap.js'
 import { interfaceAddress, ipAddress } from '../values/addresses.js'
-import { about, either, flag, list, mapping, text, type Rules, type RulesOf } from '../values/options.js'
+import { entryName } from '../values/names.js'
+import {
+  about,
+  either,
+  flag,
+  list,
+  mapping,
+  oneOf,
+  required,
+  text,
+  type Rules,
+  type RulesOf,
+} from '../values/options.js'
 
 export interface DnsOptions {
   servers?: string[]
@@ -26,7 +38,17 @@ export interface HostSettings {
   sysctls?: Record<string, string | number>
 }
 
-export type TopologyHost = HostInterface & HostSettings
+/** When a program that has ended is started again; `on-failure`: when its exit code is not 0, or a signal ended it. */
+export type RunRestart = 'no' | 'always' | 'on-failure'
+
+/** A program. A command is a line for the shell, or a list of words. */
+export interface RunEntry {
+  command: string | string[]
+  name?: string
+  restart?: RunRestart
+}
+
+export type TopologyHost = HostInterface & HostSettings & { run?: string | (string | RunEntry)[] }
 
 const interfaceRules = {
   addresses: about("Addresses of the host's interface, if it has exactly one.", list(interfaceAddress())),
@@ -80,8 +102,37 @@ const settingRules = {
   ),
 } satisfies RulesOf<HostSettings>
 
+const commandLine = text({
+  max: 65_536,
+  pattern: /^[^-\0][^\0]*$/,
+  expects: 'a command, as a shell reads it, which begins with no hyphen',
+})
+const word = text({ max: 65_536, pattern: /^[^\0]*$/, expects: 'a word of a command' })
+
+const runRules = {
+  command: required(
+    about(
+      'What runs: a line for the shell, or a list of words.',
+      either<unknown>('a command, or a list of its words', [commandLine, list(word, { min: 1 })]),
+    ),
+  ),
+  name: about('Its name beside that of the host. Default: that of the program.', entryName()),
+  restart: about(
+    'Whether it is started again when it has ended; on-failure: when its exit code is not 0.',
+    oneOf(['no', 'always', 'on-failure'], 'no'),
+  ),
+} satisfies RulesOf<RunEntry>
+
+const run = about(
+  'Programs that run in the host while the instance does: a command, or a list of commands, each a line for the shell or a mapping.',
+  either<unknown>('a command, or a list of commands', [
+    commandLine,
+    list(either<unknown>('a command, or a mapping with one', [commandLine, mapping(runRules)]), { min: 1 }),
+  ]),
+)
+
 /** The keys of a host. */
-export const hostRules: Rules = { ...interfaceRules, ...settingRules }
+export const hostRules: Rules = { ...interfaceRules, ...settingRules, run }
 
 /** The keys that are moved to the host's only port. */
 export const interfaceKeys = Object.keys(interfaceRules) as (keyof HostInterface)[]

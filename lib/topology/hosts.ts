@@ -9,14 +9,62 @@ import { isNear } from '../values/addresses.js'
 import { suggestion } from '../values/options.js'
 import type { Complain, Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
-import type { TopologyHost } from './host-rules.js'
-import type { FabricPlan, HostPlan, Plan } from './plan.js'
+import type { RunEntry, TopologyHost } from './host-rules.js'
+import type { FabricPlan, HostPlan, Plan, RunPlan } from './plan.js'
 import { ownInterfaceOf } from './plan-ports.js'
 
 /** What a file says of the host itself. */
 export function settingsOf(host: TopologyHost | null): HostPlan {
-  const { addresses: _addresses, mtu: _mtu, mac: _mac, ...settings } = host ?? {}
+  const { addresses: _addresses, mtu: _mtu, mac: _mac, run: _run, ...settings } = host ?? {}
   return settings
+}
+
+/** The programs of a host, by what makes each what it is. Those without a valid shape are undefined, and are said already. */
+export function runsOf(host: string, given: TopologyHost | null, complain: Complain): [string, RunPlan][] {
+  const run = given?.run
+  const all: (string | RunEntry | undefined)[] = typeof run === 'string' ? [run] : (run ?? [])
+  const known = new Set<string>()
+  const named = all.flatMap((entry) =>
+    typeof entry === 'object' && entry.name !== undefined ? [entry.name] : [],
+  )
+  const labels = new Set(named.map((name) => `${host}.${name}`))
+  return all.flatMap((entry, index): [string, RunPlan][] => {
+    if (entry === undefined) return []
+    const { command, name, restart = 'no' } = typeof entry === 'string' ? { command: entry } : entry
+    if (
+      name !== undefined &&
+      all.slice(0, index).some((other) => typeof other === 'object' && other.name === name)
+    )
+      complain(['hosts', host, 'run', index, 'name'], `host ${quote(host)} has a run ${quote(name)} already`)
+    const label =
+      name !== undefined
+        ? `${host}.${name}`
+        : all.length === 1
+          ? host
+          : unused((number) => `${host}.${programOf(command)}${number}`, labels)
+    labels.add(label)
+    const key = unused((number) => JSON.stringify([host, command, name, restart, number]), known)
+    known.add(key)
+    return [[key, { host, run: label, command, restart, entry }]]
+  })
+}
+
+/** The first of what is called '', '-2', '-3', ... that is not taken. */
+function unused(called: (number: string) => string, taken: ReadonlySet<string>): string {
+  let number = 1
+  while (taken.has(called(number === 1 ? '' : `-${number}`))) number++
+  return called(number === 1 ? '' : `-${number}`)
+}
+
+/** The name of a command's program, of letters that names have. */
+function programOf(command: string | readonly string[]): string {
+  const [first = ''] = typeof command === 'string' ? command.trim().split(/\s+/) : command
+  return (
+    first
+      .replace(/.*\//s, '')
+      .replace(/[^A-Za-z0-9_-]+/g, '')
+      .slice(0, 32) || 'run'
+  )
 }
 
 /** The interfaces that a plan gives a host, with their addresses. */

@@ -6,7 +6,7 @@ import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
-import { checkHosts, settingsOf } from './hosts.js'
+import { checkHosts, runsOf, settingsOf } from './hosts.js'
 import { checkTimeline, planPaths, PairBudget } from './plan-paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
 import { planPorts } from './plan-ports.js'
@@ -31,6 +31,7 @@ export function planOf(
   const plan = emptyPlan(engine)
   const budget = new PairBudget()
   plan.hosts = new Map(Object.entries(hosts).map(([name, host]) => [name, settingsOf(host)]))
+  plan.runs = new Map(Object.entries(hosts).flatMap(([name, host]) => runsOf(name, host, complain)))
   const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
   const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
   const ports = planPorts({ ...engine, hosts, fabrics: Object.fromEntries(known) }, unread, complain)

@@ -19,12 +19,14 @@ import type { Port } from '../ports/port.js'
 import type { Timeline, TimelineStep } from '../timeline/timeline.js'
 import { EtherloomError, locate } from '../values/errors.js'
 import { World, type WorldStep } from '../world/world.js'
+import { Backlog } from './backlog.js'
 import type { Change, PathChange, PlannedPort } from './diff.js'
-import { beforeInterfaces, interfacesOf, sysctlsOf, type Sysctl } from './hosts.js'
+import { beforeInterfaces, insideOf, interfacesOf, sysctlsOf, type Sysctl } from './hosts.js'
 import { fabricNamed } from './ends.js'
 import { ownInterfaceOf } from './plan-ports.js'
 import { apart, emptyPlan, pathKey } from './plan.js'
-import type { EnginePlan, FabricPlan, HostPlan, Plan, PortPlan } from './plan.js'
+import type { EnginePlan, FabricPlan, HostPlan, Plan, PortPlan, RunPlan } from './plan.js'
+import { Run, type RunEnd } from './run.js'
 import type { TopologyWorld } from './schema.js'
 import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
 
@@ -46,6 +48,13 @@ export interface NetworkEvents {
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** An interface of a host has come back, and what belongs to it could not be set again; everything else goes on. */
   'host:error': [{ host: string; error: EtherloomError }]
+  /**
+   * A program of a host has said a line, at the most 1 MiB of them in a second. Lines and ends of programs that came before
+   * anybody listened, 1000 of them, are for the first who does.
+   */
+  'run:output': [{ host: string; run: string; stream: 'stdout' | 'stderr'; line: string }]
+  /** A program of a host has ended. */
+  'run:exit': [{ host: string; run: string } & RunEnd]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
   /** A timeline could not take a step; everything else goes on. */
@@ -82,6 +91,8 @@ export class Site {
   /** By the names of their fabrics. */
   readonly timelines = new Map<string, Timeline>()
   readonly worlds = new Map<string, World>()
+  /** As in plans. */
+  readonly runs = new Map<string, Run>()
   /** Of each host, what settings of its kernel were before we wrote them. */
   readonly #unset = new Map<string, Map<string, string>>()
   /** By the names of their fabrics. */
@@ -89,6 +100,7 @@ export class Site {
   /** Of every port that was made here, those of worlds and of peers included. */
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
+  readonly #backlog: Backlog
   #plan: Plan
 
   /** What happens here is told as events of `events`. */
@@ -96,6 +108,7 @@ export class Site {
     this.engine = engine
     this.#plan = emptyPlan(plan)
     this.#events = events
+    this.#backlog = new Backlog(events)
   }
 
   /** What exists now, resolved. */
@@ -121,6 +134,7 @@ export class Site {
       this.#events.emit('ending', { ports: ports.length, left })
     }, endingInterval)
     try {
+      await Promise.all([...this.runs.values()].map((run) => run.stop()))
       await Promise.all([...this.worlds.values()].map((world) => world.close()))
       await Promise.all([...this.fabrics.values()].map((fabric) => fabric.close()))
     } finally {
@@ -128,7 +142,8 @@ export class Site {
       await this.engine.close()
     }
     for (const host of this.hosts.values()) host.close()
-    for (const gone of [this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts]) gone.clear()
+    for (const gone of [this.runs, this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts])
+      gone.clear()
     this.#plan = emptyPlan(this.#plan.engine)
   }
 
@@ -143,6 +158,13 @@ export class Site {
   /** A step that changes no paths by itself. */
   async #take(change: Exclude<Change, { do: 'set' | 'begin' }>): Promise<void> {
     switch (change.do) {
+      case 'run':
+        return this.#run(change.key, change.plan)
+      case 'quit':
+        this.#plan.runs.delete(change.key)
+        await this.runs.get(change.key)?.stop()
+        this.runs.delete(change.key)
+        return
       case 'create':
         return this.#create(change.host, change.plan)
       case 'equip':
@@ -235,6 +257,17 @@ export class Site {
     } catch (error) {
       this.#events.emit('host:error', { host, error: error as EtherloomError })
     }
+  }
+
+  async #run(key: string, plan: RunPlan): Promise<void> {
+    const { host, run } = plan
+    const program = new Run(plan, () => insideOf(this.#plan, host, this.hosts.get(host) as Namespace), {
+      output: (stream, line) => this.#backlog.emit('run:output', { host, run, stream, line }),
+      end: (end) => this.#backlog.emit('run:exit', { host, run, ...end }),
+    })
+    await program.start()
+    this.runs.set(key, program)
+    this.#plan.runs.set(key, plan)
   }
 
   /** Writes settings of a host; with `all`, those that it was given before and are not among these are as they were. */

@@ -267,4 +267,23 @@ fabrics:
       "2:59 unknown key 'dnss'; did you mean 'dns'?",
     ])
   })
+
+  it('of commands are told', async () => {
+    const said = async (run: string): Promise<string[]> =>
+      (await mistakes(lab(`{ run: ${run} }`))).map((line) => line.replace(/^\S+ /, ''))
+    expect(await said('[iperf3, -s]')).to.deep.equal([
+      "entry 2 of 'run' must be a command, or a mapping with one, not '-s'",
+    ])
+    expect(await said('[{ command: [], name: a b, restart: sometimes }, { comand: x }]')).to.deep.equal([
+      "'command' must have at least 1 entry",
+      "'name' must be 1 to 63 letters, digits, '-' or '_', not 'a b'",
+      "'restart' must be one of 'no', 'always', 'on-failure', not 'sometimes'",
+      "unknown key 'comand'; did you mean 'command'?",
+    ])
+    expect(await said('[{ command: x, name: a }, { command: y, name: a }]')).to.deep.equal([
+      "host 'red' has a run 'a' already",
+    ])
+    expect(await said('{}')).to.deep.equal(["'run' must be a command, or a list of commands, not an object"])
+    expect(await said('["x", "x", { command: ["y z", "\\u001b"], restart: no }]')).to.deep.equal([])
+  })
 })

@@ -9,14 +9,14 @@ import { hello } from './hello.js'
 import { info } from './info.js'
 import { miniworld } from './miniworld.js'
 import { path, showPath } from './path.js'
-import { addresses, drops, hosts, lateness, links, paths, ports, timeline, worlds } from './reports.js'
+import { addresses, drops, hosts, lateness, links, paths, ports, runs, timeline, worlds } from './reports.js'
 import { step } from './step.js'
 import { subscribe } from './subscribe.js'
 
 export const controlMethods = {
   hello,
   info,
-  ...{ ports, paths, addresses, drops, hosts, timeline, worlds, links, lateness },
+  ...{ ports, paths, addresses, drops, hosts, runs, timeline, worlds, links, lateness },
   miniworld,
   export: exportTopology,
   ...{ apply, path, showPath, carrier, step, capture, endCapture, subscribe, down },
@@ -28,6 +28,17 @@ export type ControlResult<Name extends keyof ControlMethods> = ResultOf<ControlM
 
 /** The methods whose answers are rows, for `etherloom show`. */
 export const reportMethods = [
-  ...(['ports', 'paths', 'addresses', 'drops', 'hosts', 'timeline', 'worlds', 'links', 'lateness'] as const),
+  ...([
+    'ports',
+    'paths',
+    'addresses',
+    'drops',
+    'hosts',
+    'runs',
+    'timeline',
+    'worlds',
+    'links',
+    'lateness',
+  ] as const),
 ]
 export type ReportMethod = (typeof reportMethods)[number]

@@ -144,6 +144,21 @@ export const hosts = report(
   },
 )
 
+export const runs = report(
+  'runs',
+  'The programs of hosts.',
+  {
+    run: word('its name, as `red`, or `red.web`'),
+    host: word('the host'),
+    state: about('`waiting`: it will be started again', required(oneOf(['running', 'waiting', 'ended']))),
+    pid: about('its process, while it runs', integer(1, most)),
+    starts: whole('how often it was started'),
+    ended: about('how it ended last: its exit code, or the signal', text()),
+    command: about('what runs, as a shell takes it', required(anyText)),
+  },
+  { run: 'red', host: 'red', state: 'running', pid: 4711, starts: 1, command: 'iperf3 -s' },
+)
+
 export const timeline = report(
   'timeline',
   'How far the entries of the timelines are.',
