@@ -13,6 +13,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   step: async () => (await import('./step.js')).step,
   capture: async () => (await import('./capture.js')).capture,
   exec: async () => (await import('./exec.js')).exec,
+  shell: async () => (await import('./shell.js')).shell,
   down: async () => (await import('./down.js')).down,
   doctor: async () => (await import('./doctor.js')).doctor,
   demo: async () => (await import('./demo.js')).demo,
