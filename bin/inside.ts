@@ -3,9 +3,6 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { startInside } from '../lib/engine/inside.js'
-import { EtherloomError } from '../lib/values/errors.js'
-import { suggestion } from '../lib/values/options.js'
-import { quote } from '../lib/values/quote.js'
 import { withInstance, type ExitCode, type InstanceFlags } from './command.js'
 
 /** A program, and what its environment has besides ours. */
@@ -20,18 +17,13 @@ export async function runInside(
   options: InstanceFlags,
   choose: (instance: string) => Inner,
 ): Promise<ExitCode> {
-  const { found, name } = await withInstance(options, async (instance) => {
-    const [hosts, info] = [await instance.call('hosts', {}), await instance.call('info', {})]
-    const found = hosts.find((row) => row.host === host)
-    if (found) return { found, name: info.name }
-    const names = hosts.map((row) => row.host)
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host ${quote(host)}${suggestion(host, names)}`, {
-      hint: names.length > 0 ? `the hosts are ${names.join(', ')}` : "add 'hosts' to the topology's file",
-    })
-  })
+  const { place, name } = await withInstance(options, async (instance) => ({
+    place: await instance.call('host', { host }),
+    name: (await instance.call('info', {})).name,
+  }))
   const { command, env = {} } = choose(name)
-  const place = { ETHERLOOM_HOST: host, ETHERLOOM_INSTANCE: name }
-  return statusOf(await startInside(found, command, { stdio: 'inherit', env: { ...env, ...place } }))
+  const names = { ETHERLOOM_HOST: host, ETHERLOOM_INSTANCE: name }
+  return statusOf(await startInside(place, command, { stdio: 'inherit', env: { ...env, ...names } }))
 }
 
 /** Stays while a program has our terminal. */

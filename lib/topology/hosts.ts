@@ -67,26 +67,34 @@ function programOf(command: string | readonly string[]): string {
   )
 }
 
-/** The interfaces that a plan gives a host, with their addresses. */
-export const interfacesOf = (
-  fabrics: ReadonlyMap<string, Pick<FabricPlan, 'ports'>>,
-  host: string,
-): { name: string; addresses: readonly string[] }[] =>
-  [...fabrics.values()].flatMap(({ ports }) =>
-    [...ports.values()].flatMap((port) => {
-      const own = ownInterfaceOf(port)
-      return own?.host === host && own.name !== undefined
-        ? [{ name: own.name, addresses: own.addresses }]
-        : []
-    }),
-  )
+type Interfaces = readonly { name: string; addresses: readonly string[] }[]
+type Ports = ReadonlyMap<string, Pick<FabricPlan, 'ports'>>
+
+/** The interfaces that a plan gives its hosts, with their addresses. */
+function interfacesByHost(fabrics: Ports): (host: string) => Interfaces {
+  const found = new Map<string, { name: string; addresses: readonly string[] }[]>()
+  for (const { ports } of fabrics.values())
+    for (const port of ports.values()) {
+      const { host, name, addresses } = ownInterfaceOf(port) ?? { addresses: [] }
+      if (host === undefined || name === undefined) continue
+      const own = found.get(host) ?? []
+      own.push({ name, addresses })
+      found.set(host, own)
+    }
+  return (host) => found.get(host) ?? []
+}
+
+/** The names of those of one host. */
+export const interfacesOf = (fabrics: Ports, host: string): string[] =>
+  interfacesByHost(fabrics)(host).map(({ name }) => name)
 
 /** Complains of what a value alone does not show. `hasAllPorts`: whether the plan has every port of the file. */
 export function checkHosts(plan: Plan, hasAllPorts: boolean, complain: Complain): void {
   const byWorlds = hostsOfWorlds(plan)
+  const interfaces = interfacesByHost(plan.fabrics)
   for (const [host, { routes = [], ipv6 }] of plan.hosts) {
     const place = ['hosts', host]
-    const own = interfacesOf(plan.fabrics, host)
+    const own = interfaces(host)
     const isWhole = hasAllPorts && !byWorlds.has(host)
     const names = ['lo', ...own.map(({ name }) => name)]
     const seen = new Set<string>()
@@ -175,8 +183,8 @@ export function insideOf(plan: Plan, host: string, { path }: Namespace): Inside 
 
 /** What programs in a host find in /etc/hosts: every host of the topology by its addresses, the nearest first. */
 export function etcHosts({ hosts, fabrics }: Plan, host: string): string {
-  const addressesOf = (name: string): string[] =>
-    interfacesOf(fabrics, name).flatMap(({ addresses }) => addresses)
+  const interfaces = interfacesByHost(fabrics)
+  const addressesOf = (name: string): string[] => interfaces(name).flatMap(({ addresses }) => addresses)
   const own = addressesOf(host)
   const isFar = (address: string): number => (own.some((each) => isNear(each, address)) ? 0 : 1)
   const others = [...hosts.keys()].flatMap((name) =>

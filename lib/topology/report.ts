@@ -11,7 +11,6 @@ import type { LearnedAddress } from '../fabrics/kind.js'
 import { describeVlan } from '../fabrics/vlan.js'
 import type { WorldLink } from '../world/world.js'
 import { findEnds } from './ends.js'
-import { insideOf } from './hosts.js'
 import type { Network } from './network.js'
 import type { PathPlan } from './plan.js'
 import { ownInterfaceOf } from './plan-ports.js'
@@ -64,10 +63,6 @@ export interface HostRow {
   /** The user namespace that owns it. */
   userNamespace: string
   interfaces: string[]
-  /** What its programs find in /etc/hosts. */
-  etcHosts: string
-  /** And in /etc/resolv.conf, where the topology says it. */
-  resolvConf?: string
 }
 
 /** A program of a host. */
@@ -216,8 +211,10 @@ function hostRows(network: Network): HostRow[] {
       return (plan && ownInterfaceOf(plan)) ?? []
     }),
   )
-  return [...network.hosts].map(([host, namespace]) => ({
-    ...insideOf(network.plan, host, namespace),
+  return [...network.hosts].map(([host, { path }]) => ({
+    host,
+    namespace: path,
+    userNamespace: `/proc/${process.pid}/ns/user`,
     interfaces: own.flatMap(({ host: its, name }) => (its === host && name !== undefined ? [name] : [])),
   }))
 }

@@ -236,7 +236,7 @@ export class Site {
     const old = this.#plan.hosts.get(name)?.routes ?? []
     this.#plan.hosts.set(name, plan) // also when this fails: going back starts from here
     const { routes = [] } = plan
-    const interfaces = interfacesOf(this.#plan.fabrics, name).map((each) => each.name)
+    const interfaces = interfacesOf(this.#plan.fabrics, name)
     await this.#setSysctls(name, sysctlsOf(plan, interfaces), true)
     try {
       await host.removeRoutes(old.filter((route) => !routes.some((now) => isDeepStrictEqual(now, route))))

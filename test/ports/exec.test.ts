@@ -37,7 +37,14 @@ describeOnDevices('etherloom exec', function () {
   const onTerminal = (machine: Host, folder: string, line: string, shell = '/bin/sh'): Child =>
     machine.start(
       ...['env', `ETHERLOOM_CONTROL_DIRECTORY=${folder}`, `SHELL=${shell}`, 'HOME=/nonexistent', 'TERM=dumb'],
-      ...['script', '--quiet', '--return', '--command', `stty rows 33 cols 99 -echo; exec ${line}`, '/dev/null'],
+      ...[
+        'script',
+        '--quiet',
+        '--return',
+        '--command',
+        `stty rows 33 cols 99 -echo; exec ${line}`,
+        '/dev/null',
+      ],
     )
 
   /** What is printed up to a text, which ends no line. */

@@ -6,6 +6,7 @@ import { carrier } from './carrier.js'
 import { down } from './down.js'
 import { exportTopology } from './export.js'
 import { hello } from './hello.js'
+import { host } from './host.js'
 import { info } from './info.js'
 import { miniworld } from './miniworld.js'
 import { path, showPath } from './path.js'
@@ -17,6 +18,7 @@ export const controlMethods = {
   hello,
   info,
   ...{ ports, paths, addresses, drops, hosts, runs, timeline, worlds, links, lateness },
+  host,
   miniworld,
   export: exportTopology,
   ...{ apply, path, showPath, carrier, step, capture, endCapture, subscribe, down },

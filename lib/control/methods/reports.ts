@@ -133,14 +133,10 @@ export const hosts = report(
     namespace: word('the path of its network namespace, while the instance runs'),
     userNamespace: word('the path of the user namespace that owns it'),
     interfaces: words('its interfaces'),
-    etcHosts: about('what its programs find in /etc/hosts', required(anyText)),
-    resolvConf: about('and in /etc/resolv.conf, where the topology says it', anyText),
   },
   {
     ...{ host: 'red', namespace: '/proc/4711/fd/22', userNamespace: '/proc/4711/ns/user' },
     interfaces: ['eth0'],
-    etcHosts: '127.0.0.1 localhost\n::1 localhost\n10.0.0.1 red\n',
-    resolvConf: 'nameserver 10.0.0.2\n',
   },
 )
 
