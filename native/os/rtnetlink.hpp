@@ -22,8 +22,8 @@ class NetlinkRequest;
 /// Whether a new IPv6 address must pass duplicate address detection (RFC 4862) or is usable at once.
 enum class DuplicateAddressDetection : std::uint8_t { On, Off };
 
-/// A way to `destination`, of which prefix length 0 makes the default route. At least one of `gateway`, of which only the
-/// address counts, and `interface`, an index, says where it leads.
+/// A way to `destination`, of which prefix length 0 makes the default route. At least one of `gateway`, of
+/// which only the address counts, and `interface`, an index, says where it leads.
 struct Route {
   AddressPrefix destination;
   std::optional<AddressPrefix> gateway;

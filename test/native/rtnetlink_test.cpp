@@ -252,8 +252,10 @@ TEST_CASE("rtnetlink: routes lead where they were told to") {
   CHECK(lists("left\t00000000\t0700000A"));
   CHECK_FALSE(lists("left\t00000000\tFE00000A"));
 
-  for (const Route& route : {other, net, link, net}) REQUIRE(rtnetlink.removeRoute(route));  // one is gone already
-  for (const char* line : {"left\t00000000\t", "left\t0007A8C0\t", "left\t0009A8C0\t"}) CHECK_FALSE(lists(line));
+  for (const Route& route : {other, net, link, net})
+    REQUIRE(rtnetlink.removeRoute(route));  // one is gone already
+  for (const char* line : {"left\t00000000\t", "left\t0007A8C0\t", "left\t0009A8C0\t"})
+    CHECK_FALSE(lists(line));
 
   const auto unreachable = rtnetlink.addRoute({prefixOf("192.168.8.0/24"), prefixOf("172.16.0.1")});
   REQUIRE_FALSE(unreachable);
