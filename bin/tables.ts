@@ -100,6 +100,17 @@ const tables: Tables = {
     columns: ['HOST', 'INTERFACES', 'NETWORK NAMESPACE'],
     cells: ({ host, interfaces, namespace }) => [host, interfaces.join(' '), namespace],
   },
+  runs: {
+    columns: ['RUN', 'STATE', 'PROCESS', 'STARTS', 'ENDED', 'COMMAND'],
+    cells: ({ run, state, pid, starts, ended, command }) => [
+      run,
+      state,
+      pid === undefined ? '-' : `${pid}`,
+      starts,
+      ended,
+      command,
+    ],
+  },
   worlds: {
     columns: ['WORLD', 'NODES', 'LINKS', 'STEPS', 'BY THEMSELVES'],
     cells: ({ world, nodes, links, steps, running }) => [world, nodes, links, steps, running ? 'yes' : 'no'],

@@ -29,6 +29,10 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
     `${fabric}: ${address} moves again and again between ${ports.join(' and ')}: is there a loop?`,
   'address:settled': ({ fabric, address, moves }) =>
     `${fabric}: ${address} has settled after ${formatCount(moves)} moves`,
+  'host:error': ({ error }) => error.message,
+  'run:output': ({ run, line }) => `${run} | ${line}`,
+  'run:exit': ({ run, code, signal, again }) =>
+    `${run}: ended ${signal === undefined ? `with ${code}` : `by ${signal}`}${again ? ', and is started again' : ''}`,
   timeline: ({ fabric, at, did, phase }) => (phase === 'step' ? undefined : `${fabric}: at ${at}: ${did}`),
   'timeline:error': ({ error }) => error.message,
   'world:step': (step) => (step.links.length > 0 || step.overrun ? describeStep(step) : undefined),

@@ -152,10 +152,18 @@ interface Addon {
     interface: string
     up: boolean
     addresses?: string[]
-    destinations?: string[]
-    gateways?: string[]
     namespace?: unknown
   }): Promise<void>
+  /** `ends`: where it leads to, and the gateway if there is one. */
+  changeRoute(options: {
+    add: boolean
+    ends: string[]
+    interface?: string
+    metric: number
+    namespace: unknown
+  }): Promise<void>
+  /** `path` is below /proc/sys. Gives what it was. */
+  changeSysctl(options: { path: string; value?: string; namespace: unknown }): Promise<string>
   compileExpression(expression: string): Uint8Array
   verifyFilter(program: Uint8Array): void
   readonly dropReasons: string[]

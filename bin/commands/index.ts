@@ -10,6 +10,7 @@ import { exportForeign } from './export.js'
 import { importForeign } from './import.js'
 import { info } from './info.js'
 import { deny, path } from './path.js'
+import { shell } from './shell.js'
 import { show } from './show.js'
 import { step } from './step.js'
 import { up } from './up.js'
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   step,
   capture,
   exec,
+  shell,
   down,
   doctor,
   demo,

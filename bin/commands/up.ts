@@ -1,5 +1,6 @@
 /** `etherloom up`: runs a topology until it is ended, or takes a running instance over to the changed file. */
 import { realpath, stat } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { basename, extname, resolve } from 'node:path'
 import type { ControlClient } from '../../lib/control/client.js'
 import type { Instance } from '../../lib/control/instance.js'
@@ -7,9 +8,10 @@ import type { FileProblem, TakeNote } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import type { FilesRead } from '../../lib/values/files.js'
 import { EtherloomError } from '../../lib/values/errors.js'
+import { suggestion } from '../../lib/values/options.js'
+import { quote } from '../../lib/values/quote.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
-import { quote } from '../../lib/values/quote.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
 
 interface UpFlags extends Flags {
@@ -17,6 +19,8 @@ interface UpFlags extends Flags {
   rootless?: boolean
   sealed?: boolean
   watch?: boolean
+  exitWith?: string
+  abortOnFailure?: boolean
 }
 
 export const up = addConversion(
@@ -28,7 +32,9 @@ export const up = addConversion(
     .option(
       '--sealed',
       'once it is up, give up every right that a topology which stays as it is needs no more',
-    ),
+    )
+    .option('--exit-with <run>', 'end when this program of a host has ended, with its exit code')
+    .option('--abort-on-failure', 'end when a program of a host fails, with its exit code'),
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
@@ -56,6 +62,11 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
   if (options.json) for (const note of notes) printJson({ event: 'note', ...note })
   else printNotes(notes)
+  if (running && (options.exitWith !== undefined || options.abortOnFailure))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `'${name}' runs already; it ends as it was started to end`,
+    )
   if (running) return applyTo(running, name, path, topology, options).finally(() => running.close())
   const { Supervisor } = await import('../../lib/control/supervisor.js')
   const supervisor = Supervisor.find()
@@ -66,11 +77,17 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   })
   instance.supervisor = supervisor
   let shown = (): void => undefined
+  let exitCode: ExitCode = 0
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
   const { sayDown, watch } = await import('../watch.js')
   try {
     const client = await connect({ name })
     if (options.sealed) await instance.seal()
+    const runs = (await client.call('runs', {})).map((row) => row.run)
+    endWithRuns(client, runs, options, (code) => {
+      exitCode = code
+      instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
+    })
     supervisor?.ready(instance.describe())
     await watch(client, options, () => {
       shown()
@@ -82,7 +99,31 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   } finally {
     await instance.close()
   }
-  return 0
+  return exitCode
+}
+
+/** Calls `end` when programs of hosts have ended that are waited for, once. */
+function endWithRuns(
+  client: ControlClient,
+  runs: readonly string[],
+  { exitWith, abortOnFailure = false }: UpFlags,
+  end: (code: ExitCode) => void,
+): void {
+  if (exitWith !== undefined && !runs.includes(exitWith))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_NAME',
+      `no host runs ${quote(exitWith)}${suggestion(exitWith, runs)}`,
+      {
+        hint: runs.length > 0 ? `these run: ${runs.join(', ')}` : "give a host 'run' in the topology's file",
+      },
+    )
+  let isOver = false
+  client.on('run:exit', ({ run, code, signal, again }) => {
+    const status = code ?? 128 + constants.signals[signal as NodeJS.Signals]
+    if (isOver || again || !(run === exitWith || (abortOnFailure && status !== 0))) return
+    isOver = true
+    end(status)
+  })
 }
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFile()

@@ -7,7 +7,18 @@ import type { NetworkApplied, NetworkEvents } from '../topology/network.js'
 import { check } from '../values/check.js'
 import { counter } from '../values/counter.js'
 import type { EtherloomError } from '../values/errors.js'
-import { about, flag, integer, list, number, oneOf, required, shaped, text } from '../values/options.js'
+import {
+  about,
+  anyText,
+  flag,
+  integer,
+  list,
+  number,
+  oneOf,
+  required,
+  shaped,
+  text,
+} from '../values/options.js'
 import type { Rule, RulesOf } from '../values/options.js'
 import { anything } from './method.js'
 import { appliedSteps } from './methods/apply.js'
@@ -113,6 +124,31 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
   'address:settled': {
     description: 'An address that was flapping has not moved for a second.',
     keys: { ...moving, moves: about('how often it has moved', required(counter())) },
+  },
+  'host:error': {
+    description:
+      'An interface of a host has come back, and what belongs to it (routes, settings) could not be set again; everything else goes on.',
+    keys: { host: word('the host'), error: failure },
+  },
+  'run:output': {
+    description:
+      'A program of a host has said a line. What was said before anybody had subscribed, up to 1000 lines, goes to the first who does.',
+    keys: {
+      host: word('the host'),
+      run: word('the program, as `red` or `red.web`'),
+      stream: about('where it said it', required(oneOf(['stdout', 'stderr']))),
+      line: about('the line, without its end', required(anyText)),
+    },
+  },
+  'run:exit': {
+    description: 'A program of a host has ended.',
+    keys: {
+      host: word('the host'),
+      run: word('the program, as `red` or `red.web`'),
+      code: about('its exit code; absent where a signal ended it', integer(0, 255)),
+      signal: about('the signal that ended it, as `SIGTERM`', text()),
+      again: about('whether it will be started again', required(flag())),
+    },
   },
   timeline: {
     description: 'A timeline has taken a step.',

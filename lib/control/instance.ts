@@ -5,6 +5,7 @@
 import type { EventEmitter } from 'node:events'
 import { Network, type NetworkApplied } from '../topology/network.js'
 import type { Topology } from '../topology/schema.js'
+import { EtherloomError } from '../values/errors.js'
 import type { FilesRead } from '../values/files.js'
 import { Captures } from './captures.js'
 import type { ControlEvent } from './events.js'
@@ -87,9 +88,17 @@ export class Instance implements Running {
   /**
    * Has its process, which serves nothing else, give up every right that it needs no longer (seal.ts), for good.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_PRIVILEGE, ERR_ETHERLOOM_UNSUPPORTED; the instance is to be closed then
+   * @throws EtherloomError ERR_ETHERLOOM_STATE with programs; ERR_ETHERLOOM_PRIVILEGE, ERR_ETHERLOOM_UNSUPPORTED; the instance is to be closed then
    */
   async seal(): Promise<void> {
+    if (this.network.runs.size > 0)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "an instance that runs programs ('run') cannot be sealed",
+        {
+          hint: 'it has to signal them; start it without --sealed, or its programs by other means',
+        },
+      )
     await seal()
     this.#sealed = true
   }

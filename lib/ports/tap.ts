@@ -98,7 +98,8 @@ export interface TapPortOptions {
 }
 
 /** Options of the interface that topology files have, too. */
-const interfaceOptions = {
+/** @internal */
+export const interfaceOptions = {
   mtu: about(
     'Bytes of the largest IP packet. Default: as it is, 1500 for a new one.',
     integer(68, 65521, { unit: 'bytes' }),

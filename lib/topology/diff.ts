@@ -3,18 +3,28 @@
  * Called by Network, which carries the changes out in order and, when one fails, those that lead back.
  *
  * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
- * use the same interface; hosts are made before ports enter them and removed after all else, because a removed
+ * use the same interface; hosts are made before ports enter them, get what belongs to their interfaces when these are there,
+ * and are removed after all else, because a removed
  * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
+ * Programs end before all else and start after all else, but for those that are the same.
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ListenOptions } from '../fabrics/socket-server.js'
 import type { PortReference } from '../ports/kind.js'
-import { apart, type FabricPlan, type PathPlan, type Plan, type PortPlan } from './plan.js'
+import {
+  apart,
+  type FabricPlan,
+  type HostPlan,
+  type PathPlan,
+  type Plan,
+  type PortPlan,
+  type RunPlan,
+} from './plan.js'
 import type { TopologyTimelineEntry, TopologyWorld } from './schema.js'
-import { peerOf } from './plan-ports.js'
+import { ownInterfaceOf, peerOf } from './plan-ports.js'
 import { hostOf, nodesOf } from './worlds.js'
 
 /** A path's new policy; null stands for the fabric's default. */
@@ -28,13 +38,16 @@ export interface PathChange {
 export type PlannedPort = PortReference & { plan: PortPlan }
 
 export type Change =
+  | { do: 'quit' | 'run'; key: string; plan: RunPlan }
   | ({ do: 'detach' | 'attach' } & PlannedPort)
   /** Both ends of a pair of ports. */
   | { do: 'unpatch' | 'patch'; ends: [PlannedPort, PlannedPort] }
   /** To what the plan says of its seat. */
   | ({ do: 'configure' } & PlannedPort)
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
-  | { do: 'create' | 'remove'; host: string }
+  /** `equip`: to what the plan says of it. */
+  | { do: 'create' | 'equip'; host: string; plan: HostPlan }
+  | { do: 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
   | { do: 'end' | 'begin'; world: string; plan: TopologyWorld }
@@ -56,25 +69,48 @@ export function diff(before: Plan, after: Plan): Change[] {
   }
   const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
+    ...runChanges(before, after, 'quit'),
     ...partChanges('timeline', 'stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
     ...partChanges('listen', 'unlisten', before, after, keptFabrics),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
-      .filter((host) => !before.hosts.has(host))
-      .map((host) => ({ do: 'create' as const, host })),
+      .filter(([host]) => !before.hosts.has(host))
+      .map(([host, plan]) => ({ do: 'create' as const, host, plan })),
     ...fabricChanges(after, keptFabrics, 'open'),
     ...portChanges(after, staysAttached, 'attach', 'patch'),
+    ...hostChanges(before, after, staysAttached),
     ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...worldChanges(after, staysWorld, 'begin'),
     ...partChanges('listen', 'listen', after, before, keptFabrics),
-    ...[...before.hosts]
+    ...[...before.hosts.keys()]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
     ...partChanges('timeline', 'start', after, before, keptFabrics),
+    ...runChanges(after, before, 'run'),
   ]
+}
+
+/** Programs that the other plan does not have, or in a host that it does not have. */
+function runChanges(plan: Plan, other: Plan, verb: 'quit' | 'run'): Change[] {
+  return [...plan.runs].flatMap(([key, run]) => (other.runs.has(key) ? [] : [{ do: verb, key, plan: run }]))
+}
+
+/** Hosts whose settings differ, or belong to interfaces that are new. */
+function hostChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  const renewed = new Set(
+    [...after.fabrics].flatMap(([fabric, { ports }]) =>
+      [...ports].flatMap(([port, plan]) => (stays({ fabric, port }) ? [] : [ownInterfaceOf(plan)?.host])),
+    ),
+  )
+  return [...after.hosts].flatMap(([host, plan]): Change[] => {
+    const old = before.hosts.get(host) ?? {}
+    const isSame = isDeepStrictEqual(old, plan) && !renewed.has(host)
+    const isNothing = [old, plan].every((each) => Object.keys(each).length === 0)
+    return isSame || isNothing ? [] : [{ do: 'equip', host, plan }]
+  })
 }
 
 /** Where a plan has a timeline, or listens, and the other does not, or not in the same way. */
@@ -185,13 +221,14 @@ function pathChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
   })
 }
 
-/** Steps that may be taken together stand together: ports that go, whose devices may take long to end. */
+/** Steps that may be taken together stand together: ports and programs that go, which may take long to end. */
 export function inGroups(changes: readonly Change[]): Change[][] {
-  const goes = (change: Change | undefined): boolean => change?.do === 'detach' || change?.do === 'unpatch'
+  const going: Partial<Record<Change['do'], string>> = { detach: 'port', unpatch: 'port', quit: 'run' }
   const groups: Change[][] = []
   for (const change of changes) {
     const last = groups.at(-1)
-    if (goes(change) && goes(last?.[0])) last?.push(change)
+    const kind = going[change.do]
+    if (kind !== undefined && last?.[0] && kind === going[last[0].do]) last.push(change)
     else groups.push([change])
   }
   return groups
@@ -203,6 +240,11 @@ export function inWords(change: Change): string {
     case 'create':
     case 'remove':
       return `${change.do} host ${change.host}`
+    case 'quit':
+    case 'run':
+      return `${change.do === 'run' ? 'run' : 'end'} ${change.plan.run}`
+    case 'equip':
+      return `configure host ${change.host}`
     case 'open':
     case 'close':
       return `${change.do} ${change.plan.kind} ${change.fabric}`

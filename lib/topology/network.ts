@@ -25,6 +25,7 @@ import { diff, inGroups, inWords, type Change } from './diff.js'
 import { findEnds } from './ends.js'
 import { copyOf, emptyPlan, topologyOf, withoutFiles, type Plan, type PortPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
+import type { Run } from './run.js'
 import { Site, type NetworkEvents } from './site.js'
 
 export type { NetworkEvents }
@@ -83,6 +84,11 @@ export class Network extends EventEmitter<NetworkEvents> {
 
   get hosts(): ReadonlyMap<string, Namespace> {
     return this.#site.hosts
+  }
+
+  /** @internal Programs of hosts, as in plans. */
+  get runs(): ReadonlyMap<string, Run> {
+    return this.#site.runs
   }
 
   get worlds(): ReadonlyMap<string, World> {
@@ -194,7 +200,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     return topologyOf(this.#site.plan)
   }
 
-  /** Closes every port and removes the hosts. Idempotent. */
+  /** Ends the programs of hosts, closes every port and removes the hosts. Idempotent. */
   async close(): Promise<void> {
     await this.#inTurn(() => this.#site.close())
   }

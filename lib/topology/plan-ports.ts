@@ -6,6 +6,7 @@ import type { OwnInterface, PortReference, Surroundings } from '../ports/kind.js
 import { suggestion } from '../values/options.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
+import { interfaceKeys, type HostInterface } from './host-rules.js'
 import { apart, type PortPlan } from './plan.js'
 import type { Topology, TopologyPort } from './schema.js'
 
@@ -42,7 +43,7 @@ export function planPorts(
     checkSeat(plan, kind, place, complain)
     planned.get(fabric)?.set(port, plan)
   }
-  if (unread.size === 0) giveHostAddresses(topology.hosts ?? {}, planned, complain)
+  if (unread.size === 0) giveHostInterfaces(topology.hosts ?? {}, planned, complain)
   return planned
 }
 
@@ -147,34 +148,41 @@ function nameInterfaces(
   return names
 }
 
-/** Moves the addresses that stand at a host to its only port. */
-function giveHostAddresses(
+/** Moves what stands at a host of its interface to its only port. */
+function giveHostInterfaces(
   hosts: NonNullable<Topology['hosts']>,
   fabrics: Map<string, Map<string, PortPlan>>,
   complain: Complain,
 ): void {
-  for (const [host, given] of Object.entries(hosts)) {
-    if (given?.addresses === undefined) continue
-    const place = ['hosts', host, 'addresses']
-    const found = [...fabrics.values()].flatMap((ports) =>
-      [...ports].flatMap(([name, port]) => {
-        const own = ownInterfaceOf(port)
-        return own?.host === host ? [{ ports, name, port, own }] : []
-      }),
-    )
-    const [only] = found
-    if (only === undefined || found.length > 1)
-      complain(
-        place,
-        `host ${quote(host)} has ${found.length} ports, so its addresses must stand at the ports`,
-        'key',
+  for (const [host, given] of Object.entries(hosts))
+    for (const key of interfaceKeys) {
+      if (given?.[key] === undefined) continue
+      const place = ['hosts', host, key]
+      const found = [...fabrics.values()].flatMap((ports) =>
+        [...ports].flatMap(([name, port]) =>
+          ownInterfaceOf(port)?.host === host ? [{ ports, name, port }] : [],
+        ),
       )
-    else if (only.own.addresses.length > 0)
-      complain(
-        place,
-        `host ${quote(host)} has addresses here and at its port; state them in one place`,
-        'key',
-      )
-    else only.ports.set(only.name, { ...only.port, addresses: given.addresses })
-  }
+      const [only] = found
+      if (only === undefined || found.length > 1)
+        complain(
+          place,
+          `host ${quote(host)} has ${found.length} ports, so its ${key} must stand at the ports`,
+          'key',
+        )
+      else if (isGiven(only.port, key))
+        complain(
+          place,
+          `host ${quote(host)} has ${wordsOf[key]} here and at its port; state them in one place`,
+          'key',
+        )
+      else only.ports.set(only.name, { ...only.port, [key]: given[key] })
+    }
+}
+
+const wordsOf = { addresses: 'addresses', mtu: 'an MTU', mac: 'a MAC address' }
+
+function isGiven(port: PortPlan, key: keyof HostInterface): boolean {
+  const value = (port as HostInterface)[key]
+  return Array.isArray(value) ? value.length > 0 : value !== undefined
 }

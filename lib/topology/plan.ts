@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
 import type { ListenOptions } from '../fabrics/socket-server.js'
+import type { HostSettings, RunEntry, RunRestart, TopologyHost } from './host-rules.js'
 import type {
   Topology,
   TopologyFabric,
@@ -39,16 +40,33 @@ export interface FabricPlan {
   timeline: TopologyTimelineEntry[]
 }
 
+/** What stands at a host itself: what a file says there of its only interface stands at the port. */
+export type HostPlan = HostSettings
+
+/** A program of a host. */
+export interface RunPlan {
+  host: string
+  /** What it is called: the host, or `HOST.NAME` where that is needed. */
+  run: string
+  command: string | string[]
+  restart: RunRestart
+  /** As the file has it. */
+  entry: string | RunEntry
+}
+
 export interface Plan {
   engine: EnginePlan
-  hosts: Set<string>
+  hosts: Map<string, HostPlan>
+  /** By what makes each what it is, so that the same program goes on beside others. */
+  runs: Map<string, RunPlan>
   fabrics: Map<string, FabricPlan>
   worlds: Map<string, TopologyWorld>
 }
 
 export const emptyPlan = (engine: EnginePlan): Plan => ({
   engine,
-  hosts: new Set(),
+  hosts: new Map(),
+  runs: new Map(),
   fabrics: new Map(),
   worlds: new Map(),
 })
@@ -75,9 +93,10 @@ function names(value: unknown, files: ReadonlySet<string>): boolean {
 }
 
 /** The plan as it is now, whatever steps are taken later. */
-export const copyOf = ({ engine, hosts, fabrics, worlds }: Plan): Plan => ({
+export const copyOf = ({ engine, hosts, runs, fabrics, worlds }: Plan): Plan => ({
   engine,
-  hosts: new Set(hosts),
+  hosts: new Map(hosts),
+  runs: new Map(runs),
   fabrics: new Map(
     [...fabrics].map(([name, fabric]) => [
       name,
@@ -105,10 +124,22 @@ export function topologyOf(plan: Plan): Topology {
   const fabrics = Object.fromEntries([...plan.fabrics].map(([name, fabric]) => [name, fabricOf(fabric)]))
   return {
     ...plan.engine,
-    ...(plan.hosts.size > 0 && { hosts: Object.fromEntries([...plan.hosts].map((host) => [host, {}])) }),
+    ...(plan.hosts.size > 0 && { hosts: hostsOf(plan) }),
     fabrics,
     ...(plan.worlds.size > 0 && { worlds: Object.fromEntries(plan.worlds) }),
   }
+}
+
+function hostsOf({ hosts, runs }: Plan): Record<string, TopologyHost> {
+  const all = [...runs.values()]
+  return Object.fromEntries(
+    [...hosts].map(([host, plan]) => {
+      const entries = all.flatMap((run) => (run.host === host ? [run.entry] : []))
+      const [first] = entries
+      const run = entries.length === 1 && typeof first === 'string' ? first : entries
+      return [host, { ...plan, ...(entries.length > 0 && { run }) }]
+    }),
+  )
 }
 
 function fabricOf({ kind, options, ports, listen, paths, timeline }: FabricPlan): TopologyFabric {

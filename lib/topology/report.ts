@@ -65,6 +65,22 @@ export interface HostRow {
   interfaces: string[]
 }
 
+/** A program of a host. */
+export interface RunRow {
+  /** As `red`, or `red.web` with its name. */
+  run: string
+  host: string
+  /** `waiting`: it will be started again. */
+  state: 'running' | 'waiting' | 'ended'
+  /** While it runs. */
+  pid?: number
+  /** How often it was started. */
+  starts: number
+  /** How it ended last: its exit code, or the signal. */
+  ended?: string
+  command: string
+}
+
 /** An entry of a fabric's timeline. */
 export interface TimelineRow extends TimelineProgress {
   fabric: string
@@ -99,6 +115,7 @@ export interface Reports {
   addresses: AddressRow[]
   drops: DropRow[]
   hosts: HostRow[]
+  runs: RunRow[]
   timeline: TimelineRow[]
   worlds: WorldRow[]
   links: LinkRow[]
@@ -111,6 +128,7 @@ export const reports: { [What in keyof Reports]: (network: Network) => Reports[W
   addresses: addressRows,
   drops: dropRows,
   hosts: hostRows,
+  runs: runRows,
   timeline: timelineRows,
   worlds: worldRows,
   links: linkRows,
@@ -200,6 +218,22 @@ function hostRows(network: Network): HostRow[] {
     interfaces: own.flatMap(({ host: its, name }) => (its === host && name !== undefined ? [name] : [])),
   }))
 }
+
+function runRows({ runs }: Network): RunRow[] {
+  return [...runs.values()].map(({ plan: { host, run, command }, state, pid, starts, last }) => ({
+    run,
+    host,
+    state,
+    ...(pid !== undefined && { pid }),
+    starts,
+    ...(last && { ended: last.signal ?? `${last.code}` }),
+    command: typeof command === 'string' ? command : command.map(shellWord).join(' '),
+  }))
+}
+
+/** A word as a shell takes it. */
+const shellWord = (word: string): string =>
+  /^[\w.,:/%+=@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 
 function timelineRows(network: Network): TimelineRow[] {
   return [...network.timelines].flatMap(([fabric, { progress }]) =>

@@ -6,6 +6,7 @@ import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
+import { checkHosts, runsOf, settingsOf } from './hosts.js'
 import { checkTimeline, planPaths, PairBudget } from './plan-paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
 import { planPorts } from './plan-ports.js'
@@ -29,7 +30,8 @@ export function planOf(
 ): Plan {
   const plan = emptyPlan(engine)
   const budget = new PairBudget()
-  plan.hosts = new Set(Object.keys(hosts))
+  plan.hosts = new Map(Object.entries(hosts).map(([name, host]) => [name, settingsOf(host)]))
+  plan.runs = new Map(Object.entries(hosts).flatMap(([name, host]) => runsOf(name, host, complain)))
   const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
   const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
   const ports = planPorts({ ...engine, hosts, fabrics: Object.fromEntries(known) }, unread, complain)
@@ -63,6 +65,7 @@ export function planOf(
     if (!('fabric' in world && unread.has(world.fabric)))
       checkWorld(world, plan, ['worlds', name], complain, warn)
   }
+  checkHosts(plan, unread.size === 0, complain)
   return plan
 }
 

@@ -4,7 +4,6 @@
  * everything about topologies. What a single value cannot show, such as names that must exist, is checked
  * where it is read: resolve.ts, plan-ports.ts, plan-paths.ts and worlds.ts.
  */
-import { interfaceAddress } from '../values/addresses.js'
 import { jsonSchema } from '../values/json-schema.js'
 import { entryName } from '../values/names.js'
 import {
@@ -33,6 +32,7 @@ import { portKinds, type NicMapping, type PortMapping } from '../ports/index.js'
 import { entryKeys, type TimelineEntry, type TimelinePaths } from '../timeline/entries.js'
 import { linkModels, type LinkModelMapping } from '../world/models/index.js'
 import { movements, type MovementMapping } from '../world/movements/index.js'
+import { hostRules, type TopologyHost } from './host-rules.js'
 import { wireRules, type CommonWorldOptions, type WireWorldOptions } from '../world/options.js'
 
 // ---- Policies and paths ----
@@ -226,18 +226,13 @@ const worldRule = () => {
 export interface Topology extends Pick<EngineOptions, 'workers' | 'memory' | 'io' | 'busyPoll'> {
   name?: string
   seed?: number
-  hosts?: Record<string, { addresses?: string[] } | null>
+  hosts?: Record<string, TopologyHost | null>
   fabrics: Record<string, TopologyFabric>
   worlds?: Record<string, TopologyWorld>
 }
 
 const { workers, memory, io, busyPoll } = engineRules
-const hostRule = mapping(
-  {
-    addresses: about("Addresses of the host's interface, if it has exactly one.", list(interfaceAddress())),
-  },
-  { empty: true },
-)
+const hostRule = mapping(hostRules, { empty: true })
 
 /** A whole file, with the kinds that are known now. */
 export const topologyRule = (): Rule<unknown> =>

@@ -5,6 +5,7 @@
  * attached to the same fabrics are not ours: no step takes them away, whatever they are called.
  */
 import type { EventEmitter } from 'node:events'
+import { isDeepStrictEqual } from 'node:util'
 import type { Engine } from '../engine/engine.js'
 import { Namespace } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
@@ -18,10 +19,14 @@ import type { Port } from '../ports/port.js'
 import type { Timeline, TimelineStep } from '../timeline/timeline.js'
 import { EtherloomError, locate } from '../values/errors.js'
 import { World, type WorldStep } from '../world/world.js'
+import { Backlog } from './backlog.js'
 import type { Change, PathChange, PlannedPort } from './diff.js'
+import { beforeInterfaces, insideOf, interfacesOf, sysctlsOf, type Sysctl } from './hosts.js'
 import { fabricNamed } from './ends.js'
+import { ownInterfaceOf } from './plan-ports.js'
 import { apart, emptyPlan, pathKey } from './plan.js'
-import type { EnginePlan, FabricPlan, Plan, PortPlan } from './plan.js'
+import type { EnginePlan, FabricPlan, HostPlan, Plan, PortPlan, RunPlan } from './plan.js'
+import { Run, type RunEnd } from './run.js'
 import type { TopologyWorld } from './schema.js'
 import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
 
@@ -41,6 +46,15 @@ export interface NetworkEvents {
   'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
   'gateway:up': [{ fabric: string; port: string }]
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
+  /** An interface of a host has come back, and what belongs to it could not be set again; everything else goes on. */
+  'host:error': [{ host: string; error: EtherloomError }]
+  /**
+   * A program of a host has said a line, at the most 1 MiB of them in a second. Lines and ends of programs that came before
+   * anybody listened, 1000 of them, are for the first who does.
+   */
+  'run:output': [{ host: string; run: string; stream: 'stdout' | 'stderr'; line: string }]
+  /** A program of a host has ended. */
+  'run:exit': [{ host: string; run: string } & RunEnd]
   /** A timeline has taken a step. */
   timeline: [{ fabric: string } & TimelineStep]
   /** A timeline could not take a step; everything else goes on. */
@@ -77,11 +91,16 @@ export class Site {
   /** By the names of their fabrics. */
   readonly timelines = new Map<string, Timeline>()
   readonly worlds = new Map<string, World>()
+  /** As in plans. */
+  readonly runs = new Map<string, Run>()
+  /** Of each host, what settings of its kernel were before we wrote them. */
+  readonly #unset = new Map<string, Map<string, string>>()
   /** By the names of their fabrics. */
   readonly #servers = new Map<string, SocketServer>()
   /** Of every port that was made here, those of worlds and of peers included. */
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
+  readonly #backlog: Backlog
   #plan: Plan
 
   /** What happens here is told as events of `events`. */
@@ -89,6 +108,7 @@ export class Site {
     this.engine = engine
     this.#plan = emptyPlan(plan)
     this.#events = events
+    this.#backlog = new Backlog(events)
   }
 
   /** What exists now, resolved. */
@@ -114,6 +134,7 @@ export class Site {
       this.#events.emit('ending', { ports: ports.length, left })
     }, endingInterval)
     try {
+      await Promise.all([...this.runs.values()].map((run) => run.stop()))
       await Promise.all([...this.worlds.values()].map((world) => world.close()))
       await Promise.all([...this.fabrics.values()].map((fabric) => fabric.close()))
     } finally {
@@ -121,7 +142,8 @@ export class Site {
       await this.engine.close()
     }
     for (const host of this.hosts.values()) host.close()
-    for (const gone of [this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts]) gone.clear()
+    for (const gone of [this.runs, this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts])
+      gone.clear()
     this.#plan = emptyPlan(this.#plan.engine)
   }
 
@@ -136,14 +158,19 @@ export class Site {
   /** A step that changes no paths by itself. */
   async #take(change: Exclude<Change, { do: 'set' | 'begin' }>): Promise<void> {
     switch (change.do) {
-      case 'create':
-        this.hosts.set(change.host, await Namespace.create())
-        this.#plan.hosts.add(change.host)
+      case 'run':
+        return this.#run(change.key, change.plan)
+      case 'quit':
+        this.#plan.runs.delete(change.key)
+        await this.runs.get(change.key)?.stop()
+        this.runs.delete(change.key)
         return
+      case 'create':
+        return this.#create(change.host, change.plan)
+      case 'equip':
+        return this.#equip(change.host, change.plan)
       case 'remove':
-        this.#plan.hosts.delete(change.host)
-        this.hosts.get(change.host)?.close()
-        this.hosts.delete(change.host)
+        this.#remove(change.host)
         return
       case 'open':
         this.#open(change.fabric, change.plan)
@@ -183,6 +210,83 @@ export class Site {
     }
   }
 
+  /** Makes a host; what of its plan belongs to interfaces comes when these are there. */
+  async #create(name: string, plan: HostPlan): Promise<void> {
+    this.hosts.set(name, await Namespace.create())
+    this.#plan.hosts.set(name, {})
+    this.#unset.set(name, new Map())
+    try {
+      await this.#setSysctls(name, beforeInterfaces(sysctlsOf(plan, [])))
+    } catch (error) {
+      this.#remove(name)
+      throw error
+    }
+  }
+
+  #remove(host: string): void {
+    this.#plan.hosts.delete(host)
+    this.hosts.get(host)?.close()
+    this.hosts.delete(host)
+    this.#unset.delete(host)
+  }
+
+  /** Gives a host the settings and routes of its plan, and takes those away that it had besides. */
+  async #equip(name: string, plan: HostPlan): Promise<void> {
+    const host = this.hosts.get(name) as Namespace
+    const old = this.#plan.hosts.get(name)?.routes ?? []
+    this.#plan.hosts.set(name, plan) // also when this fails: going back starts from here
+    const { routes = [] } = plan
+    const interfaces = interfacesOf(this.#plan.fabrics, name)
+    await this.#setSysctls(name, sysctlsOf(plan, interfaces), true)
+    try {
+      await host.removeRoutes(old.filter((route) => !routes.some((now) => isDeepStrictEqual(now, route))))
+      await host.addRoutes(routes)
+    } catch (error) {
+      throw locate(error, `host '${name}'`)
+    }
+  }
+
+  /** An interface of a host has come back: its routes and settings went with it. */
+  async #returned(port: Port): Promise<void> {
+    const plan = this.#made.get(port)
+    const host = plan && ownInterfaceOf(plan)?.host
+    const own = this.#plan.hosts.get(host ?? '')
+    if (host === undefined || own === undefined || Object.keys(own).length === 0) return
+    try {
+      await this.#equip(host, own)
+    } catch (error) {
+      this.#events.emit('host:error', { host, error: error as EtherloomError })
+    }
+  }
+
+  async #run(key: string, plan: RunPlan): Promise<void> {
+    const { host, run } = plan
+    const program = new Run(plan, () => insideOf(this.#plan, host, this.hosts.get(host) as Namespace), {
+      output: (stream, line) => this.#backlog.emit('run:output', { host, run, stream, line }),
+      end: (end) => this.#backlog.emit('run:exit', { host, run, ...end }),
+    })
+    await program.start()
+    this.runs.set(key, program)
+    this.#plan.runs.set(key, plan)
+  }
+
+  /** Writes settings of a host; with `all`, those that it was given before and are not among these are as they were. */
+  async #setSysctls(name: string, sysctls: readonly Sysctl[], all = false): Promise<void> {
+    const host = this.hosts.get(name) as Namespace
+    const unset = this.#unset.get(name) as Map<string, string>
+    const gone = [...unset].filter(([each]) => all && !sysctls.some((sysctl) => sysctl.name === each))
+    const undone = gone.map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
+    for (const { name: each, value, optional } of [...undone, ...sysctls])
+      try {
+        const before = await host.setSysctls({ [each]: value })
+        if (!unset.has(each)) unset.set(each, before[each] ?? '')
+      } catch (error) {
+        if (!(optional && (error as EtherloomError).code === 'ERR_ETHERLOOM_NAME'))
+          throw locate(error, `host '${name}'`)
+      }
+    for (const [each] of gone) unset.delete(each)
+  }
+
   #open(name: string, { kind, options }: FabricPlan): void {
     const fabric = fabricKinds.get(kind).make({ name, engine: this.engine, ...options })
     const events = this.#events
@@ -190,6 +294,7 @@ export class Site {
       fabric.on(event, ({ port, ...more }: { port: Port }) =>
         (events as EventEmitter).emit(event, { fabric: name, port: port.name, ...more }),
       )
+    fabric.on('port:up', ({ port }) => void this.#returned(port))
     fabric.on('address:moved', ({ from, to, ...address }) =>
       events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )

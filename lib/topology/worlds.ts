@@ -113,7 +113,10 @@ function checkWires(
   for (const [node, nic] of Object.entries(nics)) {
     const host = hostOf(nic)
     if (host !== undefined && !hosts.has(host))
-      complain([...place, node, portKindOf(nic).key], `no host ${quote(host)}${suggestion(host, [...hosts])}`)
+      complain(
+        [...place, node, portKindOf(nic).key],
+        `no host ${quote(host)}${suggestion(host, [...hosts.keys()])}`,
+      )
     attempt(() => nicPlan(node, nic, 1), [...place, node], complain)
   }
 }

@@ -1,6 +1,6 @@
 /** Addresses as users write them: of Ethernet stations, and of interfaces. For ports, switches, filters and files. */
-import { isIPv4, isIPv6 } from 'node:net'
-import { optional, refuse, shaped, type Rule } from './options.js'
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { optional, refuse, shaped, single, type Rule } from './options.js'
 
 const pattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 
@@ -64,6 +64,54 @@ function prefixedAddress(value: unknown, subject: string): string {
   const [text, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
   const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
   return text !== undefined && Number(bits) <= most ? text : refuse(subject, expectsPrefixed, value)
+}
+
+/** A rule for an IP address without a prefix length, as `10.0.0.1` or `fd00::1`. */
+export const ipAddress = (): Rule<string | undefined> =>
+  single('an IPv4 or IPv6 address', { type: 'string' }, (value) =>
+    typeof value === 'string' && isIP(value) !== 0 && !value.includes('%') ? value : undefined,
+  )
+
+/** A rule for what a route leads to: `default`, an address, or an address with its prefix length. */
+export const routeDestination = (): Rule<string | undefined> =>
+  optional(
+    shaped(destination, {
+      expects: expectsDestination,
+      examples: ['default', '10.1.0.0/16', 'fd01::/64'],
+      form: { kind: 'value', json: { type: 'string' } },
+    }),
+  )
+
+const expectsDestination = "'default', an address, or a network such as '10.1.0.0/16'"
+
+function destination(value: unknown, subject: string): string {
+  const [, ip = '', bits] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(typeof value === 'string' ? value : '') ?? []
+  const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
+  if (value === 'default') return value
+  if (most < 0 || Number(bits ?? 0) > most) return refuse(subject, expectsDestination, value)
+  const length = Number(bits ?? most)
+  const network = most === 32 ? networkOf(ip, length) : ip
+  return network === ip
+    ? (value as string)
+    : refuse(subject, `the address of a network, which for this one is '${network}/${length}'`, value)
+}
+
+/** The address of the IPv4 network in which an address is. */
+function networkOf(address: string, length: number): string {
+  const word = address.split('.').reduce((bits, byte) => bits * 256 + Number(byte), 0)
+  const size = 2 ** (32 - length)
+  const network = Math.floor(word / size) * size
+  return [24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256).join('.')
+}
+
+/** Whether valid addresses with prefix lengths are in one network, by the first one's length. */
+export function isNear(one: string, other: string): boolean {
+  const [[ip = '', bits], [otherIp = '']] = [one.split('/'), other.split('/')]
+  if (isIP(ip) !== isIP(otherIp)) return false
+  const family = isIP(ip) === 4 ? 'ipv4' : 'ipv6'
+  const network = new BlockList()
+  network.addSubnet(ip, Number(bits), family)
+  return network.check(otherIp, family)
 }
 
 /** Whether a valid address with prefix length is an IPv4 one. */

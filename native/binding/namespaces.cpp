@@ -5,6 +5,7 @@
 #include "binding/device.hpp"
 #include "binding/exports.hpp"
 #include "os/rtnetlink.hpp"
+#include "os/sysctl.hpp"
 
 namespace etherloom {
 namespace {
@@ -48,18 +49,14 @@ Napi::Value findInterface(Napi::Env env, std::string name, Napi::Value where) {
       });
 }
 
-/// configureInterface({namespace?, interface, up?, addresses?, routes?: [[prefix, gateway]...]}) →
-/// Promise<void>
+/// configureInterface({namespace?, interface, up?, addresses?}) → Promise<void>
 Napi::Value configureInterface(Napi::Env env, Napi::Object options) {
   std::optional<Error> wrong;
   auto addresses = prefixes(options, "addresses", wrong);
-  auto destinations = prefixes(options, "destinations", wrong);
-  auto gateways = prefixes(options, "gateways", wrong);
   return Task<bool>::run(
       env, options,
       [space = networkNamespace(options), name = text(options, "interface"), up = flag(options, "up"), wrong,
-       addresses = std::move(addresses), destinations = std::move(destinations),
-       gateways = std::move(gateways)]() -> Result<bool> {
+       addresses = std::move(addresses)]() -> Result<bool> {
         if (wrong) return *wrong;
         return runIn(space, [&]() -> Result<bool> {
           auto netlink = Rtnetlink::open();
@@ -72,21 +69,59 @@ Napi::Value configureInterface(Napi::Env env, Napi::Object options) {
           if (up) {
             if (auto raised = netlink->setUp(link->index, true); !raised) return raised.error();
           }
-          for (std::size_t index = 0; index < destinations.size(); ++index) {
-            if (auto added = netlink->addRoute(destinations[index], gateways[index]); !added)
-              return added.error();
-          }
           return true;
         });
       },
       [](Napi::Env own, bool&&) { return own.Undefined(); });
 }
 
+/// changeRoute({namespace?, add, ends: [destination, gateway?], interface?, metric}) → Promise<void>
+Napi::Value changeRoute(Napi::Env env, Napi::Object options) {
+  std::optional<Error> wrong;
+  auto ends = prefixes(options, "ends", wrong);
+  return Task<bool>::run(
+      env, options,
+      [space = networkNamespace(options), add = flag(options, "add"), wrong, ends = std::move(ends),
+       interface = text(options, "interface"), metric = number(options, "metric")]() -> Result<bool> {
+        if (wrong) return *wrong;
+        return runIn(space, [&]() -> Result<bool> {
+          auto netlink = Rtnetlink::open();
+          if (!netlink) return netlink.error();
+          Route route{ends.at(0), {}, 0, static_cast<std::uint32_t>(metric)};
+          if (ends.size() > 1) route.gateway = ends[1];
+          if (!interface.empty()) {
+            auto link = netlink->link(interface);
+            if (!link && !add && link.error().number == ENODEV) return true;  // its routes went with it
+            if (!link) return link.error();
+            route.interface = link->index;
+          }
+          const Result<void> changed = add ? netlink->addRoute(route) : netlink->removeRoute(route);
+          if (!changed) return changed.error();
+          return true;
+        });
+      },
+      [](Napi::Env own, bool&&) { return own.Undefined(); });
+}
+
+/// changeSysctl({namespace?, path, value?}) → Promise<what it was>
+Napi::Value changeSysctl(Napi::Env env, Napi::Object options) {
+  std::optional<std::string> value;
+  if (given(options, "value")) value = text(options, "value");
+  return Task<std::string>::run(
+      env, options,
+      [space = networkNamespace(options), path = text(options, "path"), value = std::move(value)] {
+        return runIn(space, [&] { return exchangeSysctl(path, value); });
+      },
+      [](Napi::Env own, std::string&& before) -> Napi::Value { return Napi::String::New(own, before); });
+}
+
 const Exports exports{{"createNamespace", call<createNamespace>},
                       {"openNamespace", call<openNamespace>},
                       {"closeNamespace", call<closeNamespace>},
                       {"findInterface", call<findInterface>},
-                      {"configureInterface", call<configureInterface>}};
+                      {"configureInterface", call<configureInterface>},
+                      {"changeRoute", call<changeRoute>},
+                      {"changeSysctl", call<changeSysctl>}};
 
 }  // namespace
 }  // namespace etherloom

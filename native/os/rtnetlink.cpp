@@ -47,6 +47,22 @@ NetlinkRequest interfaceRequest(std::uint16_t type, int index) {
   return {type, NLM_F_ACK, interfaceBody(index)};
 }
 
+rtmsg routeBody(const Route& route) {
+  rtmsg body{};
+  body.rtm_family = static_cast<std::uint8_t>(route.destination.family);
+  body.rtm_dst_len = route.destination.prefixLength;
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_protocol = RTPROT_STATIC;
+  return body;
+}
+
+void addWay(NetlinkRequest& request, const Route& route) {
+  if (route.destination.prefixLength > 0) request.add(RTA_DST, std::as_bytes(route.destination.address()));
+  if (route.gateway) request.add(RTA_GATEWAY, std::as_bytes(route.gateway->address()));
+  if (route.interface != 0) request.addValue(RTA_OIF, route.interface);
+  if (route.metric != 0) request.addValue(RTA_PRIORITY, route.metric);
+}
+
 /// The highest address of an IPv4 prefix.
 std::array<std::uint8_t, 4> broadcastAddress(const AddressPrefix& prefix) {
   std::array<std::uint8_t, 4> broadcast{};
@@ -317,18 +333,31 @@ Result<std::vector<AddressPrefix>> Rtnetlink::addresses(int index) {
   return dump<AddressPrefix>(request, "list the addresses of " + nameOf(index), parseAddress);
 }
 
-Result<void> Rtnetlink::addRoute(const AddressPrefix& prefix, const AddressPrefix& gateway) {
-  rtmsg body{};
-  body.rtm_family = static_cast<std::uint8_t>(prefix.family);
-  body.rtm_dst_len = prefix.prefixLength;
-  body.rtm_table = RT_TABLE_MAIN;
-  body.rtm_protocol = RTPROT_STATIC;
-  body.rtm_scope = RT_SCOPE_UNIVERSE;
+Result<void> Rtnetlink::addRoute(const Route& route) {
+  rtmsg body = routeBody(route);
   body.rtm_type = RTN_UNICAST;
-  NetlinkRequest request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body);
-  if (prefix.prefixLength > 0) request.add(RTA_DST, std::as_bytes(prefix.address()));
-  request.add(RTA_GATEWAY, std::as_bytes(gateway.address()));
-  return exchange(request, "add a route to " + prefix.toString() + " via " + gateway.toString());
+  // What has no gateway is on the link (IPv4; of IPv6 the kernel asks no scope).
+  body.rtm_scope = route.gateway || body.rtm_family != AF_INET ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, body);
+  addWay(request, route);
+  return exchange(request, "add a route to " + toString(route));
+}
+
+Result<void> Rtnetlink::removeRoute(const Route& route) {
+  rtmsg body = routeBody(route);
+  body.rtm_scope = RT_SCOPE_NOWHERE;  // whichever it has
+  NetlinkRequest request(RTM_DELROUTE, NLM_F_ACK, body);
+  addWay(request, route);
+  Result<void> removed = exchange(request, "remove the route to " + toString(route));
+  if (!removed && removed.error().number == ESRCH) return {};
+  return removed;
+}
+
+std::string Rtnetlink::toString(const Route& route) const {
+  std::string text = route.destination.toString();
+  if (route.gateway) text += " via " + route.gateway->toString();
+  if (route.interface != 0) text += " on " + nameOf(route.interface);
+  return text;
 }
 
 }  // namespace etherloom

@@ -22,6 +22,16 @@ class NetlinkRequest;
 /// Whether a new IPv6 address must pass duplicate address detection (RFC 4862) or is usable at once.
 enum class DuplicateAddressDetection : std::uint8_t { On, Off };
 
+/// A way to `destination`, of which prefix length 0 makes the default route. At least one of `gateway`, of
+/// which only the address counts, and `interface`, an index, says where it leads.
+struct Route {
+  AddressPrefix destination;
+  std::optional<AddressPrefix> gateway;
+  int interface = 0;
+  /// The lowest is taken; 0: what the kernel makes of none.
+  std::uint32_t metric = 0;
+};
+
 /// Every change needs CAP_NET_ADMIN in the namespace; reading needs nothing. Each call waits for the kernel's
 /// answer, and its own explanation, where it gives one, is part of the error message.
 class Rtnetlink {
@@ -49,8 +59,10 @@ class Rtnetlink {
   Result<void> removeAddress(int index, const AddressPrefix& prefix);
   Result<std::vector<AddressPrefix>> addresses(int index);
 
-  /// Into the main table. Of `gateway` only the address counts; prefix length 0 makes it the default route.
-  Result<void> addRoute(const AddressPrefix& prefix, const AddressPrefix& gateway);
+  /// Into the main table, instead of another to this destination with this metric.
+  Result<void> addRoute(const Route& route);
+  /// Out of the main table, if it is there and was added like this.
+  Result<void> removeRoute(const Route& route);
 
  private:
   using Visit = std::function<void(std::uint16_t type, std::span<const std::byte> body)>;
@@ -62,6 +74,7 @@ class Rtnetlink {
   template <typename T, typename Parse>
   Result<std::vector<T>> dump(NetlinkRequest& request, const std::string& what, Parse parse);
   [[nodiscard]] std::string nameOf(int index) const;
+  [[nodiscard]] std::string toString(const Route& route) const;
 
   Fd fd_;
   std::uint32_t sequence_ = 0;

@@ -230,17 +230,34 @@ TEST_CASE("rtnetlink: routes lead where they were told to") {
   auto& [home, rtnetlink, left, right] = *pair;
   REQUIRE(rtnetlink.addAddress(left.index, prefixOf("10.0.0.1/24")));
   REQUIRE(rtnetlink.setUp(left.index, true));
-  REQUIRE(rtnetlink.addRoute(prefixOf("0.0.0.0/0"), prefixOf("10.0.0.254")));
-  REQUIRE(rtnetlink.addRoute(prefixOf("192.168.7.0/24"), prefixOf("10.0.0.253")));
-  const auto table = runIn(&home, []() -> Result<std::string> {
-    std::ifstream file("/proc/thread-self/net/route");
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  });
-  REQUIRE(table);
-  CHECK(table->find("left\t00000000\tFE00000A\t0003") != std::string::npos);
-  CHECK(table->find("left\t0007A8C0\tFD00000A\t0003") != std::string::npos);
+  const Route out{prefixOf("0.0.0.0/0"), prefixOf("10.0.0.254")};
+  const Route net{prefixOf("192.168.7.0/24"), prefixOf("10.0.0.253"), left.index, 7};
+  const Route link{prefixOf("192.168.9.0/24"), {}, left.index};
+  for (const Route& route : {out, net, link}) REQUIRE(rtnetlink.addRoute(route));
+  const auto lists = [&home = home](const std::string& line) {
+    const auto table = runIn(&home, []() -> Result<std::string> {
+      std::ifstream file("/proc/thread-self/net/route");
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    });
+    REQUIRE(table);
+    return table->find(line) != std::string::npos;
+  };
+  CHECK(lists("left\t00000000\tFE00000A\t0003\t0\t0\t0\t"));
+  CHECK(lists("left\t0007A8C0\tFD00000A\t0003\t0\t0\t7\t"));
+  CHECK(lists("left\t0009A8C0\t00000000\t0001\t0\t0\t0\t"));
 
-  const auto unreachable = rtnetlink.addRoute(prefixOf("192.168.8.0/24"), prefixOf("172.16.0.1"));
+  // A second one to the same destination takes the place of the first.
+  const Route other{out.destination, prefixOf("10.0.0.7")};
+  REQUIRE(rtnetlink.addRoute(other));
+  CHECK(lists("left\t00000000\t0700000A"));
+  CHECK_FALSE(lists("left\t00000000\tFE00000A"));
+
+  for (const Route& route : {other, net, link, net})
+    REQUIRE(rtnetlink.removeRoute(route));  // one is gone already
+  for (const char* line : {"left\t00000000\t", "left\t0007A8C0\t", "left\t0009A8C0\t"})
+    CHECK_FALSE(lists(line));
+
+  const auto unreachable = rtnetlink.addRoute({prefixOf("192.168.8.0/24"), prefixOf("172.16.0.1")});
   REQUIRE_FALSE(unreachable);
   CHECK(unreachable.error().number == ENETUNREACH);
   CHECK(unreachable.error().message.find("gateway") != std::string::npos);  // the kernel's own words

@@ -38,6 +38,9 @@ function brief(changes: Change[]): string[] {
       case 'end':
       case 'begin':
         return `${change.do} ${change.world}`
+      case 'run':
+      case 'quit':
+        return `${change.do} ${change.plan.run}`
       default:
         return `${change.do} ${change.host}`
     }
@@ -205,6 +208,18 @@ describe('the differ', () => {
       'patch a.p+b.q',
       'set b: q>x=allowed x>q=allowed',
     ])
+  })
+
+  it('lets programs go on that are the same, whatever else runs in their host', () => {
+    const lab = (run: unknown, more: object = {}): object => ({
+      hosts: { red: { run, ...more } },
+      ...hub({ red: { host: 'red' } }),
+    })
+    expect(steps(hub({}), lab('x'))).to.deep.equal(['create red', 'attach a.red', 'run red'])
+    expect(steps(lab('x'), lab(['y', 'x'], { forwarding: true }))).to.deep.equal(['equip red', 'run red.y'])
+    expect(steps(lab(['x', 'x']), lab('x'))).to.deep.equal(['quit red.x-2'])
+    expect(steps(lab('x'), lab([{ command: 'x', restart: 'always' }]))).to.deep.equal(['quit red', 'run red'])
+    expect(steps(lab('x'), hub({}))).to.deep.equal(['quit red', 'detach a.red', 'remove red'])
   })
 
   it('moves an interface between hosts through detach and attach', () => {

@@ -189,3 +189,101 @@ describe('what of the files of a movement is not in it', () => {
     }
   })
 })
+
+describe('mistakes at hosts', () => {
+  const lab = (host: string): string => `hosts:
+  red: ${host}
+fabrics:
+  wifi: { kind: hub, ports: { red: { host: red, addresses: ['fd00::1/64'], mtu: 1400 } } }
+`
+
+  it('in routes are told where they stand', async () => {
+    const routes = [
+      '{ to: 10.0.0.5/24, via: 10.0.0.1 }',
+      '{ to: default }',
+      '{ to: 10.0.0.0/8, via: fd00::2 }',
+      '{ to: default, dev: eth1 }',
+      '{ to: 1.2.3.4, dev: eth0 }',
+      '{ to: 1.2.3.4, dev: eth0 }',
+      '{ to: 10.0.0.0/33, dev: eth0 }',
+    ]
+    expect(await mistakes(lab(`{ routes: [${routes[0]}, ${routes[6]}] }`))).to.deep.equal([
+      "2:25 'to' must be the address of a network, which for this one is '10.0.0.0/24', not '10.0.0.5/24'",
+      "2:61 'to' must be 'default', an address, or a network such as '10.1.0.0/16', not '10.0.0.0/33'",
+    ])
+    expect(
+      await mistakes(
+        lab(
+          `\n    routes:\n${routes
+            .slice(1, 6)
+            .map((each) => `      - ${each}\n`)
+            .join('')}`,
+        ),
+      ),
+    ).to.deep.equal([
+      "4:9 a route needs 'via', the gateway, or 'dev', the interface",
+      '5:9 a route to 10.0.0.0/8 needs a gateway of the same family, not fd00::2',
+      "6:29 host 'red' has no interface 'eth1'; did you mean 'eth0'?",
+      "8:9 host 'red' has a route to 1.2.3.4 already; give this one another 'metric'",
+    ])
+  })
+
+  it('lead nowhere out of net', async () => {
+    for (const name of [
+      'kernel.hostname',
+      'net',
+      'net/../kernel/hostname',
+      'net/./../kernel/hostname',
+      'net..kernel',
+      'net/ipv4//x',
+      'net.ipv4/../../kernel/hostname',
+      'net/ipv4/..',
+      'net.ipv4.x\\0',
+      '/net/ipv4/ip_forward',
+      'network.x',
+    ])
+      expect(await mistakes(lab(`{ sysctls: { "${name}": 1 } }`)), name).to.match(
+        /^.*must be the name of a setting below net, such as 'net.ipv4.ip_forward'.*$/,
+      )
+    for (const name of [
+      'net.ipv4.ip_forward',
+      'net/ipv4/conf/eth0.1/rp_filter',
+      'net.ipv6.conf.all.disable_ipv6',
+    ])
+      expect(await mistakes(lab(`{ sysctls: { ${name}: 1 } }`)), name).to.deep.equal([])
+    expect(await mistakes(lab('{ sysctls: { net.ipv4.x: "1\\n2" } }'))).to.have.length(1)
+  })
+
+  it('of what stands at the port, or contradicts it', async () => {
+    expect(await mistakes(lab('{ mtu: 1500, ipv6: false }'))).to.deep.equal([
+      "2:10 host 'red' has an MTU here and at its port; state them in one place",
+      "2:27 host 'red' has the IPv6 address fd00::1/64, so it needs IPv6",
+    ])
+    expect(
+      await mistakes(lab('{ dns: { servers: [ns.example] }, forwarding: yes, dnss: {} }')),
+    ).to.deep.equal([
+      "2:27 entry 1 of 'servers' must be an IPv4 or IPv6 address, not 'ns.example'",
+      "2:54 'forwarding' must be true, false or { ipv4: true, ipv6: false }, not 'yes'",
+      "2:59 unknown key 'dnss'; did you mean 'dns'?",
+    ])
+  })
+
+  it('of commands are told', async () => {
+    const said = async (run: string): Promise<string[]> =>
+      (await mistakes(lab(`{ run: ${run} }`))).map((line) => line.replace(/^\S+ /, ''))
+    expect(await said('[iperf3, -s]')).to.deep.equal([
+      "entry 2 of 'run' must be a command, or a mapping with one, not '-s'",
+    ])
+    expect(await said('[{ command: [], name: a b, restart: sometimes }, { comand: x }]')).to.deep.equal([
+      "'command' must have at least 1 entry",
+      "'name' must be 1 to 63 letters, digits, '-' or '_', not 'a b'",
+      "'restart' must be one of 'no', 'always', 'on-failure', not 'sometimes'",
+      "unknown key 'comand'; did you mean 'command'?",
+    ])
+    expect(await said('[{ command: x, name: a }, { command: y, name: a }]')).to.deep.equal([
+      "host 'red' has a run 'a' already",
+    ])
+    expect(await said('{}')).to.deep.equal(["'run' must be a command, or a list of commands, not an object"])
+    expect(await said('["x", "x", { command: ["y z", "\\u001b"], restart: no }]')).to.deep.equal([])
+  })
+})

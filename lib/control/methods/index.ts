@@ -6,17 +6,19 @@ import { carrier } from './carrier.js'
 import { down } from './down.js'
 import { exportTopology } from './export.js'
 import { hello } from './hello.js'
+import { host } from './host.js'
 import { info } from './info.js'
 import { miniworld } from './miniworld.js'
 import { path, showPath } from './path.js'
-import { addresses, drops, hosts, lateness, links, paths, ports, timeline, worlds } from './reports.js'
+import { addresses, drops, hosts, lateness, links, paths, ports, runs, timeline, worlds } from './reports.js'
 import { step } from './step.js'
 import { subscribe } from './subscribe.js'
 
 export const controlMethods = {
   hello,
   info,
-  ...{ ports, paths, addresses, drops, hosts, timeline, worlds, links, lateness },
+  ...{ ports, paths, addresses, drops, hosts, runs, timeline, worlds, links, lateness },
+  host,
   miniworld,
   export: exportTopology,
   ...{ apply, path, showPath, carrier, step, capture, endCapture, subscribe, down },
@@ -28,6 +30,17 @@ export type ControlResult<Name extends keyof ControlMethods> = ResultOf<ControlM
 
 /** The methods whose answers are rows, for `etherloom show`. */
 export const reportMethods = [
-  ...(['ports', 'paths', 'addresses', 'drops', 'hosts', 'timeline', 'worlds', 'links', 'lateness'] as const),
+  ...([
+    'ports',
+    'paths',
+    'addresses',
+    'drops',
+    'hosts',
+    'runs',
+    'timeline',
+    'worlds',
+    'links',
+    'lateness',
+  ] as const),
 ]
 export type ReportMethod = (typeof reportMethods)[number]

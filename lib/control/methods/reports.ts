@@ -1,6 +1,6 @@
 /** What the network is doing, a method per report; each answers with rows. */
 import type { Reports } from '../../topology/report.js'
-import { about, flag, integer, list, oneOf, required, text } from '../../values/options.js'
+import { about, anyText, flag, integer, list, oneOf, required, text } from '../../values/options.js'
 import { counter } from '../../values/counter.js'
 import type { Rule, RulesOf } from '../../values/options.js'
 import { anything, fields, method, type Method } from '../method.js'
@@ -138,6 +138,21 @@ export const hosts = report(
     ...{ host: 'red', namespace: '/proc/4711/fd/22', userNamespace: '/proc/4711/ns/user' },
     interfaces: ['eth0'],
   },
+)
+
+export const runs = report(
+  'runs',
+  'The programs of hosts.',
+  {
+    run: word('its name, as `red`, or `red.web`'),
+    host: word('the host'),
+    state: about('`waiting`: it will be started again', required(oneOf(['running', 'waiting', 'ended']))),
+    pid: about('its process, while it runs', integer(1, most)),
+    starts: whole('how often it was started'),
+    ended: about('how it ended last: its exit code, or the signal', text()),
+    command: about('what runs, as a shell takes it', required(anyText)),
+  },
+  { run: 'red', host: 'red', state: 'running', pid: 4711, starts: 1, command: 'iperf3 -s' },
 )
 
 export const timeline = report(
