@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { Stop, filesUnder, inRoot, main, root } from './tools.mjs'
 
 /** What is started or imported by its path. What they share, and what is loaded when it is used, is in dist/parts/. */
-const entryPoints = ['lib/index', 'bin/etherloom', 'bin/demo/peer']
+const entryPoints = ['lib/index', 'lib/testing/index', 'bin/etherloom', 'bin/demo/peer']
 
 /**
  * Files that are put into one. esbuild makes a file of what is needed by the same entry points and calls of `import()`, which are

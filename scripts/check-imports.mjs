@@ -19,6 +19,7 @@ const rooms = [
   'world',
   'topology',
   'control',
+  'testing',
   'index.ts',
 ]
 const roomOf = (file) => rooms.indexOf(file.split('/')[1])

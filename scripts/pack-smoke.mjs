@@ -26,7 +26,7 @@ function strictProject() {
   }
   return {
     'strict.mts':
-      "import * as etherloom from 'etherloom'\nexport const { Hub, TapPort, World, connect } = etherloom\n",
+      "import * as etherloom from 'etherloom'\nexport const { Hub, TapPort, World, connect } = etherloom\nexport { lab } from 'etherloom/testing'\n",
     'tsconfig.json': JSON.stringify({ compilerOptions, files: ['strict.mts'] }),
   }
 }

@@ -140,6 +140,15 @@ const steps = [
   },
 ]
 
+if (wanted.test) {
+  const runners = npmPackages('test/runners')
+  steps.push({
+    title: 'test runners',
+    isDone: () => runners.product.isCurrent(),
+    perform: () => runners.product.make(runners.install),
+  })
+}
+
 // The witnesses are addons that later versions of Node no longer load; the tests that call them are skipped
 // there.
 if (wanted.test && Number(process.versions.node.split('.')[0]) <= 22) {

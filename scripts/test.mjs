@@ -118,7 +118,9 @@ async function mocha(folder, node, limit) {
 function mochaFolders() {
   const order = ['unit', 'contracts', 'fabric']
   const folders = readdirSync(inRoot('test')).filter(
-    (name) => name !== 'witness' && filesUnder(`test/${name}`).some((file) => file.endsWith('.test.ts')),
+    (name) =>
+      !['runners', 'witness'].includes(name) &&
+      filesUnder(`test/${name}`).some((file) => file.endsWith('.test.ts')),
   )
   return [
     ...order.filter((name) => folders.includes(name)),

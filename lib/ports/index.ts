@@ -1,6 +1,7 @@
 /** The port kinds that topology files can have, a line for each. A program adds its own with `portKinds.add`. */
 import { Registry } from '../values/registry.js'
 import type { PortKind } from './kind.js'
+import { memoryKind } from './memory.js'
 import { packetKind } from './packet.js'
 import { passtKind } from './passt.js'
 import { patchKind } from './patch.js'
@@ -8,7 +9,7 @@ import { socketKind } from './socket.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
 
-const kinds = [hostKind, tapKind, packetKind, passtKind, patchKind, socketKind, udpKind] as const
+const kinds = [hostKind, tapKind, memoryKind, packetKind, passtKind, patchKind, socketKind, udpKind] as const
 
 export const portKinds = new Registry<PortKind>('port kind', kinds)
 

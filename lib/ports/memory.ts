@@ -1,8 +1,19 @@
 /** MemoryPort: frames to and from this JavaScript environment. It is how an emulator inside the process attaches. */
 import { isUint8Array } from 'node:util/types'
-import { about, integer, optionsReader, readOptions, refuse, type RulesOf } from '../values/options.js'
+import {
+  about,
+  integer,
+  mapping,
+  optionsReader,
+  readOptions,
+  refuse,
+  required,
+  type RulesOf,
+} from '../values/options.js'
 import { nameRule } from '../values/names.js'
+import { fill, patternRule } from './numbered.js'
 import { Port, type PortFabric } from './port.js'
+import type { PortKind } from './kind.js'
 import { abortSignal } from '../values/signals.js'
 import type { PortStats } from '../values/stats.js'
 import type { Batch } from './batch.js'
@@ -17,8 +28,7 @@ export interface MemoryPortOptions {
   frameLimit?: number
 }
 
-const readMemoryOptions = optionsReader('MemoryPort', {
-  name: about("The port's name. Default: memory and a number.", nameRule()),
+const fileOptions = {
   queueLimit: about(
     'Frames that may wait for the reader; more are dropped as port-full.',
     integer(1, 1_000_000, { unit: 'frames', default: 4096 }),
@@ -27,6 +37,11 @@ const readMemoryOptions = optionsReader('MemoryPort', {
     'Bytes of the longest frame; 1518 is an Ethernet frame with one VLAN tag.',
     integer(64, 69632, { unit: 'bytes', default: 1518 }),
   ),
+} satisfies RulesOf<Omit<MemoryPortOptions, 'name'>>
+
+const readMemoryOptions = optionsReader('MemoryPort', {
+  name: about("The port's name. Default: memory and a number.", nameRule()),
+  ...fileOptions,
 } satisfies RulesOf<MemoryPortOptions>)
 
 /** How many bytes there are, whatever the object says; none in one that was transferred. */
@@ -152,4 +167,37 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
     this.#tell?.()
     this.#news = undefined
   }
+}
+
+const memoryKeys = {
+  memory: required(
+    about(
+      'Frames to and from the program that runs the network, with these options. Without such a program they are dropped.',
+      mapping(fileOptions),
+    ),
+  ),
+}
+
+/** @internal */
+export interface MemoryNic {
+  memory: Omit<MemoryPortOptions, 'name'>
+  name?: string
+}
+
+/** @internal `memory: {}`: for programs that run a topology themselves, by `Network.up`. */
+export const memoryKind: PortKind<{ memory: Omit<MemoryPortOptions, 'name'> }, MemoryPort, MemoryNic> = {
+  key: 'memory',
+  options: memoryKeys,
+  make: (name, { memory }) => new MemoryPort({ ...memory, name }),
+  leadsTo: () => 'this program',
+  numbered: {
+    options: {
+      ...memoryKeys,
+      name: patternRule("Name of the ports. Default: the node's name, a dot and the number."),
+    } satisfies RulesOf<MemoryNic>,
+    make: (node, { memory, name = `${node}.%d` }, number) => ({
+      name: fill(name, number),
+      given: { memory },
+    }),
+  },
 }

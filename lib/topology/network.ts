@@ -8,7 +8,7 @@
 import { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import type { Capture, CaptureOptions } from '../capture/capture.js'
-import { Engine } from '../engine/engine.js'
+import { Engine, engineRules, type EngineOptions } from '../engine/engine.js'
 import type { Namespace } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
 import type { Applied } from '../policy/policy.js'
@@ -17,7 +17,7 @@ import type { Port } from '../ports/port.js'
 import type { Timeline } from '../timeline/timeline.js'
 import { EtherloomError } from '../values/errors.js'
 import { collectFiles, type FilesRead } from '../values/files.js'
-import { anyText, asOptions, integer, required, suggestion } from '../values/options.js'
+import { anyText, asOptions, integer, readOptions, required, suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
@@ -43,21 +43,24 @@ export class Network extends EventEmitter<NetworkEvents> {
   #files: FilesRead = new Map()
   #last: Promise<unknown> = Promise.resolve()
 
-  private constructor({ engine }: Plan) {
+  private constructor({ engine }: Plan, clock: EngineOptions['clock']) {
     super()
-    this.engine = new Engine(engine)
+    this.engine = new Engine({ ...engine, ...(clock !== undefined && { clock }) })
     this.#site = new Site(this.engine, engine, this)
   }
 
   /**
    * Builds what the topology describes. Everything is checked first; when a device cannot be opened, nothing is left.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY, and what opening ports can throw
+   * @param options.clock as of `Engine`; a virtual one takes ports of this program and patches only
+   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY, ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION, and what opening
+   *   ports can throw
    */
-  static async up(topology: Topology): Promise<Network> {
+  static async up(topology: Topology, options: Pick<EngineOptions, 'clock'> = {}): Promise<Network> {
+    const { clock } = readOptions('Network.up', options, { clock: engineRules.clock })
     const files: FilesRead = new Map()
     const plan = await collectFiles(files, () => checkedPlan(topology))
-    const network = new Network(plan)
+    const network = new Network(plan, clock)
     network.#files = files
     try {
       await network.#take(diff(emptyPlan(plan.engine), plan))
@@ -302,8 +305,8 @@ export class Network extends EventEmitter<NetworkEvents> {
 /** What names ends, which must be an object. */
 const given = <Ends>(ends: Ends): Ends => asOptions('what names ports', ends ?? null) as Ends
 
-/** What the topology comes to. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY */
-async function checkedPlan(topology: Topology): Promise<Plan> {
+/** @internal What the topology comes to. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY */
+export async function checkedPlan(topology: Topology): Promise<Plan> {
   const { checkTopology } = await import('./check.js')
   const checked = checkTopology(topology)
   if ('plan' in checked) return checked.plan
