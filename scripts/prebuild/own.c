@@ -1,14 +1,10 @@
-// Linked last into each prebuilt addon, in place of code that zig would bring along.
-//
-// - Names of types, which the C++ library reads only to print them when an exception ends the process: a
-// fifteenth of the
-//   addon.
-// - Division of 128-bit numbers. zig's own comes in one piece with a plain memcpy and its own mathematics,
-// which would
-//   stand before the C library's. test/native/prebuilt_test.cpp holds it against the compiler's.
-//
-// That there is a file behind core.a matters as well: of what follows one that is taken whole, zig takes
-// everything.
+// Linked last into each prebuilt addon, in place of code that zig would bring along:
+// Names of types, which the C++ library reads only to print them when an exception ends the process, and
+// which are a fifteenth of the addon. Division of 128-bit numbers. zig's own comes in one piece with a plain
+// memcpy and its own mathematics, which would stand before the C library's; test/native/prebuilt_test.cpp
+// holds this one against the compiler's. On arm64 also the comparison of 128-bit floating point numbers, to
+// which the C++ library's sorting refers. That there is a file behind core.a matters as well: of what follows
+// one that is taken whole, zig takes all.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,3 +79,21 @@ __int128 __divti3(__int128 number, __int128 divisor) {
       __udivti3(number < 0 ? -(Wide)number : (Wide)number, divisor < 0 ? -(Wide)divisor : (Wide)divisor);
   return (__int128)((number < 0) != (divisor < 0) ? -quotient : quotient);
 }
+
+#ifdef __aarch64__
+int __lttf2(long double left, long double right);
+
+// Less than 0 where left < right, and above it where one of them is no number. IEEE 754 binary128: without
+// their sign, numbers are in the order of their bits.
+int __lttf2(long double left, long double right) {
+  const Wide sign = (Wide)1 << 127;
+  const Wide infinity = (Wide)0x7fff << 112;
+  Wide bits[2];
+  __builtin_memcpy(&bits[0], &left, sizeof left);
+  __builtin_memcpy(&bits[1], &right, sizeof right);
+  if ((bits[0] & ~sign) > infinity || (bits[1] & ~sign) > infinity) return 1;
+  if (((bits[0] | bits[1]) & ~sign) == 0) return 0;
+  for (int side = 0; side < 2; ++side) bits[side] = bits[side] & sign ? ~bits[side] : bits[side] | sign;
+  return bits[0] < bits[1] ? -1 : bits[0] > bits[1];
+}
+#endif
