@@ -6,12 +6,14 @@
 #                   not stop a user)
 #   tests=1         also builds `native_tests`, which needs doctest and no Node
 #   sanitize=LIST   compiles everything with -fsanitize=LIST, and with asserts
+#   cold=FLAGS      compiles what only set-up calls with FLAGS besides (scripts/prebuild.mjs: for size)
 #   last_object=F   an object file that is linked behind everything else (scripts/prebuild.mjs)
 {
   'variables': {
     'strict%': 0,
     'tests%': 0,
     'sanitize%': '',
+    'cold%': '',
     'last_object%': '',
     # As a system directory, so that our warning flags do not judge the headers of others.
     'node_addon_api': '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
@@ -39,19 +41,28 @@
   },
   'targets': [
     {
+      # Opens devices and asks the kernel; knows nothing of frames.
+      'target_name': 'os',
+      'type': 'static_library',
+      'cflags': ['<@(cold)'],
+      'sources': ['<!@(find native/os/ -name "*.cpp" | sort)'],
+    },
+    {
       # Everything that moves frames; knows nothing of Node.
       'target_name': 'core',
       'type': 'static_library',
+      'dependencies': ['os'],
       # Whole: what registers itself, such as an impairment, is named by nobody.
       'link_settings': {
         'ldflags': ['-Wl,--whole-archive'],
         'libraries': ['-Wl,--no-whole-archive', '<@(last_object)'],
       },
-      'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" | sort)'],
+      'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" -not -path "native/os/*" | sort)'],
     },
     {
       'target_name': 'etherloom',
       'dependencies': ['core'],
+      'cflags': ['<@(cold)'],
       'sources': ['<!@(find native/binding/ -name "*.cpp" | sort)'],
       # A wake-up can reach an environment that is ending (a worker thread's), where nothing can be thrown any more.
       'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',

@@ -55,13 +55,14 @@ function compile(name, { arch, libc, triple, file }) {
   const prefixes = `-ffile-prefix-map=${inRoot(directory)}=. -ffile-prefix-map=${root}=.`
   runGyp(['configure', 'build', 'etherloom', `--arch=${arch}`], inRoot(directory), {
     quiet: true,
-    defines: `last_object=${own}`,
+    defines: `cold=-Os last_object=${own}`,
     env: {
       ...zigEnvironment,
       CC: `${zig} cc -target ${triple}`,
       CXX: `${zig} c++ -target ${triple}`,
       AR: `${zig} ar`,
-      CXXFLAGS: `-ffunction-sections -fdata-sections ${prefixes}`,
+      // Objects that are optimised as a whole need no word to the linker; with one, zig's own libraries would be, too.
+      CXXFLAGS: `-flto -fno-ident -ffunction-sections -fdata-sections ${prefixes}`,
       // Threads have stacks of 128 KiB by default with musl, and of what the largest object asks for.
       LDFLAGS: `-s${libc === 'musl' ? ' -Wl,--stack,1048576' : ''}`,
     },
