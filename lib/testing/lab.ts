@@ -11,16 +11,7 @@ import { loadTopology } from '../topology/load.js'
 import { checkedPlan, Network } from '../topology/network.js'
 import type { Topology, TopologyFabric, TopologyPort, TopologyWorld } from '../topology/schema.js'
 import { EtherloomError } from '../values/errors.js'
-import {
-  about,
-  oneOf,
-  optionsReader,
-  refuse,
-  seed,
-  text,
-  type Rule,
-  type RulesOf,
-} from '../values/options.js'
+import { about, oneOf, optionsReader, refuse, seed, text, type RulesOf, single } from '../values/options.js'
 import type { Duration } from '../values/units.js'
 import { Evidence, repeatedSeed } from './evidence.js'
 import { LabPort } from './lab-port.js'
@@ -51,7 +42,7 @@ const mostSeed = Number.MAX_SAFE_INTEGER
 
 const labRules = {
   clock: about(
-    "'virtual': time moves by 'advance' and by awaiting frames, and what leads outside is replaced. 'real': as written.",
+    "How time passes. 'virtual': it moves by 'advance' and by awaiting frames, and what leads outside is replaced. 'real': as written.",
     oneOf(['real', 'virtual'], 'virtual'),
   ),
   seed: about(
@@ -63,8 +54,12 @@ const labRules = {
     text({ max: 4096, pattern: /^[^\0]+$/, expects: 'the name of a folder' }),
   ),
   test: about(
-    "The test's context, where it is not found out; false: the lab is closed by who made it.",
-    ((value: unknown) => value) as Rule<TestHandle | false | undefined>,
+    'Context of the test, where it is not found out; false: the lab is closed by who made it.',
+    single<TestHandle | false>("a test's context, or false", {}, (value) =>
+      value === false || (typeof value === 'object' && value !== null)
+        ? (value as TestHandle | false)
+        : undefined,
+    ),
   ),
 } satisfies RulesOf<LabOptions>
 

@@ -206,8 +206,15 @@ function wholeTopology(text: string, part: string, place: string): string {
       return JSON.stringify({ fabrics: { lab: { ...hub, ...keys } } })
     case 'of ports':
       return JSON.stringify({ fabrics: { lab: { ...hub, ports: keys } } })
+    case 'of hosts': {
+      const { hosts } = keys as { hosts: object }
+      const inside = Object.fromEntries(Object.keys(hosts).map((host) => [host, { host }]))
+      return JSON.stringify({ hosts, fabrics: { lab: { ...hub, ports: inside } } })
+    }
     default:
-      throw new Error(`${place}: a part of a topology is 'of a fabric' or 'of ports', not '${part}'`)
+      throw new Error(
+        `${place}: a part of a topology is 'of a fabric', 'of ports' or 'of hosts', not '${part}'`,
+      )
   }
 }
 

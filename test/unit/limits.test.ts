@@ -427,7 +427,7 @@ describe('the code', () => {
     // Of /proc and /dev.
     const ofTheKernel = [
       'lib/values/programs.ts',
-      'bin/commands/doctor.ts',
+      'bin/doctor.ts',
       'bin/output.ts',
       'bin/security.ts',
     ]

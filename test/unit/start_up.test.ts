@@ -70,7 +70,7 @@ describe('what is loaded at the start', function () {
     [
       'validate',
       [commandLine, 'validate', 'examples/two-sites.yaml'],
-      { files: 20, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
+      { files: 22, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
     ],
   ]
   for (const [name, words, { files: most, not, status }] of cases)
