@@ -136,7 +136,8 @@ export function prebuild(names) {
     const glibc = inspect(name, target)
     const size = Math.round(statSync(inRoot(target.file)).size / 1024)
     const seconds = Math.round((Date.now() - started) / 1000)
-    console.log(`${target.file}: ${size} KiB${glibc ? `, glibc ${glibc} or later` : ''} (${seconds} s)`)
+    // Not to stdout, which is that of npm pack, too.
+    console.error(`${target.file}: ${size} KiB${glibc ? `, glibc ${glibc} or later` : ''} (${seconds} s)`)
   }
 }
 
