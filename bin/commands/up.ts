@@ -5,7 +5,7 @@ import type { ControlClient } from '../../lib/control/client.js'
 import type { Instance } from '../../lib/control/instance.js'
 import type { FileProblem, TakeNote } from '../../lib/topology/file-problem.js'
 import type { Topology } from '../../lib/topology/schema.js'
-import type { FilesRead } from '../../lib/values/files.js'
+import { collectFiles, type FilesRead } from '../../lib/values/files.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
@@ -32,12 +32,11 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }, { collectFiles }] = await Promise.all([
+  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
     import('../../lib/control/connect.js'),
     import('../../lib/control/client.js'),
     import('../../lib/control/instance.js'),
     import('../../lib/topology/load.js'),
-    import('../../lib/values/files.js'),
   ])
   const notes: FileProblem[] = []
   const conversion = await readConversion(options)
