@@ -59,6 +59,8 @@ const systemPackages = {
     ['nftables', () => command('nft')], // the gateway, like the three that follow
     ['dnsmasq-base', () => command('dnsmasq')],
     ['passt', () => command('passt')],
+    ['python3-pytest', () => command('pytest-3') || command('pytest')], // the tests of clients/python
+    ['shellcheck', () => command('shellcheck')], // reads the scripts of clients/action
     ['busybox-static', () => command('busybox')], // its udhcpc is a real DHCP client; what guests run
     // Whole machines, with a kernel and programs for them; x86 only.
     ['qemu-system-x86', () => process.arch !== 'x64' || command('qemu-system-x86_64')],

@@ -49,7 +49,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const load = (note?: TakeNote): Promise<Topology> => loadTopology(file, note, conversion)
   const files: FilesRead = new Map()
   const loaded = await collectFiles(files, () => load((note) => notes.push(note)))
-  const asFile = (read: Topology): Topology => (options.sealed ? sealable(read) : read)
+  const asFile = (read: Topology): Topology => seeded(options.sealed ? sealable(read) : read)
   const topology = asFile(loaded)
   const path = await realpath(file).catch(() => resolve(file)) // a pipe has no other name
   if (options.watch && !(await isFile(path)))
@@ -130,6 +130,19 @@ const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFi
 /** Without a ring, which a seal does not see into, unless the file asks for one. */
 const sealable = (topology: Topology): Topology =>
   topology.io === 'io_uring' ? topology : { ...topology, io: 'epoll' }
+
+/** With the seed of $ETHERLOOM_SEED where it has none of its own: what repeats a run. */
+function seeded(topology: Topology): Topology {
+  const { ETHERLOOM_SEED: text = '' } = process.env
+  if (text === '') return topology
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(seed))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_OPTION',
+      `$ETHERLOOM_SEED must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, not ${quote(text)}`,
+    )
+  return { seed, ...topology }
+}
 
 /** The file's name without its ending, with nothing in it that an instance's name cannot have. */
 function nameOf(path: string): string {

@@ -435,6 +435,22 @@ exec /usr/bin/unshare $options -- setpriv --bounding-set=-all --inh-caps=-all --
       expect(etherloom('import', '--help').stdout).to.contain('--config <file>')
     })
 
+    it('takes the seed of $ETHERLOOM_SEED for a file that has none', async () => {
+      environment.ETHERLOOM_SEED = '7'
+      const { child } = await up(file)
+      expect(etherloom('show', 'info', '--json').stdout).to.include('"seed":"7"')
+      child.kill('SIGINT')
+      await once(child, 'exit')
+      writeFileSync(file, `seed: 8\n${patched('')}`)
+      await up(file)
+      expect(etherloom('show', 'info', '--json').stdout).to.include('"seed":"8"')
+      environment.ETHERLOOM_SEED = '7.5'
+      expect(etherloom('up', file)).to.deep.include({
+        status: 2,
+        stderr: "etherloom: $ETHERLOOM_SEED must be a whole number from 0 to 9007199254740991, not '7.5'\n",
+      })
+    })
+
     it('says what of the files of a movement is left out, as validate and import do', async () => {
       const core = join(directory, 'three.xml')
       const devices = [1, 2, 3].map(
