@@ -2,6 +2,7 @@
  * `etherloom demo`, and the second half of `npm start`: runs examples/three-hosts.yaml, measures with real programs
  * what its hosts get, and shows it beside what the file asks for. Phases alternate, so that each path is otherwise idle.
  */
+import { relative } from 'node:path'
 import { EtherloomError } from '../../lib/values/errors.js'
 import type { Path } from '../../lib/fabrics/path.js'
 import { loadTopology } from '../../lib/topology/load.js'
@@ -184,7 +185,8 @@ class Demo {
 export async function runDemo({ json = false }: { json?: boolean }): Promise<number> {
   if (process.getuid?.() !== 0) return runRootless()
   const screen = new Screen()
-  await using network = await Network.up(await loadTopology(inPackage('examples/three-hosts.yaml')))
+  const file = inPackage('examples/three-hosts.yaml')
+  await using network = await Network.up(await loadTopology(file))
   const demo = new Demo(network, screen)
 
   const interrupt = (): void => {
@@ -201,9 +203,10 @@ export async function runDemo({ json = false }: { json?: boolean }): Promise<num
   if (json) {
     printJson({ agrees, rows: demo.rows })
   } else {
+    const example = relative('', file)
     screen.finish(demo.rows, [
       agrees ? 'What was measured agrees with what was asked for.' : 'Something does not agree: see ✗ above.',
-      "Now change examples/three-hosts.yaml, and run 'npx etherloom up examples/three-hosts.yaml'.",
+      `Now change ${example}, and run 'npx etherloom up ${example}'.`,
     ])
   }
   return demo.stopped || agrees ? 0 : 1
