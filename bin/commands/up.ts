@@ -92,6 +92,12 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
       shown()
       if (options.watch) void instance.watchFile(files, async () => asFile(await load()))
     })
+    if (!instance.isEnding)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_CONTROL',
+        `'${name}' ends, for the connection that its events come by is lost`,
+        { hint: 'it was busier than it could tell: see what says so much' },
+      )
   } catch (error) {
     if (!instance.isEnding) throw error
     sayDown(name, options) // somebody has ended it before it could be shown

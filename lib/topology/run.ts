@@ -3,8 +3,9 @@
  * Called by site.ts, on the JavaScript thread.
  *
  * Theory of operation. The program leads a process group of its own, so that a terminal's Ctrl-C, which ends the instance, does
- * not reach it before its turn. When it has ended, or we have, what is left of its group is killed (engine/inside.ts). Its output is read in pieces, one per `readInterval`, so a program that
- * says more waits, and keeps nobody from work.
+ * not reach it before its turn. When it has ended, or we have, what is left of its group is killed (engine/inside.ts). Its output
+ * is read in pieces, and all programs together have a pace, of lines and of bytes: those that say more wait, and keep nobody
+ * from work. What one has left when it has ended is read at once.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +16,11 @@ import { startInside, type Inside } from '../engine/inside.js'
 import type { RunRestart } from './host-rules.js'
 import type { RunPlan } from './plan.js'
 
-/** Milliseconds between two pieces of output, each of at most 64 KiB. */
+/** Lines of a piece of output. */
+const linesTogether = 500
+/** Milliseconds that a line, and a byte, of output take: 10,000 lines and 1 MiB in a second. */
+const [perLine, perByte] = [0.1, 1000 / 1024 ** 2]
+/** Milliseconds between two pieces of one program, at the least. */
 const readInterval = 50
 /** Characters of a line of output; what is longer is several. */
 const longestLine = 16_384
@@ -146,11 +151,15 @@ export class Run {
   }
 
   async #endOf(program: ChildProcess): Promise<Pick<RunEnd, 'code' | 'signal'>> {
+    const hasEnded = (): boolean => program.exitCode !== null || program.signalCode !== null
+    const brake = async (text: readonly string[]): Promise<void> => {
+      if (!hasEnded()) await keepPace(text)
+    }
     const said = Promise.all([
-      readLines(program.stdout as Readable, (line) => this.#listener.output('stdout', line)),
-      readLines(program.stderr as Readable, (line) => this.#listener.output('stderr', line)),
+      readLines(program.stdout as Readable, (line) => this.#listener.output('stdout', line), brake),
+      readLines(program.stderr as Readable, (line) => this.#listener.output('stderr', line), brake),
     ])
-    if (program.exitCode === null && program.signalCode === null) await once(program, 'exit')
+    if (!hasEnded()) await once(program, 'exit')
     const group = program.pid as number
     signalGroup(group, 'SIGKILL') // what it has left
     groups.delete(group)
@@ -174,8 +183,23 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Hands on every line of a stream, without its end; resolves at the end of the stream. */
-async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
+/** When the output that programs have handed on by now is paid for, in milliseconds as of `performance.now`. */
+let paid = 0
+
+/** Waits as long as these lines take, behind those that others have handed on. */
+async function keepPace(lines: readonly string[]): Promise<void> {
+  const now = performance.now()
+  const bytes = lines.reduce((sum, { length }) => sum + length + 1, 0)
+  paid = Math.max(paid, now) + Math.max(lines.length * perLine, bytes * perByte)
+  await pause(Math.max(readInterval, paid - now), undefined, { ref: false })
+}
+
+/** Hands on every line of a stream, without its end, and waits for `brake` after some; resolves at the end of the stream. */
+async function readLines(
+  stream: Readable,
+  take: (line: string) => void,
+  brake: (lines: readonly string[]) => Promise<void>,
+): Promise<void> {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   const cut = (text: string): void => {
@@ -185,12 +209,15 @@ async function readLines(stream: Readable, take: (line: string) => void): Promis
     for await (const piece of stream as AsyncIterable<Buffer>) {
       const lines = (rest + decoder.write(piece)).split(/\r?\n/)
       rest = lines.pop() ?? ''
-      lines.forEach(cut)
       if (rest.length > longestLine) {
-        cut(rest)
+        lines.push(rest)
         rest = ''
       }
-      await pause(readInterval, undefined, { ref: false })
+      for (let at = 0; at === 0 || at < lines.length; at += linesTogether) {
+        const some = lines.slice(at, at + linesTogether)
+        some.forEach(cut)
+        await brake(some)
+      }
     }
   } catch {
     // The end of a stream that was given up.

@@ -49,7 +49,7 @@ export interface NetworkEvents {
   /** An interface of a host has come back, and what belongs to it could not be set again; everything else goes on. */
   'host:error': [{ host: string; error: EtherloomError }]
   /**
-   * A program of a host has said a line, at the most 1 MiB of them in a second. Lines and ends of programs that came before
+   * A program of a host has said a line, at the most 10,000 lines or 1 MiB of all programs in a second. Lines and ends of programs that came before
    * anybody listened, 1000 of them, are for the first who does.
    */
   'run:output': [{ host: string; run: string; stream: 'stdout' | 'stderr'; line: string }]

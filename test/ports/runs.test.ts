@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Network, parseTopology, type NetworkEvents, type Topology } from '../../lib/index.js'
 import { reports } from '../../lib/topology/report.js'
 import { closing } from '../helpers/fabric.js'
-import { describeOnDevices, eventually } from '../helpers/kernel.js'
+import { describeOnDevices, eventually, testFile } from '../helpers/kernel.js'
 import { Host } from '../helpers/network.js'
 
 const lab = (run: unknown): string => `
@@ -117,6 +117,29 @@ describeOnDevices('programs of hosts', function () {
     expect(await isThere(child)).to.equal(false)
   })
 
+  it('wait, all together, where they say more than can be printed, and lose nothing', async () => {
+    const seq = (name: string, after: string): object => ({ command: `sleep 0.2; seq 5000; ${after}`, name })
+    const network = close(await Network.up(await topology([seq('a', 'sleep 1000'), seq('b', 'sleep 1000')])))
+    const lines: Record<string, string[]> = {}
+    const times: number[] = []
+    network.on('run:output', ({ run, line }) => {
+      times.push(performance.now())
+      ;(lines[run] ??= []).push(line)
+    })
+    await eventually('all is said', () => times.length >= 10_000)
+    const counted = Array.from({ length: 5000 }, (_, index) => `${index + 1}`)
+    expect(lines).to.deep.equal({ 'red.a': counted, 'red.b': counted })
+    expect((times.at(-1) as number) - (times[0] as number)).to.be.above(700) // 10,000 lines take a second
+  })
+
+  it('have all that they left said when they have ended, however much that is', async () => {
+    const network = close(await Network.up(await topology('sleep 0.2; yes "" | head -n 60000')))
+    let lines = 0
+    network.on('run:output', () => lines++)
+    await next(network, 'run:exit')
+    expect(lines).to.equal(60_000)
+  })
+
   it('leave nothing where one cannot be started', async () => {
     const path = process.env.PATH
     process.env.PATH = '/nonexistent'
@@ -178,6 +201,22 @@ describeOnDevices('programs of hosts', function () {
           ])
         },
       ))
+
+    it('end it with an error where its events are lost', () =>
+      withFile('sleep 1000', async (machine, folder, file) => {
+        // What the operating system, or an instance that is too busy, does to a connection.
+        const cut = `process.on('SIGUSR2', () => process._getActiveHandles().forEach((each) => each.server && each.destroy()))`
+        const preload = `--import=data:text/javascript,${encodeURIComponent(cut).replaceAll("'", '%27')}`
+        const words = [process.execPath, '--import=tsx', testFile('../bin/etherloom.ts'), 'up', file]
+        const env = [`ETHERLOOM_CONTROL_DIRECTORY=${folder}`, `NODE_OPTIONS=${preload}`]
+        const up = machine.start('env', ...env, ...words)
+        await up.line()
+        up.signal('SIGUSR2')
+        const error = await up.rest().catch((thrown: unknown) => thrown)
+        expect((error as Error).message)
+          .to.contain(': 1: ')
+          .and.to.contain('is lost')
+      }))
 
     it('are gone with their children when it is killed', () =>
       withFile(family, async (machine, folder, file) => {
