@@ -37,6 +37,8 @@ export interface RunEnd {
   signal?: string
   /** Whether it will be started again. */
   again: boolean
+  /** True where it was ended: by `Network.apply`, which replaces or removes it, or with the network. */
+  stopped?: boolean
 }
 
 /** Who is told what a program says, and that it has ended. */
@@ -126,7 +128,8 @@ export class Run {
       this.#last = end
       const again = !this.#stopping.signal.aborted && isAgain(this.plan.restart, end)
       this.#state = again ? 'waiting' : 'ended'
-      this.#listener.end({ ...end, again })
+      const stopped = this.#stopping.signal.aborted && { stopped: true }
+      this.#listener.end({ ...end, again, ...stopped })
       program = again ? await this.#again(performance.now() - began) : undefined
     }
     this.#state = 'ended'

@@ -50,7 +50,7 @@ export interface NetworkEvents {
   'host:error': [{ host: string; error: EtherloomError }]
   /**
    * A program of a host has said a line, at the most 10,000 lines or 1 MiB of all programs in a second. Lines and ends of programs that came before
-   * anybody listened, 1000 of them, are for the first who does.
+   * anybody listened, 1000 of each, are for the first who does.
    */
   'run:output': [{ host: string; run: string; stream: 'stdout' | 'stderr'; line: string }]
   /** A program of a host has ended. */

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Network, parseTopology, type NetworkEvents, type Topology } from '../../lib/index.js'
@@ -140,6 +141,23 @@ describeOnDevices('programs of hosts', function () {
     expect(lines).to.equal(60_000)
   })
 
+  it('have ended, for the first who listens, whatever others have said meanwhile', async () => {
+    const network = close(
+      await Network.up(
+        await topology([
+          { command: 'exit 3', name: 'a' },
+          { command: 'seq 3000', name: 'b' },
+        ]),
+      ),
+    )
+    await eventually('both have ended', () => reports.runs(network).every(({ state }) => state === 'ended'))
+    const seen: string[] = []
+    network.on('run:output', ({ line }) => seen.push(line))
+    network.on('run:exit', ({ run, code }) => seen.push(`${run} ${code}`))
+    await eventually('all is said', () => seen.length === 1002)
+    expect(seen).to.include.members(['red.a 3', 'red.b 0', '2001', '3000'])
+  })
+
   it('leave nothing where one cannot be started', async () => {
     const path = process.env.PATH
     process.env.PATH = '/nonexistent'
@@ -199,6 +217,49 @@ describeOnDevices('programs of hosts', function () {
             'red.dies: ended by SIGKILL',
             'lab: down',
           ])
+        },
+      ))
+
+    it('end it also where another was told that one has ended', () =>
+      withFile(
+        [{ command: 'exit 3', name: 'ends' }, ...Array<string>(20).fill('sleep 1000')],
+        async (machine, folder, file) => {
+          const up = machine.etherloom(folder, 'up', file, '--exit-with', 'red.ends')
+          const path = join(folder, 'lab.sock')
+          let other: Socket | undefined
+          // It is answered when the programs run, before the client that up makes then.
+          await eventually('another has subscribed', async () => {
+            const socket = connect(path)
+            const isThere = await once(socket, 'connect').catch(() => undefined)
+            if (isThere) other = socket
+            return isThere !== undefined
+          })
+          other?.write(`{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"events":[]}}\n`)
+          let heard = ''
+          other?.setEncoding('utf8').on('data', (text: string) => (heard += text))
+          await up.rest(3)
+          expect(heard).to.contain('"run":"red.ends","code":3')
+        },
+      ))
+
+    it('do not end it where it has ended them itself', () =>
+      withFile(
+        [
+          { command: 'sleep 1000', name: 'same' },
+          { command: 'sleep 1001', name: 'other' },
+        ],
+        async (machine, folder, file) => {
+          const up = machine.etherloom(folder, 'up', file, '--watch', '--abort-on-failure')
+          await up.line()
+          const after = [
+            { command: 'sleep 1000', name: 'same' },
+            { command: 'echo anew; sleep 1002', name: 'other' },
+          ]
+          await writeFile(file, lab(after))
+          const lines = [await up.line(), await up.line(), await up.line()]
+          expect(lines).to.include.members(['red.other: ended by SIGTERM', 'red.other | anew'])
+          up.signal('SIGTERM')
+          expect(await up.rest()).to.contain('lab: down') // exits with 0
         },
       ))
 
