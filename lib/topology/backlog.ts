@@ -7,7 +7,7 @@ import type { EventEmitter } from 'node:events'
 /** Events of one name that are kept; of more, the first are forgotten. */
 const most = 1000
 
-/** Emits events, and keeps those that nobody listens to for the first who does. */
+/** Emits events, and keeps those that nobody listens to for the first who does. What a listener throws is nobody's to catch. */
 export class Backlog {
   readonly #events: EventEmitter
   readonly #counts = new Map<string, number>()
@@ -22,7 +22,14 @@ export class Backlog {
   }
 
   emit(event: string, value: object): void {
-    if (this.#events.emit(event, value)) return
+    try {
+      if (this.#events.emit(event, value)) return
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+      return
+    }
     this.#kept.push([event, value])
     const count = (this.#counts.get(event) ?? 0) + 1
     this.#counts.set(event, Math.min(count, most))

@@ -9,6 +9,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -26,6 +27,8 @@ const readInterval = 50
 const longestLine = 16_384
 /** Milliseconds that a program has to end in after SIGTERM. */
 const grace = 10_000
+/** Milliseconds between two looks whether all of a group has ended. */
+const endInterval = 50
 /** Milliseconds before a program is started again: doubled each time, from the first on when it has run for `steady`. */
 const [firstWait, longestWait, steady] = [100, 10_000, 10_000]
 /** Milliseconds that output of a program which has ended may still take: others may hold its end open. */
@@ -122,33 +125,39 @@ export class Run {
   /** Until it has ended for good. */
   async #keep(first: ChildProcess): Promise<void> {
     let program: ChildProcess | undefined = first
-    while (program) {
+    let again = true
+    while (again) {
       const began = performance.now()
-      const end = await this.#endOf(program)
+      const end = program ? await this.#endOf(program) : notStarted
       this.#last = end
-      const again = !this.#stopping.signal.aborted && isAgain(this.plan.restart, end)
+      again = !this.#stopping.signal.aborted && isAgain(this.plan.restart, end)
       this.#state = again ? 'waiting' : 'ended'
       const stopped = this.#stopping.signal.aborted && { stopped: true }
       this.#listener.end({ ...end, again, ...stopped })
-      program = again ? await this.#again(performance.now() - began) : undefined
+      again &&= await this.#waited(performance.now() - began)
+      if (again) program = await this.#launchAgain()
     }
     this.#state = 'ended'
   }
 
-  /** Starts it again after a while, if nobody stops it before that. */
-  async #again(ran: number): Promise<ChildProcess | undefined> {
+  /** Lets the time pass until it is to be started again; false where somebody stops it before that. */
+  async #waited(ran: number): Promise<boolean> {
     if (ran >= steady) this.#wait = firstWait
     const { signal } = this.#stopping
     const waited = await pause(this.#wait, true, { signal, ref: false }).catch(() => false)
     this.#wait = Math.min(this.#wait * 2, longestWait)
-    if (!waited) return undefined
+    return waited
+  }
+
+  /** Undefined where it cannot be started now. */
+  async #launchAgain(): Promise<ChildProcess | undefined> {
     try {
       const program = await this.#launch()
-      if (signal.aborted) signalGroup(program.pid as number, 'SIGTERM') // stopped while it was being started
+      // Stopped while it was being started.
+      if (this.#stopping.signal.aborted) signalGroup(program.pid as number, 'SIGTERM')
       return program
     } catch (error) {
       this.#listener.output('stderr', (error as Error).message)
-      this.#listener.end({ code: 126, again: false })
       return undefined
     }
   }
@@ -164,15 +173,19 @@ export class Run {
     ])
     if (!hasEnded()) await once(program, 'exit')
     const group = program.pid as number
+    if (this.#stopping.signal.aborted) await membersEnd(group)
     signalGroup(group, 'SIGKILL') // what it has left
     groups.delete(group)
     if (groups.size === 0) process.off('exit', killGroups)
     await Promise.race([said, pause(lastWords, undefined, { ref: false })])
-    for (const stream of [program.stdout, program.stderr]) stream?.destroy()
+    for (const stream of program.stdio) stream?.destroy()
     const { exitCode, signalCode } = program
     return signalCode === null ? { code: exitCode ?? 0 } : { signal: signalCode }
   }
 }
+
+/** The end of what could not be started, as shells have it. */
+const notStarted = { code: 126 }
 
 const isAgain = (restart: RunRestart, { code }: Pick<RunEnd, 'code'>): boolean =>
   restart === 'always' || (restart === 'on-failure' && code !== 0)
@@ -184,6 +197,33 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   } catch {
     // It has ended, or is another user's by now.
   }
+}
+
+/** Waits until only the shell that watches us is left of a group, or until it has been killed for its `grace`. */
+async function membersEnd(group: number): Promise<void> {
+  const until = performance.now() + grace
+  while (performance.now() < until && ((await groupSizes()).get(group) ?? 0) > 1)
+    await pause(endInterval, undefined, { ref: false })
+}
+
+let counting: Promise<Map<number, number>> | undefined
+
+/** How many processes that have not ended each process group has, by what /proc says: for all who ask meanwhile once. */
+function groupSizes(): Promise<Map<number, number>> {
+  counting ??= countGroups().finally(() => (counting = undefined))
+  return counting
+}
+
+async function countGroups(): Promise<Map<number, number>> {
+  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const counts = new Map<number, number>()
+  for (const process of processes) {
+    const text = await readFile(`/proc/${process}/stat`, 'utf8').catch(() => '') // it has ended
+    const [state, , group] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    if (group === undefined || state === 'Z' || state === 'X') continue
+    counts.set(Number(group), (counts.get(Number(group)) ?? 0) + 1)
+  }
+  return counts
 }
 
 /** When the output that programs have handed on by now is paid for, in milliseconds as of `performance.now`. */

@@ -17,8 +17,8 @@ fabrics: { lab: { kind: hub, ports: { red: { host: red } } } }
 `
 const topology = (run: unknown): Promise<Topology> => parseTopology(lab(run))
 
-/** Says its number and that of its child, and ignores what ends others when told to. */
-const family = 'sleep 1000 & echo $$ $!; wait'
+/** Says its number and that of its child, when that has become its program: a shell that has just been forked misses signals. */
+const family = 'sleep 1000 & sleep 0.2; echo $$ $!; wait'
 
 const isThere = (pid: string | undefined): Promise<boolean> =>
   readFile(`/proc/${pid}/stat`, 'utf8').then(
@@ -158,6 +158,35 @@ describeOnDevices('programs of hosts', function () {
     expect(seen).to.include.members(['red.a 3', 'red.b 0', '2001', '3000'])
   })
 
+  it('are given their time with all that they have started, where one of these needs it longer than the first', async () => {
+    const saves = `trap 'sleep 0.3; echo saved >&2; exit' TERM; sleep 1000 & sleep 0.2; echo up >&2; wait`
+    const network = close(await Network.up(await topology(`(${saves}) | cat`)))
+    expect((await next(network, 'run:output')).line).to.equal('up')
+    const saved = next(network, 'run:output')
+    const began = performance.now()
+    await network.close()
+    expect((await saved).line).to.equal('saved')
+    expect(performance.now() - began).to.be.below(8000) // not until all is killed
+  })
+
+  it('go on where a listener throws, which is said as of any other', async () => {
+    const network = close(await Network.up(await topology('sleep 0.2; echo a; sleep 0.2; echo b')))
+    network.on('run:output', ({ line }) => {
+      throw new Error(line)
+    })
+    const handlers = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    const thrown: string[] = []
+    process.on('uncaughtException', ({ message }) => thrown.push(message))
+    try {
+      expect((await next(network, 'run:exit')).code).to.equal(0)
+    } finally {
+      process.removeAllListeners('uncaughtException')
+      for (const handler of handlers) process.on('uncaughtException', handler)
+    }
+    expect(thrown).to.deep.equal(['a', 'b'])
+  })
+
   it('leave nothing where one cannot be started', async () => {
     const path = process.env.PATH
     process.env.PATH = '/nonexistent'
@@ -241,6 +270,20 @@ describeOnDevices('programs of hosts', function () {
           expect(heard).to.contain('"run":"red.ends","code":3')
         },
       ))
+
+    it('are started when that is possible again, where descriptors were used up', () =>
+      withFile([{ command: 'sleep 0.5', restart: 'always' }], async (machine, folder, file) => {
+        const up = machine.etherloom(folder, 'up', file)
+        await up.line()
+        const said = async (pattern: RegExp): Promise<void> => {
+          while (!pattern.test(await up.line()));
+        }
+        await machine.run('prlimit', `--pid=${up.pid}`, '--nofile=10:')
+        await said(/EMFILE.*'ulimit -n'/)
+        await said(/ended with 126, and is started again/)
+        await machine.run('prlimit', `--pid=${up.pid}`, '--nofile=1000:')
+        await said(/ended with 0, and is started again/)
+      }))
 
     it('do not end it where it has ended them itself', () =>
       withFile(
