@@ -55,7 +55,8 @@ const groups = new Set<number>()
 const killGroups = (): void => groups.forEach((group) => signalGroup(group, 'SIGKILL'))
 
 export class Run {
-  readonly plan: RunPlan
+  /** May be replaced by one with another name. */
+  plan: RunPlan
   readonly #inside: () => Inside
   readonly #listener: RunListener
   readonly #stopping = new AbortController()

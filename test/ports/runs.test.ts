@@ -187,6 +187,20 @@ describeOnDevices('programs of hosts', function () {
     expect(thrown).to.deep.equal(['a', 'b'])
   })
 
+  it('have the names that the topology gives them now, also where they go on', async () => {
+    const network = close(await Network.up(await topology(['sleep 1000', 'sleep 2000'])))
+    const names = (): string[] => reports.runs(network).map(({ run, command }) => `${run}: ${command}`)
+    const [, before] = reports.runs(network)
+    const { steps } = await network.apply(await topology(['sleep 2000', 'sleep 3000']))
+    expect(steps).to.deep.equal(['end red.sleep', 'go on with red.sleep', 'run red.sleep-2'])
+    expect(names()).to.deep.equal(['red.sleep: sleep 2000', 'red.sleep-2: sleep 3000'])
+    expect(reports.runs(network)[0]?.pid).to.equal(before?.pid)
+    expect(await next(network, 'run:exit')).to.include({ run: 'red.sleep', stopped: true }) // the one before
+    const end = next(network, 'run:exit')
+    process.kill(before?.pid as number, 'SIGKILL')
+    expect(await end).to.include({ run: 'red.sleep', signal: 'SIGKILL' })
+  })
+
   it('leave nothing where one cannot be started', async () => {
     const path = process.env.PATH
     process.env.PATH = '/nonexistent'
