@@ -8,6 +8,8 @@ import { visible } from '../lib/values/quote.js'
 import { describePolicy } from './tables.js'
 
 const notesShown = 5
+/** Milliseconds from a note to the next picture: many notes may come at once. */
+const noteInterval = 100
 
 export class LiveView {
   readonly #instance: ControlClient
@@ -16,6 +18,7 @@ export class LiveView {
   #paths = new Map<string, PathRow>()
   #at = 0
   #drawn = 0
+  #next: NodeJS.Timeout | undefined
   #tables: string[] = []
 
   constructor(instance: ControlClient) {
@@ -26,7 +29,7 @@ export class LiveView {
   note(text: string): void {
     this.#notes.push(visible(text))
     if (this.#notes.length > notesShown) this.#notes.shift()
-    if (this.#drawn > 0) this.#print()
+    if (this.#drawn > 0) this.#next ??= setTimeout(() => this.#print(), noteInterval)
   }
 
   /** Asks for the numbers and draws over what was drawn before. */
@@ -41,6 +44,8 @@ export class LiveView {
   }
 
   #print(): void {
+    clearTimeout(this.#next)
+    this.#next = undefined
     const lines = [...this.#tables, ...this.#notes]
     const { rows, columns } = process.stdout // 0 where the terminal does not know
     const shown = lines.slice(0, (rows || 24) - 1).map((line) => line.slice(0, columns || 80))
@@ -48,8 +53,9 @@ export class LiveView {
     this.#drawn = shown.length
   }
 
-  /** Leaves the last picture where it is and lets plain lines follow. */
+  /** Draws the last picture, leaves it where it is and lets plain lines follow. */
   end(): void {
+    if (this.#next) this.#print()
     this.#drawn = 0
     this.#notes.length = 0
   }

@@ -83,15 +83,23 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
     const client = await connect({ name })
     if (options.sealed) await instance.seal()
     const runs = (await client.call('runs', {})).map((row) => row.run)
-    endWithRuns(client, runs, options, (code) => {
+    const look = endWithRuns(client, runs, options, (code) => {
+      if (instance.isEnding) return
       exitCode = code
       instance.close().catch((error: unknown) => (process.exitCode = fail(error, {})))
     })
     supervisor?.ready(instance.describe())
     await watch(client, options, () => {
       shown()
+      look().catch(() => undefined) // the connection has ended, which is seen below
       if (options.watch) void instance.watchFile(files, async () => asFile(await load()))
     })
+    if (!instance.isEnding)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_CONTROL',
+        `'${name}' ends, for the connection that its events come by is lost`,
+        { hint: 'it was busier than it could tell: see what says so much' },
+      )
   } catch (error) {
     if (!instance.isEnding) throw error
     sayDown(name, options) // somebody has ended it before it could be shown
@@ -101,13 +109,16 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   return exitCode
 }
 
-/** Calls `end` when programs of hosts have ended that are waited for, once. */
+/**
+ * Calls `end` when programs of hosts have ended that are waited for, once. Returns what looks for those that have ended by now,
+ * to be called when the client has subscribed.
+ */
 function endWithRuns(
   client: ControlClient,
   runs: readonly string[],
   { exitWith, abortOnFailure = false }: UpFlags,
   end: (code: ExitCode) => void,
-): void {
+): () => Promise<void> {
   if (exitWith !== undefined && !runs.includes(exitWith))
     throw new EtherloomError(
       'ERR_ETHERLOOM_NAME',
@@ -117,13 +128,23 @@ function endWithRuns(
       },
     )
   let isOver = false
-  client.on('run:exit', ({ run, code, signal, again }) => {
-    const status = code ?? 128 + constants.signals[signal as NodeJS.Signals]
-    if (isOver || again || !(run === exitWith || (abortOnFailure && status !== 0))) return
+  const ended = (run: string, status: ExitCode): void => {
+    if (isOver || !(run === exitWith || (abortOnFailure && status !== 0))) return
     isOver = true
     end(status)
+  }
+  client.on('run:exit', ({ run, code, signal, again, stopped }) => {
+    if (!again && !stopped) ended(run, code ?? statusOf(signal as string))
   })
+  // Others may have subscribed first, and had the ends that came before that.
+  return async () => {
+    for (const { run, state, ended: how } of await client.call('runs', {}))
+      if (state === 'ended' && how !== undefined) ended(run, /^\d+$/.test(how) ? Number(how) : statusOf(how))
+  }
 }
+
+/** The exit code that stands for a signal. */
+const statusOf = (signal: string): ExitCode => 128 + constants.signals[signal as NodeJS.Signals]
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFile()
 

@@ -148,6 +148,10 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
       code: about('its exit code; absent where a signal ended it', integer(0, 255)),
       signal: about('the signal that ended it, as `SIGTERM`', text()),
       again: about('whether it will be started again', required(flag())),
+      stopped: about(
+        '`true` where the instance has ended it: it is replaced, or removed, or the instance ends',
+        flag(),
+      ),
     },
   },
   timeline: {

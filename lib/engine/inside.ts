@@ -10,7 +10,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
-import { EtherloomError } from '../values/errors.js'
+import { adviseUsedUp, EtherloomError } from '../values/errors.js'
 import { tied } from '../values/programs.js'
 
 /** A host, and what its programs find in /etc. */
@@ -64,9 +64,10 @@ exec "$@"
 
 /**
  * Starts a program inside a host, as the leader of a process group of its own if that is wanted. It ends with us at the latest:
- * the kernel kills it, and a shell that sees our end all else of its group, if it has one.
+ * the kernel kills it, and a shell that sees our end all else of its group, if it has one; so does the end of the last of its
+ * `stdio`, which belongs to the caller when the program has ended.
  *
- * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed. What cannot be run ends with 126 or 127
+ * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed, ERR_ETHERLOOM_RESOURCE where descriptors or processes are used up, or the command is too long. What cannot be run ends with 126 or 127
  */
 export async function startInside(
   { host, namespace, userNamespace, etcHosts, resolvConf }: Inside,
@@ -94,11 +95,17 @@ export async function startInside(
   ])
   const own: StdioOptions =
     stdio === 'inherit' ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
-  const child = spawn('nsenter', [...place, shell, ...rest], {
-    stdio: [...own, 'pipe', 'pipe', ...(group ? (['pipe'] as const) : [])],
-    env: { ...process.env, ...env },
-    detached: group,
-  })
+  let child: ChildProcess
+  try {
+    child = spawn('nsenter', [...place, shell, ...rest], {
+      stdio: [...own, 'pipe', 'pipe', ...(group ? (['pipe'] as const) : [])],
+      env: { ...process.env, ...env },
+      detached: group,
+    })
+    await once(child, 'spawn')
+  } catch (cause) {
+    throw notStarted(cause as NodeJS.ErrnoException)
+  }
   const files = [etcHosts, resolvConf ?? noServer(host)]
   for (const [index, text] of files.entries()) {
     const stream = child.stdio[3 + index] as Writable
@@ -107,16 +114,21 @@ export async function startInside(
   }
   const lifeline = (child.stdio as readonly unknown[])[5] as Writable | undefined
   lifeline?.on('error', () => undefined)
-  child.once('exit', () => lifeline?.destroy())
-  try {
-    await once(child, 'spawn')
-  } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'cannot start nsenter', {
+  return child
+}
+
+function notStarted(cause: NodeJS.ErrnoException): EtherloomError {
+  const { code, message } = cause
+  if (code === 'ENOENT')
+    return new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'cannot start nsenter', {
       cause,
       hint: 'install the package util-linux',
     })
-  }
-  return child
+  const hint =
+    code === 'E2BIG'
+      ? 'make the command or the environment shorter'
+      : (adviseUsedUp(cause) as Partial<EtherloomError>).hint
+  return new EtherloomError('ERR_ETHERLOOM_RESOURCE', `cannot start nsenter: ${message}`, { cause, hint })
 }
 
 const noServer = (host: string): string =>

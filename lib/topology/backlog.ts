@@ -4,29 +4,46 @@
  */
 import type { EventEmitter } from 'node:events'
 
-/** Events that are kept; of more, the first are forgotten. */
+/** Events of one name that are kept; of more, the first are forgotten. */
 const most = 1000
 
-/** Emits events, and keeps those that nobody listens to for the first who does. */
+/** Emits events, and keeps those that nobody listens to for the first who does. What a listener throws is nobody's to catch. */
 export class Backlog {
   readonly #events: EventEmitter
+  readonly #counts = new Map<string, number>()
   #kept: [event: string, value: object][] = []
 
   constructor(events: EventEmitter) {
     this.#events = events
     events.on('newListener', (event: string) => {
       // It is not there yet; others that come with it are not, either.
-      if (this.#kept.some(([kept]) => kept === event)) queueMicrotask(() => this.#flush())
+      if (this.#counts.has(event)) queueMicrotask(() => this.#flush())
     })
   }
 
   emit(event: string, value: object): void {
-    if (this.#events.emit(event, value)) return
+    try {
+      if (this.#events.emit(event, value)) return
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+      return
+    }
     this.#kept.push([event, value])
-    if (this.#kept.length > most) this.#kept.shift()
+    const count = (this.#counts.get(event) ?? 0) + 1
+    this.#counts.set(event, Math.min(count, most))
+    if (count > most)
+      this.#kept.splice(
+        this.#kept.findIndex(([kept]) => kept === event),
+        1,
+      )
   }
 
   #flush(): void {
-    this.#kept = this.#kept.filter(([event, value]) => !this.#events.emit(event, value))
+    const kept = this.#kept
+    this.#kept = []
+    this.#counts.clear()
+    for (const [event, value] of kept) this.emit(event, value)
   }
 }

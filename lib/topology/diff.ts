@@ -38,7 +38,8 @@ export interface PathChange {
 export type PlannedPort = PortReference & { plan: PortPlan }
 
 export type Change =
-  | { do: 'quit' | 'run'; key: string; plan: RunPlan }
+  /** `label`: to the name that the plan gives it, which depends on the others of its host. */
+  | { do: 'quit' | 'run' | 'label'; key: string; plan: RunPlan }
   | ({ do: 'detach' | 'attach' } & PlannedPort)
   /** Both ends of a pair of ports. */
   | { do: 'unpatch' | 'patch'; ends: [PlannedPort, PlannedPort] }
@@ -70,6 +71,7 @@ export function diff(before: Plan, after: Plan): Change[] {
   const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
   return [
     ...runChanges(before, after, 'quit'),
+    ...labelChanges(before, after),
     ...partChanges('timeline', 'stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
     ...partChanges('listen', 'unlisten', before, after, keptFabrics),
@@ -96,6 +98,14 @@ export function diff(before: Plan, after: Plan): Change[] {
 /** Programs that the other plan does not have, or in a host that it does not have. */
 function runChanges(plan: Plan, other: Plan, verb: 'quit' | 'run'): Change[] {
   return [...plan.runs].flatMap(([key, run]) => (other.runs.has(key) ? [] : [{ do: verb, key, plan: run }]))
+}
+
+/** Programs that go on under another name. */
+function labelChanges(before: Plan, after: Plan): Change[] {
+  return [...after.runs].flatMap(([key, plan]): Change[] => {
+    const old = before.runs.get(key)
+    return old === undefined || old.run === plan.run ? [] : [{ do: 'label', key, plan }]
+  })
 }
 
 /** Hosts whose settings differ, or belong to interfaces that are new. */
@@ -243,6 +253,8 @@ export function inWords(change: Change): string {
     case 'quit':
     case 'run':
       return `${change.do === 'run' ? 'run' : 'end'} ${change.plan.run}`
+    case 'label':
+      return `go on with ${change.plan.run}`
     case 'equip':
       return `configure host ${change.host}`
     case 'open':

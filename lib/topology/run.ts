@@ -3,11 +3,13 @@
  * Called by site.ts, on the JavaScript thread.
  *
  * Theory of operation. The program leads a process group of its own, so that a terminal's Ctrl-C, which ends the instance, does
- * not reach it before its turn. When it has ended, or we have, what is left of its group is killed (engine/inside.ts). Its output is read in pieces, one per `readInterval`, so a program that
- * says more waits, and keeps nobody from work.
+ * not reach it before its turn. When it has ended, or we have, what is left of its group is killed (engine/inside.ts). Its output
+ * is read in pieces, and all programs together have a pace, of lines and of bytes: those that say more wait, and keep nobody
+ * from work. What one has left when it has ended is read at once.
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,12 +17,18 @@ import { startInside, type Inside } from '../engine/inside.js'
 import type { RunRestart } from './host-rules.js'
 import type { RunPlan } from './plan.js'
 
-/** Milliseconds between two pieces of output, each of at most 64 KiB. */
+/** Lines of a piece of output. */
+const linesTogether = 500
+/** Milliseconds that a line, and a byte, of output take: 10,000 lines and 1 MiB in a second. */
+const [perLine, perByte] = [0.1, 1000 / 1024 ** 2]
+/** Milliseconds between two pieces of one program, at the least. */
 const readInterval = 50
 /** Characters of a line of output; what is longer is several. */
 const longestLine = 16_384
 /** Milliseconds that a program has to end in after SIGTERM. */
 const grace = 10_000
+/** Milliseconds between two looks whether all of a group has ended. */
+const endInterval = 50
 /** Milliseconds before a program is started again: doubled each time, from the first on when it has run for `steady`. */
 const [firstWait, longestWait, steady] = [100, 10_000, 10_000]
 /** Milliseconds that output of a program which has ended may still take: others may hold its end open. */
@@ -32,6 +40,8 @@ export interface RunEnd {
   signal?: string
   /** Whether it will be started again. */
   again: boolean
+  /** True where it was ended: by `Network.apply`, which replaces or removes it, or with the network. */
+  stopped?: boolean
 }
 
 /** Who is told what a program says, and that it has ended. */
@@ -45,7 +55,8 @@ const groups = new Set<number>()
 const killGroups = (): void => groups.forEach((group) => signalGroup(group, 'SIGKILL'))
 
 export class Run {
-  readonly plan: RunPlan
+  /** May be replaced by one with another name. */
+  plan: RunPlan
   readonly #inside: () => Inside
   readonly #listener: RunListener
   readonly #stopping = new AbortController()
@@ -115,52 +126,67 @@ export class Run {
   /** Until it has ended for good. */
   async #keep(first: ChildProcess): Promise<void> {
     let program: ChildProcess | undefined = first
-    while (program) {
+    let again = true
+    while (again) {
       const began = performance.now()
-      const end = await this.#endOf(program)
+      const end = program ? await this.#endOf(program) : notStarted
       this.#last = end
-      const again = !this.#stopping.signal.aborted && isAgain(this.plan.restart, end)
+      again = !this.#stopping.signal.aborted && isAgain(this.plan.restart, end)
       this.#state = again ? 'waiting' : 'ended'
-      this.#listener.end({ ...end, again })
-      program = again ? await this.#again(performance.now() - began) : undefined
+      const stopped = this.#stopping.signal.aborted && { stopped: true }
+      this.#listener.end({ ...end, again, ...stopped })
+      again &&= await this.#waited(performance.now() - began)
+      if (again) program = await this.#launchAgain()
     }
     this.#state = 'ended'
   }
 
-  /** Starts it again after a while, if nobody stops it before that. */
-  async #again(ran: number): Promise<ChildProcess | undefined> {
+  /** Lets the time pass until it is to be started again; false where somebody stops it before that. */
+  async #waited(ran: number): Promise<boolean> {
     if (ran >= steady) this.#wait = firstWait
     const { signal } = this.#stopping
     const waited = await pause(this.#wait, true, { signal, ref: false }).catch(() => false)
     this.#wait = Math.min(this.#wait * 2, longestWait)
-    if (!waited) return undefined
+    return waited
+  }
+
+  /** Undefined where it cannot be started now. */
+  async #launchAgain(): Promise<ChildProcess | undefined> {
     try {
       const program = await this.#launch()
-      if (signal.aborted) signalGroup(program.pid as number, 'SIGTERM') // stopped while it was being started
+      // Stopped while it was being started.
+      if (this.#stopping.signal.aborted) signalGroup(program.pid as number, 'SIGTERM')
       return program
     } catch (error) {
       this.#listener.output('stderr', (error as Error).message)
-      this.#listener.end({ code: 126, again: false })
       return undefined
     }
   }
 
   async #endOf(program: ChildProcess): Promise<Pick<RunEnd, 'code' | 'signal'>> {
+    const hasEnded = (): boolean => program.exitCode !== null || program.signalCode !== null
+    const brake = async (text: readonly string[]): Promise<void> => {
+      if (!hasEnded()) await keepPace(text)
+    }
     const said = Promise.all([
-      readLines(program.stdout as Readable, (line) => this.#listener.output('stdout', line)),
-      readLines(program.stderr as Readable, (line) => this.#listener.output('stderr', line)),
+      readLines(program.stdout as Readable, (line) => this.#listener.output('stdout', line), brake),
+      readLines(program.stderr as Readable, (line) => this.#listener.output('stderr', line), brake),
     ])
-    if (program.exitCode === null && program.signalCode === null) await once(program, 'exit')
+    if (!hasEnded()) await once(program, 'exit')
     const group = program.pid as number
+    if (this.#stopping.signal.aborted) await membersEnd(group)
     signalGroup(group, 'SIGKILL') // what it has left
     groups.delete(group)
     if (groups.size === 0) process.off('exit', killGroups)
     await Promise.race([said, pause(lastWords, undefined, { ref: false })])
-    for (const stream of [program.stdout, program.stderr]) stream?.destroy()
+    for (const stream of program.stdio) stream?.destroy()
     const { exitCode, signalCode } = program
     return signalCode === null ? { code: exitCode ?? 0 } : { signal: signalCode }
   }
 }
+
+/** The end of what could not be started, as shells have it. */
+const notStarted = { code: 126 }
 
 const isAgain = (restart: RunRestart, { code }: Pick<RunEnd, 'code'>): boolean =>
   restart === 'always' || (restart === 'on-failure' && code !== 0)
@@ -174,8 +200,50 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Hands on every line of a stream, without its end; resolves at the end of the stream. */
-async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
+/** Waits until only the shell that watches us is left of a group, or until it has been killed for its `grace`. */
+async function membersEnd(group: number): Promise<void> {
+  const until = performance.now() + grace
+  while (performance.now() < until && ((await groupSizes()).get(group) ?? 0) > 1)
+    await pause(endInterval, undefined, { ref: false })
+}
+
+let counting: Promise<Map<number, number>> | undefined
+
+/** How many processes that have not ended each process group has, by what /proc says: for all who ask meanwhile once. */
+function groupSizes(): Promise<Map<number, number>> {
+  counting ??= countGroups().finally(() => (counting = undefined))
+  return counting
+}
+
+async function countGroups(): Promise<Map<number, number>> {
+  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const counts = new Map<number, number>()
+  for (const process of processes) {
+    const text = await readFile(`/proc/${process}/stat`, 'utf8').catch(() => '') // it has ended
+    const [state, , group] = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    if (group === undefined || state === 'Z' || state === 'X') continue
+    counts.set(Number(group), (counts.get(Number(group)) ?? 0) + 1)
+  }
+  return counts
+}
+
+/** When the output that programs have handed on by now is paid for, in milliseconds as of `performance.now`. */
+let paid = 0
+
+/** Waits as long as these lines take, behind those that others have handed on. */
+async function keepPace(lines: readonly string[]): Promise<void> {
+  const now = performance.now()
+  const bytes = lines.reduce((sum, { length }) => sum + length + 1, 0)
+  paid = Math.max(paid, now) + Math.max(lines.length * perLine, bytes * perByte)
+  await pause(Math.max(readInterval, paid - now), undefined, { ref: false })
+}
+
+/** Hands on every line of a stream, without its end, and waits for `brake` after some; resolves at the end of the stream. */
+async function readLines(
+  stream: Readable,
+  take: (line: string) => void,
+  brake: (lines: readonly string[]) => Promise<void>,
+): Promise<void> {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   const cut = (text: string): void => {
@@ -185,12 +253,15 @@ async function readLines(stream: Readable, take: (line: string) => void): Promis
     for await (const piece of stream as AsyncIterable<Buffer>) {
       const lines = (rest + decoder.write(piece)).split(/\r?\n/)
       rest = lines.pop() ?? ''
-      lines.forEach(cut)
       if (rest.length > longestLine) {
-        cut(rest)
+        lines.push(rest)
         rest = ''
       }
-      await pause(readInterval, undefined, { ref: false })
+      for (let at = 0; at === 0 || at < lines.length; at += linesTogether) {
+        const some = lines.slice(at, at + linesTogether)
+        some.forEach(cut)
+        await brake(some)
+      }
     }
   } catch {
     // The end of a stream that was given up.

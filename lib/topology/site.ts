@@ -49,8 +49,8 @@ export interface NetworkEvents {
   /** An interface of a host has come back, and what belongs to it could not be set again; everything else goes on. */
   'host:error': [{ host: string; error: EtherloomError }]
   /**
-   * A program of a host has said a line, at the most 1 MiB of them in a second. Lines and ends of programs that came before
-   * anybody listened, 1000 of them, are for the first who does.
+   * A program of a host has said a line, at the most 10,000 lines or 1 MiB of all programs in a second. Lines and ends of programs that came before
+   * anybody listened, 1000 of each, are for the first who does.
    */
   'run:output': [{ host: string; run: string; stream: 'stdout' | 'stderr'; line: string }]
   /** A program of a host has ended. */
@@ -165,6 +165,10 @@ export class Site {
         await this.runs.get(change.key)?.stop()
         this.runs.delete(change.key)
         return
+      case 'label':
+        this.#plan.runs.set(change.key, change.plan)
+        ;(this.runs.get(change.key) as Run).plan = change.plan
+        return
       case 'create':
         return this.#create(change.host, change.plan)
       case 'equip':
@@ -260,10 +264,11 @@ export class Site {
   }
 
   async #run(key: string, plan: RunPlan): Promise<void> {
-    const { host, run } = plan
-    const program = new Run(plan, () => insideOf(this.#plan, host, this.hosts.get(host) as Namespace), {
-      output: (stream, line) => this.#backlog.emit('run:output', { host, run, stream, line }),
-      end: (end) => this.#backlog.emit('run:exit', { host, run, ...end }),
+    const { host } = plan
+    const program: Run = new Run(plan, () => insideOf(this.#plan, host, this.hosts.get(host) as Namespace), {
+      output: (stream, line) =>
+        this.#backlog.emit('run:output', { host, run: program.plan.run, stream, line }),
+      end: (end) => this.#backlog.emit('run:exit', { host, run: program.plan.run, ...end }),
     })
     await program.start()
     this.runs.set(key, program)

@@ -40,6 +40,7 @@ function brief(changes: Change[]): string[] {
         return `${change.do} ${change.world}`
       case 'run':
       case 'quit':
+      case 'label':
         return `${change.do} ${change.plan.run}`
       default:
         return `${change.do} ${change.host}`
@@ -216,8 +217,12 @@ describe('the differ', () => {
       ...hub({ red: { host: 'red' } }),
     })
     expect(steps(hub({}), lab('x'))).to.deep.equal(['create red', 'attach a.red', 'run red'])
-    expect(steps(lab('x'), lab(['y', 'x'], { forwarding: true }))).to.deep.equal(['equip red', 'run red.y'])
-    expect(steps(lab(['x', 'x']), lab('x'))).to.deep.equal(['quit red.x-2'])
+    expect(steps(lab('x'), lab(['y', 'x'], { forwarding: true }))).to.deep.equal([
+      'label red.x',
+      'equip red',
+      'run red.y',
+    ])
+    expect(steps(lab(['x', 'x']), lab('x'))).to.deep.equal(['quit red.x-2', 'label red'])
     expect(steps(lab('x'), lab([{ command: 'x', restart: 'always' }]))).to.deep.equal(['quit red', 'run red'])
     expect(steps(lab('x'), hub({}))).to.deep.equal(['quit red', 'detach a.red', 'remove red'])
   })
