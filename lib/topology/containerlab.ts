@@ -3,10 +3,15 @@
  *
  * Theory of operation. Hosts are nodes of kind linux and wires are links; every other fabric is a bridge, with a link for
  * each port, and a patch is a link of two bridges. Where a wire ends in a patch, as imports make them for links with
- * impairments, its link goes on to the fabric behind. What containerlab's file cannot say stands in comments at its head,
+ * impairments, its link goes on to the fabric behind. Routes of hosts are commands, and settings of their kernel sysctls, or
+ * commands where an interface has to be there first. What containerlab's file cannot say stands in comments at its head,
  * with the command that does it where there is one: `containerlab tools netem` impairs what an interface sends.
  */
+import type { Route } from '../engine/namespace.js'
+import { isOfInterface, pathOf } from '../engine/sysctls.js'
 import { parseDuration, parseRate } from '../values/units.js'
+import { interfaceKeys, type TopologyHost } from './host-rules.js'
+import { settingsOf, sysctlsOf } from './hosts.js'
 import type { Topology } from './schema.js'
 import { writeYaml } from './yaml.js'
 
@@ -26,6 +31,14 @@ interface Fabric {
   kind: string
   ports: Record<string, Mapping>
   paths?: Mapping[]
+}
+
+interface Node {
+  kind: string
+  image?: string
+  'network-mode'?: string
+  sysctls?: Record<string, string | number>
+  exec?: string[]
 }
 
 /** An end of a link, and the host that it is an interface of. */
@@ -51,10 +64,7 @@ class Writer {
   readonly #topology: Topology
   readonly #lab: string
   readonly #fabrics: ReadonlyMap<string, Fabric>
-  readonly #nodes = new Map<
-    string,
-    { kind: string; image?: string; 'network-mode'?: string; exec?: string[] }
-  >()
+  readonly #nodes = new Map<string, Node>()
   /** The bridge of each fabric that is none of wires. */
   readonly #bridges = new Map<string, string>()
   /** The end of each port of a host, by fabric and port. */
@@ -74,6 +84,7 @@ class Writer {
       this.#nodes.set(host, { kind: 'linux', image, 'network-mode': 'none' })
     for (const [fabric, { kind }] of this.#fabrics) if (kind !== 'wire') this.#addBridge(fabric, kind)
     this.#nameInterfaces()
+    for (const [host, given] of Object.entries(hosts)) this.#configure(host, given ?? {})
     const links = [...this.#fabrics].flatMap(([fabric, given]) =>
       given.kind === 'wire' ? this.#wire(fabric, given) : this.#bridge(fabric, given),
     )
@@ -117,13 +128,34 @@ class Writer {
       let name = port.interface
       for (let number = 0; typeof name !== 'string'; number++)
         if (!names.has(`eth${number}`)) names.add((name = `eth${number}`))
-      this.#ends.set(key, { node: host, interface: name, host, mac: port.mac, mtu: port.mtu })
-      const ofHost = names.size === 1 ? (this.#topology.hosts?.[host]?.addresses ?? []) : []
+      // Those of a host are there for its only port.
+      const { addresses: ofHost = [], mac, mtu } = this.#topology.hosts?.[host] ?? {}
+      this.#ends.set(key, { node: host, interface: name, host, mac: port.mac ?? mac, mtu: port.mtu ?? mtu })
       const addresses = [...ofHost, ...((port.addresses as string[] | undefined) ?? [])]
       const node = this.#nodes.get(host)
       if (node && addresses.length > 0)
         node.exec = [...(node.exec ?? []), ...addresses.map((each) => `ip address add ${each} dev ${name}`)]
     }
+  }
+
+  /** What a host has besides interfaces: settings come before addresses, as some are of how these are taken, and routes after. */
+  #configure(host: string, given: TopologyHost): void {
+    const { routes = [], forwarding: _forwarding, ipv6: _ipv6, sysctls: _sysctls, ...others } = given
+    const ends = [...this.#ends.values()].filter((end) => end.host === host)
+    const interfaces = ends.map((end) => end.interface)
+    const node = this.#nodes.get(host)
+    const first: string[] = []
+    for (const { name, value } of sysctlsOf(settingsOf(given), interfaces)) {
+      const path = pathOf(name)
+      const called = path.includes('.') ? path : path.replaceAll('/', '.')
+      if (isOfInterface(name) || called === path) first.push(`sysctl -w ${wordOf(`${called}=${value}`)}`)
+      else if (node) node.sysctls = { ...node.sysctls, [called]: value }
+    }
+    const commands = [...first, ...(node?.exec ?? []), ...routes.map(routeCommand)]
+    if (node && commands.length > 0) node.exec = commands
+    for (const key of Object.keys(others))
+      if (!interfaceKeys.includes(key as never) || ends.length === 0)
+        this.notes.push(`left out: ${key} of the host ${host}`)
   }
 
   #wire(fabric: string, { ports }: Fabric): object[] {
@@ -226,6 +258,18 @@ class Writer {
       )
     if (left.length > 0) this.notes.push(`left out: of what ${fabric}.${name} sends: ${left.join(', ')}`)
   }
+}
+
+/** A word of a command, as containerlab divides it. */
+const wordOf = (word: string): string => (/\s|["'\\]/.test(word) ? JSON.stringify(word) : word)
+
+/** The command that adds a route; ip(8) of small images has to be told of IPv6. */
+function routeCommand({ to, via, dev, metric }: Route): string {
+  const words = Object.entries({ via, dev, metric }).flatMap(([key, value]) =>
+    value === undefined ? [] : [key, value],
+  )
+  const family = [to, via].some((each) => each?.includes(':')) ? ['-6'] : []
+  return ['ip', ...family, 'route', 'add', to, ...words].join(' ')
 }
 
 const listOf = (given: unknown, all: readonly string[]): readonly string[] =>
