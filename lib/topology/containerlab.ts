@@ -23,6 +23,8 @@ export interface Exported {
 
 /** What stands for a host: a small image with ip(8). */
 const image = 'alpine:3'
+/** What containerlab takes for no node at the end of a link. */
+const reserved = ['host', 'macvlan', 'mgmt-net', 'vxlan', 'vxlan-stitch', 'dummy']
 /** Characters of the longest name of an interface. */
 const longest = 15
 
@@ -65,6 +67,8 @@ class Writer {
   readonly #lab: string
   readonly #fabrics: ReadonlyMap<string, Fabric>
   readonly #nodes = new Map<string, Node>()
+  /** The name of each host's node. */
+  readonly #hosts = new Map<string, string>()
   /** The bridge of each fabric that is none of wires. */
   readonly #bridges = new Map<string, string>()
   /** The end of each port of a host, by fabric and port. */
@@ -80,8 +84,14 @@ class Writer {
   write(): object {
     const { hosts = {}, worlds = {} } = this.#topology
     // Without the management network, eth0 is a name like others.
-    for (const host of Object.keys(hosts))
-      this.#nodes.set(host, { kind: 'linux', image, 'network-mode': 'none' })
+    const names = new Set(Object.keys(hosts))
+    for (const host of names) {
+      const name = reserved.includes(host) ? freeName(host, Infinity, names) : host
+      if (name !== host)
+        this.notes.push(`the host ${host} is called ${name}; links of containerlab take ${host} for no node`)
+      this.#hosts.set(host, name)
+      this.#nodes.set(name, { kind: 'linux', image, 'network-mode': 'none' })
+    }
     for (const [fabric, { kind }] of this.#fabrics) if (kind !== 'wire') this.#addBridge(fabric, kind)
     this.#nameInterfaces()
     for (const [host, given] of Object.entries(hosts)) this.#configure(host, given ?? {})
@@ -98,9 +108,7 @@ class Writer {
   }
 
   #addBridge(fabric: string, kind: string): void {
-    let name = fabric.slice(0, longest)
-    for (let number = 2; this.#nodes.has(name); number++)
-      name = `${fabric.slice(0, longest - `-${number}`.length)}-${number}`
+    const name = freeName(fabric, longest, this.#nodes)
     this.#bridges.set(fabric, name)
     this.#nodes.set(name, { kind: 'bridge' })
     this.notes.push(
@@ -130,9 +138,15 @@ class Writer {
         if (!names.has(`eth${number}`)) names.add((name = `eth${number}`))
       // Those of a host are there for its only port.
       const { addresses: ofHost = [], mac, mtu } = this.#topology.hosts?.[host] ?? {}
-      this.#ends.set(key, { node: host, interface: name, host, mac: port.mac ?? mac, mtu: port.mtu ?? mtu })
+      this.#ends.set(key, {
+        node: this.#hosts.get(host) ?? host,
+        interface: name,
+        host,
+        mac: port.mac ?? mac,
+        mtu: port.mtu ?? mtu,
+      })
       const addresses = [...ofHost, ...((port.addresses as string[] | undefined) ?? [])]
-      const node = this.#nodes.get(host)
+      const node = this.#nodes.get(this.#hosts.get(host) ?? host)
       if (node && addresses.length > 0)
         node.exec = [...(node.exec ?? []), ...addresses.map((each) => `ip address add ${each} dev ${name}`)]
     }
@@ -143,7 +157,7 @@ class Writer {
     const { routes = [], forwarding: _forwarding, ipv6: _ipv6, sysctls: _sysctls, ...others } = given
     const ends = [...this.#ends.values()].filter((end) => end.host === host)
     const interfaces = ends.map((end) => end.interface)
-    const node = this.#nodes.get(host)
+    const node = this.#nodes.get(this.#hosts.get(host) ?? host)
     const first: string[] = []
     for (const { name, value } of sysctlsOf(settingsOf(given), interfaces)) {
       const path = pathOf(name)
@@ -258,6 +272,14 @@ class Writer {
       )
     if (left.length > 0) this.notes.push(`left out: of what ${fabric}.${name} sends: ${left.join(', ')}`)
   }
+}
+
+/** The first of NAME, NAME-2, NAME-3, ... of at most so many characters that is neither taken nor reserved. */
+function freeName(given: string, most: number, taken: { has(name: string): boolean }): string {
+  let name = given.slice(0, most)
+  for (let number = 2; taken.has(name) || reserved.includes(name); number++)
+    name = `${given.slice(0, most - `-${number}`.length)}-${number}`
+  return name
 }
 
 /** A word of a command, as containerlab divides it. */

@@ -125,6 +125,33 @@ fabrics: { r-q: { kind: wire, ports: { r: { host: r }, q: { host: q } } } }
     expect(topology?.hosts?.r?.routes).to.have.lengthOf(3)
   })
 
+  it('call nodes otherwise whose names mean something else at the end of a link', async () => {
+    const text = `
+hosts: { host: { addresses: [10.0.0.1/24] }, host-2: {}, macvlan: {} }
+fabrics:
+  w: { kind: wire, ports: { one: { host: host }, two: { host: macvlan, mac: '02:00:00:00:00:01' } } }
+  mgmt-net: { kind: switch, ports: { one: { host: host-2 } } }
+`
+    const file = await writeContainerlab(await parseTopology(text, 'lab.yaml'), 'lab')
+    const { nodes, links } = (parse(file.text) as { topology: { nodes: object; links: object } }).topology
+    expect(nodes).to.have.all.keys('host-3', 'host-2', 'macvlan-2', 'mgmt-net-2')
+    expect(nodes).to.have.deep.nested.property('host-3.exec', ['ip address add 10.0.0.1/24 dev eth0'])
+    expect(links).to.deep.equal([
+      {
+        type: 'veth',
+        endpoints: [
+          { node: 'host-3', interface: 'eth0' },
+          { node: 'macvlan-2', interface: 'eth0', mac: '02:00:00:00:00:01' },
+        ],
+      },
+      { endpoints: ['host-2:eth0', 'mgmt-net-2:loom1'] },
+    ])
+    expect(file.notes.slice(0, 2)).to.deep.equal([
+      'the host host is called host-3; links of containerlab take host for no node',
+      'the host macvlan is called macvlan-2; links of containerlab take macvlan for no node',
+    ])
+  })
+
   it('are read again as the same hosts and links', async () => {
     const { topology, problems } = await importFiles('containerlab', [
       { file: 'lab.clab.yml', text: (await written()).text },
