@@ -186,6 +186,13 @@ describe('scenarios of CORE', () => {
     expect(fabrics['n3-eth0']?.kind).to.equal('hub')
   })
 
+  it('keep entities that XML does not define as they are written', async () => {
+    const device = '<device id="1" name="a&constructor;&amp;b" type="PC"/>'
+    expect(await notesOf(scenario([], [device]))).to.include(
+      "5 'a&constructor;&b' is called 'a-constructor-b' here",
+    )
+  })
+
   it('are refused with the place and the nearest word', async () => {
     const text = scenario([network(3, 'SWICH'), network(3, 'HUB')], pair, [
       link(1, 7),
