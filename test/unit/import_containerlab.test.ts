@@ -238,6 +238,28 @@ describe('containerlab files', () => {
     })
   })
 
+  it('may have merge keys, over which own keys go, and notes stand where the keys do', async () => {
+    const text = [
+      'x-base: &base { exec: [ip link set eth1 mtu 1400, date], kind: host }',
+      'x-linux: &linux { <<: *base, kind: linux }',
+      lab(
+        ['a: { <<: *linux }', 'b: { <<: [*linux, *base], exec: [ip link set eth1 mtu 1300] }'],
+        ['- endpoints: [a:eth1, b:eth1]'],
+      ),
+    ].join('\n')
+    const { ports } = (await topologyOf(text))!.fabrics['a-b']!
+    expect(ports).to.deep.equal({
+      a: { host: 'a', interface: 'eth1', mtu: 1400 },
+      b: { host: 'b', interface: 'eth1', mtu: 1300 },
+    })
+    expect(await notesOf(text)).to.deep.include(
+      '1:51 not in the topology; once it is up: etherloom exec a date',
+    )
+    expect(await problemsOf(lab(['a: { <<: linux }']))).to.deep.equal([
+      "4:10 '<<' takes a mapping, or a list of them",
+    ])
+  })
+
   it('note once what is about containers, and what is renamed', async () => {
     const nodes = ['a.b: { kind: linux, image: x, binds: [y:z] }', 'c: { kind: nokia_srlinux, image: x }']
     const text = ['mgmt: { network: x }', lab(nodes, ['- endpoints: ["a.b:ethernet-1/1", "c:e1-1"]'])].join(
