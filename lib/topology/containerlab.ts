@@ -3,10 +3,15 @@
  *
  * Theory of operation. Hosts are nodes of kind linux and wires are links; every other fabric is a bridge, with a link for
  * each port, and a patch is a link of two bridges. Where a wire ends in a patch, as imports make them for links with
- * impairments, its link goes on to the fabric behind. What containerlab's file cannot say stands in comments at its head,
+ * impairments, its link goes on to the fabric behind. Routes of hosts are commands, and settings of their kernel sysctls, or
+ * commands where an interface has to be there first. What containerlab's file cannot say stands in comments at its head,
  * with the command that does it where there is one: `containerlab tools netem` impairs what an interface sends.
  */
+import type { Route } from '../engine/namespace.js'
+import { isOfInterface, pathOf } from '../engine/sysctls.js'
 import { parseDuration, parseRate } from '../values/units.js'
+import { interfaceKeys, type TopologyHost } from './host-rules.js'
+import { settingsOf, sysctlsOf } from './hosts.js'
 import type { Topology } from './schema.js'
 import { writeYaml } from './yaml.js'
 
@@ -18,6 +23,8 @@ export interface Exported {
 
 /** What stands for a host: a small image with ip(8). */
 const image = 'alpine:3'
+/** What containerlab takes for no node at the end of a link. */
+const reserved = ['host', 'macvlan', 'mgmt-net', 'vxlan', 'vxlan-stitch', 'dummy']
 /** Characters of the longest name of an interface. */
 const longest = 15
 
@@ -26,6 +33,14 @@ interface Fabric {
   kind: string
   ports: Record<string, Mapping>
   paths?: Mapping[]
+}
+
+interface Node {
+  kind: string
+  image?: string
+  'network-mode'?: string
+  sysctls?: Record<string, string | number>
+  exec?: string[]
 }
 
 /** An end of a link, and the host that it is an interface of. */
@@ -51,10 +66,9 @@ class Writer {
   readonly #topology: Topology
   readonly #lab: string
   readonly #fabrics: ReadonlyMap<string, Fabric>
-  readonly #nodes = new Map<
-    string,
-    { kind: string; image?: string; 'network-mode'?: string; exec?: string[] }
-  >()
+  readonly #nodes = new Map<string, Node>()
+  /** The name of each host's node. */
+  readonly #hosts = new Map<string, string>()
   /** The bridge of each fabric that is none of wires. */
   readonly #bridges = new Map<string, string>()
   /** The end of each port of a host, by fabric and port. */
@@ -70,10 +84,17 @@ class Writer {
   write(): object {
     const { hosts = {}, worlds = {} } = this.#topology
     // Without the management network, eth0 is a name like others.
-    for (const host of Object.keys(hosts))
-      this.#nodes.set(host, { kind: 'linux', image, 'network-mode': 'none' })
+    const names = new Set(Object.keys(hosts))
+    for (const host of names) {
+      const name = reserved.includes(host) ? freeName(host, Infinity, names) : host
+      if (name !== host)
+        this.notes.push(`the host ${host} is called ${name}; links of containerlab take ${host} for no node`)
+      this.#hosts.set(host, name)
+      this.#nodes.set(name, { kind: 'linux', image, 'network-mode': 'none' })
+    }
     for (const [fabric, { kind }] of this.#fabrics) if (kind !== 'wire') this.#addBridge(fabric, kind)
     this.#nameInterfaces()
+    for (const [host, given] of Object.entries(hosts)) this.#configure(host, given ?? {})
     const links = [...this.#fabrics].flatMap(([fabric, given]) =>
       given.kind === 'wire' ? this.#wire(fabric, given) : this.#bridge(fabric, given),
     )
@@ -87,9 +108,7 @@ class Writer {
   }
 
   #addBridge(fabric: string, kind: string): void {
-    let name = fabric.slice(0, longest)
-    for (let number = 2; this.#nodes.has(name); number++)
-      name = `${fabric.slice(0, longest - `-${number}`.length)}-${number}`
+    const name = freeName(fabric, longest, this.#nodes)
     this.#bridges.set(fabric, name)
     this.#nodes.set(name, { kind: 'bridge' })
     this.notes.push(
@@ -117,13 +136,40 @@ class Writer {
       let name = port.interface
       for (let number = 0; typeof name !== 'string'; number++)
         if (!names.has(`eth${number}`)) names.add((name = `eth${number}`))
-      this.#ends.set(key, { node: host, interface: name, host, mac: port.mac, mtu: port.mtu })
-      const ofHost = names.size === 1 ? (this.#topology.hosts?.[host]?.addresses ?? []) : []
+      // Those of a host are there for its only port.
+      const { addresses: ofHost = [], mac, mtu } = this.#topology.hosts?.[host] ?? {}
+      this.#ends.set(key, {
+        node: this.#hosts.get(host) ?? host,
+        interface: name,
+        host,
+        mac: port.mac ?? mac,
+        mtu: port.mtu ?? mtu,
+      })
       const addresses = [...ofHost, ...((port.addresses as string[] | undefined) ?? [])]
-      const node = this.#nodes.get(host)
+      const node = this.#nodes.get(this.#hosts.get(host) ?? host)
       if (node && addresses.length > 0)
         node.exec = [...(node.exec ?? []), ...addresses.map((each) => `ip address add ${each} dev ${name}`)]
     }
+  }
+
+  /** What a host has besides interfaces: settings come before addresses, as some are of how these are taken, and routes after. */
+  #configure(host: string, given: TopologyHost): void {
+    const { routes = [], forwarding: _forwarding, ipv6: _ipv6, sysctls: _sysctls, ...others } = given
+    const ends = [...this.#ends.values()].filter((end) => end.host === host)
+    const interfaces = ends.map((end) => end.interface)
+    const node = this.#nodes.get(this.#hosts.get(host) ?? host)
+    const first: string[] = []
+    for (const { name, value } of sysctlsOf(settingsOf(given), interfaces)) {
+      const path = pathOf(name)
+      const called = path.includes('.') ? path : path.replaceAll('/', '.')
+      if (isOfInterface(name) || called === path) first.push(`sysctl -w ${wordOf(`${called}=${value}`)}`)
+      else if (node) node.sysctls = { ...node.sysctls, [called]: value }
+    }
+    const commands = [...first, ...(node?.exec ?? []), ...routes.map(routeCommand)]
+    if (node && commands.length > 0) node.exec = commands
+    for (const key of Object.keys(others))
+      if (!interfaceKeys.includes(key as never) || ends.length === 0)
+        this.notes.push(`left out: ${key} of the host ${host}`)
   }
 
   #wire(fabric: string, { ports }: Fabric): object[] {
@@ -226,6 +272,26 @@ class Writer {
       )
     if (left.length > 0) this.notes.push(`left out: of what ${fabric}.${name} sends: ${left.join(', ')}`)
   }
+}
+
+/** The first of NAME, NAME-2, NAME-3, ... of at most so many characters that is neither taken nor reserved. */
+function freeName(given: string, most: number, taken: { has(name: string): boolean }): string {
+  let name = given.slice(0, most)
+  for (let number = 2; taken.has(name) || reserved.includes(name); number++)
+    name = `${given.slice(0, most - `-${number}`.length)}-${number}`
+  return name
+}
+
+/** A word of a command, as containerlab divides it. */
+const wordOf = (word: string): string => (/\s|["'\\]/.test(word) ? JSON.stringify(word) : word)
+
+/** The command that adds a route; ip(8) of small images has to be told of IPv6. */
+function routeCommand({ to, via, dev, metric }: Route): string {
+  const words = Object.entries({ via, dev, metric }).flatMap(([key, value]) =>
+    value === undefined ? [] : [key, value],
+  )
+  const family = [to, via].some((each) => each?.includes(':')) ? ['-6'] : []
+  return ['ip', ...family, 'route', 'add', to, ...words].join(' ')
 }
 
 const listOf = (given: unknown, all: readonly string[]): readonly string[] =>

@@ -75,6 +75,35 @@ export function nameKeys(yaml: Yaml, document: Document): Misplaced[] {
   return found
 }
 
+/**
+ * Puts what stands under merge keys of YAML 1.1, `<<: *common`, in their mappings, of which own keys come first, and then those
+ * of the first of several. Returns what is no mapping there. What was put in keeps its place in the text.
+ */
+export function mergeKeys(yaml: Yaml, document: Document): Misplaced[] {
+  const found: Misplaced[] = []
+  const isMerge = ({ key }: yaml.Pair): boolean =>
+    yaml.isScalar(key) && key.value === '<<' && key.type === 'PLAIN'
+  const merge = (map: yaml.YAMLMap): void => {
+    const merged = map.items.filter(isMerge)
+    if (merged.length === 0) return
+    map.items = map.items.filter((pair) => !isMerge(pair))
+    const known = new Set(map.items.map(({ key }) => String(key)))
+    for (const { key, value } of merged)
+      for (const each of yaml.isSeq(value) ? value.items : [value]) {
+        if (!yaml.isMap(each)) {
+          found.push({ offset: startOf(yaml, key), message: "'<<' takes a mapping, or a list of them" })
+          continue
+        }
+        merge(each)
+        const more = each.items.filter((pair) => !known.has(String(pair.key)))
+        for (const pair of more) known.add(String(pair.key))
+        map.items.push(...more)
+      }
+  }
+  yaml.visit(document, { Map: (_key, map) => merge(map) })
+  return found
+}
+
 function whyNoName(word: string | undefined): string | undefined {
   if (word === undefined) return 'a key must be one word'
   if (word === '') return 'a key is missing before the colon'

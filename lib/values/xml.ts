@@ -48,7 +48,9 @@ export function descendants(element: Element, into: Element[]): Element[] {
 const markup =
   /<!--[^]*?-->|<!\[CDATA\[([^]*?)\]\]>|<\?[^]*?\?>|<!DOCTYPE[^>[]*(?:\[[^\]]*\][^>]*)?>|<(\/?)([A-Za-z_][\w:.-]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y
 const attribute = /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g
-const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
+const entities: ReadonlyMap<string, string> = new Map(
+  Object.entries({ lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }),
+)
 
 const deepest = 100
 
@@ -105,7 +107,7 @@ function readAttributes(text: string): Map<string, string> {
 
 function decode(text: string): string {
   return text.replace(/&(#x[\da-f]+|#\d+|\w+);/gi, (whole, word: string) => {
-    if (!word.startsWith('#')) return entities[word] ?? whole
+    if (!word.startsWith('#')) return entities.get(word) ?? whole
     const code =
       word[1] === 'x' || word[1] === 'X' ? Number.parseInt(word.slice(2), 16) : Number(word.slice(1))
     return code <= 0x10ffff ? String.fromCodePoint(code) : whole

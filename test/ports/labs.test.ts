@@ -33,15 +33,20 @@ describeOnDevices('labs of other programs', function () {
   const ping = async (from: string, to: string, options?: PingOptions): Promise<Pings> =>
     JSON.parse(await exec(from, ...pingCommand(to, 5, 0.05, options))) as Pings
 
-  it("containerlab's: hosts on a bridge and on a wire, with the addresses of their commands", async () => {
+  it("containerlab's: hosts on a bridge and on a wire, with the addresses and routes of their commands", async () => {
     const text = `
 name: three
 topology:
   kinds: { linux: { image: none } }
   nodes:
-    red: { kind: linux, exec: [ip addr add 10.3.0.1/24 dev eth1] }
-    green: { kind: linux, exec: [ip addr add 10.3.0.2/24 dev lan, ip link set lan mtu 1400] }
-    blue: { kind: linux }
+    red: { kind: linux, exec: [ip addr add 10.3.0.1/24 dev eth1], sysctls: { net.ipv4.ip_forward: 1 } }
+    green:
+      kind: linux
+      exec:
+        - ip route add 10.4.0.0/24 via 10.3.0.1
+        - ip addr add 10.3.0.2/24 dev lan
+        - ip link set lan mtu 1400
+    blue: { kind: linux, exec: [ip route add default via 10.4.0.1 dev eth1] }
     middle: { kind: bridge }
   links:
     - endpoints: [red:eth1, middle:a]
@@ -52,6 +57,7 @@ topology:
 `
     await up('three.clab.yml', text, 4)
     expect(await ping('red', '10.3.0.2')).to.include({ received: 5, duplicates: 0 })
+    expect(await ping('blue', '10.3.0.2')).to.include({ received: 5, duplicates: 0 })
     expect(await ping('blue', '10.4.0.1')).to.include({ received: 5, duplicates: 0 })
     expect(await exec('green', 'cat', '/sys/class/net/lan/mtu')).to.equal('1400')
     expect(await exec('blue', 'cat', '/sys/class/net/eth1/address')).to.equal('02:00:00:00:00:0b')

@@ -73,6 +73,85 @@ describe('topologies as files of containerlab', () => {
     ])
   })
 
+  it('have the routes and settings of hosts, and tell what else of them is left out', async () => {
+    const file = await writeContainerlab(
+      await parseTopology(
+        `
+hosts:
+  r:
+    addresses: [10.0.0.1/24, 'fd00::1/64']
+    mtu: 1400
+    mac: '02:00:00:00:00:01'
+    routes: [{ to: default, via: 10.0.0.2 }, { to: 'fd01::/64', via: 'fd00::2', metric: 5 }, { to: 10.9.0.0/16, dev: eth0 }]
+    dns: { servers: [10.0.0.2] }
+    forwarding: { ipv4: true }
+    ipv6: { dad: false }
+    sysctls: { net.ipv4.tcp_rmem: '1 2 3', net.ipv4.conf.eth0.rp_filter: 0, net.ipv4.conf.all.rp_filter: 0 }
+    run: sleep 1
+  q:
+fabrics: { r-q: { kind: wire, ports: { r: { host: r }, q: { host: q } } } }
+`,
+        'lab.yaml',
+      ),
+      'lab',
+    )
+    const { nodes, links } = (parse(file.text) as { topology: { nodes: object; links: object } }).topology
+    expect(nodes).to.have.deep.property('r', {
+      ...{ kind: 'linux', image: 'alpine:3', 'network-mode': 'none' },
+      exec: [
+        ...['sysctl -w net.ipv6.conf.eth0.accept_dad=0', 'sysctl -w net.ipv4.conf.eth0.rp_filter=0'],
+        ...['ip address add 10.0.0.1/24 dev eth0', 'ip address add fd00::1/64 dev eth0'],
+        ...['ip route add default via 10.0.0.2', 'ip -6 route add fd01::/64 via fd00::2 metric 5'],
+        'ip route add 10.9.0.0/16 dev eth0',
+      ],
+      sysctls: {
+        ...{ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.default.accept_dad': 0 },
+        ...{ 'net.ipv6.conf.all.disable_ipv6': 0, 'net.ipv6.conf.default.disable_ipv6': 0 },
+        ...{ 'net.ipv4.tcp_rmem': '1 2 3', 'net.ipv4.conf.all.rp_filter': 0 },
+      },
+    })
+    expect(links).to.deep.equal([
+      {
+        type: 'veth',
+        endpoints: [
+          { node: 'r', interface: 'eth0', mac: '02:00:00:00:00:01' },
+          { node: 'q', interface: 'eth0' },
+        ],
+        mtu: 1400,
+      },
+    ])
+    expect(file.notes).to.deep.equal(['left out: dns of the host r', 'left out: run of the host r'])
+    const { topology } = await importFiles('containerlab', [{ file: 'lab.clab.yml', text: file.text }])
+    expect(topology?.hosts?.r?.routes).to.have.lengthOf(3)
+  })
+
+  it('call nodes otherwise whose names mean something else at the end of a link', async () => {
+    const text = `
+hosts: { host: { addresses: [10.0.0.1/24] }, host-2: {}, macvlan: {} }
+fabrics:
+  w: { kind: wire, ports: { one: { host: host }, two: { host: macvlan, mac: '02:00:00:00:00:01' } } }
+  mgmt-net: { kind: switch, ports: { one: { host: host-2 } } }
+`
+    const file = await writeContainerlab(await parseTopology(text, 'lab.yaml'), 'lab')
+    const { nodes, links } = (parse(file.text) as { topology: { nodes: object; links: object } }).topology
+    expect(nodes).to.have.all.keys('host-3', 'host-2', 'macvlan-2', 'mgmt-net-2')
+    expect(nodes).to.have.deep.nested.property('host-3.exec', ['ip address add 10.0.0.1/24 dev eth0'])
+    expect(links).to.deep.equal([
+      {
+        type: 'veth',
+        endpoints: [
+          { node: 'host-3', interface: 'eth0' },
+          { node: 'macvlan-2', interface: 'eth0', mac: '02:00:00:00:00:01' },
+        ],
+      },
+      { endpoints: ['host-2:eth0', 'mgmt-net-2:loom1'] },
+    ])
+    expect(file.notes.slice(0, 2)).to.deep.equal([
+      'the host host is called host-3; links of containerlab take host for no node',
+      'the host macvlan is called macvlan-2; links of containerlab take macvlan for no node',
+    ])
+  })
+
   it('are read again as the same hosts and links', async () => {
     const { topology, problems } = await importFiles('containerlab', [
       { file: 'lab.clab.yml', text: (await written()).text },

@@ -180,7 +180,7 @@ describe('containerlab files', () => {
       ])
     })
 
-    it('of ip are carried out where they are about links; other commands are noted with what runs them', async () => {
+    it('of ip and sysctl are carried out where they are about links, routes and settings; other commands are noted with what runs them', async () => {
       const commands = [
         ...[
           'ip addr add 10.0.0.1/24 dev eth1',
@@ -194,29 +194,70 @@ describe('containerlab files', () => {
           'sh -c "echo $HOSTNAME_NOT_SET"',
         ],
         ...['ip link set eth1 down', 'ip link set eth1 mtu 1000 txqueuelen 5'],
+        ...['ip -6 route add fd01::/64 dev eth1 metric 7', 'sysctl -w net.ipv4.conf.eth1.rp_filter=0'],
+        ...['ip route add 10.9.0.0/16 via 10.8.0.1', 'ip route add default via 10.0.0.3'],
+        ...['ip route add 10.7.0.0/16 dev eth9', 'sysctl -w net.ipv4.conf.eth9.rp_filter=0'],
+        ...['ip -6 route add default dev eth1', 'ip route add 10.6.0.0/16 via 10.0.0.2 src 10.0.0.1'],
       ]
       const nodes = [
         'a:',
         '  kind: linux',
         '  exec:',
         ...commands.map((line) => `  - ${line}`),
-        '  sysctls: { net.ipv4.ip_forward: 1 }',
+        '  sysctls: { net.ipv4.ip_forward: 1, kernel.msgmax: 9 }',
       ]
       const text = lab([...nodes, ...linux('b')], ['- endpoints: [a:eth1, b:eth1]'])
       expect(await topologyOf(text)).to.have.deep.nested.property('fabrics.a-b.ports.a', {
         ...{ host: 'a', interface: 'eth1', addresses: ['10.0.0.1/24', 'fd00::1/128', '10.0.0.9/32'] },
         ...{ mtu: 9000, mac: '02:00:00:00:00:07' },
       })
+      expect((await topologyOf(text))?.hosts).to.deep.equal({
+        a: {
+          routes: [
+            { to: 'default', via: '10.0.0.2' },
+            { to: 'fd01::/64', dev: 'eth1', metric: 7 },
+          ],
+          sysctls: { 'net.ipv4.conf.eth1.rp_filter': 0, 'net.ipv4.ip_forward': 1 },
+        },
+        b: {},
+      })
       const once = 'not in the topology; once it is up: etherloom exec a'
       expect(await notesOf(text)).to.deep.equal([
-        `12:9 ${once} ip route add default via 10.0.0.2`,
         `13:9 ${once} ip addr add 10.0.0.1/32 dev lo`,
         `14:9 ${once} sh -c "echo $HOSTNAME_NOT_SET"`,
         `15:9 ${once} ip link set eth1 down`,
         `16:9 ${once} ip link set eth1 mtu 1000 txqueuelen 5`,
-        `17:18 ${once} sysctl -w net.ipv4.ip_forward=1`,
+        `19:9 ${once} ip route add 10.9.0.0/16 via 10.8.0.1`,
+        `20:9 ${once} ip route add default via 10.0.0.3`,
+        `21:9 ${once} ip route add 10.7.0.0/16 dev eth9`,
+        `22:9 ${once} sysctl -w net.ipv4.conf.eth9.rp_filter=0`,
+        `23:9 ${once} ip -6 route add default dev eth1`,
+        `24:9 ${once} ip route add 10.6.0.0/16 via 10.0.0.2 src 10.0.0.1`,
+        `25:42 ${once} sysctl -w kernel.msgmax=9`,
       ])
     })
+  })
+
+  it('may have merge keys, over which own keys go, and notes stand where the keys do', async () => {
+    const text = [
+      'x-base: &base { exec: [ip link set eth1 mtu 1400, date], kind: host }',
+      'x-linux: &linux { <<: *base, kind: linux }',
+      lab(
+        ['a: { <<: *linux }', 'b: { <<: [*linux, *base], exec: [ip link set eth1 mtu 1300] }'],
+        ['- endpoints: [a:eth1, b:eth1]'],
+      ),
+    ].join('\n')
+    const { ports } = (await topologyOf(text))!.fabrics['a-b']!
+    expect(ports).to.deep.equal({
+      a: { host: 'a', interface: 'eth1', mtu: 1400 },
+      b: { host: 'b', interface: 'eth1', mtu: 1300 },
+    })
+    expect(await notesOf(text)).to.deep.include(
+      '1:51 not in the topology; once it is up: etherloom exec a date',
+    )
+    expect(await problemsOf(lab(['a: { <<: linux }']))).to.deep.equal([
+      "4:10 '<<' takes a mapping, or a list of them",
+    ])
   })
 
   it('note once what is about containers, and what is renamed', async () => {

@@ -178,12 +178,19 @@ describe('scenarios of CORE', () => {
     expect(await notesOf(text)).to.deep.equal([
       "3 'net5' is a hub here, on which everybody hears everybody: EMANE's models are not run",
       "4 left out: 'net6', a network of type 'TUNNEL'",
-      '7 not in the topology; once it is up: etherloom exec n1 sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
       "7 left out: the service 'zebra', 2 times; start what it does by 'etherloom exec HOST ...'",
-      '9 not in the topology; once it is up: etherloom exec n3 sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
       "10 'n4' is a plain host here: no container of its image is started",
     ])
-    expect((await topologyOf(text)).fabrics['n3-eth0']?.kind).to.equal('hub')
+    const { hosts, fabrics } = await topologyOf(text)
+    expect(hosts).to.deep.equal({ n1: { forwarding: true }, n2: {}, n3: { forwarding: true }, n4: {} })
+    expect(fabrics['n3-eth0']?.kind).to.equal('hub')
+  })
+
+  it('keep entities that XML does not define as they are written', async () => {
+    const device = '<device id="1" name="a&constructor;&amp;b" type="PC"/>'
+    expect(await notesOf(scenario([], [device]))).to.include(
+      "5 'a&constructor;&b' is called 'a-constructor-b' here",
+    )
   })
 
   it('are refused with the place and the nearest word', async () => {

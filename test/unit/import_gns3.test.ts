@@ -190,20 +190,21 @@ describe('projects of GNS3', () => {
         'startup.vpc',
       )
       const interfaces =
-        '# x\nauto eth0\niface eth0 inet static\n\taddress 10.0.0.2\n\tnetmask 255.255.0.0\n\tgateway 10.0.0.9\niface eth1 inet dhcp\n'
+        '# x\nauto eth0\niface eth0 inet static\n\taddress 10.0.0.2\n\tnetmask 255.255.0.0\n\tgateway 10.9.0.9\niface eth1 inet dhcp\n'
       write(interfaces, 'docker', ids[1], 'etc', 'network', 'interfaces')
       const text = project(
         [node(ids[0], 'vpcs', {}, 'a'), node(ids[1], 'docker', {}, 'b')],
         [link(ids[0], ids[1])],
       )
       const file = join(folder, 'lab.gns3')
-      const { ports } = (await topologyOf(text, file)).fabrics['a-b']!
+      const { hosts, fabrics } = await topologyOf(text, file)
+      const { ports } = fabrics['a-b']!
       expect(ports.a).to.have.deep.property('addresses', ['10.0.0.1/24', '2001:db8::1/64'])
       expect(ports.b).to.have.deep.property('addresses', ['10.0.0.2/16'])
+      expect(hosts).to.deep.equal({ a: { routes: [{ to: 'default', via: '10.0.0.254' }] }, b: {} })
       expect(lines((await imported(text, file)).notes)).to.deep.equal([
-        '2 not in the topology; once it is up: etherloom exec a ip route add default via 10.0.0.254',
         "2 left out: 'ping 10.0.0.2' of the start-up file of 'a'",
-        '3 not in the topology; once it is up: etherloom exec b ip route add default via 10.0.0.9',
+        '3 not in the topology; once it is up: etherloom exec b ip route add default via 10.9.0.9',
       ])
     })
 

@@ -4,15 +4,16 @@
  *
  * Theory of operation. Every node becomes a host, bridges become switches, and the machine itself is where TAPs are. No
  * container is started: what the file says of images, files and processes is noted, one note for each key. Of `exec`, the
- * commands of ip(8) that give an interface an address, an MTU or a MAC address are carried out; others are noted with the
- * command that runs them.
+ * commands that give an interface an address, an MTU or a MAC address, or the node a route or a setting, become what the
+ * topology says of it; others are noted with the command that runs them.
  */
 import { isIPv6 } from 'node:net'
+import type { Route } from '../../engine/namespace.js'
 import { isMapping, nearest, suggestion } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
 import { quote, shorten } from '../../values/quote.js'
 import type { Conversion, SourceFile } from './format.js'
-import { asNumber, isInterfaceName, Lab, wordOf, type End, type Nic, type NodeEnd } from './lab.js'
+import { asNumber, isInterfaceName, Lab, wordOf, type End, type Nic, type NodeEnd, type Wish } from './lab.js'
 import { FileReader } from './reader.js'
 
 /** Keys of a node that this reads. */
@@ -400,7 +401,7 @@ function dangle(lab: Lab<Place>, end: NodeEnd<Place>): void {
   if (lab.kindOf(end.node) === 'host') lab.dangle(end)
 }
 
-/** What a node's `exec` and `sysctls` do to its interfaces; what they do otherwise is noted. */
+/** What a node's `exec` and `sysctls` do to its interfaces, and what is wished of its host besides. */
 function runCommands(context: Context, node: string): void {
   const { reader, lab } = context
   for (const source of sourcesOf(context, node).reverse()) {
@@ -408,7 +409,7 @@ function runCommands(context: Context, node: string): void {
       const place = [...source, 'exec', index]
       const line = textAt(context, place, { isCommand: true })
       if (line === undefined) reader.complain(place, 'a command must be text')
-      else if (!carryOut(lab.nicsOf(node), line.trim())) lab.wish(node, place, { command: line.trim() })
+      else if (!carryOut(lab.nicsOf(node), line.trim())) lab.wish(node, place, wishOf(line.trim()))
     })
     for (const [key] of reader.entries([...source, 'sysctls'])) {
       const place = [...source, 'sysctls', key]
@@ -422,15 +423,45 @@ function runCommands(context: Context, node: string): void {
  * and `ip link set NAME up|mtu N|address MAC`.
  */
 function carryOut(nics: ReadonlyMap<string, Nic>, line: string): boolean {
-  const [program = '', ...rest] = line.split(/\s+/)
-  if (!/^(?:\/(?:usr\/)?s?bin\/)?ip$/.test(program)) return false
-  while (/^-(?:[46]|family|inet6?)$/.test(rest[0] ?? '')) rest.shift()
-  const [object = '', verb = '', ...words] = rest
-  const isShort = (word: string, whole: string, least: number): boolean =>
-    word.length >= least && whole.startsWith(word)
+  const [object = '', verb = '', ...words] = wordsOfIp(line) ?? []
   if (isShort(object, 'address', 1) || object === 'addr')
     return (isShort(verb, 'add', 1) || verb === 'replace') && addAddress(nics, words)
   return isShort(object, 'link', 1) && isShort(verb, 'set', 1) && setLink(nics, words)
+}
+
+/** The words behind `ip` and its options of a family, undefined for another command. */
+function wordsOfIp(line: string): string[] | undefined {
+  const [program = '', ...rest] = line.split(/\s+/)
+  if (!/^(?:\/(?:usr\/)?s?bin\/)?ip$/.test(program)) return undefined
+  while (/^-(?:[46]|family|inet6?)$/.test(rest[0] ?? '')) rest.shift()
+  return rest
+}
+
+/** Whether ip(8) takes a word for the whole one. */
+const isShort = (word: string, whole: string, least: number): boolean =>
+  word.length >= least && whole.startsWith(word)
+
+/**
+ * A command as a setting, `sysctl -w NAME=VALUE` of IP, or as a route, `ip route add TO via GATEWAY dev NAME metric N`, where
+ * it is one of these; else as it is.
+ */
+function wishOf(command: string): Wish {
+  const [, sysctl, value] =
+    /^(?:\/(?:usr\/)?s?bin\/)?sysctl\s+(?:-w\s+)?(net\.ipv[46]\.\S+?)=(\S+)$/.exec(command) ?? []
+  if (sysctl !== undefined && value !== undefined) return { sysctl, value }
+  const [object = '', verb = '', to = '', ...words] = wordsOfIp(command) ?? []
+  if (!isShort(object, 'route', 1) || !isShort(verb, 'add', 1)) return { command }
+  const route: Route = { to }
+  while (words.length > 0) {
+    const [word, given = ''] = words.splice(0, 2)
+    if (word === 'via' || word === 'dev') route[word] = given
+    else if (word === 'metric' && /^\d{1,10}$/.test(given)) route.metric = Number(given)
+    else return { command }
+  }
+  // Without a gateway, only the option says of which family the default is.
+  return to === 'default' && route.via === undefined && /\s-(?:6|family\s+inet6)\s/.test(command)
+    ? { command }
+    : { route }
 }
 
 function addAddress(nics: ReadonlyMap<string, Nic>, words: string[]): boolean {

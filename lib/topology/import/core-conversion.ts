@@ -350,7 +350,7 @@ const rateOf = (bits: number): string => {
   return whole % 1000 === 0 ? `${whole / 1000}kbit` : `${whole}bit`
 }
 
-/** What devices run: forwarding is noted with its command, everything else by its name. */
+/** What devices run: routers forward, and everything else is noted by its name. */
 function noteServices(scenario: Scenario): void {
   const { findings, lab, nodes } = scenario
   const services = new Map<string, { offset: number; times: number }>()

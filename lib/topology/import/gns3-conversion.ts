@@ -12,7 +12,7 @@ import { readText } from '../../values/files.js'
 import { limits } from '../../values/limits.js'
 import { flag, integer, isMapping, suggestion } from '../../values/options.js'
 import type { Place } from '../../values/problem.js'
-import { quote, shorten } from '../../values/quote.js'
+import { quote } from '../../values/quote.js'
 import type { Conversion, SourceFile } from './format.js'
 import { isInterfaceName, Lab, wordOf, type End, type LinkPolicy, type NodeKind } from './lab.js'
 import { FileReader, withoutComments } from './reader.js'
@@ -358,7 +358,7 @@ function runVpcs({ lab, reader }: Project, { name, place }: Node, line: string):
   const length = Math.min(given ?? (isIPv6(address) ? 64 : 24), isIPv6(address) ? 128 : 32)
   nic.addresses = [...new Set([...(nic.addresses ?? []), `${address}/${length}`])]
   const gateway = words.slice(1).find((word) => isIPv4(word) && lengthOf(word) === undefined)
-  if (gateway !== undefined) lab.wish(name, place, { command: `ip route add default via ${gateway}` })
+  if (gateway !== undefined) lab.wish(name, place, { route: { to: 'default', via: gateway } })
 }
 
 /** The prefix length that a mask such as 255.255.255.0, or a number, stands for. */
@@ -393,7 +393,7 @@ function readInterfaces({ lab }: Project, { name, place }: Node, text: string): 
       if (bits !== undefined && /^\d{1,3}$/.test(bits)) current.length = Number(bits)
     } else if (current && word === 'netmask') current.length = lengthOf(value)
     else if (current && word === 'gateway' && (isIPv4(value) || isIPv6(value)))
-      lab.wish(name, place, { command: `ip route add default via ${shorten(value, 45)}` })
+      lab.wish(name, place, { route: { to: 'default', via: value } })
   }
   finish()
 }

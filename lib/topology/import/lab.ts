@@ -8,10 +8,13 @@
  * every link on its way, one after the other. Ports are called by the node at the link's other end or, on the side of a
  * host, by the host.
  */
-import { interfaceAddress, interfaceMac } from '../../values/addresses.js'
-import { integer, type Rule } from '../../values/options.js'
+import { routeFault, routeRules, type Route } from '../../engine/namespace.js'
+import { isOfInterface, pathOf, sysctlsRule } from '../../engine/sysctls.js'
+import { interfaceAddress, interfaceMac, isNear } from '../../values/addresses.js'
+import { integer, mapping, takes, type Rule } from '../../values/options.js'
 import { interfaceRule } from '../../values/names.js'
 import { quote, shorten } from '../../values/quote.js'
+import type { HostSettings } from '../host-rules.js'
 import { Names } from './names.js'
 
 /** Where notes and mistakes of a file go; what a place in it is, is the format's business. */
@@ -51,8 +54,9 @@ export interface NodeEnd<At> {
 /** An end of a link: an interface of a node, or a port that leads out of the lab. */
 export type End<At> = NodeEnd<At> | { at: At; outside: object; name: string }
 
-/** What hosts of a lab do, beside having interfaces. */
-export type Wish = { command: string } | { forwarding: true } | { sysctl: string; value: string }
+/** What hosts of a lab do, beside having interfaces. The interface of a route is called as the file has it. */
+export type Wish =
+  { command: string } | { forwarding: true } | { sysctl: string; value: string } | { route: Route }
 
 interface FabricDraft {
   kind: 'switch' | 'hub' | 'wire'
@@ -86,6 +90,7 @@ export class Lab<At> {
   /** Which fabrics are joined by links, by a fabric of each group: a loop is a link within a group. */
   readonly #joined = new Map<string, string>()
   readonly #interfaces = new Map<NodeDraft, Names>()
+  readonly #wishes: { node: string; at: At; wish: Wish }[] = []
 
   constructor(findings: Findings<At>) {
     this.#findings = findings
@@ -181,28 +186,21 @@ export class Lab<At> {
     for (const port of ports) Object.assign(this.#fabrics.get(fabric)?.ports.get(port) ?? {}, { delay })
   }
 
-  /**
-   * What a host of the lab does and a topology file does not say: a note, with the command that does it. This is the one
-   * place to change once topology files can say it.
-   */
+  /** What a host of the lab does. The topology says it where it can; the rest is noted, with the command that does it. */
   wish(node: string, at: At, wish: Wish): void {
-    const exec = `etherloom exec ${this.nameOf(node)}`
-    const does =
-      'command' in wish
-        ? `${exec} ${wish.command}`
-        : 'forwarding' in wish
-          ? `${exec} sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1`
-          : `${exec} sysctl -w ${wish.sysctl}=${wish.value}`
-    this.#findings.note(at, `not in the topology; once it is up: ${shorten(does, 200)}`)
+    this.#wishes.push({ node, at, wish })
   }
 
   /** The whole as a topology file would state it. */
   topology(name: string | undefined, worlds: Record<string, object> = {}): unknown {
     const called = name?.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 63)
-    const hosts = [...this.#nodes.values()].filter(({ kind }) => kind === 'host')
+    const hosts = [...this.#nodes].filter(([, { kind }]) => kind === 'host')
+    const settings = this.#grant()
     return {
       ...(called !== undefined && called !== '' && { name: called }),
-      ...(hosts.length > 0 && { hosts: Object.fromEntries(hosts.map((host) => [host.name, {}])) }),
+      ...(hosts.length > 0 && {
+        hosts: Object.fromEntries(hosts.map(([node, { name }]) => [name, settings.get(node) ?? {}])),
+      }),
       fabrics: Object.fromEntries(
         [...this.#fabrics].map(([fabric, { kind, forwarding, ports, paths }]) => [
           fabric,
@@ -216,6 +214,27 @@ export class Lab<At> {
       ),
       ...(Object.keys(worlds).length > 0 && { worlds }),
     }
+  }
+
+  /** What wishes come to, by node. It waits for the whole file, as a gateway's interface may have its address later. */
+  #grant(): ReadonlyMap<string, HostSettings> {
+    const granted = new Map<string, HostSettings>()
+    for (const { node, at, wish } of this.#wishes) {
+      const settings = granted.get(node) ?? {}
+      granted.set(node, settings)
+      const nics = this.nicsOf(node)
+      const route = 'route' in wish ? routeOf(wish.route, nics, settings.routes) : undefined
+      if ('forwarding' in wish) settings.forwarding = true
+      else if ('sysctl' in wish && isSetting(wish.sysctl, wish.value, nics))
+        settings.sysctls = { ...settings.sysctls, [wish.sysctl]: asNumber(wish.value) as string | number }
+      else if (route) settings.routes = [...(settings.routes ?? []), route]
+      else
+        this.#findings.note(
+          at,
+          `not in the topology; once it is up: ${shorten(`etherloom exec ${this.nameOf(node)} ${commandOf(wish)}`, 200)}`,
+        )
+    }
+    return granted
   }
 
   #addFabric(name: string, kind: FabricNode | 'wire'): void {
@@ -331,6 +350,47 @@ export class Lab<At> {
     if (group !== fabric) this.#joined.set(fabric, group)
     return group
   }
+}
+
+/** A route as a host can have it; undefined where it has none like it: no such gateway is near, or it has one to there. */
+function routeOf(
+  { dev: given, ...wished }: Route,
+  nics: ReadonlyMap<string, Nic>,
+  known: readonly Route[] = [],
+): Route | undefined {
+  const dev = given === undefined || given === 'lo' ? given : nics.get(given)?.interface
+  if (given !== undefined && dev === undefined) return undefined
+  const route: Route = { ...wished, ...(dev !== undefined && { dev }) }
+  if (!takes(mapping(routeRules), route) || routeFault(route) !== undefined) return undefined
+  const { via } = route
+  const near = [...nics.values()]
+    .filter((nic) => dev === undefined || nic.interface === dev)
+    .flatMap(({ addresses = [] }) => addresses)
+    .filter((address) => takes(interfaceAddress(), address))
+  const isLocal = dev !== undefined && /^fe80:/i.test(via ?? '')
+  if (via !== undefined && !isLocal && !near.some((address) => isNear(address, via))) return undefined
+  return known.some((other) => identityOf(other) === identityOf(route)) ? undefined : route
+}
+
+/** What no two routes of a host share. */
+const identityOf = ({ to, via = '', metric = 0 }: Route): string =>
+  `${to} ${to === 'default' && via.includes(':') ? 6 : 4} ${metric}`
+
+/** Whether a host can have a setting: it is of the network, and of an interface that is there. */
+const isSetting = (name: string, value: string, nics: ReadonlyMap<string, Nic>): boolean =>
+  takes(sysctlsRule, { [name]: value }) &&
+  (!isOfInterface(name) ||
+    ['lo', ...[...nics.values()].map((nic) => nic.interface)].includes(pathOf(name).split('/')[3] ?? ''))
+
+/** The command that a wish is. `forwarding` can be said in every topology. */
+function commandOf(wish: Exclude<Wish, { forwarding: true }>): string {
+  if ('command' in wish) return wish.command
+  if ('sysctl' in wish) return `sysctl -w ${wish.sysctl}=${wish.value}`
+  const { to, via, dev, metric } = wish.route
+  const words = Object.entries({ via, dev, metric }).flatMap(([key, value]) =>
+    value === undefined ? [] : [key, value],
+  )
+  return ['ip route add', to, ...words].join(' ')
 }
 
 /** Whether Linux takes a name for an interface. */

@@ -5,7 +5,7 @@ import type { Place } from '../../values/problem.js'
 import { quote } from '../../values/quote.js'
 import { formatCount } from '../../values/units.js'
 import type { FileProblem } from '../file-problem.js'
-import { nameKeys, offsetOf, parse } from '../yaml.js'
+import { mergeKeys, nameKeys, offsetOf, parse } from '../yaml.js'
 import type { Conversion, SourceFile } from './format.js'
 
 type Locate = (place: Place, at: 'key' | 'value') => { line: number; column: number }
@@ -43,7 +43,7 @@ export class FileReader {
   }> {
     const yaml = await import('yaml')
     const { document, errors, placeOf } = parse(yaml, raw, { uniqueKeys: true })
-    const found = errors.length > 0 ? errors : nameKeys(yaml, document)
+    const found = errors.length > 0 ? errors : [...mergeKeys(yaml, document), ...nameKeys(yaml, document)]
     return {
       data: found.length > 0 ? {} : document.toJS(),
       locate: (place, at) => placeOf(offsetOf(yaml, document, { place, at, message: '' })),
