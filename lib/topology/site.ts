@@ -167,6 +167,8 @@ export class Site {
         return
       case 'create':
         return this.#create(change.host, change.plan)
+      case 'prepare':
+        return this.#prepare(change.host, change.plan)
       case 'equip':
         return this.#equip(change.host, change.plan)
       case 'remove':
@@ -230,6 +232,15 @@ export class Site {
     this.#unset.delete(host)
   }
 
+  /** Gives a host that stays what of its settings is there before its interfaces, which may need it. */
+  async #prepare(name: string, plan: HostPlan): Promise<void> {
+    const { routes } = this.#plan.hosts.get(name) ?? {}
+    const { routes: _later, ...settings } = plan
+    this.#plan.hosts.set(name, { ...settings, ...(routes && { routes }) })
+    const sysctls = sysctlsOf(plan, interfacesOf(this.#plan.fabrics, name))
+    await this.#setSysctls(name, beforeInterfaces(sysctls), sysctls)
+  }
+
   /** Gives a host the settings and routes of its plan, and takes those away that it had besides. */
   async #equip(name: string, plan: HostPlan): Promise<void> {
     const host = this.hosts.get(name) as Namespace
@@ -237,7 +248,8 @@ export class Site {
     this.#plan.hosts.set(name, plan) // also when this fails: going back starts from here
     const { routes = [] } = plan
     const interfaces = interfacesOf(this.#plan.fabrics, name)
-    await this.#setSysctls(name, sysctlsOf(plan, interfaces), true)
+    const sysctls = sysctlsOf(plan, interfaces)
+    await this.#setSysctls(name, sysctls, sysctls)
     try {
       await host.removeRoutes(old.filter((route) => !routes.some((now) => isDeepStrictEqual(now, route))))
       await host.addRoutes(routes)
@@ -270,12 +282,13 @@ export class Site {
     this.#plan.runs.set(key, plan)
   }
 
-  /** Writes settings of a host; with `all`, those that it was given before and are not among these are as they were. */
-  async #setSysctls(name: string, sysctls: readonly Sysctl[], all = false): Promise<void> {
+  /** Writes settings of a host; with `all`, those that it was given before and are not among all are as they were. */
+  async #setSysctls(name: string, sysctls: readonly Sysctl[], all?: readonly Sysctl[]): Promise<void> {
     const host = this.hosts.get(name) as Namespace
     const unset = this.#unset.get(name) as Map<string, string>
-    const gone = [...unset].filter(([each]) => all && !sysctls.some((sysctl) => sysctl.name === each))
-    const undone = gone.map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
+    const gone = [...unset].filter(([each]) => all && !all.some((sysctl) => sysctl.name === each))
+    // The last first: writing one may have changed those that came after it, as `all` does with `default`.
+    const undone = gone.reverse().map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
     for (const { name: each, value, optional } of [...undone, ...sysctls])
       try {
         const before = await host.setSysctls({ [each]: value })

@@ -133,6 +133,32 @@ fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
     expect(await sysctl(network, 'red', 'ipv6/conf/all/forwarding')).to.equal('0')
   })
 
+  it('get IPv6 and lose it while they run', async () => {
+    const topology = (addresses: string, more = ''): Promise<Topology> =>
+      parseTopology(`
+hosts: { red: { addresses: [${addresses}]${more} } }
+fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
+`)
+    const [four, both] = [
+      await topology('10.0.0.1/24', ', ipv6: false'),
+      await topology("10.0.0.1/24, 'fd00::1/64'"),
+    ]
+    const network = close(await Network.up(four))
+    expect((await network.apply(both)).steps).to.deep.equal([
+      'detach port a.red',
+      'prepare host red',
+      'attach port a.red',
+      'configure host red',
+    ])
+    expect(await inHost(network, 'red', 'ip', '-6', 'address', 'show', 'eth0')).to.match(/fd00::1/)
+    await network.apply(four)
+    expect(await inHost(network, 'red', 'ip', '-6', 'address')).to.equal('')
+    const wrong = await topology("10.0.0.1/24, 'fd00::1/64'", ', sysctls: { net.ipv4.ip_forwarding: 1 }')
+    await refusal(network.apply(wrong))
+    expect(await inHost(network, 'red', 'ip', '-6', 'address'), 'as it was').to.equal('')
+    expect(await inHost(network, 'red', 'ip', 'address', 'show', 'eth0')).to.match(/10\.0\.0\.1/)
+  })
+
   it('leave nothing where what they are to be cannot be', async () => {
     const topology = await routed('sysctls: { net.ipv4.ip_forward: perhaps }')
     const { code, message } = await refusal(Network.up(topology))
