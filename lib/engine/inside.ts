@@ -8,9 +8,10 @@
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
+import { constants } from 'node:os'
 import { readlink } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
-import { EtherloomError } from '../values/errors.js'
+import { EtherloomError, fromNative } from '../values/errors.js'
 import { tied } from '../values/programs.js'
 
 /** A host, and what its programs find in /etc. */
@@ -66,7 +67,8 @@ exec "$@"
  * Starts a program inside a host, as the leader of a process group of its own if that is wanted. It ends with us at the latest:
  * the kernel kills it, and a shell that sees our end all else of its group, if it has one.
  *
- * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed. What cannot be run ends with 126 or 127
+ * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed; ERR_ETHERLOOM_OPTION where the command is
+ *   too long for the kernel; ERR_ETHERLOOM_RESOURCE. What cannot be run ends with 126 or 127
  */
 export async function startInside(
   { host, namespace, userNamespace, etcHosts, resolvConf }: Inside,
@@ -94,11 +96,17 @@ export async function startInside(
   ])
   const own: StdioOptions =
     stdio === 'inherit' ? ['inherit', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
-  const child = spawn('nsenter', [...place, shell, ...rest], {
-    stdio: [...own, 'pipe', 'pipe', ...(group ? (['pipe'] as const) : [])],
-    env: { ...process.env, ...env },
-    detached: group,
-  })
+  let child: ChildProcess
+  try {
+    child = spawn('nsenter', [...place, shell, ...rest], {
+      stdio: [...own, 'pipe', 'pipe', ...(group ? (['pipe'] as const) : [])],
+      env: { ...process.env, ...env },
+      detached: group,
+    })
+    await once(child, 'spawn') // before that it may have no streams
+  } catch (cause) {
+    throw cannotStart(cause as NodeJS.ErrnoException)
+  }
   const files = [etcHosts, resolvConf ?? noServer(host)]
   for (const [index, text] of files.entries()) {
     const stream = child.stdio[3 + index] as Writable
@@ -108,15 +116,17 @@ export async function startInside(
   const lifeline = (child.stdio as readonly unknown[])[5] as Writable | undefined
   lifeline?.on('error', () => undefined)
   child.once('exit', () => lifeline?.destroy())
-  try {
-    await once(child, 'spawn')
-  } catch (cause) {
-    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'cannot start nsenter', {
-      cause,
-      hint: 'install the package util-linux',
-    })
-  }
   return child
+}
+
+function cannotStart(cause: NodeJS.ErrnoException): EtherloomError {
+  const [message, errno] = ['cannot start nsenter', -(cause.errno ?? 0)]
+  return errno === constants.errno.ENOENT
+    ? new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', message, {
+        cause,
+        hint: 'install the package util-linux',
+      })
+    : fromNative({ message, errno, syscall: 'spawn' })
 }
 
 const noServer = (host: string): string =>

@@ -127,22 +127,23 @@ export class Run {
     this.#state = 'ended'
   }
 
-  /** Starts it again after a while, if nobody stops it before that. */
+  /** Starts it again after a while, if nobody stops it before that; where it cannot be started, that is one more failure. */
   async #again(ran: number): Promise<ChildProcess | undefined> {
     if (ran >= steady) this.#wait = firstWait
     const { signal } = this.#stopping
-    const waited = await pause(this.#wait, true, { signal, ref: false }).catch(() => false)
-    this.#wait = Math.min(this.#wait * 2, longestWait)
-    if (!waited) return undefined
-    try {
-      const program = await this.#launch()
-      if (signal.aborted) signalGroup(program.pid as number, 'SIGTERM') // stopped while it was being started
-      return program
-    } catch (error) {
-      this.#listener.output('stderr', (error as Error).message)
-      this.#listener.end({ code: 126, again: false })
-      return undefined
+    while (await pause(this.#wait, true, { signal, ref: false }).catch(() => false)) {
+      this.#wait = Math.min(this.#wait * 2, longestWait)
+      try {
+        const program = await this.#launch()
+        if (signal.aborted) signalGroup(program.pid as number, 'SIGTERM') // stopped while it was being started
+        return program
+      } catch (error) {
+        this.#last = { code: 126 }
+        this.#listener.output('stderr', (error as Error).message)
+        this.#listener.end({ ...this.#last, again: !signal.aborted })
+      }
     }
+    return undefined
   }
 
   async #endOf(program: ChildProcess): Promise<Pick<RunEnd, 'code' | 'signal'>> {
