@@ -100,14 +100,23 @@ export class Site {
   /** Of every port that was made here, those of worlds and of peers included. */
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
+  readonly #inTurn: (order: () => Promise<void>) => Promise<void>
+  /** The port that `restore` makes again now. */
+  #restored: Port | undefined
   readonly #backlog: Backlog
   #plan: Plan
 
-  /** What happens here is told as events of `events`. */
-  constructor(engine: Engine, plan: EnginePlan, events: EventEmitter<NetworkEvents>) {
+  /** What happens here is told as events of `events`; what it has to do by itself waits for its turn by `inTurn`. */
+  constructor(
+    engine: Engine,
+    plan: EnginePlan,
+    events: EventEmitter<NetworkEvents>,
+    inTurn: (order: () => Promise<void>) => Promise<void>,
+  ) {
     this.engine = engine
     this.#plan = emptyPlan(plan)
     this.#events = events
+    this.#inTurn = inTurn
     this.#backlog = new Backlog(events)
   }
 
@@ -258,12 +267,25 @@ export class Site {
     }
   }
 
+  /** Makes a port's interface again, with what of its host went with it, where it was made here and is gone; says whether it did. */
+  async restore(port: Port): Promise<boolean> {
+    this.#restored = port
+    try {
+      if (!(await port.restore())) return false
+      await this.#returned(port)
+      return true
+    } finally {
+      this.#restored = undefined
+    }
+  }
+
   /** An interface of a host has come back: its routes and settings went with it. */
   async #returned(port: Port): Promise<void> {
     const plan = this.#made.get(port)
     const host = plan && ownInterfaceOf(plan)?.host
     const own = this.#plan.hosts.get(host ?? '')
     if (host === undefined || own === undefined || Object.keys(own).length === 0) return
+    if (port.state !== 'up') return // it has gone again since
     try {
       await this.#equip(host, own)
     } catch (error) {
@@ -307,7 +329,9 @@ export class Site {
       fabric.on(event, ({ port, ...more }: { port: Port }) =>
         (events as EventEmitter).emit(event, { fabric: name, port: port.name, ...more }),
       )
-    fabric.on('port:up', ({ port }) => void this.#returned(port))
+    fabric.on('port:up', ({ port }) => {
+      if (port !== this.#restored) void this.#inTurn(() => this.#returned(port))
+    })
     fabric.on('address:moved', ({ from, to, ...address }) =>
       events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )

@@ -114,9 +114,25 @@ describeOnDevices('hosts of a topology', function () {
     await inHost(network, 'green', 'ip', 'link', 'delete', 'eth0')
     await eventually('the port is down', () => network.port({ port: 'green' }).state === 'down')
     await network.apply(changed)
-    await eventually('the route is there again', async () =>
-      (await routesOf(network, 'green')).includes('10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5'),
-    )
+    expect(await routesOf(network, 'green')).to.deep.equal(['10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5'])
+    const errors: unknown[] = []
+    network.on('host:error', (event) => errors.push(event))
+    const again = await routed()
+    again.hosts!.green!.mtu = 1300
+    again.hosts!.green!.routes = [{ to: '10.2.0.0/24', via: '10.1.0.254' }]
+    for (let round = 0; round < 5; round++) {
+      const [one, other] = round % 2 === 0 ? [changed, again] : [again, changed]
+      await inHost(network, 'green', 'ip', 'link', 'delete', 'eth0')
+      await eventually('the port is down', () => network.port({ port: 'green' }).state === 'down')
+      await Promise.all([network.apply(one), network.apply(other)])
+      expect(await routesOf(network, 'green')).to.deep.equal([
+        other === again
+          ? '10.2.0.0/24 via 10.1.0.254 dev eth0'
+          : '10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5',
+      ])
+    }
+    await network.close()
+    expect(errors).to.deep.equal([])
   })
 
   it('have no IPv6 where they are to have none', async () => {
