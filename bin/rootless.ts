@@ -22,7 +22,7 @@ export async function runRootless(): Promise<number> {
     'unshare',
     ['--user', '--map-root-user', '--net', '--', 'setpriv', '--pdeathsig', 'TERM', '--', ...again],
     // Inside, the user id is 0: say where the socket belongs, so that it is found from outside.
-    { stdio: 'inherit', env: { ...process.env, ETHERLOOM_CONTROL_DIRECTORY: controlDirectory() } },
+    { stdio: 'inherit', env: { ...forChild(process.env), ETHERLOOM_CONTROL_DIRECTORY: controlDirectory() } },
   )
   // What reaches the child by itself, as a terminal's Ctrl-C, it takes for the same as this.
   onEndSignals((signal) => child.kill(signal))
@@ -35,4 +35,9 @@ export async function runRootless(): Promise<number> {
       hint: 'install the package util-linux',
     })
   }
+}
+
+/** The environment in which the child, not we, is who says to a supervisor that it is alive. */
+function forChild({ WATCHDOG_PID: watched, ...rest }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return watched === undefined || watched === `${process.pid}` ? rest : { ...rest, WATCHDOG_PID: watched }
 }

@@ -5,7 +5,7 @@
  * Theory of operation. The order lets every step find what it needs: old ports go before new ones come, for they may
  * use the same interface; hosts are made before ports enter them, get what belongs to their interfaces when these are there,
  * and are removed after all else, because a removed
- * network namespace cannot be brought back as it was. A port whose plan differs is replaced, but for what can be changed in
+ * network namespace cannot be brought back as it was. One that stays gets settings that interfaces need, as IPv6, before these come. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
  * Programs end before all else and start after all else, but for those that are the same.
@@ -46,8 +46,8 @@ export type Change =
   /** To what the plan says of its seat. */
   | ({ do: 'configure' } & PlannedPort)
   | { do: 'close' | 'open'; fabric: string; plan: FabricPlan }
-  /** `equip`: to what the plan says of it. */
-  | { do: 'create' | 'equip'; host: string; plan: HostPlan }
+  /** `equip`: to what the plan says of it; `prepare`: to what of that interfaces which come may need. */
+  | { do: 'create' | 'prepare' | 'equip'; host: string; plan: HostPlan }
   | { do: 'remove'; host: string }
   | { do: 'set'; fabric: string; paths: PathChange[] }
   | { do: 'stop' | 'start'; fabric: string; timeline: TopologyTimelineEntry[] }
@@ -80,6 +80,7 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...[...after.hosts]
       .filter(([host]) => !before.hosts.has(host))
       .map(([host, plan]) => ({ do: 'create' as const, host, plan })),
+    ...preparations(before, after, staysAttached),
     ...fabricChanges(after, keptFabrics, 'open'),
     ...portChanges(after, staysAttached, 'attach', 'patch'),
     ...hostChanges(before, after, staysAttached),
@@ -108,13 +109,31 @@ function labelChanges(before: Plan, after: Plan): Change[] {
   })
 }
 
-/** Hosts whose settings differ, or belong to interfaces that are new. */
-function hostChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
-  const renewed = new Set(
+/** Hosts that get interfaces. */
+const renewedHosts = (after: Plan, stays: (end: PortReference) => boolean): Set<string | undefined> =>
+  new Set(
     [...after.fabrics].flatMap(([fabric, { ports }]) =>
       [...ports].flatMap(([port, plan]) => (stays({ fabric, port }) ? [] : [ownInterfaceOf(plan)?.host])),
     ),
   )
+
+/** Hosts that stay, have other settings of their kernel, and get interfaces. */
+function preparations(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  const renewed = renewedHosts(after, stays)
+  return [...after.hosts].flatMap(([host, plan]): Change[] => {
+    const old = before.hosts.get(host)
+    return old && renewed.has(host) && !isDeepStrictEqual(kernelOf(old), kernelOf(plan))
+      ? [{ do: 'prepare', host, plan }]
+      : []
+  })
+}
+
+/** What a host's plan says of its kernel alone. */
+const kernelOf = ({ routes: _routes, dns: _dns, ...settings }: HostPlan): HostPlan => settings
+
+/** Hosts whose settings differ, or belong to interfaces that are new. */
+function hostChanges(before: Plan, after: Plan, stays: (end: PortReference) => boolean): Change[] {
+  const renewed = renewedHosts(after, stays)
   return [...after.hosts].flatMap(([host, plan]): Change[] => {
     const old = before.hosts.get(host) ?? {}
     const isSame = isDeepStrictEqual(old, plan) && !renewed.has(host)
@@ -248,6 +267,7 @@ export function inGroups(changes: readonly Change[]): Change[][] {
 export function inWords(change: Change): string {
   switch (change.do) {
     case 'create':
+    case 'prepare':
     case 'remove':
       return `${change.do} host ${change.host}`
     case 'quit':

@@ -5,7 +5,7 @@
 import type { Inside } from '../engine/inside.js'
 import { routeFault, type Namespace, type Route } from '../engine/namespace.js'
 import { isOfInterface } from '../engine/sysctls.js'
-import { isNear } from '../values/addresses.js'
+import { isNear, isNetworkOf } from '../values/addresses.js'
 import { suggestion } from '../values/options.js'
 import type { Complain, Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
@@ -107,6 +107,12 @@ export function checkHosts(plan: Plan, hasAllPorts: boolean, complain: Complain)
         complain(here, fault)
         return
       }
+      const near = own.flatMap(({ addresses }) => addresses).find((address) => isNetworkOf(to, address))
+      if (near !== undefined && metric === 0)
+        complain(
+          here,
+          `a route to ${to} follows from the address ${near} already, and this one would take its place; leave it out, or give it a 'metric'`,
+        )
       if (dev !== undefined && isWhole && !names.includes(dev))
         complain(
           [...here, 'dev'],

@@ -46,7 +46,7 @@ export class Network extends EventEmitter<NetworkEvents> {
   private constructor({ engine }: Plan, clock: EngineOptions['clock']) {
     super()
     this.engine = new Engine({ ...engine, ...(clock !== undefined && { clock }) })
-    this.#site = new Site(this.engine, engine, this)
+    this.#site = new Site(this.engine, engine, this, (order) => this.#inTurn(order))
   }
 
   /**
@@ -63,7 +63,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     const network = new Network(plan, clock)
     network.#files = files
     try {
-      await network.#take(diff(emptyPlan(plan.engine), plan))
+      await network.#inTurn(() => network.#take(diff(emptyPlan(plan.engine), plan)))
     } catch (error) {
       await network.close()
       throw error
@@ -143,7 +143,8 @@ export class Network extends EventEmitter<NetworkEvents> {
         )
         for (const fabric of this.fabrics.values())
           for (const port of fabric.ports.values())
-            if (await port.restore()) total.steps.push(`make port ${fabric.name}.${port.name} again`)
+            if (await this.#site.restore(port))
+              total.steps.push(`make port ${fabric.name}.${port.name} again`)
       } catch (error) {
         await this.#goBack(before, error)
         throw error

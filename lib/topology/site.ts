@@ -100,14 +100,23 @@ export class Site {
   /** Of every port that was made here, those of worlds and of peers included. */
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
+  readonly #inTurn: (order: () => Promise<void>) => Promise<void>
+  /** The port that `restore` makes again now. */
+  #restored: Port | undefined
   readonly #backlog: Backlog
   #plan: Plan
 
-  /** What happens here is told as events of `events`. */
-  constructor(engine: Engine, plan: EnginePlan, events: EventEmitter<NetworkEvents>) {
+  /** What happens here is told as events of `events`; what it has to do by itself waits for its turn by `inTurn`. */
+  constructor(
+    engine: Engine,
+    plan: EnginePlan,
+    events: EventEmitter<NetworkEvents>,
+    inTurn: (order: () => Promise<void>) => Promise<void>,
+  ) {
     this.engine = engine
     this.#plan = emptyPlan(plan)
     this.#events = events
+    this.#inTurn = inTurn
     this.#backlog = new Backlog(events)
   }
 
@@ -171,6 +180,8 @@ export class Site {
         return
       case 'create':
         return this.#create(change.host, change.plan)
+      case 'prepare':
+        return this.#prepare(change.host, change.plan)
       case 'equip':
         return this.#equip(change.host, change.plan)
       case 'remove':
@@ -234,6 +245,15 @@ export class Site {
     this.#unset.delete(host)
   }
 
+  /** Gives a host that stays what of its settings is there before its interfaces, which may need it. */
+  async #prepare(name: string, plan: HostPlan): Promise<void> {
+    const { routes } = this.#plan.hosts.get(name) ?? {}
+    const { routes: _later, ...settings } = plan
+    this.#plan.hosts.set(name, { ...settings, ...(routes && { routes }) })
+    const sysctls = sysctlsOf(plan, interfacesOf(this.#plan.fabrics, name))
+    await this.#setSysctls(name, beforeInterfaces(sysctls), sysctls)
+  }
+
   /** Gives a host the settings and routes of its plan, and takes those away that it had besides. */
   async #equip(name: string, plan: HostPlan): Promise<void> {
     const host = this.hosts.get(name) as Namespace
@@ -241,12 +261,25 @@ export class Site {
     this.#plan.hosts.set(name, plan) // also when this fails: going back starts from here
     const { routes = [] } = plan
     const interfaces = interfacesOf(this.#plan.fabrics, name)
-    await this.#setSysctls(name, sysctlsOf(plan, interfaces), true)
+    const sysctls = sysctlsOf(plan, interfaces)
+    await this.#setSysctls(name, sysctls, sysctls)
     try {
       await host.removeRoutes(old.filter((route) => !routes.some((now) => isDeepStrictEqual(now, route))))
       await host.addRoutes(routes)
     } catch (error) {
       throw locate(error, `host '${name}'`)
+    }
+  }
+
+  /** Makes a port's interface again, with what of its host went with it, where it was made here and is gone; says whether it did. */
+  async restore(port: Port): Promise<boolean> {
+    this.#restored = port
+    try {
+      if (!(await port.restore())) return false
+      await this.#returned(port)
+      return true
+    } finally {
+      this.#restored = undefined
     }
   }
 
@@ -256,6 +289,7 @@ export class Site {
     const host = plan && ownInterfaceOf(plan)?.host
     const own = this.#plan.hosts.get(host ?? '')
     if (host === undefined || own === undefined || Object.keys(own).length === 0) return
+    if (port.state !== 'up') return // it has gone again since
     try {
       await this.#equip(host, own)
     } catch (error) {
@@ -275,12 +309,13 @@ export class Site {
     this.#plan.runs.set(key, plan)
   }
 
-  /** Writes settings of a host; with `all`, those that it was given before and are not among these are as they were. */
-  async #setSysctls(name: string, sysctls: readonly Sysctl[], all = false): Promise<void> {
+  /** Writes settings of a host; with `all`, those that it was given before and are not among all are as they were. */
+  async #setSysctls(name: string, sysctls: readonly Sysctl[], all?: readonly Sysctl[]): Promise<void> {
     const host = this.hosts.get(name) as Namespace
     const unset = this.#unset.get(name) as Map<string, string>
-    const gone = [...unset].filter(([each]) => all && !sysctls.some((sysctl) => sysctl.name === each))
-    const undone = gone.map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
+    const gone = [...unset].filter(([each]) => all && !all.some((sysctl) => sysctl.name === each))
+    // The last first: writing one may have changed those that came after it, as `all` does with `default`.
+    const undone = gone.reverse().map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
     for (const { name: each, value, optional } of [...undone, ...sysctls])
       try {
         const before = await host.setSysctls({ [each]: value })
@@ -299,7 +334,9 @@ export class Site {
       fabric.on(event, ({ port, ...more }: { port: Port }) =>
         (events as EventEmitter).emit(event, { fabric: name, port: port.name, ...more }),
       )
-    fabric.on('port:up', ({ port }) => void this.#returned(port))
+    fabric.on('port:up', ({ port }) => {
+      if (port !== this.#restored) void this.#inTurn(() => this.#returned(port))
+    })
     fabric.on('address:moved', ({ from, to, ...address }) =>
       events.emit('address:moved', { fabric: name, ...address, from: from?.name, to: to?.name }),
     )

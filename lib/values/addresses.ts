@@ -114,6 +114,12 @@ export function isNear(one: string, other: string): boolean {
   return network.check(otherIp, family)
 }
 
+/** Whether a route's valid destination is the IPv4 network that an interface is in by a valid address of its own. */
+export function isNetworkOf(to: string, address: string): boolean {
+  const [ip = '', bits] = address.split('/')
+  return isIPv4(ip) && Number(bits) < 32 && to === `${networkOf(ip, Number(bits))}/${Number(bits)}`
+}
+
 /** Whether a valid address with prefix length is an IPv4 one. */
 export const isIPv4Prefix = (address: string): boolean => address.includes('.') && !address.includes(':')
 

@@ -100,6 +100,11 @@ const byErrno: Record<string, { code: ErrorCode; hint?: string }> = {
 
 /** What a call means by an errno that means something else elsewhere. */
 const byCall: typeof byErrno = {
+  'spawn E2BIG': { code: 'ERR_ETHERLOOM_OPTION', hint: 'make the command shorter, or put it into a file' },
+  'spawn EAGAIN': {
+    code: 'ERR_ETHERLOOM_RESOURCE',
+    hint: "allow more processes ('ulimit -u'), or the control group more ('pids.max')",
+  },
   'io_uring_setup ENOMEM': {
     code: 'ERR_ETHERLOOM_RESOURCE',
     hint: "let the process lock more memory ('ulimit -l'), give the engine fewer workers, or use epoll",

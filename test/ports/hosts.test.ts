@@ -114,9 +114,25 @@ describeOnDevices('hosts of a topology', function () {
     await inHost(network, 'green', 'ip', 'link', 'delete', 'eth0')
     await eventually('the port is down', () => network.port({ port: 'green' }).state === 'down')
     await network.apply(changed)
-    await eventually('the route is there again', async () =>
-      (await routesOf(network, 'green')).includes('10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5'),
-    )
+    expect(await routesOf(network, 'green')).to.deep.equal(['10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5'])
+    const errors: unknown[] = []
+    network.on('host:error', (event) => errors.push(event))
+    const again = await routed()
+    again.hosts!.green!.mtu = 1300
+    again.hosts!.green!.routes = [{ to: '10.2.0.0/24', via: '10.1.0.254' }]
+    for (let round = 0; round < 5; round++) {
+      const [one, other] = round % 2 === 0 ? [changed, again] : [again, changed]
+      await inHost(network, 'green', 'ip', 'link', 'delete', 'eth0')
+      await eventually('the port is down', () => network.port({ port: 'green' }).state === 'down')
+      await Promise.all([network.apply(one), network.apply(other)])
+      expect(await routesOf(network, 'green')).to.deep.equal([
+        other === again
+          ? '10.2.0.0/24 via 10.1.0.254 dev eth0'
+          : '10.0.0.0/24 via 10.1.0.254 dev eth0 metric 5',
+      ])
+    }
+    await network.close()
+    expect(errors).to.deep.equal([])
   })
 
   it('have no IPv6 where they are to have none', async () => {
@@ -131,6 +147,32 @@ fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
     expect(await inHost(network, 'red', 'ip', '-6', 'address')).to.equal('')
     expect(await sysctl(network, 'red', 'ipv4/ip_forward')).to.equal('1')
     expect(await sysctl(network, 'red', 'ipv6/conf/all/forwarding')).to.equal('0')
+  })
+
+  it('get IPv6 and lose it while they run', async () => {
+    const topology = (addresses: string, more = ''): Promise<Topology> =>
+      parseTopology(`
+hosts: { red: { addresses: [${addresses}]${more} } }
+fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
+`)
+    const [four, both] = [
+      await topology('10.0.0.1/24', ', ipv6: false'),
+      await topology("10.0.0.1/24, 'fd00::1/64'"),
+    ]
+    const network = close(await Network.up(four))
+    expect((await network.apply(both)).steps).to.deep.equal([
+      'detach port a.red',
+      'prepare host red',
+      'attach port a.red',
+      'configure host red',
+    ])
+    expect(await inHost(network, 'red', 'ip', '-6', 'address', 'show', 'eth0')).to.match(/fd00::1/)
+    await network.apply(four)
+    expect(await inHost(network, 'red', 'ip', '-6', 'address')).to.equal('')
+    const wrong = await topology("10.0.0.1/24, 'fd00::1/64'", ', sysctls: { net.ipv4.ip_forwarding: 1 }')
+    await refusal(network.apply(wrong))
+    expect(await inHost(network, 'red', 'ip', '-6', 'address'), 'as it was').to.equal('')
+    expect(await inHost(network, 'red', 'ip', 'address', 'show', 'eth0')).to.match(/10\.0\.0\.1/)
   })
 
   it('leave nothing where what they are to be cannot be', async () => {

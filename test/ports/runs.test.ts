@@ -1,5 +1,6 @@
 /** Programs that topologies run in hosts: what they say, how they end, and that nothing of them outlives us. */
 import { expect } from 'chai'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Network, parseTopology, type NetworkEvents, type Topology } from '../../lib/index.js'
 import { reports } from '../../lib/topology/report.js'
+import { refusal } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
 import { describeOnDevices, eventually, testFile } from '../helpers/kernel.js'
 import { Host } from '../helpers/network.js'
@@ -88,6 +90,46 @@ describeOnDevices('programs of hosts', function () {
       () => rows()['red.fails'] === 'true 1' && rows()['red.always'] === 'true 0',
     )
     expect(rows()['red.works']).to.equal('false 0')
+  })
+
+  it('are started again also where that failed for a while, as without descriptors', async () => {
+    const network = close(await Network.up(await topology([{ command: 'true', restart: 'always' }])))
+    const [{ stdout }, words] = [
+      spawnSync('prlimit', ['--pid', `${process.pid}`, '--nofile', '--output', 'SOFT', '--noheadings'], {
+        encoding: 'utf8',
+      }),
+      ['-c', 'prlimit --pid $0 --nofile=3:; read -r _; prlimit --pid $0 --nofile=$1:'],
+    ]
+    const limiter = spawn('sh', [...words, `${process.pid}`, stdout.trim()], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    })
+    const ended = once(limiter, 'exit')
+    const [lines, ends]: [string[], unknown[]] = [[], []]
+    network.on('run:output', ({ line }) => lines.push(line))
+    network.on('run:exit', ({ code, again }) => ends.push(`${code} ${again}`))
+    try {
+      await eventually('it failed twice', () => lines.length > 1)
+      expect(lines[0]).to.equal(
+        "cannot start nsenter: too many open files (EMFILE); allow more open files with 'ulimit -n'",
+      )
+      expect(ends.at(-1)).to.equal('126 true')
+    } finally {
+      limiter.stdin.end('\n')
+      await ended
+    }
+    await eventually('it runs again', () => ends.at(-1) === '0 true')
+  })
+
+  it('are refused where their command is longer than the kernel takes', async () => {
+    const { code, message } = await refusal(
+      topology([{ command: Array.from({ length: 60 }, () => 'x'.repeat(60_000)) }]).then((long) =>
+        Network.up(long),
+      ),
+    )
+    expect([code, message]).to.deep.equal([
+      'ERR_ETHERLOOM_OPTION',
+      'cannot start nsenter: argument list too long (E2BIG); make the command shorter, or put it into a file',
+    ])
   })
 
   it('go on where they are the same, and are replaced where they differ; both end with the network', async () => {

@@ -35,7 +35,8 @@ import json, os, select, socket, subprocess, sys
 place, words = sys.argv[1], sys.argv[2:]
 told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 told.bind(place.replace('@', '\\0', 1))
-child = subprocess.Popen(words, env=dict(os.environ, NOTIFY_SOCKET=place), stdout=sys.stderr)
+own = 'export WATCHDOG_PID=$$; exec "$@"'
+child = subprocess.Popen(['sh', '-c', own, 'sh'] + words, env=dict(os.environ, NOTIFY_SOCKET=place), stdout=sys.stderr)
 ended = os.pidfd_open(child.pid)
 while True:
     ready, _, _ = select.select([told, ended], [], [])
@@ -333,6 +334,15 @@ describe('a service', function () {
       let last = await next()
       while ('WATCHDOG' in last) last = await next()
       expect(last).to.include({ STOPPING: '1' })
+    })
+
+    it('says so from the process that rootless starts, too', async function () {
+      if (spawnSync('unshare', ['--user', '--map-root-user', '--net', 'true']).status !== 0) this.skip() // no user namespaces
+      environment.WATCHDOG_USEC = '200000'
+      const { next } = supervise(join(directory, 'notify'), '--rootless', file)
+      let seen = await next()
+      while (!('WATCHDOG' in seen)) seen = await next()
+      etherloom('down')
     })
 
     it('refuses a socket that is none', () => {

@@ -228,6 +228,23 @@ fabrics:
     ])
   })
 
+  it('in routes to where an address leads already are told', async () => {
+    const routed = (route: string): Promise<string[]> =>
+      mistakes(`hosts: { red: { addresses: [10.0.0.1/24, 10.1.0.1/32, 'fd00::1/64'], routes: [${route}] } }
+fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
+`)
+    expect(await routed('{ to: 10.0.0.0/24, dev: eth0 }')).to.deep.equal([
+      "1:79 a route to 10.0.0.0/24 follows from the address 10.0.0.1/24 already, and this one would take its place; leave it out, or give it a 'metric'",
+    ])
+    for (const route of [
+      '{ to: 10.0.0.0/24, dev: eth0, metric: 5 }',
+      '{ to: 10.0.0.0/16, dev: eth0 }',
+      '{ to: 10.1.0.1, dev: eth0 }',
+      "{ to: 'fd00::/64', dev: eth0 }",
+    ])
+      expect(await routed(route), route).to.deep.equal([])
+  })
+
   it('lead nowhere out of net', async () => {
     for (const name of [
       'kernel.hostname',
