@@ -23,7 +23,8 @@ export interface Outcome {
   command: string
 }
 
-export type Teardown = (outcome: Outcome) => Promise<void>
+/** Without an outcome nothing is known of the test. */
+export type Teardown = (outcome?: Outcome) => Promise<void>
 
 /**
  * What a lab can be told of the test that it is for: the test context of node:test (`t`), that of vitest (the first
@@ -97,6 +98,8 @@ interface NodeOutcome {
   name?: string
   fullName?: string
   passed?: boolean
+  /** Of a test that failed; null while one has not ended. */
+  error?: unknown
 }
 
 const isNodeTest = (given: TestHandle): given is NodeTestContext =>
@@ -115,11 +118,23 @@ function afterNodeTest(context: NodeTestContext & NodeOutcome, teardown: Teardow
 async function afterRunningNodeTest(teardown: Teardown): Promise<void> {
   const { after } = await import('node:test')
   after((async (context: NodeOutcome = {}) => {
-    await teardown(nodeOutcome(context, context.passed === false))
-    // Within `before` it is called at the end of that hook, and there is no word of the suite's end.
-    if (context.passed === undefined || context.name === '<root>')
-      throw noTest("a 'before' of node:test is running and no test")
+    const hook = runningNodeHook(context)
+    if (hook === undefined) {
+      await teardown(nodeOutcome(context, context.passed === false))
+      return
+    }
+    await teardown()
+    throw noTest(`${hook} of node:test is running and no test`)
   }) as () => void)
+}
+
+/**
+ * The hook by which `after` was called: it is then called back at the end of that hook, and there is no word of the end of
+ * the test or the suite. The context of the whole file has no full name: to ask for that throws.
+ */
+function runningNodeHook(context: NodeOutcome): string | undefined {
+  if (context.passed === undefined || context.name === '<root>') return "a 'before'"
+  return !context.passed && context.error === null ? "a 'beforeEach'" : undefined
 }
 
 // ---- vitest ----

@@ -123,4 +123,38 @@ describe('Labs in test runners', function () {
       expect(arrivals(again.output), again.output).to.deep.equal([seed, numbers])
     })
   }
+
+  /** A file of node:test with one lab, made in a hook; where its error goes is told by the exit code and what is left. */
+  const runNodeTest = (lines: readonly string[]) => {
+    const { cwd, file } = place(testFile('testing/programs/fails.spec.mjs'), [])
+    const imports = [
+      "import test, { after, before, beforeEach } from 'node:test'",
+      "import { lab } from 'etherloom/testing'",
+    ]
+    const topology = "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }"
+    writeFileSync(join(cwd, file), [...imports, topology, 'let net', ...lines].join('\n'))
+    return run(['--test', file], { cwd })
+  }
+  const passes = "test('passes', () => console.log(`closed ${net.engine.closed}`))"
+
+  for (const hook of ['before', 'beforeEach'])
+    it(`node:test: '${hook}' without a test is an error that says what to do, and keeps nothing`, () => {
+      const { status, output } = runNodeTest([`${hook}(async () => { net = await lab(topology) })`, passes])
+      expect(status, output).to.equal(1)
+      expect(output).to.include(
+        `a '${hook}' of node:test is running and no test, so nobody would close the lab`,
+      )
+      expect(left()).to.deep.equal([])
+    })
+
+  it("node:test: 'beforeEach' with its test has the lab until that has ended", () => {
+    const { status, output } = runNodeTest([
+      'beforeEach(async (t) => { net = await lab(topology, { test: t }) })',
+      passes,
+      'after(() => console.log(`then ${net.engine.closed}`))',
+    ])
+    expect(status, output).to.equal(0)
+    expect(output).to.include('closed false').and.to.include('then true')
+    expect(left()).to.deep.equal([])
+  })
 })
