@@ -55,7 +55,7 @@ export async function whenTestEnds(teardown: Teardown, given: TestHandle | undef
   if (given !== undefined) {
     if (isNodeTest(given)) afterNodeTest(given, teardown)
     else if (isVitest(given)) given.onTestFinished(() => teardown(vitestOutcome(given.task as VitestTask)))
-    else if (isMocha(given)) afterMochaRunnable((given.currentTest ?? given.test) as Runnable, teardown)
+    else if (isMocha(given)) afterMochaRunnable(mochaRunnable(given) as Runnable, teardown)
     else
       refuse(
         "option 'test' of lab",
@@ -108,8 +108,17 @@ const isNodeTest = (given: TestHandle): given is NodeTestContext =>
 const nodeOutcome = ({ name = 'a test', fullName = name }: NodeOutcome, failed: boolean): Outcome => ({
   failed,
   name: fullName,
-  command: `node --test --test-name-pattern=${shellWord(escaped(name))}${fileWord(process.argv[1])}`,
+  command: `node${nodeWords(process.execArgv)} --test --test-name-pattern=${shellWord(escaped(name))}${fileWord(process.argv[1])}`,
 })
+
+/** The options of Node itself, such as `--import=tsx`, without those that choose tests and the words that follow these. */
+function nodeWords(given: readonly string[]): string {
+  const kept = given.filter((word, index) => {
+    const option = word.startsWith('-') ? word : given[index - 1]
+    return option?.startsWith('--test') !== true
+  })
+  return kept.map((word) => ` ${shellWord(word)}`).join('')
+}
 
 function afterNodeTest(context: NodeTestContext & NodeOutcome, teardown: Teardown): void {
   context.after(() => teardown(nodeOutcome(context, context.passed === false)))
@@ -273,6 +282,7 @@ interface Suite {
 
 interface Runnable {
   type?: string
+  title: string
   parent?: Suite
   state?: string
   file?: string
@@ -290,11 +300,15 @@ const mocha = {
   roots: new WeakSet<Suite>(),
 }
 
-const isMocha = (given: TestHandle): given is MochaContext => {
-  const { currentTest, test } = given as MochaContext
-  const runnable = currentTest ?? test
-  return typeof runnable === 'object' && typeof (runnable as Runnable).fullTitle === 'function'
+/** What a context is of: within `before` its `currentTest` is the first test, though the hook is for all of them. */
+function mochaRunnable({ currentTest, test }: MochaContext): Partial<Runnable> | undefined {
+  const { type, title } = (test ?? {}) as Partial<Runnable>
+  const ofSuite = type === 'hook' && title?.startsWith('"before all" hook') === true
+  return (ofSuite ? test : (currentTest ?? test)) ?? undefined
 }
+
+const isMocha = (given: TestHandle): given is MochaContext =>
+  typeof mochaRunnable(given as MochaContext)?.fullTitle === 'function'
 
 const mochaHook = (name: 'beforeEach' | 'afterEach'): ((hook: Hook) => void) | undefined => {
   const hooks = globalThis as Hooks

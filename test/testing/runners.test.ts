@@ -125,7 +125,7 @@ describe('Labs in test runners', function () {
   }
 
   /** A file of node:test with one lab, made in a hook; where its error goes is told by the exit code and what is left. */
-  const runNodeTest = (lines: readonly string[]) => {
+  const runNodeTest = (lines: readonly string[], words: readonly string[] = []) => {
     const { cwd, file } = place(testFile('testing/programs/fails.spec.mjs'), [])
     const imports = [
       "import test, { after, before, beforeEach } from 'node:test'",
@@ -133,7 +133,7 @@ describe('Labs in test runners', function () {
     ]
     const topology = "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }"
     writeFileSync(join(cwd, file), [...imports, topology, 'let net', ...lines].join('\n'))
-    return run(['--test', file], { cwd })
+    return run([...words, '--test', file], { cwd })
   }
   const passes = "test('passes', () => console.log(`closed ${net.engine.closed}`))"
 
@@ -156,5 +156,34 @@ describe('Labs in test runners', function () {
     expect(status, output).to.equal(0)
     expect(output).to.include('closed false').and.to.include('then true')
     expect(left()).to.deep.equal([])
+  })
+
+  it("mocha: 'before' with its context has the lab until its block has ended", () => {
+    const { cwd, file } = place(testFile('testing/programs/fails.spec.mjs'), [])
+    const lines = [
+      "import { lab } from 'etherloom/testing'",
+      "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }",
+      "describe('block', () => {",
+      'let net',
+      'before(async function () { net = await lab(topology, { test: this }) })',
+      "it('first', () => console.log(`first ${net.engine.closed}`))",
+      "it('second', () => console.log(`second ${net.engine.closed}`))",
+      '})',
+    ]
+    writeFileSync(join(cwd, file), lines.join('\n'))
+    const { status, output } = run([...(runners.mocha?.words ?? []), file], { cwd })
+    expect(status, output).to.equal(0)
+    expect(output).to.include('first false').and.to.include('second false')
+    expect(left()).to.deep.equal([])
+  })
+
+  it('node:test: the line that repeats a failure has the options of Node', () => {
+    const { output } = runNodeTest(
+      ["test('fails', async () => { await lab(topology); throw new Error('on purpose') })"],
+      ['--import=data:text/javascript,', '--test-timeout', '60000'],
+    )
+    expect(output).to.match(
+      /^.*ETHERLOOM_SEED=\d+ node '--import=data:text\/javascript,' --test --test-name-pattern=fails /m,
+    )
   })
 })
