@@ -138,6 +138,6 @@ export function isMeant(frame: Uint8Array, match: FrameMatch | undefined): boole
   return isUint8Array(match) ? isSame(frame, match) : match(frame)
 }
 
-/** @internal Byte for byte. */
-export const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
+/** Byte for byte. */
+const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, index) => byte === other[index])

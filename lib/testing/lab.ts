@@ -3,6 +3,7 @@
  * Called by users of `etherloom/testing`.
  */
 import { randomBytes } from 'node:crypto'
+import { setImmediate as otherWork } from 'node:timers/promises'
 import type { Engine, EngineOptions } from '../engine/engine.js'
 import type { Path } from '../fabrics/path.js'
 import { portKindOf } from '../ports/index.js'
@@ -221,15 +222,19 @@ export class Lab implements AsyncDisposable {
     }
     this.advance('0s') // what was sent is on its way
     const step = (deadline - this.now()) / stepsOfWait + 1n
-    while (!there() && this.now() < deadline) {
+    for (let steps = 1; !there() && this.now() < deadline; steps++) {
       const left = deadline - this.now()
       this.advance(`${left < step ? left : step}ns` as Duration)
+      if (steps % stepsAtOnce === 0) await otherWork()
     }
   }
 }
 
 /** A wait on a virtual clock goes in so many steps, after each of which it looks. */
 const stepsOfWait = 5000n
+
+/** After so many of them the rest of the process has its turn, such as the runner's own limit of time. */
+const stepsAtOnce = 50
 
 /** The seed of the labs of this process that have none of their own: one for all, so that it repeats each test alone. */
 let common: number | undefined

@@ -38,4 +38,41 @@ describe('Matchers', () => {
       "expected 1 frames to be lost, but 2 of 2 were: 2 by 'loss'",
     )
   })
+
+  it('wait for many frames that are lost, and leave others their turn', async () => {
+    const net = await make(0.5)
+    let turns = 0
+    const other = setInterval(() => turns++, 1)
+    const sent = net.port('a').send(Array.from({ length: 1000 }, (_, number) => numberedFrame(number)))
+    try {
+      await assertLab.not.toArriveWithin(sent, '1s', net.port('b'))
+    } finally {
+      clearInterval(other)
+    }
+    expect(turns).to.be.greaterThan(0)
+    const { length } = net.port('b').arrivals
+    await expectThrown(
+      assertLab.toArriveWithin(sent, '1s', net.port('b')),
+      `${1000 - length} of 1000 did not reach 'b' (the last to come took 10ms)`,
+    )
+  })
+
+  it('ask an arrival for each of equal frames', async () => {
+    const net = await make(0)
+    const first = net.port('a').send(numberedFrame(1))
+    await assertLab.toArriveWithin(first, '10ms', net.port('b'))
+    const both = net.port('a').send([numberedFrame(1), numberedFrame(1)])
+    await assertLab.toArriveWithin(both, '10ms', net.port('b'))
+    const lost = { ...first, frames: [numberedFrame(1), ...both.frames, ...both.frames] }
+    await expectThrown(assertLab.toArriveWithin(lost, '1s', net.port('b')), "2 of 5 did not reach 'b'")
+  })
 })
+
+async function expectThrown(asserted: Promise<void>, words: string): Promise<Error> {
+  const error = await asserted.then(
+    () => undefined,
+    (thrown: unknown) => thrown as Error,
+  )
+  expect(error?.message).to.include(words)
+  return error as Error
+}
