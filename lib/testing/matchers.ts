@@ -8,6 +8,7 @@ import { Fabric } from '../fabrics/fabric.js'
 import { Path } from '../fabrics/path.js'
 import { Network } from '../topology/network.js'
 import { dropReasons, type DropReason, type PathStats } from '../values/stats.js'
+import { EtherloomError } from '../values/errors.js'
 import { integer, oneOf, readOptions, refuse, required, suggestion } from '../values/options.js'
 import { formatDuration, parseDuration, type Duration } from '../values/units.js'
 import { Lab } from './lab.js'
@@ -43,7 +44,10 @@ export interface EtherloomMatchers<Result = void> {
    * path.
    */
   toConserveFrames(): Result
-  /** So many frames were lost on the paths: exactly, or within bounds. Said of a lab, a network, a fabric or a path. */
+  /**
+   * So many frames were lost on the paths: exactly, or within bounds. Said of a lab, a network, a fabric or a path. A share
+   * while no frame's fate is known is an error.
+   */
   toLose(expected: ExpectedLoss, options?: LossOptions): Result
   /** A frame has reached the port: any, this one, or one of which a function says so. Said of a port of a lab. */
   toHaveReached(match?: FrameMatch): Result
@@ -88,6 +92,14 @@ const verdicts = {
     const known = sum(
       paths.map(({ offered, duplicated, waiting, inFlight }) => offered + duplicated - waiting - inFlight),
     )
+    if (known === 0n && [from, to].some((bound) => typeof bound === 'string'))
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "no frame's fate is known yet, and there is no share of none",
+        {
+          hint: "send frames, and let time pass: net.advance('1s')",
+        },
+      )
     const why = reason === undefined ? '' : ` by '${reason}'`
     const bounds = typeof expected === 'number' ? `${expected}` : `from ${from} to ${to ?? 'any number'}`
     return {
@@ -108,7 +120,7 @@ const verdicts = {
       pass: length > 0,
       expected: `${what} to have reached port '${port.name}'`,
       unexpected: `${what} to have reached port '${port.name}'`,
-      found: length > 0 ? `${length} did` : `${port.arrivals.length} others did`,
+      found: `${length > 0 ? length : `${port.arrivals.length} others`} did by ${formatDuration(port.now())} of the lab's clock`,
     }
   },
 
@@ -116,6 +128,7 @@ const verdicts = {
     const sent = isSent(subject)
       ? subject
       : wrongSubject('toArriveWithin', "what 'send' of a lab's port returned", subject)
+    if (sent.frames.length === 0) refuse("what 'toArriveWithin' is said of", 'one frame or more')
     const nanoseconds = parseDuration(time, "the time of 'toArriveWithin'")
     if (ports.length === 0 || !ports.every((port) => port instanceof LabPort))
       refuse("what follows the time of 'toArriveWithin'", 'one port of a lab or several', ports)
@@ -205,13 +218,14 @@ type Asserts = {
 const asserts = (negated: boolean): Asserts => {
   const check = (name: Name) =>
     function assertion(subject: unknown, ...given: never[]): void | Promise<void> {
+      const called: { stack?: string } = {} // after an await the caller is on the stack no longer
+      Error.captureStackTrace(called, assertion)
       const settle = (verdict: Verdict): void => {
-        if (verdict.pass === negated)
-          throw new AssertionError({
-            message: words(verdict, negated),
-            operator: name,
-            stackStartFn: assertion,
-          })
+        if (verdict.pass !== negated) return
+        const error = new AssertionError({ message: words(verdict, negated), operator: name })
+        const callers = called.stack?.slice(called.stack.indexOf('\n')) ?? ''
+        error.stack = `${error.name} [${error.code}]: ${error.message}${callers}`
+        throw error
       }
       const verdict = judge(name, subject, given)
       if (verdict instanceof Promise) return verdict.then(settle)
