@@ -71,7 +71,7 @@ const readLabOptions = optionsReader('lab', labRules)
  * ended: within `before` of mocha, when the last test of the
  * outermost block has; within `beforeAll` of jest, of the file. For node:test's `before` and vitest's `beforeAll` say
  * `test: false`, and close it in `after`. When that failed, what became of each frame, the topology
- * with its seed and the line that repeats the run stay in `etherloom-failures/NAME-OF-TEST/`.
+ * with its seed and the line that repeats the run stay in `etherloom-failures/FILE-NAME-OF-TEST/`.
  *
  * On the virtual clock, which is the default, it needs no privilege: every port that leads outside becomes a port of this
  * program with the same name; hosts, `listen` and hooks of worlds are left out. Filters, impairments, timelines, patches
@@ -209,7 +209,8 @@ export class Lab implements AsyncDisposable {
     try {
       await this.close()
     } finally {
-      if (outcome?.failed) await this.#evidence?.keep(outcome, this.seed, this.#failures)
+      if (outcome?.failed)
+        await this.#evidence?.keep(outcome, { seed: this.seed, common, failures: this.#failures })
       else await this.#evidence?.discard()
     }
   }

@@ -19,6 +19,8 @@ export interface Outcome {
   failed: boolean
   /** Its full name, by which people know it. */
   name: string
+  /** The file that it is in, where that is known. */
+  file: string | undefined
   /** The command that runs it again, without the seed. */
   command: string
 }
@@ -108,6 +110,7 @@ const isNodeTest = (given: TestHandle): given is NodeTestContext =>
 const nodeOutcome = ({ name = 'a test', fullName = name }: NodeOutcome, failed: boolean): Outcome => ({
   failed,
   name: fullName,
+  file: process.argv[1],
   command: `node${nodeWords(process.execArgv)} --test --test-name-pattern=${shellWord(escaped(name))}${fileWord(process.argv[1])}`,
 })
 
@@ -164,6 +167,7 @@ function vitestOutcome(task: VitestTask): Outcome {
   return {
     failed: task.result?.state === 'fail' || (task.result?.errors?.length ?? 0) > 0,
     name: words.join(' > '),
+    file: task.file.filepath,
     command: `npx vitest run${fileWord(task.file.filepath)} -t ${shellWord(escaped(words.join(' ')))}`,
   }
 }
@@ -228,6 +232,7 @@ function jestOutcome(test: JestTest | undefined, failed: boolean): Outcome {
   return {
     failed,
     name: words.length > 0 ? words.join(' > ') : path.basename(file ?? 'a file'),
+    file,
     command: `NODE_OPTIONS=--experimental-vm-modules npx jest${fileWord(file)}${only}`,
   }
 }
@@ -330,7 +335,7 @@ async function afterMochaTest(this: MochaContext): Promise<void> {
 
 /** For what was made in a `before` that no test followed, since it failed. */
 async function afterMochaFiles(): Promise<void> {
-  await all(mocha.ofSuite, { failed: true, name: 'before all', command: 'npx mocha' })
+  await all(mocha.ofSuite, { failed: true, name: 'before all', file: undefined, command: 'npx mocha' })
 }
 
 /**
@@ -362,6 +367,7 @@ function mochaOutcome(of: Runnable | Suite, failed: boolean): Outcome {
   return {
     failed,
     name: name === '' ? path.basename(of.file ?? 'a file') : name,
+    file: of.file,
     command: `npx mocha${fileWord(of.file)}${name === '' ? '' : ` --fgrep ${shellWord(name)}`}`,
   }
 }

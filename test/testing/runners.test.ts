@@ -125,15 +125,17 @@ describe('Labs in test runners', function () {
   }
 
   /** A file of node:test with one lab, made in a hook; where its error goes is told by the exit code and what is left. */
-  const runNodeTest = (lines: readonly string[], words: readonly string[] = []) => {
-    const { cwd, file } = place(testFile('testing/programs/fails.spec.mjs'), [])
+  const runNodeTest = (lines: readonly string[], words: readonly string[] = [], name = 'hooks.test.mjs') => {
+    const { cwd } = place(testFile('testing/programs/fails.spec.mjs'), [])
     const imports = [
       "import test, { after, before, beforeEach } from 'node:test'",
       "import { lab } from 'etherloom/testing'",
     ]
     const topology = "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }"
-    writeFileSync(join(cwd, file), [...imports, topology, 'let net', ...lines].join('\n'))
-    return run([...words, '--test', file], { cwd })
+    writeFileSync(join(cwd, name), [...imports, topology, 'let net', ...lines].join('\n'))
+    const result = run([...words, '--test', name], { cwd })
+    rmSync(cwd, { recursive: true }) // for the next
+    return result
   }
   const passes = "test('passes', () => console.log(`closed ${net.engine.closed}`))"
 
@@ -185,5 +187,35 @@ describe('Labs in test runners', function () {
     expect(output).to.match(
       /^.*ETHERLOOM_SEED=\d+ node '--import=data:text\/javascript,' --test --test-name-pattern=fails /m,
     )
+  })
+
+  it('the line that repeats has the seed of labs without one, not that of another', () => {
+    const fails = "throw new Error('on purpose')"
+    const seeds = (output: string) =>
+      [...output.matchAll(/^#? *(ETHERLOOM_SEED=\d+ )?node /gm)].map(([, seed]) => seed)
+    const own = runNodeTest([`test('own', async () => { await lab(topology, { seed: 7 }); ${fails} })`])
+    expect(seeds(own.output), own.output).to.deep.equal([undefined])
+    const both = runNodeTest([
+      `test('both', async () => { await lab(topology, { seed: 7 }); const { seed } = await lab(topology)`,
+      `console.log('drew', seed); ${fails} })`,
+    ])
+    const line = `ETHERLOOM_SEED=${/drew (\d+)/.exec(both.output)?.[1]} `
+    expect(seeds(both.output), both.output).to.deep.equal([line, line])
+  })
+
+  it('failures of the same name in two files are both kept; what cannot be kept is said, and gone', () => {
+    const fails = ["test('fails', async () => { await lab(topology); throw new Error('on purpose') })"]
+    runNodeTest(fails, [], 'one.test.mjs')
+    runNodeTest(fails, [], 'two.test.mjs')
+    const failures = join(folder, 'failures')
+    expect(readdirSync(failures)).to.deep.equal(['one.test.mjs-fails', 'two.test.mjs-fails'])
+    rmSync(failures, { recursive: true })
+    writeFileSync(failures, 'in the way')
+    const { status, output } = runNodeTest(fails)
+    expect(status).to.equal(1)
+    expect(output)
+      .to.include('on purpose')
+      .and.to.include("'fails' failed; what became of its frames could not be kept")
+    expect(left()).to.deep.equal(['failures'])
   })
 })
