@@ -23,6 +23,17 @@ const mostPorts = 32
 /** Bytes of a frame that are kept: all of it. */
 const whole = 262_144
 
+/** Letters of the name of a test file that folders begin with: its end. */
+const mostOfFile = 40
+
+interface KeepOptions {
+  failures: string | undefined
+  /** That of the lab. */
+  seed: number
+  /** That of the labs that have none of their own, where there was such a lab. */
+  common: number | undefined
+}
+
 export class Evidence {
   readonly #folder: string
   readonly #files: readonly string[]
@@ -50,14 +61,27 @@ export class Evidence {
     return new Evidence(folder, files, topology)
   }
 
-  /** Moves it to where failures are kept, and says so on stderr. The network must be closed. */
-  async keep(outcome: Outcome, seed: number, own: string | undefined): Promise<void> {
-    const line = `ETHERLOOM_SEED=${seed} ${outcome.command}`
-    const folder = await this.#place(own, outcome.name)
+  /**
+   * Moves it to where failures are kept, and says on stderr where, or why it was not kept. The network must be closed.
+   */
+  async keep(outcome: Outcome, options: KeepOptions): Promise<void> {
+    try {
+      await this.#keep(outcome, options)
+    } catch (error) {
+      process.stderr.write(
+        `etherloom: '${outcome.name}' failed; what became of its frames could not be kept: ${(error as Error).message}\n`,
+      )
+    } finally {
+      await this.discard()
+    }
+  }
+
+  async #keep(outcome: Outcome, { failures, seed, common }: KeepOptions): Promise<void> {
+    const line = common === undefined ? outcome.command : `ETHERLOOM_SEED=${common} ${outcome.command}`
+    const folder = await this.#place(failures, outcome)
     for (const file of this.#files) await copyFile(path.join(this.#folder, file), path.join(folder, file))
     await writeFile(path.join(folder, 'topology.yaml'), stringify({ ...this.#topology, seed }))
     await writeFile(path.join(folder, 'repeat.sh'), `${line}\n`)
-    await this.discard()
     process.stderr.write(
       `etherloom: '${outcome.name}' failed; ${path.relative(process.cwd(), folder) || folder} has what became of its frames. Again:\n  ${line}\n`,
     )
@@ -68,10 +92,11 @@ export class Evidence {
   }
 
   /** A folder for this test, and for each further lab of it one more. Those of an earlier run are written over. */
-  async #place(own: string | undefined, name: string): Promise<string> {
+  async #place(own: string | undefined, { file, name }: Outcome): Promise<string> {
     const { ETHERLOOM_FAILURES_DIRECTORY: everyones } = process.env
     const top = path.resolve(own ?? (everyones === undefined || everyones === '' ? usualFolder : everyones))
-    const wanted = path.join(top, fileName(name))
+    const words = file === undefined ? [name] : [path.basename(file).slice(-mostOfFile), name]
+    const wanted = path.join(top, words.map(fileName).join('-'))
     let folder = wanted
     for (let number = 2; taken.has(folder); number++) folder = `${wanted}-${number}`
     taken.add(folder)
@@ -91,7 +116,7 @@ const fileName = (name: string): string =>
   name
     .replace(/[^\p{L}\p{N}._-]+/gu, '-')
     .replace(/^[-.]+|[-.]+$/g, '')
-    .slice(0, 80) || 'test'
+    .slice(0, 60) || 'test'
 
 /** Whether there was a path to record. */
 async function record(fabric: Fabric, file: string): Promise<boolean> {

@@ -73,6 +73,13 @@ export class LabPort {
    */
   send(frames: Uint8Array | readonly Uint8Array[]): Sent {
     const list = Array.isArray(frames) ? [...(frames as readonly Uint8Array[])] : [frames as Uint8Array]
+    const wrong = list.findIndex((frame) => !isUint8Array(frame))
+    if (wrong >= 0)
+      refuse(
+        Array.isArray(frames) ? `frame ${wrong} of what a port sends` : 'what a port sends',
+        Array.isArray(frames) ? 'a Uint8Array' : 'a Uint8Array or a list of them',
+        list[wrong],
+      )
     const at = this.#now()
     const taken = this.port.send(list)
     return { frames: list.map((frame) => frame.slice()), at, taken, from: this }
@@ -114,6 +121,11 @@ export class LabPort {
     this.#passed = 0
   }
 
+  /** @internal Nanoseconds on the lab's clock. */
+  now(): bigint {
+    return this.#now()
+  }
+
   /** @internal For `toArriveWithin`. */
   wait(there: () => boolean, deadline: bigint): Promise<void> {
     return this.#wait(there, deadline)
@@ -138,6 +150,6 @@ export function isMeant(frame: Uint8Array, match: FrameMatch | undefined): boole
   return isUint8Array(match) ? isSame(frame, match) : match(frame)
 }
 
-/** @internal Byte for byte. */
-export const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
+/** Byte for byte. */
+const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, index) => byte === other[index])

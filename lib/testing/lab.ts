@@ -3,6 +3,7 @@
  * Called by users of `etherloom/testing`.
  */
 import { randomBytes } from 'node:crypto'
+import { setImmediate as otherWork } from 'node:timers/promises'
 import type { Engine, EngineOptions } from '../engine/engine.js'
 import type { Path } from '../fabrics/path.js'
 import { portKindOf } from '../ports/index.js'
@@ -70,7 +71,7 @@ const readLabOptions = optionsReader('lab', labRules)
  * ended: within `before` of mocha, when the last test of the
  * outermost block has; within `beforeAll` of jest, of the file. For node:test's `before` and vitest's `beforeAll` say
  * `test: false`, and close it in `after`. When that failed, what became of each frame, the topology
- * with its seed and the line that repeats the run stay in `etherloom-failures/NAME-OF-TEST/`.
+ * with its seed and the line that repeats the run stay in `etherloom-failures/FILE-NAME-OF-TEST/`.
  *
  * On the virtual clock, which is the default, it needs no privilege: every port that leads outside becomes a port of this
  * program with the same name; hosts, `listen` and hooks of worlds are left out. Filters, impairments, timelines, patches
@@ -208,7 +209,8 @@ export class Lab implements AsyncDisposable {
     try {
       await this.close()
     } finally {
-      if (outcome?.failed) await this.#evidence?.keep(outcome, this.seed, this.#failures)
+      if (outcome?.failed)
+        await this.#evidence?.keep(outcome, { seed: this.seed, common, failures: this.#failures })
       else await this.#evidence?.discard()
     }
   }
@@ -221,15 +223,19 @@ export class Lab implements AsyncDisposable {
     }
     this.advance('0s') // what was sent is on its way
     const step = (deadline - this.now()) / stepsOfWait + 1n
-    while (!there() && this.now() < deadline) {
+    for (let steps = 1; !there() && this.now() < deadline; steps++) {
       const left = deadline - this.now()
       this.advance(`${left < step ? left : step}ns` as Duration)
+      if (steps % stepsAtOnce === 0) await otherWork()
     }
   }
 }
 
 /** A wait on a virtual clock goes in so many steps, after each of which it looks. */
 const stepsOfWait = 5000n
+
+/** After so many of them the rest of the process has its turn, such as the runner's own limit of time. */
+const stepsAtOnce = 50
 
 /** The seed of the labs of this process that have none of their own: one for all, so that it repeats each test alone. */
 let common: number | undefined

@@ -8,10 +8,11 @@ import { Fabric } from '../fabrics/fabric.js'
 import { Path } from '../fabrics/path.js'
 import { Network } from '../topology/network.js'
 import { dropReasons, type DropReason, type PathStats } from '../values/stats.js'
+import { EtherloomError } from '../values/errors.js'
 import { integer, oneOf, readOptions, refuse, required, suggestion } from '../values/options.js'
 import { formatDuration, parseDuration, type Duration } from '../values/units.js'
 import { Lab } from './lab.js'
-import { frameMatch, isMeant, isSame, LabPort, type FrameMatch, type Sent } from './lab-port.js'
+import { frameMatch, isMeant, LabPort, type Arrival, type FrameMatch, type Sent } from './lab-port.js'
 
 /** Whose paths are meant: all of a lab, a network or a fabric, or one. */
 export type WithPaths = Lab | Network | Fabric | Path
@@ -43,7 +44,10 @@ export interface EtherloomMatchers<Result = void> {
    * path.
    */
   toConserveFrames(): Result
-  /** So many frames were lost on the paths: exactly, or within bounds. Said of a lab, a network, a fabric or a path. */
+  /**
+   * So many frames were lost on the paths: exactly, or within bounds. Said of a lab, a network, a fabric or a path. A share
+   * while no frame's fate is known is an error.
+   */
   toLose(expected: ExpectedLoss, options?: LossOptions): Result
   /** A frame has reached the port: any, this one, or one of which a function says so. Said of a port of a lab. */
   toHaveReached(match?: FrameMatch): Result
@@ -88,6 +92,14 @@ const verdicts = {
     const known = sum(
       paths.map(({ offered, duplicated, waiting, inFlight }) => offered + duplicated - waiting - inFlight),
     )
+    if (known === 0n && [from, to].some((bound) => typeof bound === 'string'))
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        "no frame's fate is known yet, and there is no share of none",
+        {
+          hint: "send frames, and let time pass: net.advance('1s')",
+        },
+      )
     const why = reason === undefined ? '' : ` by '${reason}'`
     const bounds = typeof expected === 'number' ? `${expected}` : `from ${from} to ${to ?? 'any number'}`
     return {
@@ -108,7 +120,7 @@ const verdicts = {
       pass: length > 0,
       expected: `${what} to have reached port '${port.name}'`,
       unexpected: `${what} to have reached port '${port.name}'`,
-      found: length > 0 ? `${length} did` : `${port.arrivals.length} others did`,
+      found: `${length > 0 ? length : `${port.arrivals.length} others`} did by ${formatDuration(port.now())} of the lab's clock`,
     }
   },
 
@@ -116,16 +128,18 @@ const verdicts = {
     const sent = isSent(subject)
       ? subject
       : wrongSubject('toArriveWithin', "what 'send' of a lab's port returned", subject)
+    if (sent.frames.length === 0) refuse("what 'toArriveWithin' is said of", 'one frame or more')
     const nanoseconds = parseDuration(time, "the time of 'toArriveWithin'")
     if (ports.length === 0 || !ports.every((port) => port instanceof LabPort))
       refuse("what follows the time of 'toArriveWithin'", 'one port of a lab or several', ports)
     const deadline = sent.at + nanoseconds
-    await sent.from.wait(() => ports.every((port) => missingAt(port, sent, deadline).length === 0), deadline)
-    const missing = ports.flatMap((port) => {
-      const { length } = missingAt(port, sent, deadline)
-      return length === 0
+    const awaited = ports.map((port) => new Awaited(port, sent, deadline))
+    await sent.from.wait(() => awaited.every((each) => each.missing() === 0), deadline)
+    const missing = awaited.flatMap((each) => {
+      const number = each.missing()
+      return number === 0
         ? []
-        : [`${length} of ${sent.frames.length} did not reach '${port.name}'${lateAt(port, sent)}`]
+        : [`${number} of ${sent.frames.length} did not reach '${each.port.name}'${lastAt(each.port, sent)}`]
     })
     const what = `${count(sent.frames.length, 'frame')} from '${sent.from.name}' to reach ${ports.map(({ name }) => `'${name}'`).join(' and ')} within ${formatDuration(nanoseconds)}`
     return {
@@ -204,13 +218,14 @@ type Asserts = {
 const asserts = (negated: boolean): Asserts => {
   const check = (name: Name) =>
     function assertion(subject: unknown, ...given: never[]): void | Promise<void> {
+      const called: { stack?: string } = {} // after an await the caller is on the stack no longer
+      Error.captureStackTrace(called, assertion)
       const settle = (verdict: Verdict): void => {
-        if (verdict.pass === negated)
-          throw new AssertionError({
-            message: words(verdict, negated),
-            operator: name,
-            stackStartFn: assertion,
-          })
+        if (verdict.pass !== negated) return
+        const error = new AssertionError({ message: words(verdict, negated), operator: name })
+        const callers = called.stack?.slice(called.stack.indexOf('\n')) ?? ''
+        error.stack = `${error.name} [${error.code}]: ${error.message}${callers}`
+        throw error
       }
       const verdict = judge(name, subject, given)
       if (verdict instanceof Promise) return verdict.then(settle)
@@ -320,24 +335,51 @@ const isSent = (subject: unknown): subject is Sent =>
   Array.isArray(subject.frames) &&
   subject.frames.every(isUint8Array)
 
-/** The frames that have not reached a port by then; of equal ones each needs an arrival of its own. */
-function missingAt(port: LabPort, { frames, at }: Sent, deadline: bigint): Uint8Array[] {
-  const there = port.arrivals
-    .filter((arrival) => arrival.at >= at && arrival.at <= deadline)
-    .map(({ frame }) => frame)
-  return frames.filter((frame) => {
-    const index = there.findIndex((each) => isSame(each, frame))
-    if (index >= 0) there.splice(index, 1)
-    return index < 0
-  })
+/** A frame as a key of maps. */
+const bytesOf = (frame: Uint8Array): string =>
+  Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('latin1')
+
+/** Frames on their way to a port, where they must be by a deadline; of equal ones each needs an arrival of its own. */
+class Awaited {
+  readonly port: LabPort
+  readonly #since: bigint
+  readonly #deadline: bigint
+  readonly #numbers = new Map<string, number>()
+  #missing: number
+  /** Each arrival is looked at once: so many of these have been. */
+  #looked = 0
+  #arrivals: readonly Arrival[] = []
+
+  constructor(port: LabPort, { frames, at }: Sent, deadline: bigint) {
+    this.port = port
+    this.#since = at
+    this.#deadline = deadline
+    this.#missing = frames.length
+    for (const bytes of frames.map(bytesOf)) this.#numbers.set(bytes, (this.#numbers.get(bytes) ?? 0) + 1)
+  }
+
+  /** How many have not come yet. */
+  missing(): number {
+    const { arrivals } = this.port
+    if (arrivals !== this.#arrivals) [this.#arrivals, this.#looked] = [arrivals, 0] // the port was cleared
+    for (const { frame, at } of arrivals.slice(this.#looked)) {
+      if (at < this.#since || at > this.#deadline) continue
+      const bytes = bytesOf(frame)
+      const number = this.#numbers.get(bytes) ?? 0
+      if (number === 0) continue
+      this.#numbers.set(bytes, number - 1)
+      this.#missing--
+    }
+    this.#looked = arrivals.length
+    return this.#missing
+  }
 }
 
-/** When the first of them came that was late, if it was waited for. */
-function lateAt(port: LabPort, { frames, at }: Sent): string {
-  const late = port.arrivals.findLast(
-    (arrival) => arrival.at >= at && frames.some((frame) => isSame(frame, arrival.frame)),
-  )
-  return late === undefined ? '' : ` (the last to come took ${formatDuration(late.at - at)})`
+/** How long the last took of those that have come, in time or later. */
+function lastAt(port: LabPort, { frames, at }: Sent): string {
+  const sent = new Set(frames.map(bytesOf))
+  const last = port.arrivals.findLast((arrival) => arrival.at >= at && sent.has(bytesOf(arrival.frame)))
+  return last === undefined ? '' : ` (the last to come took ${formatDuration(last.at - at)})`
 }
 
 const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`

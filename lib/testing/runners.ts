@@ -19,11 +19,14 @@ export interface Outcome {
   failed: boolean
   /** Its full name, by which people know it. */
   name: string
+  /** The file that it is in, where that is known. */
+  file: string | undefined
   /** The command that runs it again, without the seed. */
   command: string
 }
 
-export type Teardown = (outcome: Outcome) => Promise<void>
+/** Without an outcome nothing is known of the test. */
+export type Teardown = (outcome?: Outcome) => Promise<void>
 
 /**
  * What a lab can be told of the test that it is for: the test context of node:test (`t`), that of vitest (the first
@@ -54,7 +57,7 @@ export async function whenTestEnds(teardown: Teardown, given: TestHandle | undef
   if (given !== undefined) {
     if (isNodeTest(given)) afterNodeTest(given, teardown)
     else if (isVitest(given)) given.onTestFinished(() => teardown(vitestOutcome(given.task as VitestTask)))
-    else if (isMocha(given)) afterMochaRunnable((given.currentTest ?? given.test) as Runnable, teardown)
+    else if (isMocha(given)) afterMochaRunnable(mochaRunnable(given) as Runnable, teardown)
     else
       refuse(
         "option 'test' of lab",
@@ -97,6 +100,8 @@ interface NodeOutcome {
   name?: string
   fullName?: string
   passed?: boolean
+  /** Of a test that failed; null while one has not ended. */
+  error?: unknown
 }
 
 const isNodeTest = (given: TestHandle): given is NodeTestContext =>
@@ -105,8 +110,18 @@ const isNodeTest = (given: TestHandle): given is NodeTestContext =>
 const nodeOutcome = ({ name = 'a test', fullName = name }: NodeOutcome, failed: boolean): Outcome => ({
   failed,
   name: fullName,
-  command: `node --test --test-name-pattern=${shellWord(escaped(name))}${fileWord(process.argv[1])}`,
+  file: process.argv[1],
+  command: `node${nodeWords(process.execArgv)} --test --test-name-pattern=${shellWord(escaped(name))}${fileWord(process.argv[1])}`,
 })
+
+/** The options of Node itself, such as `--import=tsx`, without those that choose tests and the words that follow these. */
+function nodeWords(given: readonly string[]): string {
+  const kept = given.filter((word, index) => {
+    const option = word.startsWith('-') ? word : given[index - 1]
+    return option?.startsWith('--test') !== true
+  })
+  return kept.map((word) => ` ${shellWord(word)}`).join('')
+}
 
 function afterNodeTest(context: NodeTestContext & NodeOutcome, teardown: Teardown): void {
   context.after(() => teardown(nodeOutcome(context, context.passed === false)))
@@ -115,11 +130,23 @@ function afterNodeTest(context: NodeTestContext & NodeOutcome, teardown: Teardow
 async function afterRunningNodeTest(teardown: Teardown): Promise<void> {
   const { after } = await import('node:test')
   after((async (context: NodeOutcome = {}) => {
-    await teardown(nodeOutcome(context, context.passed === false))
-    // Within `before` it is called at the end of that hook, and there is no word of the suite's end.
-    if (context.passed === undefined || context.name === '<root>')
-      throw noTest("a 'before' of node:test is running and no test")
+    const hook = runningNodeHook(context)
+    if (hook === undefined) {
+      await teardown(nodeOutcome(context, context.passed === false))
+      return
+    }
+    await teardown()
+    throw noTest(`${hook} of node:test is running and no test`)
   }) as () => void)
+}
+
+/**
+ * The hook by which `after` was called: it is then called back at the end of that hook, and there is no word of the end of
+ * the test or the suite. The context of the whole file has no full name: to ask for that throws.
+ */
+function runningNodeHook(context: NodeOutcome): string | undefined {
+  if (context.passed === undefined || context.name === '<root>') return "a 'before'"
+  return !context.passed && context.error === null ? "a 'beforeEach'" : undefined
 }
 
 // ---- vitest ----
@@ -140,6 +167,7 @@ function vitestOutcome(task: VitestTask): Outcome {
   return {
     failed: task.result?.state === 'fail' || (task.result?.errors?.length ?? 0) > 0,
     name: words.join(' > '),
+    file: task.file.filepath,
     command: `npx vitest run${fileWord(task.file.filepath)} -t ${shellWord(escaped(words.join(' ')))}`,
   }
 }
@@ -204,6 +232,7 @@ function jestOutcome(test: JestTest | undefined, failed: boolean): Outcome {
   return {
     failed,
     name: words.length > 0 ? words.join(' > ') : path.basename(file ?? 'a file'),
+    file,
     command: `NODE_OPTIONS=--experimental-vm-modules npx jest${fileWord(file)}${only}`,
   }
 }
@@ -258,6 +287,7 @@ interface Suite {
 
 interface Runnable {
   type?: string
+  title: string
   parent?: Suite
   state?: string
   file?: string
@@ -275,11 +305,15 @@ const mocha = {
   roots: new WeakSet<Suite>(),
 }
 
-const isMocha = (given: TestHandle): given is MochaContext => {
-  const { currentTest, test } = given as MochaContext
-  const runnable = currentTest ?? test
-  return typeof runnable === 'object' && typeof (runnable as Runnable).fullTitle === 'function'
+/** What a context is of: within `before` its `currentTest` is the first test, though the hook is for all of them. */
+function mochaRunnable({ currentTest, test }: MochaContext): Partial<Runnable> | undefined {
+  const { type, title } = (test ?? {}) as Partial<Runnable>
+  const ofSuite = type === 'hook' && title?.startsWith('"before all" hook') === true
+  return (ofSuite ? test : (currentTest ?? test)) ?? undefined
 }
+
+const isMocha = (given: TestHandle): given is MochaContext =>
+  typeof mochaRunnable(given as MochaContext)?.fullTitle === 'function'
 
 const mochaHook = (name: 'beforeEach' | 'afterEach'): ((hook: Hook) => void) | undefined => {
   const hooks = globalThis as Hooks
@@ -301,7 +335,7 @@ async function afterMochaTest(this: MochaContext): Promise<void> {
 
 /** For what was made in a `before` that no test followed, since it failed. */
 async function afterMochaFiles(): Promise<void> {
-  await all(mocha.ofSuite, { failed: true, name: 'before all', command: 'npx mocha' })
+  await all(mocha.ofSuite, { failed: true, name: 'before all', file: undefined, command: 'npx mocha' })
 }
 
 /**
@@ -333,6 +367,7 @@ function mochaOutcome(of: Runnable | Suite, failed: boolean): Outcome {
   return {
     failed,
     name: name === '' ? path.basename(of.file ?? 'a file') : name,
+    file: of.file,
     command: `npx mocha${fileWord(of.file)}${name === '' ? '' : ` --fgrep ${shellWord(name)}`}`,
   }
 }

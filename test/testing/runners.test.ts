@@ -123,4 +123,99 @@ describe('Labs in test runners', function () {
       expect(arrivals(again.output), again.output).to.deep.equal([seed, numbers])
     })
   }
+
+  /** A file of node:test with one lab, made in a hook; where its error goes is told by the exit code and what is left. */
+  const runNodeTest = (lines: readonly string[], words: readonly string[] = [], name = 'hooks.test.mjs') => {
+    const { cwd } = place(testFile('testing/programs/fails.spec.mjs'), [])
+    const imports = [
+      "import test, { after, before, beforeEach } from 'node:test'",
+      "import { lab } from 'etherloom/testing'",
+    ]
+    const topology = "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }"
+    writeFileSync(join(cwd, name), [...imports, topology, 'let net', ...lines].join('\n'))
+    const result = run([...words, '--test', name], { cwd })
+    rmSync(cwd, { recursive: true }) // for the next
+    return result
+  }
+  const passes = "test('passes', () => console.log(`closed ${net.engine.closed}`))"
+
+  for (const hook of ['before', 'beforeEach'])
+    it(`node:test: '${hook}' without a test is an error that says what to do, and keeps nothing`, () => {
+      const { status, output } = runNodeTest([`${hook}(async () => { net = await lab(topology) })`, passes])
+      expect(status, output).to.equal(1)
+      expect(output).to.include(
+        `a '${hook}' of node:test is running and no test, so nobody would close the lab`,
+      )
+      expect(left()).to.deep.equal([])
+    })
+
+  it("node:test: 'beforeEach' with its test has the lab until that has ended", () => {
+    const { status, output } = runNodeTest([
+      'beforeEach(async (t) => { net = await lab(topology, { test: t }) })',
+      passes,
+      'after(() => console.log(`then ${net.engine.closed}`))',
+    ])
+    expect(status, output).to.equal(0)
+    expect(output).to.include('closed false').and.to.include('then true')
+    expect(left()).to.deep.equal([])
+  })
+
+  it("mocha: 'before' with its context has the lab until its block has ended", () => {
+    const { cwd, file } = place(testFile('testing/programs/fails.spec.mjs'), [])
+    const lines = [
+      "import { lab } from 'etherloom/testing'",
+      "const topology = { fabrics: { lab: { kind: 'hub', ports: { a: { memory: {} } } } } }",
+      "describe('block', () => {",
+      'let net',
+      'before(async function () { net = await lab(topology, { test: this }) })',
+      "it('first', () => console.log(`first ${net.engine.closed}`))",
+      "it('second', () => console.log(`second ${net.engine.closed}`))",
+      '})',
+    ]
+    writeFileSync(join(cwd, file), lines.join('\n'))
+    const { status, output } = run([...(runners.mocha?.words ?? []), file], { cwd })
+    expect(status, output).to.equal(0)
+    expect(output).to.include('first false').and.to.include('second false')
+    expect(left()).to.deep.equal([])
+  })
+
+  it('node:test: the line that repeats a failure has the options of Node', () => {
+    const { output } = runNodeTest(
+      ["test('fails', async () => { await lab(topology); throw new Error('on purpose') })"],
+      ['--import=data:text/javascript,', '--test-timeout', '60000'],
+    )
+    expect(output).to.match(
+      /^.*ETHERLOOM_SEED=\d+ node '--import=data:text\/javascript,' --test --test-name-pattern=fails /m,
+    )
+  })
+
+  it('the line that repeats has the seed of labs without one, not that of another', () => {
+    const fails = "throw new Error('on purpose')"
+    const seeds = (output: string) =>
+      [...output.matchAll(/^#? *(ETHERLOOM_SEED=\d+ )?node /gm)].map(([, seed]) => seed)
+    const own = runNodeTest([`test('own', async () => { await lab(topology, { seed: 7 }); ${fails} })`])
+    expect(seeds(own.output), own.output).to.deep.equal([undefined])
+    const both = runNodeTest([
+      `test('both', async () => { await lab(topology, { seed: 7 }); const { seed } = await lab(topology)`,
+      `console.log('drew', seed); ${fails} })`,
+    ])
+    const line = `ETHERLOOM_SEED=${/drew (\d+)/.exec(both.output)?.[1]} `
+    expect(seeds(both.output), both.output).to.deep.equal([line, line])
+  })
+
+  it('failures of the same name in two files are both kept; what cannot be kept is said, and gone', () => {
+    const fails = ["test('fails', async () => { await lab(topology); throw new Error('on purpose') })"]
+    runNodeTest(fails, [], 'one.test.mjs')
+    runNodeTest(fails, [], 'two.test.mjs')
+    const failures = join(folder, 'failures')
+    expect(readdirSync(failures)).to.deep.equal(['one.test.mjs-fails', 'two.test.mjs-fails'])
+    rmSync(failures, { recursive: true })
+    writeFileSync(failures, 'in the way')
+    const { status, output } = runNodeTest(fails)
+    expect(status).to.equal(1)
+    expect(output)
+      .to.include('on purpose')
+      .and.to.include("'fails' failed; what became of its frames could not be kept")
+    expect(left()).to.deep.equal(['failures'])
+  })
 })
