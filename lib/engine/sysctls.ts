@@ -37,7 +37,7 @@ export const pathOf = (name: string): string =>
 
 /** Whether a setting is one interface's alone, and so only there when that is. */
 export const isOfInterface = (name: string): boolean =>
-  /^net\/ipv[46]\/(?:conf|neigh)\/(?!(?:all|default)\/)/.test(pathOf(name))
+  /^net\/[^/]+\/(?:conf|neigh)\/(?!(?:all|default)\/)/.test(pathOf(name))
 
 /** `; did you mean 'net.ipv4.ip_forward'?` where this machine has a setting of nearly that name, else nothing. */
 export function nearestSysctl(name: string): string {
