@@ -55,16 +55,24 @@ export async function watch(
 ): Promise<void> {
   const live = json || !process.stdout.isTTY ? undefined : new LiveView(instance)
   const say = (text: string): void => (live ? live.note(text) : printLine(text))
+  // Whoever reads that it is up may act at once: what comes of that is not missed, and stands behind it.
+  let early: (() => void)[] | undefined = []
+  for (const name of Object.keys(texts) as ControlEventName[])
+    instance.on(name, (event: ControlEvent<ControlEventName>) => {
+      const tell = (): void => {
+        if (json) printJson(asEvent(name, event))
+        const text = texts[name](event as never)
+        if (!json && text !== undefined) [text].flat().forEach(say)
+      }
+      if (early) early.push(tell)
+      else tell()
+    })
+  await instance.subscribe()
   const [info, ports] = [await instance.call('info', {}), await instance.call('ports', {})]
   if (json) printJson({ event: 'up', ...info })
   else say(`${info.name}: up with ${counted(ports.length, 'port')}; Ctrl-C ends it`)
-  for (const name of Object.keys(texts) as ControlEventName[])
-    instance.on(name, (event: ControlEvent<ControlEventName>) => {
-      if (json) printJson(asEvent(name, event))
-      const text = texts[name](event as never)
-      if (!json && text !== undefined) [text].flat().forEach(say)
-    })
-  await instance.subscribe()
+  for (const tell of early) tell()
+  early = undefined
   const show = async (): Promise<void> => {
     if (live) await live.draw()
     if (!json) return

@@ -74,7 +74,7 @@ describe('the code in all pages', () => {
 
   it('is valid, where it is a topology or a part of one', async () => {
     for (const { text, part, place } of inLanguages('yaml')) {
-      if (parse(text) === null) continue // a comment
+      if (parse(text) === null || part === 'of a workflow') continue // a comment; not ours to judge
       const { problems } = await inspectTopology(wholeTopology(text, part, place), 'examples/block.yaml')
       expect(problems, place).to.deep.equal([])
     }
