@@ -9,8 +9,9 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { readlink } from 'node:fs/promises'
+import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
-import { adviseUsedUp, EtherloomError } from '../values/errors.js'
+import { EtherloomError, fromNative } from '../values/errors.js'
 import { tied } from '../values/programs.js'
 
 /** A host, and what its programs find in /etc. */
@@ -67,7 +68,8 @@ exec "$@"
  * the kernel kills it, and a shell that sees our end all else of its group, if it has one; so does the end of the last of its
  * `stdio`, which belongs to the caller when the program has ended.
  *
- * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed, ERR_ETHERLOOM_RESOURCE where descriptors or processes are used up, or the command is too long. What cannot be run ends with 126 or 127
+ * @throws EtherloomError ERR_ETHERLOOM_UNSUPPORTED where nsenter is not installed; ERR_ETHERLOOM_OPTION where the command is
+ *   too long for the kernel; ERR_ETHERLOOM_RESOURCE. What cannot be run ends with 126 or 127
  */
 export async function startInside(
   { host, namespace, userNamespace, etcHosts, resolvConf }: Inside,
@@ -104,7 +106,7 @@ export async function startInside(
     })
     await once(child, 'spawn')
   } catch (cause) {
-    throw notStarted(cause as NodeJS.ErrnoException)
+    throw cannotStart(cause as NodeJS.ErrnoException)
   }
   const files = [etcHosts, resolvConf ?? noServer(host)]
   for (const [index, text] of files.entries()) {
@@ -117,18 +119,14 @@ export async function startInside(
   return child
 }
 
-function notStarted(cause: NodeJS.ErrnoException): EtherloomError {
-  const { code, message } = cause
-  if (code === 'ENOENT')
-    return new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'cannot start nsenter', {
-      cause,
-      hint: 'install the package util-linux',
-    })
-  const hint =
-    code === 'E2BIG'
-      ? 'make the command or the environment shorter'
-      : (adviseUsedUp(cause) as Partial<EtherloomError>).hint
-  return new EtherloomError('ERR_ETHERLOOM_RESOURCE', `cannot start nsenter: ${message}`, { cause, hint })
+function cannotStart(cause: NodeJS.ErrnoException): EtherloomError {
+  const [message, errno] = ['cannot start nsenter', -(cause.errno ?? 0)]
+  return errno === constants.errno.ENOENT
+    ? new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', message, {
+        cause,
+        hint: 'install the package util-linux',
+      })
+    : fromNative({ message, errno, syscall: 'spawn' })
 }
 
 const noServer = (host: string): string =>
