@@ -24,18 +24,14 @@ const missing = [
   !runs(process.env.PYTHON ?? 'python3', ['--version']) && 'python3',
 ].filter(Boolean)
 
-if (process.platform !== 'linux') {
-  console.error('etherloom moves frames through Linux devices: it needs Linux.')
-  process.exit(1)
-}
 if (missing.length > 0) {
   const what = missing.join(' and ')
   console.error(
-    `etherloom has no prebuilt addon for this machine (${process.platform} ${os.arch()}), and cannot compile one without ${what}: ` +
+    `etherloom has no prebuilt addon for this machine (Linux ${os.arch()}), and cannot compile one without ${what}: ` +
       'install that (Debian and Ubuntu: apt-get install make g++ python3) and install etherloom again.',
   )
   process.exit(1)
 }
 console.error(
-  `etherloom compiles its addon for this machine (${process.platform} ${os.arch()}), which takes a minute or two.`,
+  `etherloom compiles its addon for this machine (Linux ${os.arch()}), which takes a minute or two.`,
 )

@@ -29,7 +29,8 @@ const limit = '120'
 /** What must not be there, so that nothing can be built in secret. */
 const compilers = ['cc', 'c++', 'gcc', 'g++', 'clang', 'make', 'python3', 'node-gyp']
 
-const strict = {
+/** How a project is checked that takes nothing of its packages' types on trust. */
+export const strict = {
   strict: true,
   exactOptionalPropertyTypes: true,
   skipLibCheck: false,
@@ -48,6 +49,7 @@ const resolutions = {
 }
 
 const typedProgram = `import * as etherloom from 'etherloom'
+export { lab } from 'etherloom/testing'
 export const { TapPort, World, connect } = etherloom
 export const hub: etherloom.Hub = new etherloom.Hub({ name: 'lab' })
 `

@@ -7,23 +7,13 @@ import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
-import { extents, proveInstallation } from './fresh-root.mjs'
+import { extents, proveInstallation, strict } from './fresh-root.mjs'
 import { proveImage } from './image.mjs'
 import { Stop, inRoot, main, readmeProgram, root, run } from './tools.mjs'
 
 /** A project that takes nothing of its packages' types on trust. */
 function strictProject() {
-  const compilerOptions = {
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: false,
-    noEmit: true,
-    target: 'es2023',
-    lib: ['es2023', 'esnext.disposable'],
-    module: 'nodenext',
-    types: ['node'],
-    typeRoots: [inRoot('node_modules/@types')],
-  }
+  const compilerOptions = { ...strict, module: 'nodenext' }
   return {
     'strict.mts':
       "import * as etherloom from 'etherloom'\nexport const { Hub, TapPort, World, connect } = etherloom\nexport { lab } from 'etherloom/testing'\n",

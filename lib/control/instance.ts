@@ -125,17 +125,21 @@ export class Instance implements Running {
 
   /**
    * Goes over to what its file says, by `load`, whenever one of the `files` that its topology was read from changes; what comes
-   * of that are the events `file:applied`, where there was a difference, and `file:error`. Resolves when it looks.
+   * of that are the events `file:applied`, where there was a difference or a mistake was mended, and `file:error`. Resolves when it looks.
    */
   async watchFile(files: FilesRead, load: () => Promise<Topology>): Promise<void> {
     const { file } = this
     const events: EventEmitter = this.network
+    let refused = false
     this.#watch = new FileWatch(files, async () => {
       try {
         const applied = await this.apply(await load())
         const event: ControlEvent<'file:applied'> = { file, ...applied }
-        if (applied.steps.length > 0) events.emit('file:applied', event)
+        // Also where a mistake was mended and nothing else has changed.
+        if (applied.steps.length > 0 || refused) events.emit('file:applied', event)
+        refused = false
       } catch (error) {
+        refused = true
         if (!this.#isEnding) events.emit('file:error', { file, error })
       }
     })

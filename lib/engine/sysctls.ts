@@ -19,8 +19,7 @@ const sysctlValue = single(
   'a whole number, or text of at most 1000 characters on one line',
   { type: ['integer', 'string'] },
   (value) =>
-    Number.isSafeInteger(value) ||
-    (typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value) ? value : '') !== ''
+    Number.isSafeInteger(value) || (typeof value === 'string' && /^[^\p{Cc}]{1,1000}$/u.test(value))
       ? `${value as string | number}`
       : undefined,
 )

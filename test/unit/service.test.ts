@@ -156,6 +156,16 @@ describe('a service', function () {
       expect(await next()).to.equal('lab.yaml has changed: 0 up, 0 down, 1 changed')
     })
 
+    it('says that a mistake is mended also where nothing else has changed', async () => {
+      const { next } = up('--watch', file)
+      await next()
+      replace(lab('delay: 5mss'))
+      await next()
+      expect(await next()).to.match(/'5mss'/)
+      replace(lab('delay: 5ms'))
+      expect(await next()).to.equal('lab.yaml has changed: 0 up, 0 down, 0 changed')
+    })
+
     it('stays as it is while its file is gone, and takes over the one that comes back', async () => {
       const { next } = up('--watch', file)
       await next()
