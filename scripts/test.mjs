@@ -16,7 +16,12 @@ import { Stop, filesUnder, inRoot, main, root } from './tools.mjs'
 const hangsAfter = (sanitize) => (sanitize ? 60 : 15) * 60_000
 
 /** One thing that counts as a test by itself. */
-const single = (passed) => ({ passed: Number(passed), failed: Number(!passed), skipped: 0 })
+const single = (passed, failure) => ({
+  passed: Number(passed),
+  failed: Number(!passed),
+  skipped: 0,
+  failures: passed ? [] : [failure],
+})
 
 /**
  * Runs a command as a process group of its own, so that one that hangs, or is interrupted, takes its children
@@ -58,10 +63,17 @@ async function native(build) {
   build.make()
   const { passed, output } = await supervise(build.testBinary, [], { capture: true })
   const summary = /test cases: +\d+ \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped/.exec(output)
-  if (!summary) return single(false)
+  if (!summary) return single(false, 'ended without a summary')
   const counts = { passed: Number(summary[1]), failed: Number(summary[2]), skipped: Number(summary[3]) }
+  const failures = Array.from(output.matchAll(/^TEST CASE: +(.*)$/gm), ([, title]) => title)
   // A sanitizer's report fails the run although every test passed.
-  return passed || counts.failed > 0 ? counts : { ...counts, failed: 1 }
+  return passed || counts.failed > 0
+    ? { ...counts, failures }
+    : {
+        ...counts,
+        failed: 1,
+        failures: ["every test passed, but the run did not end well: a sanitizer's report?"],
+      }
 }
 
 async function typecheck() {
@@ -69,7 +81,7 @@ async function typecheck() {
     inRoot('node_modules/typescript/bin/tsc'),
     '--noEmit',
   ])
-  return single(passed)
+  return single(passed, 'the types do not hold')
 }
 
 /**
@@ -105,10 +117,12 @@ async function mocha(folder, node, limit) {
     ]
     const { passed } = await supervise(node, words, { limit })
     const result = JSON.parse(readFileSync(counts, 'utf8'))
-    return passed || result.failed > 0 ? result : { ...result, failed: 1 }
+    return passed || result.failed > 0
+      ? result
+      : { ...result, failed: 1, failures: ['every test passed, but mocha did not end well'] }
   } catch (error) {
     if (error.code !== 'ENOENT') throw error
-    return single(false) // ended before the reporter could count
+    return single(false, 'mocha ended before it could count')
   } finally {
     rmSync(scratch, { recursive: true })
   }
@@ -147,6 +161,7 @@ await main(async () => {
   }
 
   const total = { passed: 0, failed: 0, skipped: 0 }
+  const failures = []
   for (const part of parts) {
     console.log(`\n=== ${part}${sanitize ? ` (${sanitize})` : ''} ===\n`)
     const result =
@@ -156,8 +171,10 @@ await main(async () => {
           ? await typecheck()
           : await mocha(part, node, hangsAfter(sanitize))
     for (const key of Object.keys(total)) total[key] += result[key]
-    if (result.failed > 0) console.log(`\n${part}: ${result.failed} failed`)
+    failures.push(...result.failures.map((failure) => `${part}: ${failure}`))
   }
+  // Again, where whoever looks at the end of a long output finds them.
+  if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `- ${failure}\n`).join('')}`)
   console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
   if (total.failed > 0) process.exitCode = 1
 })
