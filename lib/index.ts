@@ -52,7 +52,14 @@ export { PacketPort, type PacketPortOptions } from './ports/packet.js'
 export { PasstPort, type PasstPortOptions } from './ports/passt.js'
 export { PatchPort, type PatchPortOptions } from './ports/patch.js'
 export { SinkPort, type SinkPortOptions } from './ports/sink.js'
-export { SocketServer, type ListenOptions, type SocketServerEvents } from './fabrics/socket-server.js'
+export { serverKinds, type ListenOptions } from './fabrics/servers/index.js'
+export {
+  PortServer,
+  type PeerOptions,
+  type PortServerEvents,
+  type ServerKind,
+} from './fabrics/servers/server.js'
+export { SocketServer, type SocketServerOptions } from './fabrics/servers/socket.js'
 export { SocketPort, type SocketPortOptions } from './ports/socket.js'
 export type { Framing } from './ports/framings.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'

@@ -35,7 +35,8 @@ import { nameRule } from '../values/names.js'
 import { formatDuration, type Duration } from '../values/units.js'
 import { Port, type FabricPortEvents } from '../ports/port.js'
 import { spawn, type InheritedSocket, type Spawned, type SpawnOptions } from './spawn.js'
-import { SocketServer, type ListenOptions } from './socket-server.js'
+import { openServer, type ListenOptions, type ServerOf } from './servers/index.js'
+import type { PortServer } from './servers/server.js'
 import { Episodes, forever, quiet } from './episodes.js'
 import { stormTraffic, type StormBegin, type StormEnd, type StormTraffic } from './storm.js'
 import { noPathStats, readPathStats, type FabricStats, type PathStats } from '../values/stats.js'
@@ -92,7 +93,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   readonly #policies: Policies = new Policies(this)
   readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #timelines = new Set<Timeline>()
-  readonly #servers = new Set<SocketServer>()
+  readonly #servers = new Set<PortServer>()
   readonly #episodes: Episodes
   #closing: Promise<void> | undefined
   #closed = false
@@ -206,15 +207,15 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   }
 
   /**
-   * Listens at a socket: each peer that connects becomes a port, a SocketPort, and is detached when it goes. For trunks
-   * of several processes that meet at one path. Ends with the fabric at the latest.
+   * Listens for peers of a protocol: each that connects becomes a port, and is detached when it goes. Ends with the fabric at
+   * the latest. The usual protocol, `socket`, is for trunks of several processes that meet at one path or address.
    *
    * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; ERR_ETHERLOOM_DEVICE for a path or
    *   address that is in use; ERR_ETHERLOOM_STATE on a virtual clock
    */
-  async listen(options: ListenOptions): Promise<SocketServer> {
+  async listen<Given extends ListenOptions>(options: Given): Promise<ServerOf<Given>> {
     this.#open()
-    const server = await SocketServer.open(this, options, (stopped) => this.#servers.delete(stopped))
+    const server = await openServer(this, options, (stopped) => this.#servers.delete(stopped))
     this.#servers.add(server)
     if (this.#closed || this.#closing) server.stop()
     return server

@@ -12,7 +12,7 @@
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { ListenOptions } from '../fabrics/socket-server.js'
+import { listenAddress, type ListenOptions } from '../fabrics/servers/index.js'
 import type { PortReference } from '../ports/kind.js'
 import {
   apart,
@@ -72,9 +72,9 @@ export function diff(before: Plan, after: Plan): Change[] {
   return [
     ...runChanges(before, after, 'quit'),
     ...labelChanges(before, after),
-    ...partChanges('timeline', 'stop', before, after, keptFabrics),
+    ...timelineChanges('stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
-    ...partChanges('listen', 'unlisten', before, after, keptFabrics),
+    ...listenChanges('unlisten', before, after, keptFabrics),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
     ...[...after.hosts]
@@ -87,11 +87,11 @@ export function diff(before: Plan, after: Plan): Change[] {
     ...seatChanges(before, after, staysAttached),
     ...pathChanges(before, after, staysAttached),
     ...worldChanges(after, staysWorld, 'begin'),
-    ...partChanges('listen', 'listen', after, before, keptFabrics),
+    ...listenChanges('listen', after, before, keptFabrics),
     ...[...before.hosts.keys()]
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
-    ...partChanges('timeline', 'start', after, before, keptFabrics),
+    ...timelineChanges('start', after, before, keptFabrics),
     ...runChanges(after, before, 'run'),
   ]
 }
@@ -142,18 +142,31 @@ function hostChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
   })
 }
 
-/** Where a plan has a timeline, or listens, and the other does not, or not in the same way. */
-function partChanges<Part extends 'timeline' | 'listen'>(
-  part: Part,
-  verb: Extract<Change, Record<Part, unknown>>['do'],
+/** Timelines that the other plan does not have, or not in the same way. */
+function timelineChanges(
+  verb: 'stop' | 'start',
   plan: Plan,
   other: Plan,
   kept: ReadonlySet<string>,
 ): Change[] {
-  return [...plan.fabrics].flatMap(([fabric, { [part]: own }]) => {
-    const same = kept.has(fabric) && isDeepStrictEqual(own, other.fabrics.get(fabric)?.[part])
-    const none = own === undefined || (Array.isArray(own) && own.length === 0)
-    return none || same ? [] : [{ do: verb, fabric, [part]: own } as unknown as Change]
+  return [...plan.fabrics].flatMap(([fabric, { timeline }]) => {
+    const same = kept.has(fabric) && isDeepStrictEqual(timeline, other.fabrics.get(fabric)?.timeline)
+    return timeline.length === 0 || same ? [] : [{ do: verb, fabric, timeline }]
+  })
+}
+
+/** What a plan listens for, and the other does not, or not in the same way. */
+function listenChanges(
+  verb: 'listen' | 'unlisten',
+  plan: Plan,
+  other: Plan,
+  kept: ReadonlySet<string>,
+): Change[] {
+  return [...plan.fabrics].flatMap(([fabric, { listen }]) => {
+    const others = kept.has(fabric) ? (other.fabrics.get(fabric)?.listen ?? []) : []
+    return listen.flatMap((each) =>
+      others.some((theirs) => isDeepStrictEqual(each, theirs)) ? [] : [{ do: verb, fabric, listen: each }],
+    )
   })
 }
 
@@ -291,9 +304,9 @@ export function inWords(change: Change): string {
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
     case 'listen':
-      return `listen at ${change.listen.socket} for ${change.fabric}`
+      return `listen at ${listenAddress(change.listen)} for ${change.fabric}`
     case 'unlisten':
-      return `listen at ${change.listen.socket} for ${change.fabric} no more`
+      return `listen at ${listenAddress(change.listen)} for ${change.fabric} no more`
     case 'end':
     case 'begin':
       return `${change.do} world ${change.world}`

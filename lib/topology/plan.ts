@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
-import type { ListenOptions } from '../fabrics/socket-server.js'
+import type { ListenOptions } from '../fabrics/servers/index.js'
 import type { HostSettings, RunEntry, RunRestart, TopologyHost } from './host-rules.js'
 import type {
   Topology,
@@ -34,7 +34,7 @@ export interface FabricPlan {
   options: Omit<TopologyFabric, 'kind' | 'ports' | 'listen' | 'paths' | 'timeline'>
   ports: Map<string, PortPlan>
   /** Where peers connect that become ports; they and their paths are in no plan. */
-  listen?: ListenOptions
+  listen: readonly ListenOptions[]
   /** By `pathKey`. */
   paths: Map<string, PathPlan>
   timeline: TopologyTimelineEntry[]
@@ -147,7 +147,7 @@ function fabricOf({ kind, options, ports, listen, paths, timeline }: FabricPlan)
     kind,
     ...options,
     ports: Object.fromEntries(ports),
-    ...(listen && { listen }),
+    ...(listen.length > 0 && { listen: listen.length === 1 ? (listen[0] as ListenOptions) : [...listen] }),
     ...(paths.size > 0 && { paths: pathEntries(paths) }),
     ...(timeline.length > 0 && { timeline }),
   }

@@ -3,7 +3,7 @@
  * the file has no valid shape: then of all that does not depend on it.
  */
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
-import { readListenOptions, type ListenOptions } from '../fabrics/socket-server.js'
+import { checkListenOptions, type ListenOptions } from '../fabrics/servers/index.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import { checkHosts, runsOf, settingsOf } from './hosts.js'
@@ -46,12 +46,12 @@ export function planOf(
         `${kind} ${quote(name)} must have exactly ${exactly} ports, not ${own.size}`,
         'key',
       )
-    if (listen) checkListen(listen, kind, [...place, 'listen'], complain)
+    checkListen(listen, kind, [...place, 'listen'], complain)
     const planned: FabricPlan = {
       kind,
       options,
       ports: own,
-      ...(listen && { listen }),
+      listen: [listen ?? []].flat(),
       paths: planPaths(paths, own, budget, [...place, 'paths'], complain),
       timeline,
     }
@@ -72,7 +72,8 @@ export function planOf(
 const isRead = (fabric: TopologyFabric | undefined): boolean =>
   fabric !== undefined && Object.values<unknown>(fabric.ports).every((port) => port !== undefined)
 
-function checkListen(listen: ListenOptions, kind: string, place: Place, complain: Complain): void {
+function checkListen(listen: TopologyFabric['listen'], kind: string, place: Place, complain: Complain): void {
+  if (listen === undefined) return
   const { ports } = fabricKinds.get(kind)
   if (ports !== undefined)
     complain(
@@ -80,5 +81,18 @@ function checkListen(listen: ListenOptions, kind: string, place: Place, complain
       `'listen' is for ${fabricsThat((kind) => kind.ports === undefined)}; a ${kind} has ${ports === 2 ? 'two' : ports} ports, such as 'socket'`,
       'key',
     )
-  attempt(() => readListenOptions(listen), place, complain)
+  const each = (options: ListenOptions, place: Place): void => {
+    attempt(
+      () => {
+        checkListenOptions(options)
+      },
+      place,
+      complain,
+    )
+  }
+  if (Array.isArray(listen))
+    listen.forEach((options, index) => {
+      each(options, [...place, index])
+    })
+  else each(listen, place)
 }

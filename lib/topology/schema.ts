@@ -24,7 +24,7 @@ import {
 import { rate, duration, type Duration, type Rate } from '../values/units.js'
 import { engineRules, type EngineOptions } from '../engine/engine.js'
 import { attachRules, type AttachOptions } from '../fabrics/attachment.js'
-import { listenRules, type ListenOptions } from '../fabrics/socket-server.js'
+import { listenShapes, type ListenOptions } from '../fabrics/servers/index.js'
 import { fabricRules, type FabricOptions } from '../fabrics/fabric.js'
 import { fabricKinds, type FabricMapping } from '../fabrics/index.js'
 import { policyRules, type Policy } from '../policy/policy.js'
@@ -110,7 +110,7 @@ const portRule = () => shapes([...portKinds].map(({ options }) => ({ ...attachRu
 
 interface FabricKeys extends Pick<FabricOptions, 'forwarding'> {
   ports: Record<string, TopologyPort>
-  listen?: ListenOptions
+  listen?: ListenOptions | ListenOptions[]
   paths?: TopologyPath[]
   timeline?: TopologyTimelineEntry[]
 }
@@ -123,8 +123,8 @@ const fabricRule = () => {
       about('The ports, by name.', record(about('Name of the port.', entryName()), portRule())),
     ),
     listen: about(
-      'A socket at which any number of peers become ports, as they come and go.',
-      mapping(listenRules),
+      'Where any number of peers become ports, as they come and go: one mapping, or a list of them.',
+      oneOrMore(listenShapes(), { by: 'protocol' }),
     ),
     paths: about(
       'Policies of directed pairs of ports; the last entry that names a pair holds.',
@@ -267,10 +267,23 @@ export const topologyJsonSchema = (): Record<string, unknown> =>
   jsonSchema('etherloom topology', topologyRule())
 
 /** Mappings of several shapes, told apart by the keys that they require, or by the word at the key `by`. */
-function shapes(keys: readonly Rules[], { by }: { by?: string } = {}): Rule<unknown> {
-  return optional(
-    shaped((value) => value, {
-      form: { kind: 'either', branches: keys.map((each) => mapping(each)), ...(by !== undefined && { by }) },
-    }),
+function shapes(keys: readonly Rules[], by: By = {}): Rule<unknown> {
+  return eitherOf(
+    keys.map((each) => mapping(each)),
+    by,
   )
+}
+
+/** One of such mappings, or a list of them. */
+function oneOrMore(keys: readonly Rules[], by: By): Rule<unknown> {
+  const mappings = keys.map((each) => mapping(each))
+  return eitherOf([...mappings, list(eitherOf(mappings, by))], by)
+}
+
+interface By {
+  by?: string
+}
+
+function eitherOf(branches: readonly Rule<unknown>[], by: By): Rule<unknown> {
+  return optional(shaped((value) => value, { form: { kind: 'either', branches, ...by } }))
 }

@@ -10,7 +10,8 @@ import type { Engine } from '../engine/engine.js'
 import { Namespace } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
 import { fabricKinds } from '../fabrics/index.js'
-import type { ListenOptions, SocketServer } from '../fabrics/socket-server.js'
+import type { ListenOptions } from '../fabrics/servers/index.js'
+import type { PortServer } from '../fabrics/servers/server.js'
 import type { StormBegin, StormEnd } from '../fabrics/storm.js'
 import type { Applied } from '../policy/policy.js'
 import { portKindOf } from '../ports/index.js'
@@ -95,8 +96,8 @@ export class Site {
   readonly runs = new Map<string, Run>()
   /** Of each host, what settings of its kernel were before we wrote them. */
   readonly #unset = new Map<string, Map<string, string>>()
-  /** By the names of their fabrics. */
-  readonly #servers = new Map<string, SocketServer>()
+  /** By what they were opened with, which is also in the plan of their fabric. */
+  readonly #servers = new Map<ListenOptions, PortServer>()
   /** Of every port that was made here, those of worlds and of peers included. */
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
@@ -219,9 +220,7 @@ export class Site {
       case 'listen':
         return this.#listen(change.fabric, change.listen)
       case 'unlisten':
-        delete this.#planOf(change.fabric).listen
-        await this.#servers.get(change.fabric)?.close()
-        this.#servers.delete(change.fabric)
+        return this.#unlisten(change.fabric, change.listen)
     }
   }
 
@@ -345,7 +344,14 @@ export class Site {
     )
     fabric.on('address:settled', (settled) => events.emit('address:settled', { fabric: name, ...settled }))
     this.fabrics.set(name, fabric)
-    this.#plan.fabrics.set(name, { kind, options, ports: new Map(), paths: new Map(), timeline: [] })
+    this.#plan.fabrics.set(name, {
+      kind,
+      options,
+      ports: new Map(),
+      paths: new Map(),
+      listen: [],
+      timeline: [],
+    })
   }
 
   #makePort(name: string, plan: PortPlan, peer?: Port): Port {
@@ -392,7 +398,7 @@ export class Site {
   }
 
   async #listen(fabric: string, options: ListenOptions): Promise<void> {
-    let server: SocketServer
+    let server: PortServer
     try {
       server = await this.fabric(fabric).listen(options)
     } catch (error) {
@@ -402,8 +408,19 @@ export class Site {
       this.#made.set(port, server.peer)
       this.#events.emit('port:up', { fabric, port: port.name })
     })
-    this.#servers.set(fabric, server)
-    this.#planOf(fabric).listen = options
+    this.#servers.set(options, server)
+    const plan = this.#planOf(fabric)
+    plan.listen = [...plan.listen, options]
+  }
+
+  async #unlisten(fabric: string, options: ListenOptions): Promise<void> {
+    const plan = this.#planOf(fabric)
+    const own = plan.listen.find((each) => isDeepStrictEqual(each, options))
+    if (own === undefined) return
+    plan.listen = plan.listen.filter((each) => each !== own)
+    const server = this.#servers.get(own)
+    this.#servers.delete(own)
+    await server?.close()
   }
 
   async #set(fabric: string, changes: PathChange[]): Promise<Applied> {

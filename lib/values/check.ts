@@ -331,8 +331,9 @@ function mostGiven(forms: readonly MappingForm[], value: Record<string, unknown>
   return counted.filter(({ given, free }) => (most > 0 ? given === most : free)).map(({ form }) => form)
 }
 
+/** Whether a word, or what the rule has in place of one that is absent, is among those of the rule. */
 function accepts(rule: Rule<unknown> | undefined, value: unknown): boolean {
-  return rule !== undefined && wordsOf(rule).includes(value as string)
+  return rule !== undefined && wordsOf(rule).includes((value ?? shapeOf(rule).default) as string)
 }
 
 /** The values of `read` in the order of the keys of `given`. */

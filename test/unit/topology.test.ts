@@ -418,6 +418,10 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
         'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: "[::1]:5000", framing: seqpacket } }',
         "2:38 option 'socket' of listen must be a path with the framing 'seqpacket', not '[::1]:5000'",
       ],
+      [
+        'fabrics:\n  a: { kind: hub, ports: {}, listen: [{ socket: /run/a }, { protocol: sockt, socket: /run/b }] }',
+        "2:71 'protocol' must be 'socket', not 'sockt'; did you mean 'socket'?",
+      ],
       [withPath('{ between: [red, gren] }'), "7:30 no port 'gren' in this fabric; did you mean 'green'?"],
       [withPath('{ from: red, to: red }'), '7:13 a path needs two different ports'],
     ]

@@ -108,6 +108,10 @@ describe('the differ', () => {
       'listen a',
     ])
     expect(topologyOf(planned(listening)).fabrics.a).to.deep.include(one)
+    const both = { listen: [one.listen, other.listen] }
+    expect(steps(hub(three, [], one), hub(three, [], both))).to.deep.equal(['listen a'])
+    expect(steps(hub(three, [], both), hub(three, [], other))).to.deep.equal(['unlisten a'])
+    expect(topologyOf(planned(hub(three, [], both))).fabrics.a).to.deep.include(both)
   })
 
   it('builds from nothing in the order in which things need each other', () => {

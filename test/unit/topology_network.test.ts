@@ -156,6 +156,32 @@ describe('a network', () => {
     expect(existsSync(socket)).to.equal(false)
   })
 
+  it('listens at several places, each of which comes and goes by itself', async () => {
+    const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-network-'))
+    keep({
+      close: () => {
+        rmSync(directory, { recursive: true })
+      },
+    })
+    const [a, b] = ['a', 'b'].map((name) => ({ socket: joinPath(directory, name) })) as [
+      { socket: string },
+      { socket: string },
+    ]
+    const lab = (...listen: { socket: string }[]): Topology => ({
+      fabrics: { lan: { kind: 'hub', ports: {}, listen } },
+    })
+    const network = await up(lab(a, b))
+    const lan = network.fabrics.get('lan')!
+    await up({ fabrics: { s: { kind: 'hub', ports: { one: a, two: b } } } })
+    const leading = (to: string): unknown[] =>
+      reports.ports(network).flatMap(({ port, leadsTo }) => (leadsTo === to ? [lan.port(port)] : []))
+    await until(() => leading(a.socket).length + leading(b.socket).length === 2)
+    const stays = leading(b.socket)
+    expect((await network.apply(lab(b))).steps).to.deep.equal([`listen at ${a.socket} for lan no more`])
+    expect([...lan.ports.values()]).to.deep.equal(stays)
+    expect([a, b].map(({ socket }) => existsSync(socket))).to.deep.equal([false, true])
+  })
+
   it('listens again where going over to another topology fails', async () => {
     const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-network-'))
     keep({

@@ -1,0 +1,191 @@
+/**
+ * PortServer: what listens for a fabric, and makes a port of every peer that comes. One class beside this for each protocol;
+ * index.ts lists them. Made by `Fabric.listen`.
+ */
+import { EventEmitter } from 'node:events'
+import type { BackgroundEvents } from '../../engine/engine.js'
+import type { PortMapping } from '../../ports/index.js'
+import type { Port, PortFabric } from '../../ports/port.js'
+import { EtherloomError } from '../../values/errors.js'
+import { about, integer, text, type Rules, type RulesOf } from '../../values/options.js'
+import { patience } from '../../values/patience.js'
+import type { Keyed } from '../../values/registry.js'
+
+/** What listening for peers takes, whatever they speak. */
+export interface PeerOptions {
+  /** Names the ports; `%d` becomes the lowest number that is free. Default `peer%d`. */
+  name?: string
+  /**
+   * How many peers there may be at once, 1 to 4096. Further ones wait until one goes, or has sent no frame in the 10 s since
+   * it came: then it makes room. Default 1024.
+   */
+  peers?: number
+}
+
+/** @internal The rules of `PeerOptions`. */
+export const peerRules = {
+  name: about(
+    "Names the ports of peers; '%d' becomes the lowest number that is free.",
+    text({
+      max: 60,
+      pattern: /^[A-Za-z0-9_-]*%d[A-Za-z0-9_-]*$/,
+      expects: "letters, digits, '-' or '_' with one '%d' among them, such as 'peer%d'",
+      default: 'peer%d',
+    }),
+  ),
+  peers: about(
+    'How many peers there may be at once. Further ones wait until one goes, or has sent no frame in its first 10 s.',
+    integer(1, 4096, { default: 1024 }),
+  ),
+} satisfies RulesOf<PeerOptions>
+
+/** How long a peer may be silent after it came before it makes room for one that waits, in milliseconds. */
+const silence = 10_000
+
+/** A peer that comes and cannot become a port is a `failure`; the server goes on. */
+export interface PortServerEvents<P extends Port = Port> extends BackgroundEvents {
+  /** A peer has come; its port is attached. */
+  connect: [port: P]
+  /** A peer has gone, or was made to go for another, and its port is detached. */
+  disconnect: [port: P, error: EtherloomError]
+}
+
+/** Listens until it is closed, or its fabric is. */
+export abstract class PortServer<P extends Port = Port> extends EventEmitter<PortServerEvents<P>> {
+  protected readonly fabric: PortFabric
+  readonly #peers: number
+  readonly #stopped: (server: PortServer) => void
+  readonly #ports = new Set<P>()
+  /** Those of them that have had time to send a frame and may not have done so, from the first that came. */
+  readonly #silent = new Set<P>()
+  readonly #events: EventEmitter<PortServerEvents> = this
+  #closed = false
+
+  /** @internal `stopped` is called once, when it listens no more. */
+  constructor(fabric: PortFabric, peers: number, stopped: (server: PortServer) => void) {
+    super()
+    this.fabric = fabric
+    this.#peers = peers
+    this.#stopped = stopped
+  }
+
+  /** Where peers find it: a path or an address. */
+  abstract readonly address: string
+
+  /** @internal The mapping that each of its ports would have in a topology file. */
+  abstract readonly peer: PortMapping
+
+  /** @internal Listens from now on. Called once; what throws has left nothing behind. */
+  abstract start(): Promise<void>
+
+  /** Listens no more, and removes what it made for that. Called once, also where `start` has failed. */
+  protected abstract end(): void
+
+  /** There is room for another peer again, or may be, where one has been silent for too long. */
+  protected abstract vacant(): void
+
+  /** The ports of the peers that are there. */
+  get ports(): readonly P[] {
+    return [...this.#ports]
+  }
+
+  /** Whether it listens no more. */
+  protected get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Whether there are as many peers as there may be. */
+  protected get full(): boolean {
+    return this.#ports.size >= this.#peers
+  }
+
+  /** Listens no more, removes its path, and detaches its ports. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.stop()
+    await Promise.all([...this.#ports].map((port) => this.#detach(port)))
+  }
+
+  /** `close`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal Listens no more, and leaves its ports to the fabric. */
+  stop(): void {
+    this.#closed = true
+    this.end()
+    this.#stopped(this)
+  }
+
+  /** Makes the peer go that has been silent for longest. Whether there is one. */
+  protected async makeRoom(): Promise<boolean> {
+    for (const port of this.#silent) {
+      if (port.stats().received.frames === 0n) {
+        await this.#detach(port)
+        const reason = `port '${port.name}' made room for another peer: it had sent no frame in ${silence / 1000} s`
+        this.#events.emit('disconnect', port, new EtherloomError('ERR_ETHERLOOM_RESOURCE', reason))
+        return true
+      }
+      this.#silent.delete(port)
+    }
+    return false
+  }
+
+  /** A peer has come: attaches its port, which is detached when it goes down. What throws has detached it. */
+  protected async attach(port: P): Promise<void> {
+    this.#ports.add(port)
+    const ended = new Promise<EtherloomError>((resolve) => port.once('down', resolve))
+    try {
+      await this.fabric.attach(port)
+    } catch (error) {
+      this.#ports.delete(port)
+      throw error
+    }
+    const heard = patience(silence, () => {
+      this.#silent.add(port)
+      this.vacant()
+    })
+    port.once('detach', () => {
+      heard()
+      this.#ports.delete(port)
+      this.#silent.delete(port)
+      this.vacant()
+    })
+    this.#events.emit('connect', port)
+    this.inBackground(
+      ended.then(async (error) => {
+        await this.#detach(port)
+        this.#events.emit('disconnect', port, error)
+      }),
+    )
+  }
+
+  /** Work that nobody waits for; what it throws is a `failure`. */
+  protected inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.fabric.engine.failed(this, error)
+    })
+  }
+
+  async #detach(port: P): Promise<void> {
+    if (this.#ports.delete(port)) await this.fabric.detach(port)
+  }
+}
+
+/** What a protocol of servers is to `Fabric.listen` and topology files: one stands with each class. */
+export interface ServerKind<
+  Given extends object = object,
+  Server extends PortServer = PortServer,
+> extends Keyed {
+  /** What it listens for, in a sentence. */
+  readonly description: string
+  /** The keys beside `protocol`. */
+  readonly options: Rules
+  /** Makes the server, which does not listen yet. Also how options are checked: it refuses what is wrong. */
+  make(fabric: PortFabric, given: Given, stopped: (server: PortServer) => void): Server
+  /** Finds what is wrong with options that are each right by themselves. @throws EtherloomError */
+  check(given: Given): void
+  /** Where peers will find it, as it is given. */
+  address(given: Given): string
+}
