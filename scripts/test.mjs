@@ -104,7 +104,7 @@ function sanitizedNode(build) {
   return command
 }
 
-async function mocha(folder, node, limit) {
+async function mocha(folder, node, sanitize) {
   const scratch = mkdtempSync(path.join(tmpdir(), 'etherloom-counts-'))
   const counts = path.join(scratch, 'counts.json')
   try {
@@ -114,8 +114,9 @@ async function mocha(folder, node, limit) {
       `--reporter=${inRoot('scripts/mocha-reporter.mjs')}`,
       `--reporter-option=counts=${counts}`,
       `test/${folder}/**/*.test.ts`,
+      ...(sanitize ? ['--timeout=60000'] : []), // with sanitizers everything takes five times as long
     ]
-    const { passed } = await supervise(node, words, { limit })
+    const { passed } = await supervise(node, words, { limit: hangsAfter(sanitize) })
     const result = JSON.parse(readFileSync(counts, 'utf8'))
     return passed || result.failed > 0
       ? result
@@ -169,7 +170,7 @@ await main(async () => {
         ? await native(new NativeBuild({ tests: true, sanitize }))
         : part === 'typecheck'
           ? await typecheck()
-          : await mocha(part, node, hangsAfter(sanitize))
+          : await mocha(part, node, sanitize)
     for (const key of Object.keys(total)) total[key] += result[key]
     failures.push(...result.failures.map((failure) => `${part}: ${failure}`))
   }
