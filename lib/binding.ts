@@ -172,11 +172,25 @@ interface Addon {
   readonly impairments: string[]
 }
 
+/** By these users have node-gyp-build look elsewhere. */
+const otherPlaces = ['ETHERLOOM_PREBUILD', 'PREBUILDS_ONLY', 'LIBC', 'npm_config_arch', 'npm_config_platform']
+
+/** Where node-gyp-build would find it, nearly always. To ask it takes longer than to load the addon. */
+function usualPlace(root: string): string | undefined {
+  if (otherPlaces.some((name) => process.env[name])) return undefined
+  const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc'
+  return ['build/Release/etherloom.node', `prebuilds/linux-${process.arch}/etherloom.${libc}.node`]
+    .map((name) => join(root, name))
+    .find((file) => existsSync(file))
+}
+
 function load(): Addon {
   const require = createRequire(import.meta.url)
   let root = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(root, 'binding.gyp'))) root = dirname(root)
   try {
+    const place = usualPlace(root)
+    if (place !== undefined) return require(place) as Addon
     return (require('node-gyp-build') as (directory: string) => Addon)(root)
   } catch (cause) {
     throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', 'the native addon of etherloom cannot be loaded', {

@@ -3,7 +3,7 @@
  */
 import { anyText, isMapping, readOptions, single } from '../values/options.js'
 import { abortSignal } from '../values/signals.js'
-import { ControlClient } from './client.js'
+import type { ControlClient } from './client.js'
 import type { Methods } from './method.js'
 import type { ControlMethods } from './methods/index.js'
 
@@ -36,6 +36,7 @@ export async function connect<Known extends Methods = ControlMethods>(
 ): Promise<ControlClient<Known>> {
   const { name, signal, methods } = readConnectOptions(options)
   signal?.throwIfAborted()
+  const { ControlClient } = await import('./client.js')
   const client = await ControlClient.find(name, methods as Known | undefined)
   try {
     await client.greet(signal)

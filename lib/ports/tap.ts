@@ -3,7 +3,7 @@ import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresse
 import { addon, calls, native, type Device, type LinkNews } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
-import { Gateway, type GatewayListener } from '../gateway/gateway.js'
+import type { Gateway, GatewayListener } from '../gateway/gateway.js'
 import { gatewayFault, gatewayRule, type GatewayOptions, type GatewaySettings } from '../gateway/options.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import {
@@ -256,6 +256,7 @@ export class TapPort extends DevicePort {
       watch: (listener: (news: LinkNews) => void) =>
         (this.fabric as PortFabric).engine.watches.links(namespace, listener),
     }
+    const { Gateway } = await import('../gateway/gateway.js')
     await this.undone() // that of the interface that vanished
     await Gateway.check(settings, place)
     const opened = await this.#openTap(namespace, again)

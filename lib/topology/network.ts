@@ -26,7 +26,7 @@ import { findEnds } from './ends.js'
 import { copyOf, emptyPlan, topologyOf, withoutFiles, type Plan, type PortPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
 import type { Run } from './run.js'
-import { Site, type NetworkEvents } from './site.js'
+import type { NetworkEvents, Site } from './site.js'
 
 export type { NetworkEvents }
 
@@ -43,10 +43,10 @@ export class Network extends EventEmitter<NetworkEvents> {
   #files: FilesRead = new Map()
   #last: Promise<unknown> = Promise.resolve()
 
-  private constructor({ engine }: Plan, clock: EngineOptions['clock']) {
+  private constructor({ engine }: Plan, clock: EngineOptions['clock'], Made: typeof Site) {
     super()
     this.engine = new Engine({ ...engine, ...(clock !== undefined && { clock }) })
-    this.#site = new Site(this.engine, engine, this, (order) => this.#inTurn(order))
+    this.#site = new Made(this.engine, engine, this, (order) => this.#inTurn(order))
   }
 
   /**
@@ -60,7 +60,8 @@ export class Network extends EventEmitter<NetworkEvents> {
     const { clock } = readOptions('Network.up', options, { clock: engineRules.clock })
     const files: FilesRead = new Map()
     const plan = await collectFiles(files, () => checkedPlan(topology))
-    const network = new Network(plan, clock)
+    const { Site } = await import('./site.js')
+    const network = new Network(plan, clock, Site)
     network.#files = files
     try {
       await network.#inTurn(() => network.#take(diff(emptyPlan(plan.engine), plan)))

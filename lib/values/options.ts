@@ -159,7 +159,10 @@ export function shaped<T, Known extends Shape>(
   shape: Known,
 ): Rule<T> & { readonly shape: Known } {
   const bare = (read as Partial<Bare<T>>).bare ?? read // one call, however often its shape is added to
-  return Object.assign((value: unknown, subject: string) => bare(value, subject), { shape, bare })
+  const rule = (value: unknown, subject: string): T => bare(value, subject)
+  rule.shape = shape
+  rule.bare = bare
+  return rule
 }
 
 /** A rule for the same values, which come to something else. */
