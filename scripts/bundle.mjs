@@ -5,22 +5,25 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { build, transform } from 'esbuild'
 
-import { Stop, filesUnder, inRoot, main, root } from './tools.mjs'
+import { inRoot, main, root } from './tools.mjs'
 
 /** What is started or imported by its path. What they share, and what is loaded when it is used, is in dist/parts/. */
 const entryPoints = ['lib/index', 'lib/testing/index', 'bin/etherloom', 'bin/demo/peer']
 
 /**
- * Files that are put into one. esbuild makes a file of what is needed by the same entry points and calls of `import()`, which are
- * dozens of small files, and to open one takes longer than to read it. The first is what every command needs, the second what
- * every network does.
+ * What users start or import: of each, the files that it loads at once. esbuild makes a file of what is needed by the same
+ * entry points and calls of `import()`, which are dozens of small files, and to open one takes longer than to read it. So
+ * what each of these has in common with those below it is put into one file, and what is its own into another.
  */
-const together = [
-  ['lib/values'],
-  ['policy', 'engine', 'capture', 'gateway', 'ports', 'timeline', 'fabrics', 'world'].map(
-    (room) => `lib/${room}`,
-  ),
-].map((rooms) => filesUnder(...rooms).filter((file) => !['lib/fabrics/storm.ts'].includes(file)))
+const starts = [
+  ['bin/etherloom.ts'],
+  ['lib/control/connect.ts', 'lib/control/client.ts'],
+  ['lib/topology/load.ts'],
+  ['lib/topology/check.ts'],
+  ['lib/index.ts'],
+]
+
+const isEntryPoint = (file) => entryPoints.some((name) => file === `${name}.ts`)
 
 const settings = {
   absWorkingDir: root,
@@ -34,56 +37,98 @@ const settings = {
   target: 'node20',
   external: ['node-gyp-build'], // what the script 'install' of the package calls, too
   alias: { yaml: inRoot('node_modules/yaml/browser/index.js') }, // the same sources as modules, so that they can be split
-  // Packages that are CommonJS ask for built-in modules by this.
-  banner: {
-    js: "import { createRequire as makeRequire } from 'node:module'\nconst require = makeRequire(import.meta.url)",
-  },
   sourcemap: true,
   sourcesContent: false,
   metafile: true,
   logLevel: 'warning',
 }
 
-/** The sources that a file of dist/ has or imports at once. */
-function sourcesOf(outputs, file, seen = new Set()) {
-  if (seen.has(file)) return []
+const importOf = (name) => `import ${JSON.stringify(name)};`
+
+/** A source and the ones that it imports, at once. */
+function sourcesOf(inputs, file, seen = new Set()) {
+  if (seen.has(file)) return seen
   seen.add(file)
-  const imported = outputs[file].imports.filter(
-    ({ kind, external }) => kind === 'import-statement' && !external,
-  )
-  return [
-    ...Object.keys(outputs[file].inputs),
-    ...imported.flatMap((each) => sourcesOf(outputs, each.path, seen)),
-  ]
+  for (const each of inputs[file].imports)
+    if (each.kind !== 'dynamic-import' && !each.external) sourcesOf(inputs, each.path, seen)
+  return seen
 }
 
-/** Has every entry point that needs a file of a group import the whole group, so that all need the same. */
-function grouping({ outputs }) {
-  const groupsOf = new Map()
-  for (const [file, { entryPoint }] of Object.entries(outputs)) {
-    if (!entryPoint?.endsWith('.ts')) continue
-    if (together.flat().includes(entryPoint))
-      throw new Stop(
-        `${entryPoint} is loaded by import(); what is bundled with others has to be imported with its importer`,
-      )
-    const sources = sourcesOf(outputs, file)
-    groupsOf.set(
-      inRoot(entryPoint),
-      together.filter((group) => group.some((source) => sources.includes(source))),
-    )
+/** Lists of our sources: each list becomes one file. */
+function groupsOf(inputs) {
+  const needed = starts.map((files) => new Set(files.flatMap((file) => [...sourcesOf(inputs, file)])))
+  const left = new Set(Object.keys(inputs).filter((file) => file.endsWith('.ts') && !isEntryPoint(file)))
+  const taken = (belongs) => {
+    const group = [...left].filter(belongs)
+    for (const file of group) left.delete(file)
+    return group
+  }
+  return needed.flatMap((own, at) => [
+    taken((file) => own.has(file) && needed.slice(at + 1).some((later) => later.has(file))),
+    taken((file) => own.has(file)),
+  ])
+}
+
+/**
+ * Has everybody who needs a file of a group load the whole group, so that all need the same. In place of an entry point, or
+ * of what is loaded by `import()`, stands a module that imports those groups and has what the other has.
+ */
+function grouping({ inputs }) {
+  const groups = groupsOf(inputs)
+  const importsOf = (file) => {
+    const sources = sourcesOf(inputs, file)
+    const names = groups.filter((group) => group.some((source) => sources.has(source))).flat()
+    return ['builtins', ...names.map((name) => inRoot(name))].map(importOf).join('')
   }
   return {
     name: 'grouping',
-    setup({ onLoad }) {
-      onLoad({ filter: /\.ts$/ }, ({ path: file }) => {
-        const names = (groupsOf.get(file) ?? []).flat().filter((name) => inRoot(name) !== file)
-        const text = readFileSync(file, 'utf8')
-        const imports = names.map((name) => `import ${JSON.stringify(inRoot(name))};`).join('')
+    setup({ onResolve, onLoad, resolve }) {
+      onResolve({ filter: /^[./]|^lib|^bin/ }, async ({ kind, path: name, resolveDir, pluginData }) => {
+        if (pluginData === 'found' || !['entry-point', 'dynamic-import'].includes(kind)) return undefined
+        const found = await resolve(name, { kind, resolveDir, pluginData: 'found' })
+        return { path: path.relative(root, found.path), namespace: 'whole' }
+      })
+      onLoad({ filter: /./, namespace: 'whole' }, ({ path: file }) => {
+        const [first] = readFileSync(inRoot(file), 'utf8').split('\n', 1)
+        const line = first.startsWith('#!') ? `${first}\n` : ''
         return {
-          loader: 'ts',
-          contents: text.startsWith('#!') ? text.replace('\n', `\n${imports}`) : imports + text,
+          contents: `${line}${importsOf(file)}export * from ${JSON.stringify(inRoot(file))}`,
+          resolveDir: root,
         }
       })
+    },
+  }
+}
+
+/**
+ * Has Node.js load its own modules when something of theirs is first used: `node:crypto` and `node:net` take milliseconds, and
+ * few programs need both. Each becomes a CommonJS module, of which esbuild looks up at each use what was imported, in the
+ * prototype of its exports too.
+ */
+const builtins = ({ inputs }) => {
+  const used = new Set(
+    Object.values(inputs)
+      .flatMap(({ imports }) => imports.filter(({ kind }) => kind !== 'dynamic-import'))
+      .map((each) => each.path),
+  )
+  return {
+    name: 'builtins',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^node:|^builtins$/ }, ({ path: name, kind }) =>
+        kind === 'dynamic-import' ? { external: true } : { path: name, namespace: 'builtin' },
+      )
+      onLoad({ filter: /^node:/, namespace: 'builtin' }, ({ path: name }) => ({
+        contents: `module.exports = Object.create(
+          new Proxy({}, { get: (_, key) => process.getBuiltinModule(${JSON.stringify(name)})[key] }),
+          { __esModule: { value: false } })`, // which is asked at once
+      }))
+      // All of them, for one file.
+      onLoad({ filter: /^builtins$/, namespace: 'builtin' }, () => ({
+        contents: [...used]
+          .filter((name) => name.startsWith('node:'))
+          .map(importOf)
+          .join(''),
+      }))
     },
   }
 }
@@ -116,6 +161,6 @@ function licencesOf({ inputs }) {
 
 await main(async () => {
   const { metafile } = await build({ ...settings, write: false })
-  await build({ ...settings, plugins: [grouping(metafile), minified] })
+  await build({ ...settings, plugins: [grouping(metafile), builtins(metafile), minified] })
   writeFileSync(inRoot('dist/LICENSES.txt'), licencesOf(metafile))
 })

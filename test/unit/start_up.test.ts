@@ -20,6 +20,26 @@ const tracer = asModule(
   `import { register } from 'node:module'; register(${JSON.stringify(asModule(hooks))})`,
 )
 
+/** Has Node write which of its own modules it has loaded in the end. */
+const builtinTracer = asModule(
+  `process.on('exit', () => process.getBuiltinModule('fs').writeSync(3, process.moduleLoadList.join(',')))`,
+)
+
+/** Node's own modules that are loaded beyond those of an empty program. */
+function builtinsBeyondNothing(program: string): string[] {
+  const [after, before] = [program, ''].map((each) => {
+    const run = spawnSync(
+      process.execPath,
+      [`--import=${builtinTracer}`, '--input-type=module', '--eval', each],
+      { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], encoding: 'utf8' },
+    )
+    expect(run.status, run.stderr).to.equal(0)
+    return (run.output[3] ?? '').split(',').map((entry) => entry.replace('NativeModule ', ''))
+  })
+  expect(before, 'what is traced').to.include('fs')
+  return (after ?? []).filter((name) => !before?.includes(name))
+}
+
 /** The files of dist/ that Node loads, and the sources of this project and of packages that are in them. */
 function loadedBy(words: string[], status = 0): { files: string[]; sources: string[] } {
   const run = spawnSync(process.execPath, [`--import=${tracer}`, ...words], {
@@ -45,6 +65,7 @@ const packages = {
   rpc: /^node_modules\/json-rpc/,
   commander: /^node_modules\/commander/,
 }
+const library = pathToFileURL(join(dist, 'lib/index.js')).href
 const network = /^lib\/(binding|policy|engine|capture|gateway|ports|timeline|world|fabrics\/fabric)\b/
 
 describe('what is loaded at the start', function () {
@@ -57,20 +78,24 @@ describe('what is loaded at the start', function () {
   const cases: [string, string[], { files: number; not: RegExp[]; status?: number }][] = [
     [
       "import 'etherloom'",
-      [
-        '--input-type=module',
-        '--eval',
-        `await import(${JSON.stringify(pathToFileURL(join(dist, 'lib/index.js')).href)})`,
-      ],
-      { files: 18, not: [packages.yaml, packages.commander, /^lib\/topology\/check/] },
+      ['--input-type=module', '--eval', `await import(${JSON.stringify(library)})`],
+      {
+        files: 8,
+        not: [
+          packages.yaml,
+          packages.rpc,
+          packages.commander,
+          /^lib\/(topology\/(check|site|run)|control\/(client|methods)|gateway\/(gateway|guardian))\b/,
+        ],
+      },
     ],
-    ['--help', [commandLine, '--help'], { files: 12, not: [packages.yaml, packages.rpc, network] }],
-    ['--version', [commandLine, '--version'], { files: 12, not: [packages.yaml, packages.rpc, network] }],
-    ['show', [commandLine, 'show'], { files: 18, not: [packages.yaml, network], status: 1 }],
+    ['--help', [commandLine, '--help'], { files: 4, not: [packages.yaml, packages.rpc, network] }],
+    ['--version', [commandLine, '--version'], { files: 4, not: [packages.yaml, packages.rpc, network] }],
+    ['show', [commandLine, 'show'], { files: 9, not: [packages.yaml, network], status: 1 }],
     [
       'validate',
       [commandLine, 'validate', 'examples/two-sites.yaml'],
-      { files: 22, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
+      { files: 13, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
     ],
   ]
   for (const [name, words, { files: most, not, status }] of cases)
@@ -79,4 +104,33 @@ describe('what is loaded at the start', function () {
       for (const pattern of not) expect(sources.filter((source) => pattern.test(source))).to.deep.equal([])
       expect(files.length, files.join('\n')).to.be.at.most(most)
     })
+
+  it("leaves Node's own modules alone until they are used", () => {
+    const slow = ['crypto', 'net', 'child_process', 'dns/promises', 'stream', 'dgram', 'readline']
+    const loading = `await import(${JSON.stringify(library)})`
+    const loaded = (program: string): string[] =>
+      builtinsBeyondNothing(program).filter((name) => slow.includes(name))
+    expect(loaded(loading)).to.deep.equal([])
+    expect(loaded(`const { UdpPort } = ${loading}; new UdpPort({ local: '127.0.0.1:0' })`)).to.include('net')
+  })
+
+  it('has everything, for import and for require', () => {
+    const names = (program: string, type: string): string[] => {
+      const run = spawnSync(process.execPath, ['--no-warnings', `--input-type=${type}`, '--eval', program], {
+        encoding: 'utf8',
+      })
+      expect(run.status, run.stderr).to.equal(0)
+      return JSON.parse(run.stdout) as string[]
+    }
+    const imported = names(
+      `console.log(JSON.stringify(Object.keys(await import(${JSON.stringify(library)}))))`,
+      'module',
+    )
+    const required = names(
+      `console.log(JSON.stringify(Object.keys(require(${JSON.stringify(fileURLToPath(library))}))))`,
+      'commonjs',
+    )
+    expect(imported).to.include.members(['Hub', 'Network', 'World', 'TapPort', 'connect', 'loadTopology'])
+    expect(required).to.include.members(imported)
+  })
 })
