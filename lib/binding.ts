@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { EtherloomError, fromNative, type NativeError } from './values/errors.js'
+import { quote } from './values/quote.js'
 
 /** An interface as it was when somebody looked. */
 export interface NativeInterface {
@@ -186,8 +187,13 @@ function usualPlace(root: string): string | undefined {
 
 function load(): Addon {
   const require = createRequire(import.meta.url)
-  let root = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(root, 'binding.gyp'))) root = dirname(root)
+  const here = dirname(fileURLToPath(import.meta.url))
+  let root = here
+  while (!existsSync(join(root, 'binding.gyp')) && root !== dirname(root)) root = dirname(root)
+  if (root === dirname(root))
+    throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `${quote(here)} is in no package of etherloom`, {
+      hint: 'install it with npm; its files cannot be used from another folder',
+    })
   try {
     const place = usualPlace(root)
     if (place !== undefined) return require(place) as Addon

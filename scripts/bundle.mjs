@@ -118,9 +118,10 @@ const builtins = ({ inputs }) => {
         kind === 'dynamic-import' ? { external: true } : { path: name, namespace: 'builtin' },
       )
       onLoad({ filter: /^node:/, namespace: 'builtin' }, ({ path: name }) => ({
-        contents: `module.exports = Object.create(
-          new Proxy({}, { get: (_, key) => process.getBuiltinModule(${JSON.stringify(name)})[key] }),
-          { __esModule: { value: false } })`, // which is asked at once
+        contents: `let own
+          module.exports = Object.create(
+            new Proxy({}, { get: (_, key) => (own ??= process.getBuiltinModule(${JSON.stringify(name)}))[key] }),
+            { __esModule: { value: false } })`, // which is asked at once
       }))
       // All of them, for one file.
       onLoad({ filter: /^builtins$/, namespace: 'builtin' }, () => ({
