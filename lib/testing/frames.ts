@@ -151,6 +151,8 @@ export interface ParsedFrame extends FrameLayers {
 
 /** The shortest frame, without its check sequence (IEEE 802.3). */
 const shortest = 60
+/** As `frameLimit` of a MemoryPort. */
+const longest = 69_632
 const experimental = 0x88b5
 const experiment = 253
 const types = { arp: 0x0806, ipv4: 0x0800, ipv6: 0x86dd }
@@ -263,7 +265,7 @@ export interface NumberedFrameOptions {
   to?: string
   /** Source. Default `02:01:00:00:00:00`. */
   from?: string
-  /** Bytes, at least 18, or 22 with a VLAN, to 65535. Default 60. */
+  /** Bytes, at least 18, or 22 with a VLAN, to 69632, the longest frame of a port. Default 60. */
   length?: number
   /** The identifier of an 802.1Q tag, 0 to 4095. Default: no tag. */
   vlan?: number
@@ -284,7 +286,7 @@ export function numberedFrame(tag = 0, options: NumberedFrameOptions = {}): Uint
   } = asOptions('a numbered frame', options) as NumberedFrameOptions
   const least = vlan === undefined ? 18 : 22
   const bytes = new Uint8Array(
-    required(integer(least, 0xffff, { unit: 'bytes' }))(length, "option 'length' of a numbered frame"),
+    required(integer(least, longest, { unit: 'bytes' }))(length, "option 'length' of a numbered frame"),
   )
   bytes.set(mac('to', to), 0)
   bytes.set(mac('from', from), 6)

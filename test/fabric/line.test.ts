@@ -1,6 +1,7 @@
 /** What the line of a path does beside its rate: token bucket, cells, queue disciplines, slots. Virtual clock. */
 import { expect } from 'chai'
 import { Engine, Hub, type PathStats, type PolicyOptions } from '../../lib/index.js'
+import { buildFrame } from '../../lib/testing/frames.js'
 import { closing, dropped, expectBalance, join, tags, take } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 
@@ -151,13 +152,13 @@ describe('Line', () => {
   })
 })
 
-/** 1000 bytes of UDP over IPv4 with these ECN bits and a tag as payload. The checksum of UDP is left out. */
+/** 1000 bytes of UDP over IPv4 with these ECN bits and a tag as payload. */
 function datagram(tag: number, ecn: number): Uint8Array {
-  const bytes = Buffer.alloc(1000)
-  bytes.set(frame({ tag }).subarray(0, 12))
-  bytes.writeUInt16BE(0x0800, 12)
-  bytes.set([0x45, ecn, 986 >> 8, 986 & 255, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2], 14)
-  bytes.writeUInt16BE(966, 38)
-  bytes.writeUInt32BE(tag, 42)
-  return bytes
+  const payload = Buffer.alloc(1000 - 42)
+  payload.writeUInt32BE(tag)
+  return buildFrame({
+    ipv4: { from: '10.0.0.1', to: '10.0.0.2', trafficClass: ecn },
+    udp: { from: 1, to: 2 },
+    payload,
+  })
 }

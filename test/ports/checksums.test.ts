@@ -1,20 +1,10 @@
 /** Checksums that a kernel leaves to its device, as those meet them who read frames raw. */
 import { expect } from 'chai'
 import { Hub, PacketPort, type TapPortOptions } from '../../lib/index.js'
+import { parseFrame } from '../../lib/testing/frames.js'
 import { closing } from '../helpers/fabric.js'
 import { describeOnDevices } from '../helpers/kernel.js'
 import { cable, Host, type Sniffer } from '../helpers/network.js'
-
-/** The ones' complement sum (RFC 1071) of a datagram and its pseudo-header in a frame of IPv4 without options: 0xffff is right. */
-function sumOfUdp(frame: Buffer): number {
-  const length = frame.readUInt16BE(38)
-  const words = Buffer.concat([frame.subarray(26, 34), Buffer.from([0, 17]), frame.subarray(38, 40)])
-  const bytes = Buffer.concat([words, frame.subarray(34, 34 + length), Buffer.alloc(length % 2)])
-  let sum = 0
-  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at)
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16)
-  return sum
-}
 
 describeOnDevices('checksums that were left to the device', function () {
   this.timeout(120_000)
@@ -37,8 +27,8 @@ for _ in range(3): s.sendto(b'x' * 301, ('10.0.0.255', 68))`
     await sender.run('python3', '-c', program)
     const seen: boolean[] = []
     while (seen.length < 3) {
-      const { bytes } = await reader.next()
-      if (bytes.readUInt16BE(12) === 0x0800 && bytes[23] === 17) seen.push(sumOfUdp(bytes) === 0xffff)
+      const { ipv4, udp, faults } = parseFrame((await reader.next()).bytes)
+      if (ipv4 && udp) seen.push(!faults.includes('udp checksum'))
     }
     return seen
   }

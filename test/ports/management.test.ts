@@ -1,6 +1,7 @@
 /** A management network beside a data network (S11), of a topology: real kernel stacks with an interface on each. */
 import { expect } from 'chai'
 import { Network, parseTopology } from '../../lib/index.js'
+import { parseFrame } from '../../lib/testing/frames.js'
 import { closing } from '../helpers/fabric.js'
 import { Child, describeOnDevices, testFile } from '../helpers/kernel.js'
 import { pingCommand, Sniffer, soon, type PingOptions, type Pings } from '../helpers/network.js'
@@ -63,11 +64,10 @@ describeOnDevices('a management network (S11)', function () {
     await witness.ready()
     expect(await ping('n1', '172.21.0.2', 20)).to.equal(20)
     expect(await ping('n3', '172.21.0.1', 1)).to.equal(1)
-    const [ip, icmp] = [0x0800, 1]
     for (let heard = 0; heard < 2;) {
-      const { bytes } = await witness.next()
-      if (bytes.readUInt16BE(12) !== ip || bytes[23] !== icmp) continue
-      expect([bytes.readUInt32BE(26), bytes.readUInt32BE(30)]).to.include(0xac150003)
+      const { ipv4, icmp } = parseFrame((await witness.next()).bytes)
+      if (!ipv4 || !icmp) continue
+      expect([ipv4.from, ipv4.to]).to.include('172.21.0.3')
       heard++
     }
 

@@ -4,6 +4,7 @@
  */
 import { expect } from 'chai'
 import { Hub, Switch, TapPort, type TapPortOptions } from '../../lib/index.js'
+import { buildFrame, parseFrame } from '../../lib/testing/frames.js'
 import { closing } from '../helpers/fabric.js'
 import { broadcast, frame, isTestFrame, tagOf } from '../helpers/frames.js'
 import { describeOnDevices, testFile, type Child } from '../helpers/kernel.js'
@@ -265,26 +266,17 @@ describeOnDevices('One TAP, many readers', function () {
 })
 
 /** Whether it is an ARP packet that answers. */
-const isArpReply = ({ bytes }: Sniffed) => bytes.readUInt16BE(12) === 0x0806 && bytes.readUInt16BE(20) === 2
+const isArpReply = ({ bytes }: Sniffed) => parseFrame(bytes).arp?.operation === 'reply'
 
 /** Who has `target`? asked by `sender` (RFC 826). */
-function arpRequest(from: string, sender: string, target: string): Uint8Array {
-  const bytes = Buffer.from(frame({ from }))
-  bytes.writeUInt16BE(0x0806, 12)
-  Buffer.from('0001080006040001', 'hex').copy(bytes, 14)
-  Buffer.from(from.replaceAll(':', ''), 'hex').copy(bytes, 22)
-  Buffer.from(sender.split('.').map(Number)).copy(bytes, 28)
-  bytes.fill(0, 32, 38)
-  Buffer.from(target.split('.').map(Number)).copy(bytes, 38)
-  return bytes
-}
+const arpRequest = (from: string, sender: string, target: string): Uint8Array =>
+  buildFrame({ ethernet: { from }, arp: { senderIp: sender, targetIp: target } })
 
 const hasTag =
   (tag: number) =>
   ({ bytes }: Sniffed) =>
     isTestFrame(bytes) && tagOf(bytes) === tag
-const isEchoReply = ({ bytes }: Sniffed) =>
-  bytes.readUInt16BE(12) === 0x0800 && bytes[23] === 1 && bytes[34] === 0
+const isEchoReply = ({ bytes }: Sniffed) => parseFrame(bytes).icmp?.type === 0
 const tagAndDirection = ({ bytes, direction }: Sniffed) => `${tagOf(bytes)} ${direction}`
 
 function startStation(machine: Host, name: Exclude<Name, 'H'>, mode: string): Child {

@@ -1,6 +1,7 @@
 /** Real kernel stacks talk through fabrics of TAPs: nothing lost, doubled, changed or returned. */
 import { expect } from 'chai'
 import { Hub, Switch, Wire } from '../../lib/index.js'
+import { parseFrame } from '../../lib/testing/frames.js'
 import { closing } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeOnDevices, eventually } from '../helpers/kernel.js'
@@ -91,7 +92,6 @@ async function settledAddress(host: Host): Promise<boolean> {
 
 const sourceOf = (bytes: Buffer): string => bytes.toString('hex', 6, 12).replace(/\B(?=(..)+$)/g, ':')
 
-function isNeighbourSolicitation({ bytes }: { bytes: Buffer }): boolean {
-  const [ipv6, icmpv6, solicitation] = [0x86dd, 58, 135]
-  return bytes.readUInt16BE(12) === ipv6 && bytes[20] === icmpv6 && bytes[54] === solicitation
-}
+/** RFC 4861: ICMPv6 of type 135. */
+const isNeighbourSolicitation = ({ bytes }: { bytes: Buffer }): boolean =>
+  parseFrame(bytes).icmpv6?.type === 135

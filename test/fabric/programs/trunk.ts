@@ -3,7 +3,8 @@
  * with that number, which sends back every frame that is addressed to it. Started by trunk.test.ts.
  */
 import { Hub, MemoryPort, SocketPort } from '../../../lib/index.js'
-import { bytesOf, station } from '../../helpers/frames.js'
+import { parseMac } from '../../../lib/values/addresses.js'
+import { station } from '../../helpers/frames.js'
 
 const [role, path = '', number = ''] = process.argv.slice(2)
 const hub = new Hub({ engine: { memory: '8MiB' } })
@@ -14,7 +15,7 @@ if (role === 'hub') {
 } else {
   await hub.attach(new SocketPort({ socket: path }))
   const port = await hub.attach(new MemoryPort({ name: 'station' }))
-  const own = Buffer.from(bytesOf(station(Number(number))))
+  const own = parseMac(station(Number(number)))
   console.log('ready')
   for await (const batch of port) {
     for (const bytes of batch) {
