@@ -1,7 +1,7 @@
 /** Writes the pages and tables that follow from declarations: `npm run docs:write`. */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { apiPages } from './api.js'
+import { apiPages, entries } from './api.js'
 import { decisions } from './decisions/contents.js'
 import { pages } from './reference/control/pages.js'
 import { pagesWithTables } from './tables.js'
@@ -17,6 +17,9 @@ write('reference/control', pages())
 write('reference', pagesWithTables())
 write('decisions', new Map([['README.md', decisions()]]))
 
-const api = apiPages()
-write('reference/api', api)
-for (const file of readdirSync(inDocs('reference/api'))) if (!api.has(file)) rmSync(inDocs('reference/api', file))
+for (const entry of entries) {
+  const { folder } = entry
+  const made = await apiPages(entry)
+  write(folder, made)
+  for (const file of readdirSync(inDocs(folder))) if (!made.has(file)) rmSync(inDocs(folder, file))
+}

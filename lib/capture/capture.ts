@@ -25,6 +25,7 @@ const { socketPair } = calls<{
  */
 export type CaptureOutput = string | Writable | { socket: string }
 
+/** How much a capture keeps, and when it ends by itself. */
 export interface CaptureOptions {
   /** Bytes kept of each frame, 0 to 262,144; 0 keeps all of it. Default 0; of a fate log 128. */
   snapLength?: number
@@ -37,6 +38,7 @@ export interface CaptureOptions {
   buffer?: Size
 }
 
+/** What a capture of a path can have beyond that. */
 export interface PathCaptureOptions extends CaptureOptions {
   /** Also what is offered to the path, after its filter, as direction `in`. Default false. */
   offered?: boolean
@@ -63,6 +65,7 @@ export const offeredRule = about(
   flag(false),
 )
 
+/** How much a capture has recorded, and what it missed. */
 export interface CaptureStats extends Counted {
   /** Written to the output, or about to be. */
   frames: bigint

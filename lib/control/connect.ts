@@ -7,6 +7,7 @@ import type { ControlClient } from './client.js'
 import type { Methods } from './method.js'
 import type { ControlMethods } from './methods/index.js'
 
+/** Which running instance to connect to. */
 export interface ConnectOptions<Known extends Methods = ControlMethods> {
   /** The name of the instance. Default: the only one that runs. */
   name?: string

@@ -33,6 +33,7 @@ export type ControlEvents = NetworkEvents & {
   /** The instance could not take a connection; everything else goes on. */
   'control:error': [{ error: EtherloomError }]
 }
+/** The names of those events. */
 export type ControlEventName = keyof ControlEvents
 
 /** The value of an event. */

@@ -23,6 +23,7 @@ import { readLateness, type Lateness } from '../values/stats.js'
 import { duration, parseDuration, size, type Duration, type Size } from '../values/units.js'
 import { Watches } from './watches.js'
 
+/** How an engine keeps time, and how many threads and how much memory it has. */
 export interface EngineOptions {
   /** For messages. Default `engine`. */
   name?: string
@@ -54,6 +55,7 @@ export const engineEvents = ['port:down', 'address:moved', 'address:flapping', '
  * the failure is a warning of the process, or is thrown by the `advance` that met it; it ends nothing.
  */
 export interface BackgroundEvents {
+  /** Something of it failed, and the rest goes on. */
   failure: [error: EtherloomError]
 }
 

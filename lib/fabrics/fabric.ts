@@ -44,6 +44,7 @@ import type { TimelineEntry } from '../timeline/entries.js'
 import type { TimelineFabric } from '../timeline/pictures.js'
 import { Timeline } from '../timeline/timeline.js'
 
+/** What every fabric can have. */
 export interface FabricOptions {
   /** For messages, statistics and seeds. Default the kind and a number that counts those of the engine, as `hub0`. */
   name?: string

@@ -8,6 +8,7 @@ import { wireKind } from './wire.js'
 
 const kinds = [hubKind, switchKind, wireKind] as const
 
+/** Every kind of fabric that topology files can have, by its word; `add` adds another. */
 export const fabricKinds = new Registry<FabricKind>('fabric kind', kinds)
 
 /** What a topology file says of a fabric of ours, beside what those of all kinds have. */

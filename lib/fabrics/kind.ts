@@ -5,6 +5,7 @@ import type { Fabric, FabricOptions } from './fabric.js'
 
 /** A learned address. */
 export interface LearnedAddress {
+  /** The MAC address, as `02:00:00:00:00:01`. */
   address: string
   /** Addresses are learned per VLAN: that of the tag or, on a switch whose ports have VLANs, of the port. Else 0. */
   vlan: number

@@ -13,8 +13,11 @@ import type { PathStats } from '../values/stats.js'
 
 /** One change of a transaction. A null policy returns to the fabric's default. */
 export interface PathChange {
+  /** The port that sends. */
   from: Port | string
+  /** The port that receives. */
   to: Port | string
+  /** Takes the place of the whole policy; null: what the fabric does without one. */
   policy: Policy | null
 }
 

@@ -57,7 +57,9 @@ export interface InheritedSocket {
   netdev: (id: string) => [string, string]
 }
 
+/** A program that was started with a port of its own. */
 export interface Spawned {
+  /** The port behind the socket that the program inherited. */
   port: SocketPort
   /**
    * The program. Ending it is up to you; when it has ended, the port is detached. When this process ends, or the worker

@@ -4,6 +4,7 @@ import type { Duration } from '../values/units.js'
 
 /** What fabrics flood. The native half has the same in the same order (native/pipeline/storm_guard.hpp); a test compares. */
 export const stormTraffic = ['broadcast', 'multicast', 'unknown'] as const
+/** What fabrics flood. */
 export type StormTraffic = (typeof stormTraffic)[number]
 
 /**
@@ -22,6 +23,7 @@ export interface StormOptions {
 
 /** A storm that has begun: the first frame was dropped. */
 export interface StormBegin {
+  /** What it sends too much of. */
   traffic: StormTraffic
   /** Frames that the port may send each second; absent where that has been changed meanwhile. */
   limit?: number
@@ -29,7 +31,9 @@ export interface StormBegin {
 
 /** A storm that is over: no frame was dropped for a second, or its port is detached. */
 export interface StormEnd {
+  /** What it sent too much of. */
   traffic: StormTraffic
+  /** Frames that were dropped meanwhile. */
   dropped: bigint
   /** Frames of this kind that the port sent each second, on average from the first that was dropped to a second after the last. */
   rate: number

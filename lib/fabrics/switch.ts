@@ -6,6 +6,7 @@ import type { FabricKind, LearnedAddress } from './kind.js'
 import { about, flag, integer, optionsReader, type RulesOf } from '../values/options.js'
 import { duration, formatDuration, type Duration } from '../values/units.js'
 
+/** What a switch can have beyond other fabrics: how long and how much it learns. */
 export interface SwitchOptions extends FabricOptions {
   /** How long an address is known after a frame from it. Default 300s; 0s learns nothing. */
   ageing?: Duration

@@ -16,6 +16,7 @@ import {
 } from '../values/options.js'
 import { hostsOf, networkOf, parseSubnet, toNumber } from './subnet.js'
 
+/** A way out of a fabric through this machine: addresses, NAT, DHCP and DNS. */
 export interface GatewayOptions {
   /**
    * The interface towards the outside, up and with an IPv4 address, in the TAP's network namespace. It is never guessed.

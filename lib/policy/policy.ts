@@ -24,8 +24,11 @@ export type Policy = { allowed: boolean } & PolicyOptions
 
 /** What a transaction did: pairs that frames can pass now and could not before, the reverse, other changes. */
 export interface Applied {
+  /** Pairs that frames can pass now and could not before. */
   up: number
+  /** Pairs that frames could pass and cannot any more. */
   down: number
+  /** Other pairs whose policy is another one now. */
   changed: number
 }
 

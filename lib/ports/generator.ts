@@ -6,6 +6,7 @@ import { about, integer, optional, optionsReader, type RulesOf } from '../values
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
+/** What a generator sends, and how often. */
 export interface GeneratorPortOptions {
   /** Default `generator%d`. */
   name?: string

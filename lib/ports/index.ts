@@ -11,6 +11,7 @@ import { udpKind } from './udp.js'
 
 const kinds = [hostKind, tapKind, memoryKind, packetKind, passtKind, patchKind, socketKind, udpKind] as const
 
+/** Every kind of port that topology files can have, by its key; `add` adds another. */
 export const portKinds = new Registry<PortKind>('port kind', kinds)
 
 type OurKind = (typeof kinds)[number]

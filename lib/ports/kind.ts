@@ -12,7 +12,9 @@ import type { Port } from './port.js'
 
 /** A port of a topology, by name. */
 export interface PortReference {
+  /** The name of its fabric. */
   fabric: string
+  /** Its name in that fabric. */
   port: string
 }
 
@@ -26,6 +28,7 @@ export interface OwnInterface {
   host: string | undefined
   /** With their prefix lengths. */
   addresses: readonly string[]
+  /** Its MAC address; undefined where none is stated. */
   mac: string | undefined
 }
 

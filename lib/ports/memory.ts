@@ -19,6 +19,7 @@ import type { PortStats } from '../values/stats.js'
 import type { Batch } from './batch.js'
 import { MemoryBridge } from './memory-bridge.js'
 
+/** How many and how long frames a memory port takes. */
 export interface MemoryPortOptions {
   /** Default `memory%d`. */
   name?: string

@@ -18,6 +18,7 @@ const { openPacket } = calls<{
   openPacket(options: OpenPacket & { namespace: unknown }): Promise<Device>
 }>()
 
+/** The interface that a packet port uses, and how. */
 export interface PacketPortOptions {
   /** The interface's name. */
   interface: string

@@ -24,6 +24,7 @@ import type { PortKind } from './kind.js'
 import { SocketPort } from './socket.js'
 import { sockets } from './sockets.js'
 
+/** How a passt port runs passt. */
 export interface PasstPortOptions {
   /** Default `passt%d`. */
   name?: string

@@ -15,6 +15,7 @@ import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 import type { PortKind, PortReference } from './kind.js'
 
+/** What both ends of a cable between two fabrics have. */
 export interface PatchPortOptions {
   /** Names of the two ends. Default `patch%d` for both. */
   names?: [string, string]

@@ -19,6 +19,7 @@ import { readPortStats, type PortStats } from '../values/stats.js'
  */
 export type PortState = 'detached' | 'attaching' | 'up' | 'down' | 'detaching'
 
+/** What a port reports about itself. */
 export interface PortEvents {
   /** It was attached to `port.fabric`. */
   attach: []
@@ -58,6 +59,7 @@ export interface FabricPortEvents {
 export interface PortFabric {
   readonly name: string
   readonly engine: Engine
+  /** Whether it has closed, or is about to. */
   readonly closed: boolean
   /** Its number in the engine. */
   readonly id: number
@@ -91,6 +93,7 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return this.#name ?? this.#givenName
   }
 
+  /** Whether it is attached, and whether its device works. */
   get state(): PortState {
     return this.#state
   }

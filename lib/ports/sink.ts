@@ -4,6 +4,7 @@ import { about, optionsReader, type RulesOf } from '../values/options.js'
 import { nameRule } from '../values/names.js'
 import { Port, type PortFabric } from './port.js'
 
+/** The options of a sink. */
 export interface SinkPortOptions {
   /** Default `sink%d`. */
   name?: string

@@ -36,6 +36,7 @@ import {
   type NativeSocket,
 } from './sockets.js'
 
+/** Where the peer of a socket port is, and how frames stand in the stream. */
 export interface SocketPortOptions extends FrameOptions {
   /**
    * A path such as `/run/lab.sock`, or for streams also an address such as `127.0.0.1:5000` or `[::1]:5000`. With `listen` also

@@ -36,6 +36,7 @@ const { openTap, adoptTap } = calls<{
   adoptTap(fd: number, options: OpenTap): Promise<Device>
 }>()
 
+/** The TAP device of a port: its name, its addresses, where it is and what it offers to its kernel. */
 export interface TapPortOptions {
   /** The interface's name, 1 to 15 characters. One `%d` lets the kernel number it. Default: `name`, else `tap%d`. */
   interface?: string

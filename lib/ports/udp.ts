@@ -9,6 +9,7 @@ import type { PortKind } from './kind.js'
 import { duration, type Duration } from '../values/units.js'
 import { padRule, resolvePlace, sockets, type NativeAddress } from './sockets.js'
 
+/** Where the datagrams of a UDP port go, and from where they come. */
 export interface UdpPortOptions {
   /**
    * Where the peer sends to, as `127.0.0.1:5000`, `[::]:5000` or, for a port that the kernel chooses, `127.0.0.1:0`. The address

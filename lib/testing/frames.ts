@@ -38,15 +38,19 @@ export interface ArpLayer {
   operation?: 'request' | 'reply'
   /** The sender's MAC address. Default: the frame's source. */
   senderMac?: string
+  /** The sender's IPv4 address, as `10.0.0.1`. */
   senderIp: string
   /** Default `00:00:00:00:00:00`. */
   targetMac?: string
+  /** The IPv4 address that is asked for, or answered to. */
   targetIp: string
 }
 
 /** IPv4 (RFC 791), without options when it is built. */
 export interface Ipv4Layer {
+  /** Source address, as `10.0.0.1`. */
   from: string
+  /** Destination address. */
   to: string
   /** 0 to 255, default 64. */
   ttl?: number
@@ -66,7 +70,9 @@ export interface Ipv4Layer {
 
 /** IPv6 (RFC 8200), without extension headers. */
 export interface Ipv6Layer {
+  /** Source address, as `fd00::1`. */
   from: string
+  /** Destination address. */
   to: string
   /** 0 to 255, default 64. */
   hopLimit?: number
@@ -80,7 +86,9 @@ export interface Ipv6Layer {
 
 /** UDP (RFC 768). */
 export interface UdpLayer {
+  /** Source port, 0 to 65535. */
   from: number
+  /** Destination port, 0 to 65535. */
   to: number
 }
 
@@ -89,7 +97,9 @@ export type TcpFlag = 'fin' | 'syn' | 'rst' | 'psh' | 'ack' | 'urg' | 'ece' | 'c
 
 /** TCP (RFC 9293). */
 export interface TcpLayer {
+  /** Source port, 0 to 65535. */
   from: number
+  /** Destination port, 0 to 65535. */
   to: number
   /** 0 to 2^32 - 1, default 0. */
   sequence?: number
@@ -113,20 +123,29 @@ export interface IcmpLayer {
   code?: number
   /** The second four bytes of the header, as two numbers; of an echo. Default 0. */
   identifier?: number
+  /** The second of them, 0 to 65535, default 0. */
   sequence?: number
 }
 
 /** What a frame consists of, from the outside in. At most one layer of each level. */
 export interface FrameLayers {
+  /** The addresses. Default: broadcast, from `02:00:00:00:00:01`. */
   ethernet?: EthernetLayer
   /** From the outside in. Default none. */
   vlans?: readonly VlanLayer[]
+  /** A question for the MAC address of an IPv4 address, or the answer. */
   arp?: ArpLayer
+  /** An IPv4 header. */
   ipv4?: Ipv4Layer
+  /** An IPv6 header. */
   ipv6?: Ipv6Layer
+  /** A UDP header; beside `ipv4` or `ipv6`. */
   udp?: UdpLayer
+  /** A TCP header; beside `ipv4` or `ipv6`. */
   tcp?: TcpLayer
+  /** An ICMP header; beside `ipv4`. */
   icmp?: IcmpLayer
+  /** An ICMPv6 header; beside `ipv6`. */
   icmpv6?: IcmpLayer
   /** What the innermost layer carries; text as UTF-8. Default nothing. */
   payload?: Uint8Array | string
@@ -134,14 +153,23 @@ export interface FrameLayers {
 
 /** A parsed frame: each layer that was found, complete; of a layer that is cut off, nothing. */
 export interface ParsedFrame extends FrameLayers {
+  /** The addresses, and what the payload is; empty texts and 0 where the frame has fewer than 14 bytes. */
   ethernet: Required<EthernetLayer>
+  /** Its tags, from the outside in. */
   vlans: Required<VlanLayer>[]
+  /** Where it is ARP for IPv4 over Ethernet. */
   arp?: Required<ArpLayer>
+  /** Where it is IPv4. */
   ipv4?: Required<Ipv4Layer>
+  /** Where it is IPv6. */
   ipv6?: Required<Ipv6Layer>
+  /** Where a whole packet carries UDP. */
   udp?: Required<UdpLayer>
+  /** Where a whole packet carries TCP. */
   tcp?: Required<TcpLayer>
+  /** Where a whole packet carries ICMP. */
   icmp?: Required<IcmpLayer>
+  /** Where a whole packet carries ICMPv6. */
   icmpv6?: Required<IcmpLayer>
   /** Without what fills a frame up to 60 bytes, where an IP layer says how long it is. */
   payload: Uint8Array
@@ -178,6 +206,7 @@ const layerNames = [
  * says which layer follows are computed.
  *
  * @example
+ * import { buildFrame } from 'etherloom/testing'
  * buildFrame({
  *   ethernet: { to: '02:00:00:00:00:02' },
  *   ipv4: { from: '10.0.0.1', to: '10.0.0.2' },
@@ -299,7 +328,11 @@ export function numberedFrame(tag = 0, options: NumberedFrameOptions = {}): Uint
   return bytes
 }
 
-/** The number of a numbered frame, with or without VLAN tags; undefined for every other frame. */
+/**
+ * The number of a numbered frame, with or without VLAN tags; undefined for every other frame.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_OPTION for what is not bytes
+ */
 export function numberOf(frame: Uint8Array): number | undefined {
   const { ethernet, payload } = parseFrame(frame)
   if (ethernet.type !== experimental || payload.length < 4) return undefined

@@ -18,6 +18,7 @@ export interface Arrival {
 
 /** What a test has sent. `toArriveWithin` asks for it. */
 export interface Sent {
+  /** Copies of the frames as they were when they were sent. */
   readonly frames: readonly Uint8Array[]
   /** When: nanoseconds on the lab's clock. */
   readonly at: bigint
@@ -27,6 +28,7 @@ export interface Sent {
   readonly from: LabPort
 }
 
+/** Which frame `next` waits for, and how long. */
 export interface NextOptions {
   /** Which frames are waited for; others are passed over. Default: any. */
   matching?: FrameMatch
@@ -54,6 +56,7 @@ export class LabPort {
     this.#wait = wait
   }
 
+  /** Its name in its fabric. */
   get name(): string {
     return this.port.name
   }

@@ -18,6 +18,7 @@ import { Evidence, repeatedSeed } from './evidence.js'
 import { LabPort } from './lab-port.js'
 import { whenTestEnds, type Outcome, type TestHandle } from './runners.js'
 
+/** How a lab keeps time, where its random draws start, and which test it is for. */
 export interface LabOptions {
   /**
    * `virtual`, the default: time moves only by `advance` and by awaiting frames, and all is exact. What leads outside is
@@ -68,18 +69,19 @@ const readLabOptions = optionsReader('lab', labRules)
 
 /**
  * Brings a topology up in this process: the name of a file, or the same as an object. It closes when the running test has
- * ended: within `before` of mocha, when the last test of the
- * outermost block has; within `beforeAll` of jest, of the file. For node:test's `before` and vitest's `beforeAll` say
- * `test: false`, and close it in `after`. When that failed, what became of each frame, the topology
- * with its seed and the line that repeats the run stay in `etherloom-failures/FILE-NAME-OF-TEST/`.
+ * ended: within `before` of mocha, when the last test of the outermost block has; within `beforeAll` of jest, of the file.
+ * For node:test's `before` and vitest's `beforeAll` say `test: false`, and close it in `after`. When the test failed, what
+ * became of each frame, the topology with its seed and the line that repeats the run stay in
+ * `etherloom-failures/FILE-NAME-OF-TEST/`.
  *
  * On the virtual clock, which is the default, it needs no privilege: every port that leads outside becomes a port of this
  * program with the same name; hosts, `listen` and hooks of worlds are left out. Filters, impairments, timelines, patches
  * and worlds are as they are written.
  *
  * @example
+ * import { lab, numberedFrame } from 'etherloom/testing'
  * const net = await lab('two-hosts.yaml', { seed: 7 })
- * net.port('red').send(frame)
+ * net.port('red').send(numberedFrame(1))
  * const { at } = await net.port('green').next()
  * @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION; ERR_ETHERLOOM_STATE where no running test is
  *   found; what `loadTopology` and `Network.up` throw, when nothing of it is left
@@ -200,6 +202,7 @@ export class Lab implements AsyncDisposable {
     await this.#closing
   }
 
+  /** As `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }

@@ -23,6 +23,7 @@ export type LossBound = number | `${number}%`
 /** How many frames: exactly, or from one bound to the other, both included. Default of `from` 0, of `to` no bound. */
 export type ExpectedLoss = number | { from?: LossBound; to?: LossBound }
 
+/** Which losses count. */
 export interface LossOptions {
   /** Only what was dropped for this reason. Default: for any. */
   reason?: DropReason
@@ -32,7 +33,7 @@ export interface LossOptions {
  * The expectations, for the types of a runner. `Result` is what they return: `void`, or what a runner chains by.
  *
  * @example
- * // vitest: in a .d.ts file of the project
+ * // not checked: a .d.ts file of a project with vitest
  * import type { EtherloomMatchers } from 'etherloom/testing'
  * declare module 'vitest' {
  *   interface Matchers<T = any> extends EtherloomMatchers {}

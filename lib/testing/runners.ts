@@ -36,19 +36,25 @@ export type TestHandle = NodeTestContext | VitestContext | MochaContext
 
 /** As much of node:test's TestContext as is needed. */
 export interface NodeTestContext {
+  /** The name of the test. */
   readonly name: string
+  /** Has a function called when the test has ended. */
   after(hook: (...context: never[]) => unknown): void
 }
 
 /** As much of vitest's TestContext as is needed. */
 export interface VitestContext {
+  /** The test. */
   readonly task: object
+  /** Has a function called when the test has ended. */
   onTestFinished(hook: (...context: never[]) => unknown): void
 }
 
 /** As much of mocha's Context as is needed. */
 export interface MochaContext {
+  /** The test or hook that runs. */
   readonly test?: object | undefined
+  /** The test that a hook runs for. */
   readonly currentTest?: object | undefined
 }
 
@@ -343,11 +349,15 @@ async function afterMochaFiles(): Promise<void> {
  * are made where a test file imports this.
  */
 export const mochaHooks = {
+  /** Notes that there are hooks in every file. */
   beforeAll: (): void => {
     mocha.attachedBy = mochaHook('afterEach')
   },
+  /** Notes which test runs. */
   beforeEach: beforeMochaTest,
+  /** Closes the labs of the test. */
   afterEach: afterMochaTest,
+  /** Closes what no test followed. */
   afterAll: afterMochaFiles,
 }
 

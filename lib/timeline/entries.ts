@@ -62,16 +62,21 @@ export type TimelineFlap<End = Port | string> = TimelinePaths<End> & Flaps
 
 /** The carrier of ports, on or off from a time on. `'*'` is every port that is attached then, both ends of a wire. */
 export interface TimelineCarrier<End = Port | string> extends Repeated {
+  /** When, from the start of the timeline on. */
   at: Duration
+  /** A port, several, or `'*'`. */
   port: Ports<End>
+  /** Whether the cable is in, as it were. */
   carrier: 'on' | 'off'
 }
 
 /** Outages of ports: no carrier. */
 export interface TimelineCarrierFlap<End = Port | string> extends Flaps {
+  /** A port, several, or `'*'`. */
   port: Ports<End>
 }
 
+/** One line of a timeline: a change, a ramp or outages of paths, or of the carrier of ports. */
 export type TimelineEntry<End = Port | string> =
   | TimelineChange<End>
   | TimelineRamp<End>

@@ -31,6 +31,7 @@ export interface TimelineStep {
   entry: number
   /** Its time, from time zero; that it was taken later does not show here. */
   at: Duration
+  /** `begin` of a change, a ramp or an outage; `step` and `end` of a ramp; `end` of an outage. */
   phase: Step['phase']
   /** What it did, as `a > b loss=0.02`. */
   did: string
@@ -38,6 +39,7 @@ export interface TimelineStep {
 
 /** A step that cannot be taken, as where a port has gone, is a `failure`; everything else goes on. */
 export interface TimelineEvents extends BackgroundEvents {
+  /** A step was taken. */
   entry: [step: TimelineStep]
   /** There is no step left. */
   end: []

@@ -32,11 +32,13 @@ export type { NetworkEvents }
 
 /** What applying a topology did: counts of paths, and each step in words. */
 export interface NetworkApplied extends Applied {
+  /** What was done, in its order. */
   steps: string[]
 }
 
 /** Made by `Network.up`. Privilege: what its ports need; CAP_SYS_ADMIN for hosts. */
 export class Network extends EventEmitter<NetworkEvents> {
+  /** What all of it runs on; closes with it. */
   readonly engine: Engine
   readonly #site: Site
   /** What the topology names, as it was when it was read. */
@@ -77,6 +79,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     return this.#site.plan
   }
 
+  /** The fabrics by their names. */
   get fabrics(): ReadonlyMap<string, Fabric> {
     return this.#site.fabrics
   }
@@ -86,6 +89,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     return this.#site.timelines
   }
 
+  /** The network namespaces of the hosts, by their names. */
   get hosts(): ReadonlyMap<string, Namespace> {
     return this.#site.hosts
   }
@@ -95,6 +99,7 @@ export class Network extends EventEmitter<NetworkEvents> {
     return this.#site.runs
   }
 
+  /** The worlds by their names. */
   get worlds(): ReadonlyMap<string, World> {
     return this.#site.worlds
   }

@@ -223,11 +223,17 @@ const worldRule = () => {
 
 // ---- The whole ----
 
+/** What a topology file says, as an object. */
 export interface Topology extends Pick<EngineOptions, 'workers' | 'memory' | 'io' | 'busyPoll'> {
+  /** Of the running instance. Default: the name of the file without its ending. */
   name?: string
+  /** Where all random draws start, 0 to 2^53 - 1. Default: a new one for each run. */
   seed?: number
+  /** Network namespaces made for this run, by their names. */
   hosts?: Record<string, TopologyHost | null>
+  /** Hubs, switches and wires with their ports, by their names. */
   fabrics: Record<string, TopologyFabric>
+  /** Nodes that move, and the links between them, by the names of the worlds. */
   worlds?: Record<string, TopologyWorld>
 }
 

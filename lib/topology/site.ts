@@ -33,19 +33,31 @@ import { nicPlan, nodesOf, wireNameOf, worldOptions } from './worlds.js'
 
 /** What the fabrics of a network report, with their names. */
 export interface NetworkEvents {
+  /** A port was attached. */
   'port:attach': [{ fabric: string; port: string }]
+  /** A port was detached; the fabric may be about to close. */
   'port:detach': [{ fabric: string; port: string }]
+  /** A port's device failed or vanished, or its peer went. */
   'port:down': [{ fabric: string; port: string; error: EtherloomError }]
+  /** A port that was down works again. */
   'port:up': [{ fabric: string; port: string }]
+  /** A switch sees an address at another port than before. */
   'address:moved': [
     { fabric: string; address: string; vlan: number; from: string | undefined; to: string | undefined },
   ]
+  /** An address moves again and again; until it is settled, its moves are not told. */
   'address:flapping': [{ fabric: string; address: string; vlan: number; ports: string[] }]
+  /** It has stayed where it is for a while. */
   'address:settled': [{ fabric: string; address: string; vlan: number; moves: bigint }]
+  /** A port sends more of what is flooded than it may; the first frame was dropped. */
   'port:storm': [{ fabric: string; port: string } & StormBegin]
+  /** A storm is over. */
   'port:calm': [{ fabric: string; port: string } & StormEnd]
+  /** The gateway of a TAP has ended by itself; it is undone, and set up again. */
   'gateway:down': [{ fabric: string; port: string; error: EtherloomError }]
+  /** The gateway of a TAP stands again. */
   'gateway:up': [{ fabric: string; port: string }]
+  /** A port's carrier was taken away or given back. */
   'port:carrier': [{ fabric: string; port: string; on: boolean }]
   /** An interface of a host has come back, and what belongs to it could not be set again; everything else goes on. */
   'host:error': [{ host: string; error: EtherloomError }]

@@ -21,6 +21,7 @@ export const errorCodes = {
   ERR_ETHERLOOM_UNSUPPORTED: 'This kernel, machine or build does not offer what was asked for.',
 } as const
 
+/** One of the codes by which errors are told apart. */
 export type ErrorCode = keyof typeof errorCodes
 
 export interface ErrorDetails {
@@ -36,7 +37,9 @@ export interface ErrorDetails {
 
 /** Whatever goes wrong in etherloom. Tell errors apart by `code`. */
 export class EtherloomError extends Error {
+  /** As in `EtherloomError [ERR_ETHERLOOM_OPTION]`. */
   override readonly name = 'EtherloomError'
+  /** Which kind of error it is; `errorCodes` says what each means. */
   readonly code: ErrorCode
   /** The system call that failed; undefined when the refusal is etherloom's own. */
   readonly syscall: string | undefined

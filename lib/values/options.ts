@@ -25,6 +25,7 @@ export interface Rule<T> {
 /** A rule that insists on a value. */
 export type RequiredRule<T> = Rule<T> & { readonly shape: { readonly required: true } }
 
+/** What may be given, by the names of the options. */
 export type Rules = Readonly<Record<string, Rule<unknown>>>
 
 /** The rules of all options of an interface, no more and no fewer; what must be given is `required`. For `satisfies`. */

@@ -23,6 +23,7 @@ export class Registry<Kind extends Keyed> implements Iterable<Kind> {
     this.#kinds = new Map(kinds.map((kind) => [kind.key, kind]))
   }
 
+  /** The words of all kinds, in the order in which they were registered. */
   get keys(): string[] {
     return [...this.#kinds.keys()]
   }

@@ -28,6 +28,7 @@ export const dropReasons = {
   'worker-full': "more copies at once than the to-port's worker takes from another",
 } as const
 
+/** Why a frame ended. */
 export type DropReason = keyof typeof dropReasons
 
 /** Frames by the reason they were dropped for. Every reason is there. */
@@ -46,6 +47,7 @@ export interface PathStats extends Counted {
   delivered: bigint
   /** Their bytes. */
   deliveredBytes: bigint
+  /** Frames that ended on it, by reason. */
   dropped: Drops
   /** Frames that the line or travel held back. */
   delayed: bigint
@@ -63,7 +65,9 @@ export interface PathStats extends Counted {
 
 /** Counters of a port, one consistent snapshot. */
 export interface PortStats extends Counted {
+  /** What came in through its device. */
   received: { frames: bigint; bytes: bigint }
+  /** What went out through its device. */
   transmitted: { frames: bigint; bytes: bigint }
   /** At receive and at transmit; what a path dropped is counted on the path. */
   dropped: Drops
@@ -71,7 +75,9 @@ export interface PortStats extends Counted {
   defaults: PathStats
 }
 
+/** Counters of a fabric: its ports and paths, one consistent snapshot each. */
 export interface FabricStats extends Counted {
+  /** By the names of the ports. */
   ports: Record<string, PortStats>
   /** The paths that have, or had, a policy of their own: those count by themselves. */
   paths: ({ from: string; to: string; allowed: boolean } & PathStats)[]
@@ -126,6 +132,7 @@ export interface Lateness extends Counted {
   max: number
   /** Half of the departures were not later than this, in nanoseconds; the end of its bucket, or `max`. */
   p50: number
+  /** 99 of 100 departures were not later than this, in nanoseconds; the end of its bucket, or `max`. */
   p99: number
   /** Buckets that have any: departures late by `from` up to, not including, `to` nanoseconds; the last has no `to`. */
   buckets: { from: number; to?: number; count: bigint }[]

@@ -71,6 +71,7 @@ export interface WireWorldOptions extends CommonWorldOptions {
   whenDown?: WhenDown
 }
 
+/** What a world is made of: nodes of one fabric, or nodes joined by wires. */
 export type WorldOptions = HubWorldOptions | WireWorldOptions
 
 /** A rule for a value of which nothing else is known here; `expects` says what it must be. */

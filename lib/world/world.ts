@@ -27,19 +27,25 @@ import { Qualities } from './qualities.js'
 export interface WorldStep {
   /** Its number, from 1. */
   step: number
+  /** Links that went up. */
   up: number
+  /** Links that went down. */
   down: number
+  /** Links that stayed up and got another policy. */
   changed: number
   /** From its beginning until no frame could meet what was before. */
   milliseconds: number
   /** It took longer than the time between two automatic steps. */
   overrun: boolean
+  /** Each of those links. */
   links: readonly LinkChange[]
 }
 
 /** A link that is up. */
 export interface WorldLink {
+  /** The node that comes first in their order. */
   a: string
+  /** The other node. */
   b: string
   /** Whole metres. */
   distance: number
@@ -47,12 +53,15 @@ export interface WorldLink {
   policy: Policy
   /** The fabric it runs on, and the ports of its two ends. */
   fabric: string
+  /** The port of `a`, then that of `b`. */
   ports: [a: string, b: string]
 }
 
 /** An automatic step, or its hook, that fails is a `failure`; the next is taken all the same. */
 export interface WorldEvents extends BackgroundEvents {
+  /** A step was taken. */
   step: [step: WorldStep]
+  /** A link went up or down, or changed. */
   link: [change: LinkChange]
   /** A wire was made for a link. */
   wire: [wire: Wire]

@@ -62,6 +62,7 @@ export default defineConfig({
       group('Reference', 'docs/reference'),
       group('Control methods', 'docs/reference/control', { collapsed: true }),
       group('Classes and interfaces', 'docs/reference/api', { collapsed: true }),
+      group('Those of etherloom/testing', 'docs/reference/api-testing', { collapsed: true }),
       {
         text: 'The project',
         items: ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'bench/README.md'].map(entry),

@@ -24,8 +24,11 @@ export const controlMethods = {
   ...{ apply, path, showPath, carrier, step, capture, endCapture, subscribe, down },
 } satisfies Methods
 
+/** The methods that a running instance answers, by their names. */
 export type ControlMethods = typeof controlMethods
+/** What a method is given. */
 export type ControlParams<Name extends keyof ControlMethods> = ParamsOf<ControlMethods[Name]>
+/** What a method answers. */
 export type ControlResult<Name extends keyof ControlMethods> = ResultOf<ControlMethods[Name]>
 
 /** The methods whose answers are rows, for `etherloom show`. */

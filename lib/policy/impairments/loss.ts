@@ -35,7 +35,9 @@ import type { ImpairmentKind } from './impairment.js'
 
 /** Bursts of so many frames on average, as in `Chance`, or of exactly so many. `rate` is that of all frames. */
 export interface LossInBursts {
+  /** Of all frames, 0 to 1 or in per cent. */
   rate: number | Percentage
+  /** Frames that are lost one after the other: so many on average, or exactly. */
   burst: number | { exactly: number }
 }
 
@@ -44,6 +46,7 @@ export interface LossInBursts {
  * the long run is (r · lossGood + p · lossBad) / (p + r).
  */
 export interface GilbertElliott {
+  /** Says that it is this model. */
   model: 'gemodel'
   /** From good to bad, for each frame. tc: p. */
   p: number | Percentage
@@ -60,7 +63,9 @@ export interface GilbertElliott {
  * in 1. The arguments are the probabilities of going from one to the other, by the names of tc.
  */
 export interface FourState {
+  /** Says that it is this model. */
   model: 'state'
+  /** From 1 to 3, for each frame: how often a burst begins. 0 to 1, or in per cent. */
   p13: number | Percentage
   /** Default 1 - p13. */
   p31?: number | Percentage
@@ -72,6 +77,7 @@ export interface FourState {
   p14?: number | Percentage
 }
 
+/** Which frames of a path are lost: each by chance, in bursts, or by a model of two or four states. */
 export type Loss = Chance | LossInBursts | GilbertElliott | FourState
 
 export interface GivenLoss {

@@ -14,6 +14,7 @@ import {
 import { duration, formatDuration, type Duration } from '../../values/units.js'
 import type { ImpairmentKind } from './impairment.js'
 
+/** Times during which a path loses every frame, again and again. */
 export interface Outage {
   /** From the beginning of one outage to the beginning of the next, on average if `random`. 1ns to 90 days. */
   every: Duration

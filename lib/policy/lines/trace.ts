@@ -54,6 +54,7 @@ export interface TraceRow {
   loss?: number | Percentage
 }
 
+/** Where in a trace a path begins, and what follows when the trace is over. */
 export interface TraceOptions {
   /**
    * What follows after the last row. `loop` (default): the trace again; the last row lasts as long as the one before it,
@@ -68,6 +69,7 @@ export interface TraceOptions {
   opportunity?: Size
 }
 
+/** A trace in a file. */
 export interface TraceFile extends TraceOptions {
   /** A Mahimahi delivery trace, or a CSV with the columns time and any of rate, delay, loss. */
   file: string
@@ -75,7 +77,9 @@ export interface TraceFile extends TraceOptions {
   format?: TraceFormat
 }
 
+/** A trace of which the rows are given. */
 export interface TraceRows extends TraceOptions {
+  /** At least one, in the order of their times. */
   rows: readonly TraceRow[]
 }
 

@@ -28,6 +28,7 @@ import { quote } from '../../values/quote.js'
 import { formatCount } from '../../values/units.js'
 import { readPackets } from './pcapng.js'
 
+/** A recorded run whose losses, delays and copies happen to the frames of a path again. */
 export interface Replay {
   /** A fate log. It is read when the policy is set. */
   file: string

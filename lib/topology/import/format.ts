@@ -9,10 +9,13 @@ import type { FileProblem } from '../file-problem.js'
 
 /** A file of a foreign format. `file` is its path as the user gave it; what it names is relative to its folder. */
 export interface SourceFile {
+  /** Its path, as the user gave it. */
   file: string
+  /** All that it says. */
   text: string
 }
 
+/** What became of files of another program. */
 export interface Conversion {
   /** The topology as a file would state it; it is checked as one. Absent when there are problems. */
   topology?: unknown

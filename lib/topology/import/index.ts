@@ -16,6 +16,7 @@ import { gns3 } from './gns3.js'
 import { miniworld } from './miniworld.js'
 import { tmesh } from './tmesh.js'
 
+/** Every format of other programs that can be read, by its word; `add` adds another. */
 export const foreignFormats = new Registry<ForeignFormat>('foreign format', [
   tmesh,
   miniworld,

@@ -4,11 +4,15 @@ import type { Policy } from '../../policy/policy.js'
 
 /** A link that goes up, goes down, or changes. */
 export interface LinkChange {
+  /** The node that comes first in their order. */
   a: string
+  /** The other node. */
   b: string
   /** The numbers of the two nodes, from 0, the lesser first: their places in matrices. */
   first: number
+  /** The greater number. */
   second: number
+  /** What the link did. */
   state: 'up' | 'down' | 'changed'
   /** Whole metres; -1 out of reach. */
   distance: number

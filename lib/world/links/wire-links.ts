@@ -20,6 +20,7 @@ export type NicMaker = (node: string, number: number) => Port
 /** Names the wire between two nodes. */
 export type WireNamer = (a: string, b: string) => string
 
+/** What becomes of the wire of a link that goes down. */
 export type WhenDown = 'no-carrier' | 'remove'
 
 interface Connection {

@@ -7,6 +7,7 @@ import { exponentialKind, linearKind } from './wifi.js'
 
 const kinds = [rangeKind, linearKind, exponentialKind, logDistanceKind] as const
 
+/** Every link model that topology files can have, by its word; `add` adds another. */
 export const linkModels = new Registry<LinkModelKind>('link model', kinds)
 
 /** What a topology file says of a model of ours: its word, or the word with its options. */

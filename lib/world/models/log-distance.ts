@@ -14,6 +14,7 @@ import type { PolicyOptions } from '../../policy/policy.js'
 import { formatRate, rate, type Rate } from '../../values/units.js'
 import { isWithin, lastDistance, type LinkModelKind, type LinkQualityModel } from './model.js'
 
+/** The radios and their surroundings. */
 export interface LogDistanceModelOptions {
   /** Path loss exponent: 2 in free space, 2.7 to 3.5 in cities, up to 6 inside buildings. 1 to 10, default 3. */
   exponent?: number

@@ -37,6 +37,7 @@ export interface LinkModelKind<
 > extends Keyed<Key> {
   /** What it does, in a sentence. */
   readonly description: string
+  /** What it can be given. */
   readonly options: Rules
   /** `bandwidth` is the world's, of all its links, where the model has none of its own. */
   make(given: Given, bandwidth: Rate | undefined): LinkQualityModel

@@ -4,6 +4,7 @@ import type { PolicyOptions } from '../../policy/policy.js'
 import { rate, type Rate } from '../../values/units.js'
 import { isWithin, withBandwidth, type LinkModelKind, type LinkQualityModel } from './model.js'
 
+/** How far links reach, and how fast they are. */
 export interface RangeModelOptions {
   /** Connected below this distance, in metres. 1 to 1000000, default 30. */
   range?: number

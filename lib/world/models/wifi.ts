@@ -4,6 +4,7 @@ import type { PolicyOptions } from '../../policy/policy.js'
 import { formatDuration, formatRate, rate, type Duration, type Rate } from '../../values/units.js'
 import { isWithin, lastDistance, withBandwidth, type LinkModelKind, type LinkQualityModel } from './model.js'
 
+/** How fast the nearest links are. */
 export interface WifiModelOptions {
   /** At distance 0. Default 54Mbit. */
   bandwidth?: Rate
@@ -50,6 +51,7 @@ abstract class WifiModel implements LinkQualityModel {
  * 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiExponential`.
  */
 export class WifiExponentialModel extends WifiModel {
+  /** Its word in topology files. */
   readonly name = 'exponential'
 
   protected bandwidthAt(distance: number): number {
@@ -66,6 +68,7 @@ export class WifiExponentialModel extends WifiModel {
  * correlation 0.25; cut below 1 Mbit/s. MiniWorld's `LinkQualityModelWiFiLinear`.
  */
 export class WifiLinearModel extends WifiModel {
+  /** Its word in topology files. */
   readonly name = 'linear'
 
   protected bandwidthAt(distance: number): number {

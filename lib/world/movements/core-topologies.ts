@@ -21,6 +21,7 @@ import { readCoreTopology, type CorePlace, type CoreTopology } from './core-file
 import { loopRule } from './matrices.js'
 import type { Movement, MovementKind, Surroundings } from './movement.js'
 
+/** Which files of CORE say where nodes are, and for how long each. */
 export interface CoreTopologiesOptions {
   /**
    * The files in their order, each with how long it holds, one step at least: `{ file, for: '10s' }`, or a name for one

@@ -8,6 +8,7 @@ import { randomWaypointKind } from './random-waypoint.js'
 
 const kinds = [coreKind, matrixKind, matricesKind, randomWaypointKind, randomWalkKind] as const
 
+/** Every movement that topology files can have, by its key; `add` adds another. */
 export const movements = new Registry<MovementKind>('movement', kinds)
 
 /** What a topology file says of a movement of ours. */

@@ -17,6 +17,7 @@ import type { Movement, MovementKind, Surroundings } from './movement.js'
 /** A row per node, in metres, of which the upper triangle is enough; null says nothing of a pair. */
 export type DistanceMatrix = readonly ArrayLike<number | null | undefined>[]
 
+/** The distances of each step. */
 export interface DistanceMatricesOptions {
   /** A matrix for each step, at least one. */
   matrices: readonly DistanceMatrix[]

@@ -4,6 +4,7 @@ import { duration, type Duration } from '../../values/units.js'
 import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
+/** Where and how fast nodes go, and how often they turn. */
 export interface RandomWalkOptions extends PlaneOptions {
   /** How long a node keeps its direction and speed. Default 10s. */
   leg?: Duration

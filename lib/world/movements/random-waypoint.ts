@@ -4,6 +4,7 @@ import { duration, type Duration } from '../../values/units.js'
 import type { MovementKind } from './movement.js'
 import { PlaneMovement, planeRules, type PlaneOptions } from './plane.js'
 
+/** Where and how fast nodes go, and how long they rest. */
 export interface RandomWaypointOptions extends PlaneOptions {
   /** How long a node rests at each place. Default 0s. */
   pause?: Duration
