@@ -6,6 +6,7 @@
  * have not been kept for years.
  */
 import { isIPv4, isIPv6 } from 'node:net'
+import { isUint8Array } from 'node:util/types'
 import { parseMac } from '../values/addresses.js'
 import { EtherloomError } from '../values/errors.js'
 import { asOptions, flag, integer, refuse, required, suggestion } from '../values/options.js'
@@ -238,7 +239,9 @@ export function buildFrame(layers: FrameLayers = {}): Uint8Array {
   }
   const type =
     network === undefined ? number('ethernet.type', ethernet.type, 0xffff, experimental) : types[network]
-  const tags = (given.vlans ?? []).flatMap((tag) => tagBytes(layer('vlans', tag, vlanKeys)))
+  const { vlans = [] } = given
+  if (!Array.isArray(vlans)) refuse("layer 'vlans' of a frame", 'a list of tags', vlans)
+  const tags = (vlans as readonly VlanLayer[]).flatMap((tag) => tagBytes(layer('vlans', tag, vlanKeys)))
   const head = [
     ...mac('ethernet.to', ethernet.to),
     ...mac('ethernet.from', ethernet.from),
@@ -259,7 +262,7 @@ export function buildFrame(layers: FrameLayers = {}): Uint8Array {
  * @throws EtherloomError ERR_ETHERLOOM_OPTION for what is not bytes
  */
 export function parseFrame(frame: Uint8Array): ParsedFrame {
-  if (!(frame instanceof Object) || !ArrayBuffer.isView(frame)) refuse('a frame', 'a Uint8Array', frame)
+  if (!isUint8Array(frame)) refuse('a frame', 'a Uint8Array', frame)
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const faults: string[] = []
   const ethernet = { to: '', from: '', type: 0 }
@@ -384,7 +387,7 @@ const u32 = (value: number): Bytes => [...u16(value >>> 16), ...u16(value & 0xff
 
 function bytesOf(payload: Uint8Array | string): Bytes {
   if (typeof payload === 'string') return [...new TextEncoder().encode(payload)]
-  return ArrayBuffer.isView(payload)
+  return isUint8Array(payload)
     ? [...payload]
     : refuse("'payload' of a frame", 'a Uint8Array or text', payload)
 }
@@ -424,9 +427,10 @@ function bodyOf(
 
 function addressPair(
   name: string,
-  { from, to }: { from: string; to: string },
+  given: { from: string; to: string },
   read: (text: string, subject: string) => Bytes,
 ): [from: Bytes, to: Bytes] {
+  const { from, to } = asOptions(`layer '${name}'`, given) as typeof given
   return [read(from, `'${name}.from' of a frame`), read(to, `'${name}.to' of a frame`)]
 }
 
@@ -577,13 +581,15 @@ function tcpHeader(given: TcpLayer): Bytes {
     'urgentPointer',
     'options',
   ])
-  const bits = flags.map((name) => {
+  const wanted = `a list of ${tcpFlags.join(', ')}`
+  if (!Array.isArray(flags)) refuse("'tcp.flags' of a frame", wanted, flags)
+  const bits = (flags as readonly TcpFlag[]).map((name) => {
     const bit = tcpFlags.indexOf(name)
-    return bit < 0 ? refuse("'tcp.flags' of a frame", `a list of ${tcpFlags.join(', ')}`, name) : 1 << bit
+    return bit < 0 ? refuse("'tcp.flags' of a frame", wanted, name) : 1 << bit
   })
-  const words = bytesOf(options)
-  if (words.length % 4 !== 0 || words.length > 40)
-    refuse("'tcp.options' of a frame", 'bytes, a multiple of 4 of at most 40')
+  if (!isUint8Array(options) || options.length % 4 !== 0 || options.length > 40)
+    refuse("'tcp.options' of a frame", 'a Uint8Array, a multiple of 4 bytes of at most 40', options)
+  const words = [...options]
   return [
     ...u16(number('tcp.from', from, 0xffff)),
     ...u16(number('tcp.to', to, 0xffff)),
@@ -764,13 +770,14 @@ const macText = (bytes: Uint8Array, at: number): string =>
 const ipv4Text = (bytes: Uint8Array, at: number): string => bytes.subarray(at, at + 4).join('.')
 
 function ipv4Bytes(text: string, subject: string): Bytes {
-  return isIPv4(text)
+  return typeof (text as unknown) === 'string' && isIPv4(text)
     ? text.split('.').map(Number)
     : refuse(subject, "an IPv4 address such as '10.0.0.1'", text)
 }
 
 function ipv6Bytes(text: string, subject: string): Bytes {
-  if (!isIPv6(text) || text.includes('%')) return refuse(subject, "an IPv6 address such as 'fd00::1'", text)
+  if (typeof (text as unknown) !== 'string' || !isIPv6(text) || text.includes('%'))
+    return refuse(subject, "an IPv6 address such as 'fd00::1'", text)
   // The last four bytes may be written as an IPv4 address.
   const plain = text.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...digits: string[]) => {
     const [a = 0, b = 0, c = 0, d = 0] = digits.slice(0, 4).map(Number)

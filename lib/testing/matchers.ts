@@ -193,9 +193,11 @@ interface Chai {
   Assertion: { addMethod(name: string, method: (this: ChaiAssertion, ...given: never[]) => unknown): void }
 }
 
-/** For chai: `use(etherloomChai)`. */
+/** For chai: `use(etherloomChai)`. @throws EtherloomError ERR_ETHERLOOM_OPTION for what is not chai */
 export function etherloomChai(chai: object): void {
-  const { Assertion } = chai as Chai
+  const { Assertion } = ((chai as unknown) ?? {}) as Partial<Chai>
+  if (typeof Assertion?.addMethod !== 'function')
+    refuse("what 'etherloomChai' is called with", "chai itself, as in 'use(etherloomChai)'", chai)
   for (const name of Object.keys(verdicts) as Name[])
     Assertion.addMethod(name, function (...given) {
       const settle = (verdict: Verdict): void => {

@@ -1,6 +1,6 @@
 /**
- * What etherloom exports, read from its own declarations by the compiler of TypeScript: each class and function with its
- * parameters. So a new export is tried by itself.
+ * What etherloom and etherloom/testing export, read from their own declarations by the compiler of TypeScript: each class and
+ * function with its parameters, those in exported objects as well. So a new export is tried by itself.
  */
 import ts from 'typescript'
 import { fileURLToPath } from 'node:url'
@@ -41,8 +41,8 @@ export interface Api {
 const library = fileURLToPath(new URL('../../lib/', import.meta.url))
 
 export function readApi(): Api {
-  const index = `${library}index.ts`
-  const program = ts.createProgram([index], {
+  const entries = [`${library}index.ts`, `${library}testing/index.ts`]
+  const program = ts.createProgram(entries, {
     target: ts.ScriptTarget.ES2023,
     lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
     module: ts.ModuleKind.NodeNext,
@@ -52,26 +52,26 @@ export function readApi(): Api {
     types: ['node'],
     noEmit: true,
   })
-  return new Reader(program.getTypeChecker(), program.getSourceFile(index) as ts.SourceFile).read()
+  const sources = entries.map((entry) => program.getSourceFile(entry) as ts.SourceFile)
+  return new Reader(program.getTypeChecker(), sources).read()
 }
 
 class Reader {
   readonly #checker: ts.TypeChecker
-  readonly #source: ts.SourceFile
+  readonly #sources: readonly ts.SourceFile[]
   readonly #types: Type[] = []
   readonly #known = new Map<ts.Type, number>()
   readonly #classes = new Map<ts.Symbol, string>()
 
-  constructor(checker: ts.TypeChecker, source: ts.SourceFile) {
+  constructor(checker: ts.TypeChecker, sources: readonly ts.SourceFile[]) {
     this.#checker = checker
-    this.#source = source
+    this.#sources = sources
   }
 
   read(): Api {
     const checker = this.#checker
-    const module = checker.getSymbolAtLocation(this.#source) as ts.Symbol
-    const exported = checker
-      .getExportsOfModule(module)
+    const exported = this.#sources
+      .flatMap((source) => checker.getExportsOfModule(checker.getSymbolAtLocation(source) as ts.Symbol))
       .map(
         (each) =>
           [each.name, each.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(each) : each] as const,
@@ -83,13 +83,24 @@ class Reader {
       if (!(symbol.flags & ts.SymbolFlags.Value)) return []
       const type = checker.getTypeOfSymbol(symbol)
       const signatures = type.getCallSignatures()
-      return signatures.length > 0 ? [this.#member(name, 'function', name, signatures, false)] : []
+      if (signatures.length > 0) return [this.#member(name, 'function', name, signatures, false)]
+      return this.#classes.has(type.symbol) ? [] : this.#functionsOf(name, type)
     })
     return {
       types: this.#types,
       members: members.filter(({ kind, internal }) => kind === 'new' || !internal),
       classes: [...this.#classes.values()],
     }
+  }
+
+  /** Of an exported object, such as `assertLab`. */
+  #functionsOf(owner: string, type: ts.Type): Member[] {
+    return this.#checker.getPropertiesOfType(type).flatMap((property) => {
+      const signatures = this.#checker.getTypeOfSymbol(property).getCallSignatures()
+      return signatures.length > 0 && (isOurs(property) || !property.declarations)
+        ? [this.#member(owner, 'static', nameOf(property), signatures, false)]
+        : []
+    })
   }
 
   #membersOf(owner: string, symbol: ts.Symbol): Member[] {

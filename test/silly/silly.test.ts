@@ -82,7 +82,16 @@ describe('Silly calls', function () {
 
   it('of every class and function are refused as an EtherloomError, and frames pass all the same', async () => {
     const owners = [...new Set(api.members.map(({ owner }) => owner))]
-    expect(owners).to.include.members(['Engine', 'TapPort', 'connect', 'parseRate', 'Timeline']) // it is the API
+    expect(owners).to.include.members([
+      'Engine',
+      'TapPort',
+      'connect',
+      'parseRate',
+      'Timeline',
+      'Lab',
+      'assertLab',
+      'etherloomMatchers',
+    ]) // it is the API
     const shares = Array.from({ length: processes }, (_, share) =>
       owners.filter((_, index) => index % processes === share),
     )

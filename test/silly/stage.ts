@@ -4,6 +4,7 @@
  */
 import { PassThrough } from 'node:stream'
 import * as etherloom from '../../lib/index.js'
+import { lab } from '../../lib/testing/index.js'
 import { Distances } from '../../lib/world/distances.js'
 import type { Draw } from '../helpers/draw.js'
 import { join, tags } from '../helpers/fabric.js'
@@ -18,6 +19,11 @@ export const topology: etherloom.Topology = {
     lan: { kind: 'hub', ports: { a: { patch: 'far.a' }, b: { patch: 'far.b' } } },
     far: { kind: 'switch', ports: { a: { patch: 'lan.a' }, b: { patch: 'lan.b' } } },
   },
+}
+
+/** Two ports for a lab. */
+const pair: etherloom.Topology = {
+  fabrics: { lan: { kind: 'hub', ports: { a: { memory: {} }, b: { memory: {} } } } },
 }
 
 /** A CORE file of two nodes. */
@@ -71,6 +77,7 @@ export class Stage {
     const air = new Hub({ engine, name: 'air', forwarding: 'deny' })
     const stations = await join(air, 'x', 'y')
     const world = new etherloom.World({ fabric: air })
+    const net = await lab(pair, { test: false })
     const distances = new Distances()
     distances.add(0, 1, 5)
     const things: unknown[] = [
@@ -88,6 +95,7 @@ export class Stage {
       hub.timeline([{ at: '1h', between: ['a', 'b'], allowed: false }]),
       world,
       await Network.up(topology),
+      ...[net, net.port('a'), net.port('b')],
       new etherloom.EtherloomError('ERR_ETHERLOOM_STATE', 'made up'),
       new etherloom.LogDistanceModel(),
       new etherloom.RangeModel(),

@@ -10,7 +10,6 @@ describe('the pages of classes and interfaces', () => {
       const pages = await apiPages(entry)
       const folder = `docs/${entry.folder}`
       expect(readdirSync(folder)).to.have.members([...pages.keys()])
-      for (const [file, text] of pages)
-        expect(readFileSync(`${folder}/${file}`, 'utf8'), file).to.equal(text)
+      for (const [file, text] of pages) expect(readFileSync(`${folder}/${file}`, 'utf8'), file).to.equal(text)
     })
 })

@@ -73,6 +73,11 @@ describe('Frames for tests', () => {
       [{ ipv4: { ...ip4, to: 'fd00::1' } }, /an IPv4 address/],
       [{ ipv4: ip4, udp: { from: 1, to: 70_000 } }, /65535/],
       [{ ipv5: {} } as never, /unknown layer/],
+      [{ ipv4: null } as never, /an object/],
+      [{ ipv4: { ...ip4, from: ['10.0.0.1'] } } as never, /an IPv4 address/],
+      [{ vlans: { id: 1 } } as never, /a list of tags/],
+      [{ ipv4: ip4, tcp: { from: 1, to: 2, flags: 'syn' } } as never, /a list of fin/],
+      [{ payload: new DataView(new ArrayBuffer(4)) } as never, /a Uint8Array or text/],
     ]
     for (const [layers, message] of wrong)
       expect((await refusal(() => buildFrame(layers))).message).to.match(message)
