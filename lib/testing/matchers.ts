@@ -195,7 +195,7 @@ interface Chai {
 
 /** For chai: `use(etherloomChai)`. @throws EtherloomError ERR_ETHERLOOM_OPTION for what is not chai */
 export function etherloomChai(chai: object): void {
-  const { Assertion } = ((chai as unknown) ?? {}) as Partial<Chai>
+  const { Assertion } = Object(chai) as Partial<Chai>
   if (typeof Assertion?.addMethod !== 'function')
     refuse("what 'etherloomChai' is called with", "chai itself, as in 'use(etherloomChai)'", chai)
   for (const name of Object.keys(verdicts) as Name[])

@@ -1,15 +1,16 @@
 /** What of `etherloom/testing` compiles and what does not; as api.test.ts. */
 import { expectTypeOf } from 'expect-type'
+import type { TestContext } from 'node:test'
 import type { DropReason, Engine, Fabric, Network, Path } from '../../lib/index.js'
 import {
   assertLab,
   buildFrame,
-  etherloomMatchers,
   lab,
   numberedFrame,
   numberOf,
   parseFrame,
   type Arrival,
+  type etherloomMatchers,
   type EtherloomMatchers,
   type ExpectedLoss,
   type FrameLayers,
@@ -52,7 +53,7 @@ describe('Types of etherloom/testing', () => {
 
   it('take the contexts of the runners as tests', () => {
     expectTypeOf<Mocha.Context>().toExtend<TestHandle>()
-    expectTypeOf<import('node:test').TestContext>().toExtend<TestHandle>()
+    expectTypeOf<TestContext>().toExtend<TestHandle>()
     expectTypeOf<string>().not.toExtend<TestHandle>()
   })
 
@@ -102,8 +103,8 @@ describe('Types of etherloom/testing', () => {
     compiles((net) => assertLab.toLose(net, { from: '1%' }, { reason: 'loss' satisfies DropReason }))
     // @ts-expect-error no such reason
     compiles((net) => assertLab.toLose(net, 3, { reason: 'lost' }))
-    // @ts-expect-error a lab is no port
-    compiles((net) => assertLab.toHaveReached(net))
+    // @ts-expect-error a name is no port
+    compiles(() => assertLab.toHaveReached('red'))
     // @ts-expect-error a port has not been sent
     compiles((_net, port) => assertLab.toArriveWithin(port, '10ms', port))
     // @ts-expect-error a share is in per cent

@@ -11,6 +11,7 @@ import { socketServerKind, type SocketServer, type SocketServerOptions } from '.
 
 const kinds = [socketServerKind] as const
 
+/** Every protocol that fabrics can listen for, by its word; `add` adds another. */
 export const serverKinds = new Registry<ServerKind>('protocol', kinds)
 
 /** What is listened for where nobody says. */

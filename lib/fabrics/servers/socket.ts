@@ -16,6 +16,7 @@ import {
 } from '../../ports/sockets.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 
+/** Where a fabric listens for sockets, and how frames stand in the connections. */
 export interface SocketServerOptions extends FrameOptions, PeerOptions {
   /**
    * A path such as `/run/trunk.sock`, an address such as `127.0.0.1:5000`, or `systemd:NAME`: the socket of that name that
