@@ -410,12 +410,11 @@ export class Site {
   }
 
   async #listen(fabric: string, options: ListenOptions): Promise<void> {
-    let server: PortServer
-    try {
-      server = await this.fabric(fabric).listen(options)
-    } catch (error) {
-      throw locate(error, `fabric '${fabric}'`)
-    }
+    const server = await this.fabric(fabric)
+      .listen(options)
+      .catch((error: unknown) => {
+        throw locate(error, `fabric '${fabric}'`)
+      })
     server.on('connect', (port) => {
       this.#made.set(port, server.peer)
       this.#events.emit('port:up', { fabric, port: port.name })
