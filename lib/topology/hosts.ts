@@ -143,6 +143,8 @@ export interface Sysctl {
   value: string | number
   /** Whether it does not matter where the kernel has none of this name: it has no IPv6, or the interface is not there yet. */
   optional: boolean
+  /** Where it comes from in what a file says of the host. */
+  place: Place
 }
 
 /** The settings that a host has by its plan, in the order in which they are to be written. */
@@ -153,21 +155,27 @@ export function sysctlsOf(
   const forwards = typeof forwarding === 'boolean' ? { ipv4: forwarding, ipv6: forwarding } : forwarding
   const { acceptRa, dad } = typeof ipv6 === 'object' ? ipv6 : {}
   const made: Sysctl[] = []
-  const set = (name: string, value: boolean | number | undefined): void => {
+  const set = (key: keyof HostPlan, name: string, value: boolean | number | undefined): void => {
     if (value !== undefined)
-      made.push({ name: `net/${name}`, value: Number(value), optional: name.startsWith('ipv6') })
+      made.push({
+        name: `net/${name}`,
+        value: Number(value),
+        optional: name.startsWith('ipv6'),
+        place: [key],
+      })
   }
   // The kernel gives other settings their defaults when this changes, so it comes first.
-  set('ipv4/ip_forward', forwards.ipv4)
-  set('ipv6/conf/all/forwarding', forwards.ipv6)
+  set('forwarding', 'ipv4/ip_forward', forwards.ipv4)
+  set('forwarding', 'ipv6/conf/all/forwarding', forwards.ipv6)
   for (const each of ['all', 'default'])
-    set(`ipv6/conf/${each}/disable_ipv6`, ipv6 === undefined ? ipv6 : !ipv6)
+    set('ipv6', `ipv6/conf/${each}/disable_ipv6`, ipv6 === undefined ? ipv6 : !ipv6)
   for (const each of ['default', ...interfaces]) {
     // 2: also where the host forwards.
-    set(`ipv6/conf/${each}/accept_ra`, acceptRa === undefined ? acceptRa : acceptRa && 2)
-    set(`ipv6/conf/${each}/accept_dad`, dad)
+    set('ipv6', `ipv6/conf/${each}/accept_ra`, acceptRa === undefined ? acceptRa : acceptRa && 2)
+    set('ipv6', `ipv6/conf/${each}/accept_dad`, dad)
   }
-  for (const [name, value] of Object.entries(sysctls)) made.push({ name, value, optional: false })
+  for (const [name, value] of Object.entries(sysctls))
+    made.push({ name, value, optional: false, place: ['sysctls', name] })
   return made
 }
 
