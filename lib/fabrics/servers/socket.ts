@@ -7,11 +7,11 @@ import { about, optional, optionsReader, refuse, required, type RulesOf } from '
 import { framingRule, framings, type Framing } from '../../ports/framings.js'
 import { SocketPort } from '../../ports/socket.js'
 import {
-  bindSocket,
+  bindPlace,
   frameRules,
   modeRule,
-  resolveOwnPlace,
   sockets,
+  unbind,
   type FrameOptions,
 } from '../../ports/sockets.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
@@ -83,14 +83,14 @@ export class SocketServer extends PortServer<SocketPort> {
   /** @internal */
   override async start(): Promise<void> {
     const { socket, framing, mode } = this.#options
-    this.#bound = bindSocket({ ...(await resolveOwnPlace(socket)), framing, mode })
+    this.#bound = await bindPlace(socket, { framing, mode })
     this.vacant()
   }
 
   protected override end(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
+    if (this.#bound !== undefined) unbind(this.#bound)
   }
 
   protected override vacant(): void {
