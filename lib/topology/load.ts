@@ -4,6 +4,7 @@
  * Called by the command line and by programs that keep their topology in a file.
  */
 import path from 'node:path'
+import { sameSysctl } from '../engine/sysctls.js'
 import { quote, shorten } from '../values/quote.js'
 import { anyText, callable, required } from '../values/options.js'
 import { readGivenText } from '../values/files.js'
@@ -79,8 +80,16 @@ export async function placeIn(
 /** @internal The error of what a topology could not become, with the line of its file where it is known which. */
 export async function atItsLine(error: unknown, topology: Topology): Promise<unknown> {
   if (!(error instanceof EtherloomError) || error.place === undefined) return error
-  const at = await placeIn(topology, error.place)
+  const at = await placeIn(topology, asWritten(error.place, topology))
   return at === undefined ? error : locate(error, `${at.file}:${at.line}:${at.column}`)
+}
+
+/** Settings of hosts have in plans a name that may be written otherwise in the file. */
+function asWritten(place: Place, { hosts }: Topology): Place {
+  const [, host, part, name] = place
+  if (part !== 'sysctls' || name === undefined) return place
+  const names = Object.keys(hosts?.[`${host}`]?.sysctls ?? {})
+  return [...place.slice(0, 3), names.find((each) => sameSysctl(each) === name) ?? name]
 }
 
 /** What came of a text: a topology or problems, and notes on what looks wrong, or on the lines of a foreign file. */
