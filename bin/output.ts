@@ -90,6 +90,10 @@ export function wrap(text: string, width: number): string[] {
   return lines.map((line) => line.trimEnd())
 }
 
+/** The text of a cell of a table. */
+export const formatCell = (cell: Cell = '-'): string =>
+  typeof cell === 'string' ? visible(cell) : cell.toLocaleString('en')
+
 const gap = '  '
 
 /**
@@ -104,9 +108,7 @@ export function formatTable(
   const columns = headings.flatMap((heading, index) => {
     const values = cells.map((row) => row[index])
     if (values.length > 0 && values.every((value) => value === undefined)) return []
-    const texts = values.map((value = '-') =>
-      typeof value === 'string' ? visible(value) : value.toLocaleString('en'),
-    )
+    const texts = values.map(formatCell)
     const right = values.some((value) => typeof value === 'number' || typeof value === 'bigint')
     return [{ texts: [heading, ...texts], right, width: widest([heading, ...texts]) }]
   })
