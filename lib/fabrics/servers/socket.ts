@@ -6,14 +6,7 @@ import type { PortFabric } from '../../ports/port.js'
 import { about, optional, optionsReader, refuse, required, type RulesOf } from '../../values/options.js'
 import { framingRule, framings, type Framing } from '../../ports/framings.js'
 import { SocketPort } from '../../ports/socket.js'
-import {
-  bindPlace,
-  frameRules,
-  modeRule,
-  sockets,
-  unbind,
-  type FrameOptions,
-} from '../../ports/sockets.js'
+import { bindPlace, frameRules, modeRule, sockets, unbind, type FrameOptions } from '../../ports/sockets.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 
 export interface SocketServerOptions extends FrameOptions, PeerOptions {
