@@ -90,6 +90,10 @@ export function wrap(text: string, width: number): string[] {
   return lines.map((line) => line.trimEnd())
 }
 
+/** The text of a cell of a table. */
+export const formatCell = (cell: Cell = '-'): string =>
+  typeof cell === 'string' ? visible(cell) : cell.toLocaleString('en')
+
 const gap = '  '
 
 /**
@@ -104,9 +108,7 @@ export function formatTable(
   const columns = headings.flatMap((heading, index) => {
     const values = cells.map((row) => row[index])
     if (values.length > 0 && values.every((value) => value === undefined)) return []
-    const texts = values.map((value = '-') =>
-      typeof value === 'string' ? visible(value) : value.toLocaleString('en'),
-    )
+    const texts = values.map(formatCell)
     const right = values.some((value) => typeof value === 'number' || typeof value === 'bigint')
     return [{ texts: [heading, ...texts], right, width: widest([heading, ...texts]) }]
   })
@@ -160,10 +162,15 @@ export function fail(thrown: unknown, { json }: { json?: boolean }): number {
   const code = error instanceof EtherloomError ? error.code : undefined
   if (json) remark(JSON.stringify({ error: { code, message } }))
   else if (code === undefined) remark(`etherloom: ${message}`)
-  else process.stderr.write(`${code === 'ERR_ETHERLOOM_TOPOLOGY' ? '' : 'etherloom: '}${message}\n`) // visible as it is
+  else process.stderr.write(`${isOfFile(error as EtherloomError) ? '' : 'etherloom: '}${message}\n`) // visible as it is
   debuglog('etherloom')('%O', thrown) // with NODE_DEBUG=etherloom: where it was thrown
+  if (isOfFile(error as EtherloomError)) return 1
   return code === 'ERR_ETHERLOOM_OPTION' || code === 'ERR_ETHERLOOM_UNKNOWN_OPTION' ? 2 : 1
 }
+
+/** Whether an error is about a line of a file, with which it begins then. */
+const isOfFile = ({ code, place, message }: EtherloomError): boolean =>
+  code === 'ERR_ETHERLOOM_TOPOLOGY' || (place !== undefined && /^[^\n]*?:\d+:\d+: /.test(message))
 
 /** Commander's complaint in the form of ours. */
 export function usageError(text: string): string {

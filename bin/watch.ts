@@ -6,6 +6,7 @@ import { basename } from 'node:path'
 import type { ControlClient } from '../lib/control/client.js'
 import type { ControlEvent, ControlEventName } from '../lib/control/events.js'
 import { formatCount } from '../lib/values/units.js'
+import { atPlace } from '../lib/topology/file-problem.js'
 import { LiveView } from './live.js'
 import { counted, describeEnding, describeStep, printJson, printLine } from './output.js'
 import { seconds } from './tables.js'
@@ -39,12 +40,21 @@ const texts: { [Name in ControlEventName]: (event: ControlEvent<Name>) => string
   'world:error': ({ world, error }) => `${world}: ${error.message}`,
   'file:applied': ({ file, up, down, changed }) =>
     `${basename(file)} has changed: ${up} up, ${down} down, ${changed} changed`,
-  'file:error': ({ file, error }) => [
-    `${basename(file)} cannot be taken over; everything stays as it is`,
+  'file:error': ({ file, error, undone, between }) => [
+    `${basename(file)} cannot be taken over; ${afterRefusal(undone, between)}`,
     ...error.message.split('\n'),
   ],
+  'file:note': atPlace,
   ending: describeEnding,
   'control:error': ({ error }) => error.message,
+}
+
+/** What has become of all that is there, by the steps that were taken back. */
+function afterRefusal(undone: readonly string[], between: boolean): string {
+  if (between) return 'not all of what was begun could be undone'
+  return undone.length === 0
+    ? 'everything stays as it is'
+    : `what was there before is back by ${undone.length <= 5 ? undone.join(', ') : `${undone.length} steps`}`
 }
 
 /** Shows what an instance does until it has ended. Calls `shown` when it would show that, too. */
@@ -99,8 +109,11 @@ export function sayDown(name: string, { json = false }: { json?: boolean }): voi
   else printLine(`${name}: down`)
 }
 
+/** What `up` and `step` print, too. */
+const shortNames: Partial<Record<ControlEventName, string>> = { 'world:step': 'step', 'file:note': 'note' }
+
 /** An event as it is printed for programs: an error is its message. */
 function asEvent(name: ControlEventName, event: object): object {
   const error = 'error' in event ? { error: (event.error as Error).message } : {}
-  return { event: name === 'world:step' ? 'step' : name, ...event, ...error }
+  return { event: shortNames[name] ?? name, ...event, ...error }
 }

@@ -12,6 +12,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { addNode, addSystem, inside, lacking, registry } from './debian-root.mjs'
+import { endable, removeWhole } from './endable.mjs'
 import { Stop, inRoot, isMain, main, readmeProgram, run } from './tools.mjs'
 
 /** Packages that bring a prebuilt addon in their tarball, as etherloom does, for comparison. */
@@ -196,8 +197,6 @@ export function proveInstallation(tarball, { majors, rounds, compared }) {
     return
   }
   const scratch = mkdtempSync(path.join(tmpdir(), 'etherloom-root-'))
-  const waitForTheEnd = () => undefined // of what runs, which has the signal too; then it is tidied up
-  process.on('SIGINT', waitForTheEnd).on('SIGTERM', waitForTheEnd)
   try {
     const root = new Root(scratch)
     cpSync(tarball, root.at('etherloom.tgz'))
@@ -218,12 +217,12 @@ export function proveInstallation(tarball, { majors, rounds, compared }) {
     print(columns)
     console.log(`node_modules: ${size(path.join(project, 'node_modules'))} KiB`)
   } finally {
-    rmSync(scratch, { recursive: true, force: true })
-    process.off('SIGINT', waitForTheEnd).off('SIGTERM', waitForTheEnd)
+    removeWhole(scratch)
   }
 }
 
 if (isMain(import.meta.url)) {
+  await endable()
   await main(() => {
     const options = { quick: { type: 'boolean' } }
     const { values, positionals } = parseArgs({ allowPositionals: true, options })

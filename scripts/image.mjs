@@ -9,6 +9,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { addNode, addSystem, lacking, systemPackages } from './debian-root.mjs'
+import { endable, removeWhole } from './endable.mjs'
 import { Stop, inRoot, isMain, main, run } from './tools.mjs'
 
 const major = '22'
@@ -137,11 +138,12 @@ export async function proveImage(tarball) {
     console.log('demo, with SYS_ADMIN too: ok')
   } finally {
     await stop()
-    rmSync(scratch, { recursive: true, force: true })
+    removeWhole(scratch)
   }
 }
 
 if (isMain(import.meta.url)) {
+  await endable()
   await main(async () => {
     const tarball = process.argv[2]
     if (tarball === undefined || !existsSync(tarball)) throw new Stop('Give the tarball that npm pack made.')

@@ -7,6 +7,7 @@ import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 
+import { endable } from './endable.mjs'
 import { extents, proveInstallation, strict } from './fresh-root.mjs'
 import { proveImage } from './image.mjs'
 import { Stop, inRoot, main, readmeProgram, root, run } from './tools.mjs'
@@ -28,6 +29,7 @@ function checkSize(what, bytes, limit) {
   if (bytes > limit) throw new Stop(`${what} has ${bytes} bytes, more than ${limit}.`)
 }
 
+await endable()
 const scratch = mkdtempSync(path.join(tmpdir(), 'etherloom-pack-'))
 const modules = path.join(scratch, 'node_modules')
 try {

@@ -38,12 +38,13 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ connect }, { ControlClient }, { Instance }, { loadTopology }] = await Promise.all([
-    import('../../lib/control/connect.js'),
-    import('../../lib/control/client.js'),
-    import('../../lib/control/instance.js'),
-    import('../../lib/topology/load.js'),
-  ])
+  const [{ connect }, { ControlClient }, { Instance }, { atItsLine, loadTopology, placeIn }] =
+    await Promise.all([
+      import('../../lib/control/connect.js'),
+      import('../../lib/control/client.js'),
+      import('../../lib/control/instance.js'),
+      import('../../lib/topology/load.js'),
+    ])
   const notes: FileProblem[] = []
   const conversion = await readConversion(options)
   const load = (note?: TakeNote): Promise<Topology> => loadTopology(file, note, conversion)
@@ -70,11 +71,22 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
   const { Supervisor } = await import('../../lib/control/supervisor.js')
   const supervisor = Supervisor.find()
   supervisor?.starting(path)
-  const instance = await Instance.start(name, path, topology).catch((error: unknown) => {
-    supervisor?.failed(error)
-    throw error
+  const instance = await Instance.start(name, path, topology).catch(async (error: unknown) => {
+    const located = await atItsLine(error, topology)
+    supervisor?.failed(located)
+    throw located
   })
   instance.supervisor = supervisor
+  const reload = async (note: TakeNote): Promise<Topology> => {
+    const read = await load(note)
+    const called = read.name ?? nameOf(path)
+    if (options.name === undefined && called !== name)
+      note({
+        ...((await placeIn(read, ['name'])) ?? { file, line: 1, column: 1 }),
+        message: `the instance is called '${name}' as long as it runs; for '${called}' end it, and start it again`,
+      })
+    return asFile(read)
+  }
   let shown = (): void => undefined
   let exitCode: ExitCode = 0
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))
@@ -92,7 +104,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
     await watch(client, options, () => {
       shown()
       look().catch(() => undefined) // the connection has ended, which is seen below
-      if (options.watch) void instance.watchFile(files, async () => asFile(await load()))
+      if (options.watch) void instance.watchFile(files, reload, notes)
     })
     if (!instance.isEnding)
       throw new EtherloomError(
@@ -203,7 +215,11 @@ async function applyTo(
       hint: `end it with 'etherloom down --name ${name}', and start it with --sealed`,
     })
   const asked = isSealed ? sealable(topology) : topology
-  const { steps, ...counts } = await running.call('apply', { topology: asked })
+  const { steps, ...counts } = await running
+    .call('apply', { topology: asked })
+    .catch(async (error: unknown) => {
+      throw await (await import('../../lib/topology/load.js')).atItsLine(error, topology)
+    })
   if (json) printJson({ event: 'applied', name, ...counts, steps })
   else {
     steps.forEach(printLine)

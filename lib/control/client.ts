@@ -7,7 +7,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { JSONRPCClient, JSONRPCErrorCode, type JSONRPCResponse } from 'json-rpc-2.0'
 import { EtherloomError } from '../values/errors.js'
 import { limits } from '../values/limits.js'
-import { anyText, readOptions, required, suggestion } from '../values/options.js'
+import { anyText, listed, readOptions, required, suggestion } from '../values/options.js'
 import { abortSignal, unlessAborted } from '../values/signals.js'
 import { patience } from '../values/patience.js'
 import { quote } from '../values/quote.js'
@@ -105,10 +105,28 @@ export class ControlClient<Known extends Methods = ControlMethods> extends Event
           hint: "start one with 'etherloom up FILE'",
         },
       )
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_CONTROL',
-      `no instance named ${quote(name)} is running${suggestion(name, await instanceNames())}`,
+    const others = await this.#running()
+    const near = suggestion(name, others)
+    throw new EtherloomError('ERR_ETHERLOOM_CONTROL', `no instance named ${quote(name)} is running${near}`, {
+      hint:
+        near !== ''
+          ? undefined
+          : others.length > 0
+            ? listed('running', others)
+            : "start one with 'etherloom up FILE'",
+    })
+  }
+
+  /** The names of those that take a connection. */
+  static async #running(): Promise<string[]> {
+    const found = await Promise.all(
+      (await instanceNames()).map(async (name) => {
+        const client = await this.connect(name).catch(() => undefined)
+        await client?.close()
+        return client ? [name] : []
+      }),
     )
+    return found.flat().sort()
   }
 
   /**

@@ -3,6 +3,7 @@
  * Called by the method that subscribes, by the server that sends and by the client that reads.
  */
 import { stormTraffic } from '../fabrics/storm.js'
+import type { FileProblem } from '../topology/file-problem.js'
 import type { NetworkApplied, NetworkEvents } from '../topology/network.js'
 import { check } from '../values/check.js'
 import { counter } from '../values/counter.js'
@@ -28,8 +29,13 @@ import { errorFrom } from './protocol.js'
 export type ControlEvents = NetworkEvents & {
   /** With `up --watch`: the file, or one that it names, has changed, and that was taken over. */
   'file:applied': [{ file: string } & NetworkApplied]
-  /** With `up --watch`: what the file says now cannot be taken over; everything stays as it is. */
-  'file:error': [{ file: string; error: EtherloomError }]
+  /**
+   * With `up --watch`: what the file says now cannot be taken over. `undone`: the steps that were taken back, none where
+   * everything stays as it is; `between`: not all of them could be.
+   */
+  'file:error': [{ file: string; error: EtherloomError; undone: string[]; between: boolean }]
+  /** With `up --watch`: what of the changed file looks wrong, or is not taken over, and was not so before. */
+  'file:note': [FileProblem]
   /** The instance could not take a connection; everything else goes on. */
   'control:error': [{ error: EtherloomError }]
 }
@@ -193,8 +199,26 @@ export const controlEvents: { readonly [Name in ControlEventName]: Declared<Name
   },
   'file:error': {
     description:
-      'The file says now what the instance cannot go over to; everything stays as it is (`up --watch`).',
-    keys: { file: word('the file'), error: failure },
+      'The file says now what the instance cannot go over to; what was there before stays, or comes back (`up --watch`).',
+    keys: {
+      file: word('the file'),
+      error: failure,
+      undone: about(
+        'the steps that led back, in words; none where everything stays as it is',
+        required(list(text({ max: 65_536 }))),
+      ),
+      between: about('whether going back failed, too: it is between two topologies', required(flag())),
+    },
+  },
+  'file:note': {
+    description:
+      'The changed file says what looks wrong, or cannot be taken over while the instance runs, and did not say it before (`up --watch`).',
+    keys: {
+      file: word('the file'),
+      line: about('the line, from 1', required(integer(1, most))),
+      column: about('the column, from 1', required(integer(1, most))),
+      message: word('what is to be said of it'),
+    },
   },
   ending: {
     description: 'The instance ends, which takes longer than a second: said each second.',

@@ -3,7 +3,9 @@
  * Called by `etherloom up`, and by tests of the protocol.
  */
 import type { EventEmitter } from 'node:events'
-import { Network, type NetworkApplied } from '../topology/network.js'
+import { Network, type NetworkApplied, type Outcome } from '../topology/network.js'
+import { atItsLine } from '../topology/load.js'
+import type { FileProblem, TakeNote } from '../topology/file-problem.js'
 import type { Topology } from '../topology/schema.js'
 import { EtherloomError } from '../values/errors.js'
 import type { FilesRead } from '../values/files.js'
@@ -12,6 +14,7 @@ import type { ControlEvent } from './events.js'
 import { FileWatch } from './file-watch.js'
 import type { InstanceInfo, Methods, Running } from './method.js'
 import { controlMethods } from './methods/index.js'
+import { explainSeal, refuseUnderSeal } from './sealed.js'
 import { seal } from './seal.js'
 import { ControlServer } from './server.js'
 import type { Supervisor } from './supervisor.js'
@@ -105,16 +108,22 @@ export class Instance implements Running {
 
   /** Goes over to another topology, as `Network.apply`, and tells the supervisor. */
   async apply(topology: Topology): Promise<NetworkApplied> {
+    const outcome = await this.#change(topology)
+    if ('refused' in outcome) throw outcome.refused
+    return outcome.applied
+  }
+
+  async #change(topology: Topology): Promise<Outcome> {
     this.supervisor?.reloading()
-    let outcome = ''
-    try {
-      return await this.network.apply(topology)
-    } catch (error) {
-      outcome = `; a change was refused: ${(error as Error).message}`
-      throw error
-    } finally {
-      if (!this.#isEnding) this.supervisor?.ready(`${this.describe()}${outcome}`)
+    const outcome = await this.network.change(topology, this.#sealed ? refuseUnderSeal : undefined)
+    if ('refused' in outcome) {
+      if (this.#sealed) outcome.refused = explainSeal(outcome.refused)
+      outcome.refused = await atItsLine(outcome.refused, topology)
     }
+    const refusal =
+      'refused' in outcome ? `; a change was refused: ${(outcome.refused as Error).message}` : ''
+    if (!this.#isEnding) this.supervisor?.ready(`${this.describe()}${refusal}`)
+    return outcome
   }
 
   /** What runs, in words. */
@@ -125,23 +134,38 @@ export class Instance implements Running {
 
   /**
    * Goes over to what its file says, by `load`, whenever one of the `files` that its topology was read from changes; what comes
-   * of that are the events `file:applied`, where there was a difference or a mistake was mended, and `file:error`. Resolves when it looks.
+   * of that are the events `file:applied`, where there was a difference or a mistake was mended, `file:error`, and `file:note` for
+   * notes that are not among those before, at first `noted`. Resolves when it looks.
    */
-  async watchFile(files: FilesRead, load: () => Promise<Topology>): Promise<void> {
+  async watchFile(
+    files: FilesRead,
+    load: (note: TakeNote) => Promise<Topology>,
+    noted: readonly FileProblem[],
+  ): Promise<void> {
     const { file } = this
     const events: EventEmitter = this.network
-    let refused = false
+    let wasRefused = false
+    let known = noted
     this.#watch = new FileWatch(files, async () => {
-      try {
-        const applied = await this.apply(await load())
-        const event: ControlEvent<'file:applied'> = { file, ...applied }
+      const notes: FileProblem[] = []
+      const outcome = await load((note) => notes.push(note)).then(
+        (topology) => {
+          for (const note of newAmong(notes, known)) events.emit('file:note', note)
+          known = notes
+          return this.#change(topology)
+        },
+        (refused: unknown) => ({ refused, undone: [], between: false }),
+      )
+      if ('applied' in outcome) {
+        const event: ControlEvent<'file:applied'> = { file, ...outcome.applied }
         // Also where a mistake was mended and nothing else has changed.
-        if (applied.steps.length > 0 || refused) events.emit('file:applied', event)
-        refused = false
-      } catch (error) {
-        refused = true
-        if (!this.#isEnding) events.emit('file:error', { file, error })
+        if (event.steps.length > 0 || wasRefused) events.emit('file:applied', event)
+      } else if (!this.#isEnding) {
+        const { refused, ...rest } = outcome
+        const event: ControlEvent<'file:error'> = { file, error: refused as EtherloomError, ...rest }
+        events.emit('file:error', event)
       }
+      wasRefused = 'refused' in outcome
     })
     await this.#watch.start()
   }
@@ -172,4 +196,14 @@ export class Instance implements Running {
       this.#end()
     }
   }
+}
+
+/** Those that were not said before, wherever they stand by now. */
+function newAmong(notes: readonly FileProblem[], before: readonly FileProblem[]): FileProblem[] {
+  const left = before.map(({ message }) => message)
+  return notes.filter(({ message }) => {
+    const index = left.indexOf(message)
+    if (index >= 0) left.splice(index, 1)
+    return index < 0
+  })
 }

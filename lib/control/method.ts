@@ -5,7 +5,7 @@
 import { readOptions, shaped, suggestion } from '../values/options.js'
 import type { Rule, Rules, RulesOf } from '../values/options.js'
 import { check } from '../values/check.js'
-import { EtherloomError, advise } from '../values/errors.js'
+import { EtherloomError } from '../values/errors.js'
 import { quote } from '../values/quote.js'
 import type { Network, NetworkApplied } from '../topology/network.js'
 import type { Topology } from '../topology/schema.js'
@@ -101,21 +101,12 @@ export async function answer(
   try {
     return await called.call(read as never, instance, peer)
   } catch (error) {
-    const sealed = await instance.then(
+    const isSealed = await instance.then(
       (running) => running.sealed,
       () => false,
     )
-    throw sealed ? explainSeal(error) : error
+    throw isSealed ? (await import('./sealed.js')).explainSeal(error) : error
   }
-}
-
-/** The error of a method; one of a missing right says that it was given up. */
-function explainSeal(error: unknown): unknown {
-  if (!(error instanceof EtherloomError) || error.code !== 'ERR_ETHERLOOM_PRIVILEGE') return error
-  return advise(
-    error,
-    'the instance is sealed (up --sealed): it keeps what it had once it was up, and makes and opens nothing more',
-  )
 }
 
 /** The answer of a method as its declaration reads it; what it does not know, as of a later version, is left out. */

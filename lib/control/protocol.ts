@@ -21,29 +21,32 @@ export interface ErrorData {
   hint?: string
   syscall?: string
   errno?: number
+  place?: readonly (string | number)[]
 }
 
 export function errorData(error: unknown): ErrorData {
   const { message } = error as Error
   if (!(error instanceof EtherloomError)) return { message }
-  const { code, hint, syscall, errno } = error
+  const { code, hint, syscall, errno, place } = error
   return {
     code,
     message,
     ...(hint !== undefined && { hint }),
     ...(syscall !== undefined && { syscall }),
     ...(errno !== undefined && { errno }),
+    ...(place !== undefined && { place }),
   }
 }
 
 /** The error that has travelled so. */
 export function errorFrom(data: Partial<ErrorData>): EtherloomError {
-  const { code, message = 'an error without a message', hint, syscall, errno } = data
+  const { code, message = 'an error without a message', hint, syscall, errno, place } = data
   const text = hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
   return new EtherloomError(isErrorCode(code) ? code : 'ERR_ETHERLOOM_CONTROL', text.split('\n'), {
     hint,
     syscall,
     errno,
+    place,
   })
 }
 

@@ -34,6 +34,17 @@ export const sysctlsRule: Rule<Record<string, string | number> | undefined> = re
 export const pathOf = (name: string): string =>
   /[./]/.exec(name)?.[0] === '.' ? name.replaceAll('.', '/') : name
 
+/** The name of a setting as all its spellings are written in plans: with dots, unless a part has one. */
+export function sameSysctl(name: string): string {
+  const parts = pathOf(name).split('/')
+  const dotted = parts.join('.')
+  return parts.some((part) => part.includes('.')) || !pattern.test(dotted) ? parts.join('/') : dotted
+}
+
+/** Its value likewise: a whole number is one, also where it is written as text. */
+export const sameValue = (value: string | number): string | number =>
+  typeof value === 'string' && /^(?:0|-?[1-9]\d{0,14})$/.test(value) ? Number(value) : value
+
 /** Whether a setting is one interface's alone, and so only there when that is. */
 export const isOfInterface = (name: string): boolean =>
   /^net\/[^/]+\/(?:conf|neigh)\/(?!(?:all|default)\/)/.test(pathOf(name))

@@ -81,6 +81,8 @@ export interface PortKind<
   check?(given: Given, complain: Complain, engine: { workers: number }): void
   /** Of kinds whose ports come in pairs: the other end, which has to name this one in return. */
   peer?(given: Given): PortReference
+  /** Where it listens, of which no other may be, and the key that says so. */
+  listensAt?(given: Given): { key: string; place: string } | undefined
   /** The interface that it makes for itself. */
   ownInterface?(given: Given): OwnInterface
   /** Why its carrier cannot be taken away, in the words that follow its name. Default: it can. */

@@ -24,16 +24,16 @@ import { framingRule, framings, type Framing, type FramingKind } from './framing
 import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
+  bindPlace,
   bindSocket,
   frameRules,
   modeRule,
-  resolveOwnPlace,
   resolvePlace,
   sockets,
+  unbind,
   type FrameOptions,
   type FrameShape,
   type NativeAddress,
-  type NativeSocket,
 } from './sockets.js'
 
 /** Where the peer of a socket port is, and how frames stand in the stream. */
@@ -215,7 +215,7 @@ export class SocketPort extends Port {
     this.#stop?.()
     this.#stop = undefined
     clearInterval(this.#attending)
-    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
+    if (this.#bound !== undefined) unbind(this.#bound)
     this.#bound = undefined
     this.#failures = 0
   }
@@ -258,8 +258,7 @@ export class SocketPort extends Port {
       return this.#makeDevice(accepted)
     }
     if (this.#role === 'listen') {
-      const address = await this.#ownPlace(signal)
-      this.#bound = bindSocket({ ...address, framing: this.#framing, mode: this.#mode })
+      this.#bound = await this.#bindPlace(signal)
       return this.#makeDevice(undefined)
     }
     try {
@@ -272,8 +271,8 @@ export class SocketPort extends Port {
 
   async #openDatagrams(signal: AbortSignal | undefined): Promise<unknown> {
     const peer = this.#role === 'connect' ? (this.#place as { path: string }) : undefined
-    const own = peer ? { path: this.#local ?? '' } : await this.#ownPlace(signal)
-    const bound = bindSocket({ ...own, framing: this.#framing, mode: this.#mode })
+    const options = { framing: this.#framing, mode: this.#mode }
+    const bound = peer ? bindSocket({ path: this.#local ?? '', ...options }) : await this.#bindPlace(signal)
     this.#bound = bound
     return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
   }
@@ -301,9 +300,9 @@ export class SocketPort extends Port {
     return resolvePlace(this.#place as Exclude<SocketPlace, { inherited: string }>, signal)
   }
 
-  /** Where it listens. */
-  async #ownPlace(signal?: AbortSignal): Promise<NativeAddress | NativeSocket> {
-    return resolveOwnPlace(this.#place as SocketPlace, signal)
+  /** What it listens with. */
+  async #bindPlace(signal?: AbortSignal): Promise<unknown> {
+    return bindPlace(this.#place as SocketPlace, { framing: this.#framing, mode: this.#mode }, signal)
   }
 
   /** A connected socket. @throws EtherloomError when there is none */
@@ -408,4 +407,5 @@ export const socketKind: PortKind<Omit<SocketPortOptions, 'socket' | 'fd' | 'nam
   options: socketKeys,
   make: (name, given) => new SocketPort({ ...given, name }),
   leadsTo: ({ socket }) => socket,
+  listensAt: ({ socket, role }) => (role === 'listen' ? { key: 'socket', place: socket } : undefined),
 }

@@ -98,12 +98,40 @@ export function bindSocket(options: Parameters<typeof sockets.bindSocket>[0]): u
   }
 }
 
-/** @internal What `bindSocket` takes for a place: where it is, or the socket that is there already. */
-export const resolveOwnPlace = async (
+/** Sockets that were handed over, by name, with the bound ones that stand for them. */
+const taken = new Map<string, unknown>()
+
+/**
+ * @internal The same at a place of our own: bound there, or the socket that was handed over, of which each is for one.
+ *
+ * @throws EtherloomError ERR_ETHERLOOM_DEVICE
+ */
+export async function bindPlace(
   place: SocketPlace,
+  options: { framing: Framing; mode: number },
   signal?: AbortSignal,
-): Promise<NativeAddress | NativeSocket> =>
-  'inherited' in place ? { fd: inheritedSocket(place.inherited) } : resolvePlace(place, signal)
+): Promise<unknown> {
+  if (!('inherited' in place)) return bindSocket({ ...(await resolvePlace(place, signal)), ...options })
+  const name = place.inherited
+  if (taken.has(name))
+    throw new EtherloomError(
+      'ERR_ETHERLOOM_DEVICE',
+      `the socket ${quote(name)} that was handed over is another port's or 'listen' already`,
+      {
+        errno: constants.errno.EADDRINUSE,
+        hint: 'give each a socket unit with a FileDescriptorName of its own',
+      },
+    )
+  const bound = bindSocket({ fd: inheritedSocket(name), ...options })
+  taken.set(name, bound)
+  return bound
+}
+
+/** @internal Closes what `bindPlace` has bound. */
+export function unbind(bound: unknown): void {
+  for (const [name, each] of taken) if (each === bound) taken.delete(name)
+  sockets.closeSocket(bound)
+}
 
 /** @internal The address of a place, by name where it is not in numbers. */
 export async function resolvePlace(

@@ -159,7 +159,10 @@ class Writer {
     const interfaces = ends.map((end) => end.interface)
     const node = this.#nodes.get(this.#hosts.get(host) ?? host)
     const first: string[] = []
-    for (const { name, value } of sysctlsOf(settingsOf(given), interfaces)) {
+    for (const { name, value } of sysctlsOf(
+      settingsOf(host, given, () => undefined),
+      interfaces,
+    )) {
       const path = pathOf(name)
       const called = path.includes('.') ? path : path.replaceAll('/', '.')
       if (isOfInterface(name) || called === path) first.push(`sysctl -w ${wordOf(`${called}=${value}`)}`)

@@ -4,7 +4,7 @@
  */
 import { EtherloomError } from '../values/errors.js'
 import type { Fabric } from '../fabrics/fabric.js'
-import { anyText, required, suggestion } from '../values/options.js'
+import { anyText, listed, required, suggestion } from '../values/options.js'
 import { quote } from '../values/quote.js'
 
 /** Ports that are on one fabric. */
@@ -18,10 +18,7 @@ export interface Ends {
 export function fabricNamed(fabrics: ReadonlyMap<string, Fabric>, name: string): Fabric {
   const fabric = fabrics.get(name)
   if (fabric) return fabric
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_NAME',
-    `no fabric ${quote(name)}${suggestion(name, [...fabrics.keys()])}`,
-  )
+  throw unknown('no fabric', name, [...fabrics.keys()], 'fabrics')
 }
 
 /**
@@ -53,16 +50,22 @@ export function findEnds(
       hint: `write ${ways.join(' or ')}, or choose the fabric, as with --fabric ${first.fabric.name}`,
     })
   }
-  const unknown = words.find((word) => !searched.some((fabric) => portIn(fabric, word) !== undefined))
-  if (unknown === undefined) throw notTogether(all, words, quoted)
+  const missing = words.find((word) => !searched.some((fabric) => portIn(fabric, word) !== undefined))
+  if (missing === undefined) throw notTogether(all, words, quoted)
   const names = searched.flatMap(({ name, ports }) =>
-    [...ports.keys()].map((port) => (unknown.includes('.') ? `${name}.${port}` : port)),
+    [...ports.keys()].map((port) => (missing.includes('.') ? `${name}.${port}` : port)),
   )
   const owner = only === undefined ? 'no' : `fabric ${quote(only)} has no`
-  throw new EtherloomError(
-    'ERR_ETHERLOOM_NAME',
-    `${owner} port ${quote(unknown)}${suggestion(unknown, names)}`,
-  )
+  throw unknown(`${owner} port`, missing, names, 'ports')
+}
+
+/** The error of a name: with the nearest, or else with what there is. */
+function unknown(none: string, name: string, names: readonly string[], what: string): EtherloomError {
+  const near = suggestion(name, names)
+  const all = [...new Set(names)]
+  return new EtherloomError('ERR_ETHERLOOM_NAME', `${none} ${quote(name)}${near}`, {
+    hint: near === '' && all.length > 0 ? listed(what, all) : undefined,
+  })
 }
 
 /** The name that a word has in a fabric, or undefined when it means none of its ports. */

@@ -4,7 +4,7 @@
  */
 import type { Inside } from '../engine/inside.js'
 import { routeFault, type Namespace, type Route } from '../engine/namespace.js'
-import { isOfInterface } from '../engine/sysctls.js'
+import { isOfInterface, sameSysctl, sameValue } from '../engine/sysctls.js'
 import { isNear, isNetworkOf } from '../values/addresses.js'
 import { suggestion } from '../values/options.js'
 import type { Complain, Place } from '../values/problem.js'
@@ -13,10 +13,43 @@ import type { RunEntry, TopologyHost } from './host-rules.js'
 import type { FabricPlan, HostPlan, Plan, RunPlan } from './plan.js'
 import { ownInterfaceOf } from './plan-ports.js'
 
-/** What a file says of the host itself. */
-export function settingsOf(host: TopologyHost | null): HostPlan {
+/** What a file says of the host itself, the same however it is written; a setting of the kernel twice is a mistake. */
+export function settingsOf(name: string, host: TopologyHost | null, complain: Complain): HostPlan {
   const { addresses: _addresses, mtu: _mtu, mac: _mac, run: _run, ...settings } = host ?? {}
-  return settings
+  const { routes, sysctls } = settings
+  return {
+    ...settings,
+    ...(routes && { routes: routes.map((route: Route | undefined) => (route && sameRoute(route)) as Route) }),
+    ...(sysctls && {
+      sysctls: sameSysctls(sysctls, (written, other) => {
+        const message = `host ${quote(name)} has this setting already, as ${quote(other)}`
+        complain(['hosts', name, 'sysctls', written], message, 'key')
+      }),
+    }),
+  }
+}
+
+/** The network of all addresses is `default`, where that is of the same family. */
+function sameRoute(route: Route): Route {
+  const { to, via } = route
+  const isAll = to === '0.0.0.0/0' ? !via?.includes(':') : to === '::/0' && via?.includes(':')
+  return isAll ? { ...route, to: 'default' } : route
+}
+
+function sameSysctls(
+  sysctls: NonNullable<HostPlan['sysctls']>,
+  twice: (written: string, other: string) => void,
+): NonNullable<HostPlan['sysctls']> {
+  const known = new Map<string, string>()
+  return Object.fromEntries(
+    Object.entries(sysctls).map(([written, value]) => {
+      const name = sameSysctl(written)
+      const other = known.get(name)
+      if (other !== undefined) twice(written, other)
+      known.set(name, written)
+      return [name, sameValue(value)]
+    }),
+  )
 }
 
 /** The programs of a host, by what makes each what it is. Those without a valid shape are undefined, and are said already. */
@@ -118,7 +151,9 @@ export function checkHosts(plan: Plan, hasAllPorts: boolean, complain: Complain)
           [...here, 'dev'],
           `host ${quote(host)} has no interface ${quote(dev)}${suggestion(dev, names)}`,
         )
-      const identity = `${to} ${to === 'default' && via?.includes(':') ? 6 : 4} ${metric}`
+      const network = to === 'default' && via?.includes(':') ? '::/0' : to
+      // Without a metric one of IPv6 has the kernel's.
+      const identity = `${network} ${metric === 0 && isSix(network) ? 1024 : metric}`
       if (seen.has(identity))
         complain(here, `host ${quote(host)} has a route to ${to} already; give this one another 'metric'`)
       seen.add(identity)
@@ -128,6 +163,8 @@ export function checkHosts(plan: Plan, hasAllPorts: boolean, complain: Complain)
       complain([...place, 'ipv6'], `host ${quote(host)} has the IPv6 address ${six}, so it needs IPv6`)
   }
 }
+
+const isSix = (network: string): boolean => network.includes(':')
 
 /** Hosts that get interfaces from worlds, whose names follow from links. */
 const hostsOfWorlds = ({ worlds }: Plan): Set<unknown> =>
@@ -143,6 +180,8 @@ export interface Sysctl {
   value: string | number
   /** Whether it does not matter where the kernel has none of this name: it has no IPv6, or the interface is not there yet. */
   optional: boolean
+  /** Where it comes from in what a file says of the host. */
+  place: Place
 }
 
 /** The settings that a host has by its plan, in the order in which they are to be written. */
@@ -153,21 +192,27 @@ export function sysctlsOf(
   const forwards = typeof forwarding === 'boolean' ? { ipv4: forwarding, ipv6: forwarding } : forwarding
   const { acceptRa, dad } = typeof ipv6 === 'object' ? ipv6 : {}
   const made: Sysctl[] = []
-  const set = (name: string, value: boolean | number | undefined): void => {
+  const set = (key: keyof HostPlan, name: string, value: boolean | number | undefined): void => {
     if (value !== undefined)
-      made.push({ name: `net/${name}`, value: Number(value), optional: name.startsWith('ipv6') })
+      made.push({
+        name: sameSysctl(`net/${name}`),
+        value: Number(value),
+        optional: name.startsWith('ipv6'),
+        place: [key],
+      })
   }
   // The kernel gives other settings their defaults when this changes, so it comes first.
-  set('ipv4/ip_forward', forwards.ipv4)
-  set('ipv6/conf/all/forwarding', forwards.ipv6)
+  set('forwarding', 'ipv4/ip_forward', forwards.ipv4)
+  set('forwarding', 'ipv6/conf/all/forwarding', forwards.ipv6)
   for (const each of ['all', 'default'])
-    set(`ipv6/conf/${each}/disable_ipv6`, ipv6 === undefined ? ipv6 : !ipv6)
+    set('ipv6', `ipv6/conf/${each}/disable_ipv6`, ipv6 === undefined ? ipv6 : !ipv6)
   for (const each of ['default', ...interfaces]) {
     // 2: also where the host forwards.
-    set(`ipv6/conf/${each}/accept_ra`, acceptRa === undefined ? acceptRa : acceptRa && 2)
-    set(`ipv6/conf/${each}/accept_dad`, dad)
+    set('ipv6', `ipv6/conf/${each}/accept_ra`, acceptRa === undefined ? acceptRa : acceptRa && 2)
+    set('ipv6', `ipv6/conf/${each}/accept_dad`, dad)
   }
-  for (const [name, value] of Object.entries(sysctls)) made.push({ name, value, optional: false })
+  for (const [name, value] of Object.entries(sysctls))
+    made.push({ name, value, optional: false, place: ['sysctls', name] })
   return made
 }
 

@@ -4,10 +4,13 @@
  * Called by the command line and by programs that keep their topology in a file.
  */
 import path from 'node:path'
+import { sameSysctl } from '../engine/sysctls.js'
 import { quote, shorten } from '../values/quote.js'
 import { anyText, callable, required } from '../values/options.js'
 import { readGivenText } from '../values/files.js'
 import { limits } from '../values/limits.js'
+import { EtherloomError, locate } from '../values/errors.js'
+import type { Place } from '../values/problem.js'
 import type { Checked } from './check.js'
 import { noText, topologyError, type FileProblem, type TakeNote } from './file-problem.js'
 import type { ConversionOptions } from './import/format.js'
@@ -59,6 +62,36 @@ export async function parseTopology(
   throw topologyError(problems)
 }
 
+/** Of topologies that were read, by their fabrics, which copies of them share: the text that says them. */
+const sources = new WeakMap<object, { file: string; text: string }>()
+
+/** @internal Where the file that a topology was read from says what is at a place; undefined where it is none of our own. */
+export async function placeIn(
+  topology: Topology,
+  place: Place,
+): Promise<Omit<FileProblem, 'message'> | undefined> {
+  const source = sources.get(topology.fabrics)
+  if (source === undefined) return undefined
+  const yaml = await import('yaml')
+  const { document, placeOf } = parse(yaml, source.text, { uniqueKeys: false })
+  return { file: source.file, ...placeOf(offsetOf(yaml, document, { place, at: 'key', message: '' })) }
+}
+
+/** @internal The error of what a topology could not become, with the line of its file where it is known which. */
+export async function atItsLine(error: unknown, topology: Topology): Promise<unknown> {
+  if (!(error instanceof EtherloomError) || error.place === undefined) return error
+  const at = await placeIn(topology, asWritten(error.place, topology))
+  return at === undefined ? error : locate(error, `${at.file}:${at.line}:${at.column}`)
+}
+
+/** Settings of hosts have in plans a name that may be written otherwise in the file. */
+function asWritten(place: Place, { hosts }: Topology): Place {
+  const [, host, part, name] = place
+  if (part !== 'sysctls' || name === undefined) return place
+  const names = Object.keys(hosts?.[`${host}`]?.sysctls ?? {})
+  return [...place.slice(0, 3), names.find((each) => sameSysctl(each) === name) ?? name]
+}
+
 /** What came of a text: a topology or problems, and notes on what looks wrong, or on the lines of a foreign file. */
 export interface Inspected {
   topology?: Topology
@@ -99,6 +132,7 @@ async function inspectOwn(text: string, file: string): Promise<Inspected> {
   if ('topology' in checked) {
     if (ofYaml.length > 0) return report([])
     const { topology, warnings } = checked
+    sources.set(topology.fabrics, { file, text })
     const notes = warnings.map((each) => ({ ...each, offset: offsetOf(yaml, document, each) }))
     return { topology, problems: [], notes: atLines(notes) }
   }

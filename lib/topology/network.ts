@@ -15,7 +15,7 @@ import type { Applied } from '../policy/policy.js'
 import type { Path } from '../fabrics/path.js'
 import type { Port } from '../ports/port.js'
 import type { Timeline } from '../timeline/timeline.js'
-import { EtherloomError } from '../values/errors.js'
+import { EtherloomError, textOf } from '../values/errors.js'
 import { collectFiles, type FilesRead } from '../values/files.js'
 import { anyText, asOptions, integer, readOptions, required, suggestion } from '../values/options.js'
 import type { Problem } from '../values/problem.js'
@@ -35,6 +35,15 @@ export interface NetworkApplied extends Applied {
   /** What was done, in its order. */
   steps: string[]
 }
+
+/** @internal What came of a topology that was to be gone over to. */
+export type Outcome =
+  | { applied: NetworkApplied }
+  /**
+   * `undone`: the steps that led back, in words; none where nothing had been touched. `between`: going back failed, and what
+   * there is now is neither the one nor the other.
+   */
+  | { refused: unknown; undone: string[]; between: boolean }
 
 /** Made by `Network.up`. Privilege: what its ports need; CAP_SYS_ADMIN for hosts. */
 export class Network extends EventEmitter<NetworkEvents> {
@@ -131,33 +140,46 @@ export class Network extends EventEmitter<NetworkEvents> {
    * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for settings of the engine, which cannot change
    */
   async apply(topology: Topology): Promise<NetworkApplied> {
+    const outcome = await this.change(topology)
+    if ('refused' in outcome) throw outcome.refused
+    return outcome.applied
+  }
+
+  /**
+   * @internal As `apply`, for who says what has become of a change that is refused. `look` may refuse the steps before the first
+   * is taken, by what it throws.
+   */
+  async change(topology: Topology, look?: (steps: readonly Change[]) => void): Promise<Outcome> {
     const files: FilesRead = new Map()
-    const plan = await collectFiles(files, () => checkedPlan(topology))
-    return this.#inTurn(async () => {
-      const before = copyOf(this.#site.plan)
-      this.#insistOnSameEngine(plan)
-      const total = { up: 0, down: 0, changed: 0, steps: [] as string[] }
-      try {
-        await this.#take(
-          diff(withoutFiles(before, this.#changed(files)), plan),
-          (change, { up, down, changed }) => {
-            total.up += up
-            total.down += down
-            total.changed += changed
-            total.steps.push(inWords(change))
-          },
-        )
-        for (const fabric of this.fabrics.values())
-          for (const port of fabric.ports.values())
-            if (await this.#site.restore(port))
-              total.steps.push(`make port ${fabric.name}.${port.name} again`)
-      } catch (error) {
-        await this.#goBack(before, error)
-        throw error
-      }
-      this.#files = files
-      return total
-    })
+    try {
+      const plan = await collectFiles(files, () => checkedPlan(topology))
+      return await this.#inTurn(() => this.#goTo(plan, files, look))
+    } catch (refused) {
+      return { refused, undone: [], between: false }
+    }
+  }
+
+  async #goTo(plan: Plan, files: FilesRead, look?: (steps: readonly Change[]) => void): Promise<Outcome> {
+    const before = copyOf(this.#site.plan)
+    this.#insistOnSameEngine(plan)
+    const steps = diff(withoutFiles(before, this.#changed(files)), plan)
+    look?.(steps)
+    const total = { up: 0, down: 0, changed: 0, steps: [] as string[] }
+    try {
+      await this.#take(steps, (change, { up, down, changed }) => {
+        total.up += up
+        total.down += down
+        total.changed += changed
+        total.steps.push(inWords(change))
+      })
+      for (const fabric of this.fabrics.values())
+        for (const port of fabric.ports.values())
+          if (await this.#site.restore(port)) total.steps.push(`make port ${fabric.name}.${port.name} again`)
+    } catch (error) {
+      return this.#goBack(before, error)
+    }
+    this.#files = files
+    return { applied: total }
   }
 
   /**
@@ -238,15 +260,22 @@ export class Network extends EventEmitter<NetworkEvents> {
     }
   }
 
-  async #goBack(before: Plan, reason: unknown): Promise<void> {
+  async #goBack(before: Plan, reason: unknown): Promise<Outcome> {
+    const undone: string[] = []
     try {
-      await this.#take(diff(this.#site.plan, before))
-    } catch (cause) {
-      throw new EtherloomError(
+      await this.#take(diff(this.#site.plan, before), (change) => undone.push(inWords(change)))
+      return { refused: reason, undone, between: false }
+    } catch (error) {
+      const [first, second] = [reason, error].map((each) => textOf(each as EtherloomError))
+      const refused = new EtherloomError(
         'ERR_ETHERLOOM_STATE',
-        `${(reason as Error).message}; going back failed too (${(cause as Error).message})`,
-        { cause, hint: 'bring the instance down and up again, it is between two topologies' },
+        `${first}; going back failed too: ${second}`,
+        {
+          cause: reason,
+          hint: 'bring the instance down and up again, it is between two topologies',
+        },
       )
+      return { refused, undone, between: true }
     }
   }
 

@@ -2,8 +2,10 @@
  * Resolves a topology: every name leads to what it means, or is complained of. Called by check.ts, also where something of
  * the file has no valid shape: then of all that does not depend on it.
  */
+import path from 'node:path'
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { checkListenOptions, type ListenOptions } from '../fabrics/servers/index.js'
+import { portKindOf } from '../ports/index.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import { checkHosts, runsOf, settingsOf } from './hosts.js'
@@ -30,7 +32,7 @@ export function planOf(
 ): Plan {
   const plan = emptyPlan(engine)
   const budget = new PairBudget()
-  plan.hosts = new Map(Object.entries(hosts).map(([name, host]) => [name, settingsOf(host)]))
+  plan.hosts = new Map(Object.entries(hosts).map(([name, host]) => [name, settingsOf(name, host, complain)]))
   plan.runs = new Map(Object.entries(hosts).flatMap(([name, host]) => runsOf(name, host, complain)))
   const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
   const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
@@ -58,6 +60,7 @@ export function planOf(
     checkTimeline(planned, budget, [...place, 'timeline'], complain)
     plan.fabrics.set(name, planned)
   }
+  checkListeners(plan, complain)
   for (const [name, world] of Object.entries(worlds)) {
     if (world === undefined || ('wires' in world && Object.values<unknown>(world.wires).includes(undefined)))
       continue
@@ -95,4 +98,31 @@ function checkListen(listen: TopologyFabric['listen'], kind: string, place: Plac
       each(options, [...place, index])
     })
   else each(listen, place)
+}
+
+/** Of each place one may listen at it: a port, or who takes peers for a fabric. */
+function checkListeners({ fabrics }: Plan, complain: Complain): void {
+  const known = new Map<string, string>()
+  const take = (written: string, who: string, place: Place): void => {
+    const identity = written.includes('/') ? path.resolve(written) : written
+    const other = known.get(identity)
+    if (/:0+$/.test(identity)) return // the kernel chooses
+    if (other === undefined) known.set(identity, who)
+    else complain(place, `${other} listens at ${quote(written)} already; give this one a socket of its own`)
+  }
+  for (const [name, { ports, listen }] of fabrics) {
+    const place = ['fabrics', name]
+    for (const [port, given] of ports) {
+      const at = portKindOf(given).listensAt?.(given)
+      if (at) take(at.place, `port ${name}.${port}`, [...place, 'ports', port, at.key])
+    }
+    for (const [index, each] of listen.entries())
+      if ('socket' in each && typeof each.socket === 'string')
+        take(each.socket, `fabric ${quote(name)}`, [
+          ...place,
+          'listen',
+          ...(listen.length > 1 ? [index] : []),
+          'socket',
+        ])
+  }
 }

@@ -7,7 +7,7 @@
 import type { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import type { Engine } from '../engine/engine.js'
-import { Namespace } from '../engine/namespace.js'
+import { Namespace, type Route } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
 import { fabricKinds } from '../fabrics/index.js'
 import type { ListenOptions } from '../fabrics/servers/index.js'
@@ -19,6 +19,7 @@ import type { PortReference } from '../ports/kind.js'
 import type { Port } from '../ports/port.js'
 import type { Timeline, TimelineStep } from '../timeline/timeline.js'
 import { EtherloomError, locate } from '../values/errors.js'
+import type { Place } from '../values/problem.js'
 import { World, type WorldStep } from '../world/world.js'
 import { Backlog } from './backlog.js'
 import type { Change, PathChange, PlannedPort } from './diff.js'
@@ -260,26 +261,31 @@ export class Site {
   async #prepare(name: string, plan: HostPlan): Promise<void> {
     const { routes } = this.#plan.hosts.get(name) ?? {}
     const { routes: _later, ...settings } = plan
-    this.#plan.hosts.set(name, { ...settings, ...(routes && { routes }) })
+    const begun = (): void => {
+      this.#plan.hosts.set(name, { ...settings, ...(routes && { routes }) })
+    }
     const sysctls = sysctlsOf(plan, interfacesOf(this.#plan.fabrics, name))
-    await this.#setSysctls(name, beforeInterfaces(sysctls), sysctls)
+    await this.#setSysctls(name, beforeInterfaces(sysctls), { all: sysctls, begun })
+    begun()
   }
 
   /** Gives a host the settings and routes of its plan, and takes those away that it had besides. */
   async #equip(name: string, plan: HostPlan): Promise<void> {
     const host = this.hosts.get(name) as Namespace
     const old = this.#plan.hosts.get(name)?.routes ?? []
-    this.#plan.hosts.set(name, plan) // also when this fails: going back starts from here
+    // Not before something has been done: where nothing was, there is nothing to go back from, nor the right to.
+    const begun = (): void => {
+      this.#plan.hosts.set(name, plan)
+    }
     const { routes = [] } = plan
     const interfaces = interfacesOf(this.#plan.fabrics, name)
     const sysctls = sysctlsOf(plan, interfaces)
-    await this.#setSysctls(name, sysctls, sysctls)
-    try {
-      await host.removeRoutes(old.filter((route) => !routes.some((now) => isDeepStrictEqual(now, route))))
-      await host.addRoutes(routes)
-    } catch (error) {
-      throw locate(error, `host '${name}'`)
-    }
+    await this.#setSysctls(name, sysctls, { all: sysctls, begun })
+    const gone = old.filter((each) => !routes.some((now) => isDeepStrictEqual(now, each)))
+    for (const route of gone) await changing(name, route, host.removeRoutes([route]).then(begun))
+    for (const [index, route] of routes.entries())
+      await changing(name, route, host.addRoutes([route]).then(begun), ['routes', index])
+    begun()
   }
 
   /** Makes a port's interface again, with what of its host went with it, where it was made here and is gone; says whether it did. */
@@ -320,20 +326,30 @@ export class Site {
     this.#plan.runs.set(key, plan)
   }
 
-  /** Writes settings of a host; with `all`, those that it was given before and are not among all are as they were. */
-  async #setSysctls(name: string, sysctls: readonly Sysctl[], all?: readonly Sysctl[]): Promise<void> {
+  /**
+   * Writes settings of a host; with `all`, those that it was given before and are not among all are as they were. `begun` is
+   * called when one is written.
+   */
+  async #setSysctls(
+    name: string,
+    sysctls: readonly Sysctl[],
+    { all, begun }: { all?: readonly Sysctl[]; begun?: () => void } = {},
+  ): Promise<void> {
     const host = this.hosts.get(name) as Namespace
     const unset = this.#unset.get(name) as Map<string, string>
     const gone = [...unset].filter(([each]) => all && !all.some((sysctl) => sysctl.name === each))
     // The last first: writing one may have changed those that came after it, as `all` does with `default`.
-    const undone = gone.reverse().map(([each, value]): Sysctl => ({ name: each, value, optional: true }))
-    for (const { name: each, value, optional } of [...undone, ...sysctls])
+    const undone = gone
+      .reverse()
+      .map(([each, value]): Sysctl => ({ name: each, value, optional: true, place: [] }))
+    for (const { name: each, value, optional, place } of [...undone, ...sysctls])
       try {
         const before = await host.setSysctls({ [each]: value })
+        begun?.()
         if (!unset.has(each)) unset.set(each, before[each] ?? '')
       } catch (error) {
         if (!(optional && (error as EtherloomError).code === 'ERR_ETHERLOOM_NAME'))
-          throw locate(error, `host '${name}'`)
+          throw locate(error, `host '${name}'`, ['hosts', name, ...place])
       }
     for (const [each] of gone) unset.delete(each)
   }
@@ -379,7 +395,7 @@ export class Site {
     try {
       await this.fabric(fabric).attach(made, apart(plan).seat)
     } catch (error) {
-      throw locate(error, `port ${fabric}.${port}`)
+      throw locate(error, `port ${fabric}.${port}`, ['fabrics', fabric, 'ports', port])
     }
     this.#planOf(fabric).ports.set(port, plan)
   }
@@ -413,7 +429,7 @@ export class Site {
     const server = await this.fabric(fabric)
       .listen(options)
       .catch((error: unknown) => {
-        throw locate(error, `fabric '${fabric}'`)
+        throw locate(error, `fabric '${fabric}'`, ['fabrics', fabric, 'listen'])
       })
     server.on('connect', (port) => {
       this.#made.set(port, server.peer)
@@ -470,7 +486,7 @@ export class Site {
       this.worlds.delete(name)
       this.#plan.worlds.delete(name)
       await world.close()
-      throw locate(error, `world '${name}'`)
+      throw locate(error, `world '${name}'`, ['worlds', name])
     }
     world.start()
     return applied
@@ -521,3 +537,18 @@ export class Site {
 }
 
 const countsOf = ({ up, down, changed }: Applied): Applied => ({ up, down, changed })
+
+/** Waits for the change of a route, which an error names; `place`: where a file says it of the host. */
+async function changing(
+  host: string,
+  { to, via, dev }: Route,
+  change: Promise<void>,
+  place: Place = [],
+): Promise<void> {
+  try {
+    await change
+  } catch (error) {
+    const way = [...(via === undefined ? [] : [`via ${via}`]), ...(dev === undefined ? [] : [`dev ${dev}`])]
+    throw locate(error, `host '${host}': the route to ${to} ${way.join(' ')}`, ['hosts', host, ...place])
+  }
+}

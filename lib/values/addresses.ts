@@ -1,6 +1,6 @@
 /** Addresses as users write them: of Ethernet stations, and of interfaces. For ports, switches, filters and files. */
-import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
-import { optional, refuse, shaped, single, type Rule } from './options.js'
+import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net'
+import { optional, refuse, shaped, shapeOf, single, type Rule } from './options.js'
 
 const pattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 
@@ -29,6 +29,7 @@ export const macRule = (
       form: {
         kind: 'value',
         json: { type: 'string', pattern: `^[0-9a-fA-F]${digits}(:[0-9a-fA-F]{2}){5}$` },
+        read: (mac: string) => mac.toLowerCase(),
       },
     },
   )
@@ -54,23 +55,37 @@ export const interfaceAddress = (): Rule<string | undefined> =>
     shaped(prefixedAddress, {
       expects: expectsPrefixed,
       examples: ['10.0.0.1/24', 'fd00::1/64'],
-      form: { kind: 'value', json: { type: 'string' } },
+      form: { kind: 'value', json: { type: 'string' }, read: samePrefixed },
     }),
   )
 
 const expectsPrefixed = "an IPv4 or IPv6 address with its prefix length, such as '10.0.0.1/24'"
 
 function prefixedAddress(value: unknown, subject: string): string {
-  const [text, ip = '', bits] = /^([^/]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
+  const [text, ip = '', bits] = /^([^/%]+)\/(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? []
   const most = isIPv4(ip) ? 32 : isIPv6(ip) ? 128 : -1
   return text !== undefined && Number(bits) <= most ? text : refuse(subject, expectsPrefixed, value)
 }
 
+/** An address as all its spellings are written in plans: in small letters, and as short as it can be. */
+const sameIp = (ip: string): string =>
+  isIPv6(ip) ? new SocketAddress({ address: ip, family: 'ipv6' }).address : ip
+
+function samePrefixed(text: string): string {
+  const [ip = '', bits] = text.split('/')
+  return `${sameIp(ip)}/${Number(bits)}`
+}
+
+const bareIp = single('an IPv4 or IPv6 address', { type: 'string' }, (value) =>
+  typeof value === 'string' && isIP(value) !== 0 && !value.includes('%') ? value : undefined,
+)
+
 /** A rule for an IP address without a prefix length, as `10.0.0.1` or `fd00::1`. */
 export const ipAddress = (): Rule<string | undefined> =>
-  single('an IPv4 or IPv6 address', { type: 'string' }, (value) =>
-    typeof value === 'string' && isIP(value) !== 0 && !value.includes('%') ? value : undefined,
-  )
+  shaped(bareIp, {
+    ...shapeOf(bareIp),
+    form: { kind: 'value', json: { type: 'string' }, read: sameIp },
+  })
 
 /** A rule for what a route leads to: `default`, an address, or an address with its prefix length. */
 export const routeDestination = (): Rule<string | undefined> =>
@@ -78,7 +93,7 @@ export const routeDestination = (): Rule<string | undefined> =>
     shaped(destination, {
       expects: expectsDestination,
       examples: ['default', '10.1.0.0/16', 'fd01::/64'],
-      form: { kind: 'value', json: { type: 'string' } },
+      form: { kind: 'value', json: { type: 'string' }, read: sameDestination },
     }),
   )
 
@@ -94,6 +109,31 @@ function destination(value: unknown, subject: string): string {
   return network === ip
     ? (value as string)
     : refuse(subject, `the address of a network, which for this one is '${network}/${length}'`, value)
+}
+
+/** A network as all its spellings are written in plans: without the bits that are an interface's, and a single address bare. */
+function sameDestination(to: string): string {
+  if (to === 'default') return to
+  const [ip = '', bits] = to.split('/')
+  const most = isIPv4(ip) ? 32 : 128
+  const length = Number(bits ?? most)
+  const network = most === 32 || length === most ? sameIp(ip) : networkOf6(ip, length)
+  return length === most ? network : `${network}/${length}`
+}
+
+/** The address of the IPv6 network in which an address is. */
+function networkOf6(address: string, length: number): string {
+  const inGroups = address.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, ...bytes: string[]) =>
+      `${(Number(bytes[0]) * 256 + Number(bytes[1])).toString(16)}:${(Number(bytes[2]) * 256 + Number(bytes[3])).toString(16)}`,
+  )
+  const [head = [], tail = []] = inGroups.split('::').map((part) => part.split(':').filter(Boolean))
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0')
+  const word = [...head, ...zeros, ...tail].reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n)
+  const rest = BigInt(128 - length)
+  const hex = ((word >> rest) << rest).toString(16).padStart(32, '0')
+  return sameIp(hex.replace(/.{4}(?!$)/g, '$&:'))
 }
 
 /** The address of the IPv4 network in which an address is. */

@@ -33,6 +33,8 @@ export interface ErrorDetails {
   errno?: number | undefined
   /** What the user can do about it; becomes the end of the message. */
   hint?: string | undefined
+  /** Where in a topology the reason is: the keys and indices that lead there. */
+  place?: readonly (string | number)[] | undefined
 }
 
 /** Whatever goes wrong in etherloom. Tell errors apart by `code`. */
@@ -47,12 +49,14 @@ export class EtherloomError extends Error {
   readonly errno: number | undefined
   /** What the user can do about it, also the end of `message`. */
   readonly hint: string | undefined
+  /** Where in a topology the reason is: the keys and indices that lead there, as `['hosts', 'red', 'routes', 0]`. */
+  readonly place: readonly (string | number)[] | undefined
 
   /** `message`: one sentence, or a line for each of several mistakes. */
   constructor(
     code: ErrorCode,
     message: string | readonly string[],
-    { cause, syscall, errno, hint: advice }: ErrorDetails = {},
+    { cause, syscall, errno, hint: advice, place }: ErrorDetails = {},
   ) {
     const text = (typeof message === 'string' ? [message] : message).map(line).join('\n')
     const hint = advice === undefined ? undefined : line(advice)
@@ -61,8 +65,9 @@ export class EtherloomError extends Error {
     this.syscall = syscall
     this.errno = errno
     this.hint = hint
+    this.place = place
     // What is not known does not show where an error is printed.
-    for (const key of ['syscall', 'errno', 'hint'] as const)
+    for (const key of ['syscall', 'errno', 'hint', 'place'] as const)
       if (this[key] === undefined) Object.defineProperty(this, key, { enumerable: false })
   }
 }
@@ -144,25 +149,32 @@ export function adviseUsedUp(error: unknown): unknown {
   return new EtherloomError(known.code, message, { cause: error, hint: known.hint })
 }
 
-/** What an error says, without what can be done about it. */
-const textOf = ({ message, hint }: EtherloomError): string =>
+/** @internal What an error says, without what can be done about it. */
+export const textOf = ({
+  message,
+  hint,
+}: Pick<EtherloomError, 'message'> & { hint?: string | undefined }): string =>
   hint === undefined ? message : message.slice(0, -`; ${hint}`.length)
 
 /** The same error with other advice. */
 export function advise(error: EtherloomError, hint: string): EtherloomError {
-  const { code, syscall, errno } = error
-  return new EtherloomError(code, textOf(error).split('\n'), { cause: error, syscall, errno, hint })
+  const { code, syscall, errno, place } = error
+  return new EtherloomError(code, textOf(error).split('\n'), { cause: error, syscall, errno, hint, place })
 }
 
-/** The same error, its message opening with where the mistake is, as `change 3 of 5`. Other errors stay as they are. */
-export function locate(error: unknown, place: string): unknown {
+/**
+ * The same error, its message opening with where the mistake is, as `change 3 of 5`. Other errors stay as they are. `place`:
+ * where that is in a topology.
+ */
+export function locate(error: unknown, where: string, place?: EtherloomError['place']): unknown {
   if (!(error instanceof EtherloomError)) return error
   const { code, hint, syscall, errno } = error
-  return new EtherloomError(code, `${place}: ${textOf(error)}`.split('\n'), {
+  return new EtherloomError(code, `${where}: ${textOf(error)}`.split('\n'), {
     cause: error,
     syscall,
     errno,
     hint,
+    place: place ?? error.place,
   })
 }
 

@@ -524,6 +524,14 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return found === undefined ? '' : `; did you mean '${found}'?`
 }
 
+const mostListed = 10
+
+/** What there is where nothing is near, as `fabrics: a, b`; of many the first, and how many more. */
+export const listed = (what: string, names: readonly string[]): string =>
+  names.length > mostListed
+    ? `${what}: ${names.slice(0, mostListed).join(', ')} and ${names.length - mostListed} more`
+    : `${what}: ${names.join(', ')}`
+
 /** Another candidate nearest to `word`, or undefined when none is near enough to be what was meant. */
 export function nearest<Word extends string>(word: string, candidates: readonly Word[]): Word | undefined {
   const lower = word.toLowerCase()
@@ -532,11 +540,22 @@ export function nearest<Word extends string>(word: string, candidates: readonly 
   let fewest = slips + 1
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= fewest) continue // each letter more or less is a slip
-    const found = distance(lower, candidate.toLowerCase())
+    const found = slipsBetween(lower, candidate.toLowerCase())
     const alike = candidate !== word && found < Math.max(word.length, candidate.length)
     if (alike && found < fewest) [best, fewest] = [candidate, found]
   }
   return best
+}
+
+/** Letters that differ; two neighbours in each other's place are one slip. */
+function slipsBetween(word: string, other: string): number {
+  const first = word.split('').findIndex((letter, index) => letter !== other[index])
+  const isSwap =
+    word.length === other.length &&
+    word[first] === other[first + 1] &&
+    word[first + 1] === other[first] &&
+    word.slice(first + 2) === other.slice(first + 2)
+  return isSwap ? 1 : distance(word, other)
 }
 
 /** A value as it may appear in a sentence. */

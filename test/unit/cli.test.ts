@@ -218,7 +218,12 @@ describe('the command line', function () {
 
     it('lists mistakes with line and column, on stderr or as JSON', () => {
       writeFileSync(file, patched('{ between: [one, tow] }'))
-      const mistake = { file, line: 7, column: 30, message: "no port 'tow' in this fabric" }
+      const mistake = {
+        file,
+        line: 7,
+        column: 30,
+        message: "no port 'tow' in this fabric; did you mean 'two'?",
+      }
       const text = etherloom('validate', file)
       expect(text).to.deep.include({ status: 1, stdout: '', stderr: `${file}:7:30: ${mistake.message}\n` })
       const json = etherloom('validate', '--json', file)

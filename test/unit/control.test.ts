@@ -285,6 +285,18 @@ describe('the control socket', () => {
       expect((await refusal(ControlClient.find('ofice'))).message).to.equal(
         "no instance named 'ofice' is running; did you mean 'office'?",
       )
+      const killed = createServer().listen(join(directory, 'oficce.sock'))
+      await once(killed, 'listening')
+      await start('red')
+      killed.close()
+      for (const [name, hint] of [
+        ['rde', "did you mean 'red'?"], // two letters in each other's place
+        ['oficce', "did you mean 'office'?"], // not itself, which has ended
+        ['lab', 'running: office, red'],
+      ] as const)
+        expect((await refusal(ControlClient.find(name))).message).to.equal(
+          `no instance named '${name}' is running; ${hint}`,
+        )
     })
   })
 

@@ -433,6 +433,30 @@ describe('a service', function () {
       expect(refused('trunk', [path('4')])).to.match(/another type of socket/)
     })
 
+    it('is for one only, until that has closed', () => {
+      const program = `import { Hub } from './lib/index.ts'
+const [one, other] = [new Hub({ name: 'one' }), new Hub({ name: 'other' })]
+const server = await one.listen({ socket: 'systemd:trunk' })
+await other.listen({ socket: 'systemd:trunk' }).catch((error) => console.log(error.message))
+await server.close()
+await other.listen({ socket: 'systemd:trunk' })
+console.log('free again')
+await Promise.all([one.close(), other.close()])
+`
+      const place = join(directory, 'one.sock')
+      const words = ['--import=tsx', '--input-type=module', '--eval', program]
+      const { stdout, stderr } = spawnSync(
+        'python3',
+        ['-c', activator, 'trunk', place, process.execPath, ...words],
+        { env: environment, encoding: 'utf8', timeout: 20_000 },
+      )
+      expect({ stdout, stderr }).to.deep.equal({
+        stdout:
+          "the socket 'trunk' that was handed over is another port's or 'listen' already; give each a socket unit with a FileDescriptorName of its own\nfree again\n",
+        stderr: '',
+      })
+    })
+
     it('is for who listens only', () => {
       writeFileSync(file, "fabrics: { a: { kind: hub, ports: { far: { socket: 'systemd:trunk' } } } }\n")
       expect(etherloom('validate', file).stderr).to.match(/a path or an address with the role 'connect'/)

@@ -66,6 +66,34 @@ describe('the differ', () => {
     expect(steps(one, other)).to.deep.equal([])
   })
 
+  it('finds nothing between two spellings of the same', () => {
+    const host = (mac: string, address: string, settings: object): unknown => ({
+      hosts: { red: settings },
+      fabrics: { a: { kind: 'hub', ports: { red: { host: 'red', mac, addresses: [address] } } } },
+    })
+    const one = host('02:00:00:00:00:0A', 'FD00:0::1/064', {
+      sysctls: { 'net.ipv4.tcp_ecn': '1', 'net/ipv4/conf/eth0.1/rp_filter': 2 },
+      routes: [
+        { to: '0.0.0.0/0', via: '10.0.0.1' },
+        { to: '::/0', via: 'fd00:0:0::2' },
+        { to: 'fd02::5/64', via: 'fd00::2' },
+        { to: '10.0.0.9/32', dev: 'eth0' },
+      ],
+      dns: { servers: ['FD00::3'] },
+    })
+    const other = host('02:00:00:00:00:0a', 'fd00::1/64', {
+      sysctls: { 'net/ipv4/conf/eth0.1/rp_filter': '2', 'net/ipv4/tcp_ecn': 1 },
+      routes: [
+        { to: 'default', via: '10.0.0.1' },
+        { to: 'default', via: 'fd00::2' },
+        { to: 'fd02::/64', via: 'fd00::2' },
+        { to: '10.0.0.9', dev: 'eth0' },
+      ],
+      dns: { servers: ['fd00::3'] },
+    })
+    expect(steps(one as never, other as never)).to.deep.equal([])
+  })
+
   it('changes the delay, the receive filter and the storm guard of a port where it is, and replaces it for all else', () => {
     const [plain, far] = [hub(three), hub({ ...three, y: { tap: 'ty', delay: '10ms' } })]
     const filtered = hub({ ...three, y: { tap: 'ty', delay: '10ms', receive: { promiscuous: true } } })

@@ -190,6 +190,27 @@ describe('what of the files of a movement is not in it', () => {
   })
 })
 
+describe('places at which two would listen', () => {
+  it('are told at the second, of ports and of fabrics', async () => {
+    const text = `fabrics:
+  a:
+    kind: hub
+    ports: { far: { socket: 'systemd:trunk', role: listen }, to: { socket: 'systemd:trunk2', role: listen } }
+  b:
+    kind: hub
+    ports: { far: { socket: /tmp/../tmp/x.sock, role: listen }, out: { socket: /tmp/x.sock } }
+    listen: { socket: 'systemd:trunk' }
+  c: { kind: hub, ports: {}, listen: { socket: /tmp/x.sock } }
+  d: { kind: hub, ports: {}, listen: { socket: '127.0.0.1:0' } }
+  e: { kind: hub, ports: {}, listen: { socket: '127.0.0.1:0' } }
+`
+    expect(await mistakes(text)).to.deep.equal([
+      "8:23 port a.far listens at 'systemd:trunk' already; give this one a socket of its own",
+      "9:48 port b.far listens at '/tmp/x.sock' already; give this one a socket of its own",
+    ])
+  })
+})
+
 describe('mistakes at hosts', () => {
   const lab = (host: string): string => `hosts:
   red: ${host}
@@ -269,6 +290,29 @@ fabrics: { a: { kind: hub, ports: { red: { host: red } } } }
     ])
       expect(await mistakes(lab(`{ sysctls: { ${name}: 1 } }`)), name).to.deep.equal([])
     expect(await mistakes(lab('{ sysctls: { net.ipv4.x: "1\\n2" } }'))).to.have.length(1)
+  })
+
+  it('of a setting or a route that is there twice, in other words', async () => {
+    expect(
+      await mistakes(
+        lab(`
+    sysctls: { net.ipv4.conf.eth0.rp_filter: 1, net/ipv4/conf/eth0/rp_filter: 2 }
+    routes:
+      - { to: default, dev: eth0 }
+      - { to: 0.0.0.0/0, dev: eth0 }
+      - { to: '::/0', via: 'FD00::2' }
+      - { to: default, via: 'fd00:0::2' }
+      - { to: 'fd01::', dev: eth0 }
+      - { to: 'FD01:0::/128', dev: eth0, metric: 1024 }
+      - { to: 0.0.0.0/0, via: 'fd00::2' }`),
+      ),
+    ).to.deep.equal([
+      "3:49 host 'red' has this setting already, as 'net.ipv4.conf.eth0.rp_filter'",
+      "6:9 host 'red' has a route to default already; give this one another 'metric'",
+      "8:9 host 'red' has a route to default already; give this one another 'metric'",
+      "10:9 host 'red' has a route to fd01:: already; give this one another 'metric'",
+      '11:9 a route to 0.0.0.0/0 needs a gateway of the same family, not fd00::2',
+    ])
   })
 
   it('of what stands at the port, or contradicts it', async () => {

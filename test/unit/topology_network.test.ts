@@ -438,6 +438,8 @@ describe('a network', () => {
       ],
       ['a.one', 'two', 'b', "fabric 'b' has no port 'a.one'; did you mean 'b.one'?"],
       ['one', 'two', 'bb', "no fabric 'bb'; did you mean 'b'?"],
+      ['one', 'two', 'core', "no fabric 'core'; fabrics: a, b"],
+      ['left', 'two', undefined, "no port 'left'; ports: one, two"],
     ]
     for (const [from, to, fabric, message] of refused)
       expect((await refusal(network.setPath({ from, to, fabric }, policy))).message).to.equal(message)

@@ -1,7 +1,7 @@
 /** One host, as a program finds it that is started there. */
 import type { Inside } from '../../engine/inside.js'
 import { EtherloomError } from '../../values/errors.js'
-import { about, anyText, required, suggestion, text } from '../../values/options.js'
+import { about, anyText, listed, required, suggestion, text } from '../../values/options.js'
 import { quote } from '../../values/quote.js'
 import { fields, method } from '../method.js'
 
@@ -30,8 +30,10 @@ export const host = method<{ host: string }, Inside>({
     const namespace = network.hosts.get(host)
     if (namespace) return (await import('../../topology/hosts.js')).insideOf(network.plan, host, namespace)
     const names = [...network.hosts.keys()]
-    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host ${quote(host)}${suggestion(host, names)}`, {
-      hint: names.length > 0 ? "'etherloom show hosts' lists them" : "add 'hosts' to the topology's file",
+    const near = suggestion(host, names)
+    const hint = names.length > 0 ? listed('hosts', names) : "add 'hosts' to the topology's file"
+    throw new EtherloomError('ERR_ETHERLOOM_NAME', `no host ${quote(host)}${near}`, {
+      hint: near === '' ? hint : undefined,
     })
   },
 })

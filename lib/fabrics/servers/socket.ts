@@ -6,14 +6,7 @@ import type { PortFabric } from '../../ports/port.js'
 import { about, optional, optionsReader, refuse, required, type RulesOf } from '../../values/options.js'
 import { framingRule, framings, type Framing } from '../../ports/framings.js'
 import { SocketPort } from '../../ports/socket.js'
-import {
-  bindSocket,
-  frameRules,
-  modeRule,
-  resolveOwnPlace,
-  sockets,
-  type FrameOptions,
-} from '../../ports/sockets.js'
+import { bindPlace, frameRules, modeRule, sockets, unbind, type FrameOptions } from '../../ports/sockets.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 
 /** Where a fabric listens for sockets, and how frames stand in the connections. */
@@ -84,14 +77,14 @@ export class SocketServer extends PortServer<SocketPort> {
   /** @internal */
   override async start(): Promise<void> {
     const { socket, framing, mode } = this.#options
-    this.#bound = bindSocket({ ...(await resolveOwnPlace(socket)), framing, mode })
+    this.#bound = await bindPlace(socket, { framing, mode })
     this.vacant()
   }
 
   protected override end(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
+    if (this.#bound !== undefined) unbind(this.#bound)
   }
 
   protected override vacant(): void {
