@@ -45,10 +45,10 @@ Napi::Value captureState(EngineObject& engine, CaptureId id) {
                                                           capture.frames(), capture.bytes(), capture.lost()});
 }
 
-const EngineMethods methods{EngineObject::method<startCapture>("startCapture"),
-                            EngineObject::method<&Engine::endCapture>("endCapture"),
-                            EngineObject::method<captureState>("captureState"),
-                            EngineObject::method<&Engine::forgetCapture>("forgetCapture")};
+const EngineMethods captureMethods{EngineObject::method<startCapture>("startCapture"),
+                                   EngineObject::method<&Engine::endCapture>("endCapture"),
+                                   EngineObject::method<captureState>("captureState"),
+                                   EngineObject::method<&Engine::forgetCapture>("forgetCapture")};
 
 }  // namespace
 }  // namespace etherloom

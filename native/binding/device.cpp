@@ -27,7 +27,7 @@ Napi::Array superFrames(Napi::Env env, Offloads offloads) {
 /// Closes what no fabric took.
 void discardDevice(Napi::Env, Device& device) { device = {}; }
 
-const Exports exports{{"discardDevice", call<discardDevice>}};
+const Exports deviceExports{{"discardDevice", call<discardDevice>}};
 
 }  // namespace
 

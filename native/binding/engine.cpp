@@ -48,16 +48,16 @@ Napi::Value lateness(EngineObject& engine, std::uint32_t worker) {
   return words(engine.Env(), engine.native().lateness(worker));
 }
 
-const EngineMethods methods{EngineObject::method<&Engine::latest>("latest"),
-                            EngineObject::method<&Engine::settled>("settled"),
-                            EngineObject::method<poll>("poll"),
-                            EngineObject::method<advance>("advance"),
-                            EngineObject::method<&Engine::now>("now"),
-                            EngineObject::method<&Engine::leastLoaded>("leastLoaded"),
-                            EngineObject::method<lateness>("lateness"),
-                            EngineObject::method<&Engine::ioName>("ioName"),
-                            EngineObject::method<ref>("ref"),
-                            EngineObject::method<unref>("unref")};
+const EngineMethods engineMethods{EngineObject::method<&Engine::latest>("latest"),
+                                  EngineObject::method<&Engine::settled>("settled"),
+                                  EngineObject::method<poll>("poll"),
+                                  EngineObject::method<advance>("advance"),
+                                  EngineObject::method<&Engine::now>("now"),
+                                  EngineObject::method<&Engine::leastLoaded>("leastLoaded"),
+                                  EngineObject::method<lateness>("lateness"),
+                                  EngineObject::method<&Engine::ioName>("ioName"),
+                                  EngineObject::method<ref>("ref"),
+                                  EngineObject::method<unref>("unref")};
 
 }  // namespace
 

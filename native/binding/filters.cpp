@@ -23,7 +23,7 @@ Result<void> verify(Napi::Env, Napi::Value program) {
   return {};
 }
 
-const Exports exports{{"compileExpression", call<compile>}, {"verifyFilter", call<verify>}};
+const Exports filterExports{{"compileExpression", call<compile>}, {"verifyFilter", call<verify>}};
 
 }  // namespace
 }  // namespace etherloom

@@ -115,13 +115,13 @@ Napi::Value changeSysctl(Napi::Env env, Napi::Object options) {
       [](Napi::Env own, std::string&& before) -> Napi::Value { return Napi::String::New(own, before); });
 }
 
-const Exports exports{{"createNamespace", call<createNamespace>},
-                      {"openNamespace", call<openNamespace>},
-                      {"closeNamespace", call<closeNamespace>},
-                      {"findInterface", call<findInterface>},
-                      {"configureInterface", call<configureInterface>},
-                      {"changeRoute", call<changeRoute>},
-                      {"changeSysctl", call<changeSysctl>}};
+const Exports namespaceExports{{"createNamespace", call<createNamespace>},
+                               {"openNamespace", call<openNamespace>},
+                               {"closeNamespace", call<closeNamespace>},
+                               {"findInterface", call<findInterface>},
+                               {"configureInterface", call<configureInterface>},
+                               {"changeRoute", call<changeRoute>},
+                               {"changeSysctl", call<changeSysctl>}};
 
 }  // namespace
 }  // namespace etherloom

@@ -14,12 +14,12 @@ namespace {
 constexpr std::size_t wordBytes = 8;
 static_assert(sizeof(FilterInstruction) == wordBytes && sizeof(double) == wordBytes);
 
-struct RecordHead {
+struct PolicyRecordHead {
   std::uint32_t words;  ///< of the whole record
   std::uint32_t flags;
   std::uint64_t seed;
 };
-static_assert(sizeof(RecordHead) == 2 * wordBytes);
+static_assert(sizeof(PolicyRecordHead) == 2 * wordBytes);
 
 constexpr std::uint32_t allowedFlag = 1;
 constexpr std::uint32_t seededFlag = 2;
@@ -250,7 +250,7 @@ Result<std::vector<GivenPolicy>> Policies::read(std::span<const std::uint8_t> re
   const Named named = std::exchange(named_, {});
   std::vector<GivenPolicy> given;
   while (!records.empty()) {
-    RecordHead head;
+    PolicyRecordHead head;
     std::memcpy(&head, records.data(), sizeof head);
     const auto record = records.first(head.words * wordBytes);
     records = records.subspan(record.size());

@@ -10,7 +10,7 @@ namespace {
 /// seal()
 Result<void> sealProcess(Napi::Env) { return seal(); }
 
-const Exports exports{{"sealProcess", call<sealProcess>}};
+const Exports sealExports{{"sealProcess", call<sealProcess>}};
 
 }  // namespace
 }  // namespace etherloom

@@ -145,24 +145,24 @@ Napi::Value addresses(EngineObject& engine, FabricId fabric) {
   return rows;
 }
 
-const EngineMethods methods{EngineObject::method<addFabric>("addFabric"),
-                            EngineObject::method<&Engine::removeFabric>("removeFabric"),
-                            EngineObject::method<expect>("expect"),
-                            EngineObject::method<configure>("configure"),
-                            EngineObject::method<attach>("attach"),
-                            EngineObject::method<&Engine::detach>("detach"),
-                            EngineObject::method<revive>("revive"),
-                            EngineObject::method<&Engine::endDevice>("endDevice"),
-                            EngineObject::method<&Engine::setMtu>("setMtu"),
-                            EngineObject::method<&Engine::setCarrier>("setCarrier"),
-                            EngineObject::method<shared>("shared"),
-                            EngineObject::method<share>("share"),
-                            EngineObject::method<apply>("apply"),
-                            EngineObject::method<portStats>("portStats"),
-                            EngineObject::method<pathStats>("pathStats"),
-                            EngineObject::method<addresses>("addresses"),
-                            EngineObject::method<endStorm>("endStorm"),
-                            EngineObject::method<endFlapping>("endFlapping")};
+const EngineMethods topologyMethods{EngineObject::method<addFabric>("addFabric"),
+                                    EngineObject::method<&Engine::removeFabric>("removeFabric"),
+                                    EngineObject::method<expect>("expect"),
+                                    EngineObject::method<configure>("configure"),
+                                    EngineObject::method<attach>("attach"),
+                                    EngineObject::method<&Engine::detach>("detach"),
+                                    EngineObject::method<revive>("revive"),
+                                    EngineObject::method<&Engine::endDevice>("endDevice"),
+                                    EngineObject::method<&Engine::setMtu>("setMtu"),
+                                    EngineObject::method<&Engine::setCarrier>("setCarrier"),
+                                    EngineObject::method<shared>("shared"),
+                                    EngineObject::method<share>("share"),
+                                    EngineObject::method<apply>("apply"),
+                                    EngineObject::method<portStats>("portStats"),
+                                    EngineObject::method<pathStats>("pathStats"),
+                                    EngineObject::method<addresses>("addresses"),
+                                    EngineObject::method<endStorm>("endStorm"),
+                                    EngineObject::method<endFlapping>("endFlapping")};
 
 }  // namespace
 }  // namespace etherloom

@@ -18,8 +18,8 @@ Result<std::uint32_t> watchLinks(EngineObject& engine, Napi::Value where) {
 
 void unwatch(EngineObject& engine, std::uint32_t watch) { engine.watches().remove(watch); }
 
-const EngineMethods methods{EngineObject::method<watchLinks>("watchLinks"),
-                            EngineObject::method<unwatch>("unwatch")};
+const EngineMethods watchMethods{EngineObject::method<watchLinks>("watchLinks"),
+                                 EngineObject::method<unwatch>("unwatch")};
 
 }  // namespace
 

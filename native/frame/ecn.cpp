@@ -2,12 +2,10 @@
 
 #include "frame/checksum.hpp"
 #include "frame/ethernet.hpp"
+#include "frame/transport.hpp"
 
 namespace etherloom {
 namespace {
-
-constexpr std::uint32_t ip4HeaderLength = 20;
-constexpr std::uint32_t ip6HeaderLength = 40;
 
 /// The ECN bits within the first 16-bit word of the IP header: the low bits of IPv4's second byte; of IPv6's
 /// traffic class, which begins in the middle of the first byte, they lie in the middle of the second.

@@ -8,10 +8,8 @@
 namespace etherloom {
 namespace {
 
-constexpr std::uint32_t shortestIp = 20;  // bytes of an IP header
-constexpr std::uint32_t shortestUdp = 8;  // bytes of the shorter transport header
-constexpr std::uint8_t tcpCwr = 0x80;
-constexpr std::uint32_t ip6HeaderLength = 40;
+constexpr std::uint32_t shortestIp = 20;         // bytes of an IP header
+constexpr std::uint32_t shortestUdp = 8;         // bytes of the shorter transport header
 constexpr std::uint32_t shortestTcpSegment = 8;  // TCP_MIN_SND_MSS of Linux, 48, less 40 bytes of options
 constexpr std::uint32_t mostUdpSegments = 128;   // UDP_MAX_SEGMENTS of Linux
 

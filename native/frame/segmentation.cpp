@@ -11,8 +11,7 @@ namespace etherloom {
 namespace {
 
 constexpr std::uint32_t ipLimit = 65535;  // bytes in an IP packet
-constexpr std::uint32_t ip6HeaderLength = 40;
-constexpr std::uint8_t tcpFin = 0x01, tcpPsh = 0x08, tcpCwr = 0x80;
+constexpr std::uint8_t tcpFin = 0x01, tcpPsh = 0x08;
 
 }  // namespace
 

@@ -7,8 +7,6 @@ namespace etherloom {
 namespace {
 
 constexpr std::uint32_t tagLimit = 2;  // one of 802.1Q in one of 802.1ad; filters know no more either
-constexpr std::uint32_t ip4HeaderLength = 20;
-constexpr std::uint32_t ip6HeaderLength = 40;
 constexpr std::uint32_t tcpHeaderLength = 20;
 constexpr std::uint32_t udpHeaderLength = 8;
 

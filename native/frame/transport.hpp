@@ -9,6 +9,10 @@
 
 namespace etherloom {
 
+inline constexpr std::uint32_t ip4HeaderLength = 20;  // without options
+inline constexpr std::uint32_t ip6HeaderLength = 40;
+inline constexpr std::uint8_t tcpCwr = 0x80;
+
 /// The headers of TCP (RFC 9293) or UDP over IPv4 or IPv6. Offsets count from the frame's first byte.
 struct Transport {
   static constexpr std::uint8_t tcp = 6;

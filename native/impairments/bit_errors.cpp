@@ -7,14 +7,14 @@
 
 namespace etherloom {
 
-static const ImpairmentKind registered(
+static const ImpairmentKind registeredBitErrors(
     "bitErrorRate", "bit-errors", 40,
     [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
       class BitErrors final : public Impairment {
        public:
         // Logarithms: 1 - rate would lose the digits of a small rate. At a rate of 1 this is -infinity, and
         // every frame is lost.
-        explicit BitErrors(double rate) : Impairment(registered), logByte_(8 * std::log1p(-rate)) {}
+        explicit BitErrors(double rate) : Impairment(registeredBitErrors), logByte_(8 * std::log1p(-rate)) {}
 
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (state.random.hit(-std::expm1(passage.length() * logByte_))) passage.drop(DropReason::Loss);

@@ -5,11 +5,11 @@
 
 namespace etherloom {
 
-static const ImpairmentKind registered(
+static const ImpairmentKind registeredCorrupt(
     "corrupt", "corrupt", 50, [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
       class Corrupt final : public Impairment {
        public:
-        explicit Corrupt(const Chance& chance) : Impairment(registered), chance_(chance) {}
+        explicit Corrupt(const Chance& chance) : Impairment(registeredCorrupt), chance_(chance) {}
 
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (!chance_.hit(state.random, state.memory)) return;

@@ -4,11 +4,11 @@
 
 namespace etherloom {
 
-static const ImpairmentKind registered(
+static const ImpairmentKind registeredDuplicate(
     "duplicate", "duplicate", 10, [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
       class Duplicate final : public Impairment {
        public:
-        explicit Duplicate(const Chance& chance) : Impairment(registered), chance_(chance) {}
+        explicit Duplicate(const Chance& chance) : Impairment(registeredDuplicate), chance_(chance) {}
 
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (chance_.hit(state.random, state.memory)) passage.duplicate();

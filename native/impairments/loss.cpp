@@ -107,7 +107,7 @@ std::unique_ptr<const Impairment> lossBy(const Model& model, WhenLost then) {
 }
 
 // What to do with a lost frame, the model by its number in lib/policy/impairments/loss.ts, and what it takes.
-const ImpairmentKind registered("loss", "loss", 30, [](std::span<const double> settings) {
+const ImpairmentKind registeredLoss("loss", "loss", 30, [](std::span<const double> settings) {
   const auto then = static_cast<WhenLost>(settings[0]);
   const std::span<const double> given = settings.subspan(2);
   switch (static_cast<int>(settings[1])) {
@@ -124,7 +124,7 @@ const ImpairmentKind registered("loss", "loss", 30, [](std::span<const double> s
 
 }  // namespace
 
-const ImpairmentKind& lossKind() { return registered; }
+const ImpairmentKind& lossKind() { return registeredLoss; }
 
 std::unique_ptr<const Impairment> makeTraceLoss() { return lossBy(Traced{}, WhenLost::Drop); }
 

@@ -15,13 +15,13 @@
 namespace etherloom {
 namespace {
 
-extern const ImpairmentKind registered;
+extern const ImpairmentKind registeredOutage;
 
 /// `every` is above 0, `down` at most `every`, `offset` in [0, every); nanoseconds.
 class PeriodicOutage final : public Impairment {
  public:
   PeriodicOutage(double every, double down, double offset)
-      : Impairment(registered),
+      : Impairment(registeredOutage),
         every_(static_cast<std::int64_t>(every)),
         down_(static_cast<std::int64_t>(down)),
         offset_(static_cast<std::int64_t>(offset)) {}
@@ -39,7 +39,9 @@ class PeriodicOutage final : public Impairment {
 class RandomOutage final : public Impairment {
  public:
   RandomOutage(double every, double down)
-      : Impairment(registered), share_(down / every), forgetting_(1 / (every * share_ * (1 - share_))) {}
+      : Impairment(registeredOutage),
+        share_(down / every),
+        forgetting_(1 / (every * share_ * (1 - share_))) {}
 
   // The memory is 0 before the first frame, then 1 + the last arrival, twice, and whether the path was down.
   void apply(Passage& passage, StageState& state) const noexcept override {
@@ -62,13 +64,11 @@ class RandomOutage final : public Impairment {
 };
 
 // Whether it is random, and in nanoseconds: every, down, offset.
-const ImpairmentKind registered("outage", "outage", 20,
-                                [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
-                                  if (settings[0] != 0)
-                                    return std::make_unique<RandomOutage>(settings[1], settings[2]);
-                                  return std::make_unique<PeriodicOutage>(settings[1], settings[2],
-                                                                          settings[3]);
-                                });
+const ImpairmentKind registeredOutage(
+    "outage", "outage", 20, [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
+      if (settings[0] != 0) return std::make_unique<RandomOutage>(settings[1], settings[2]);
+      return std::make_unique<PeriodicOutage>(settings[1], settings[2], settings[3]);
+    });
 
 }  // namespace
 }  // namespace etherloom

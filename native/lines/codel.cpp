@@ -12,7 +12,7 @@ namespace {
 /// How long after the last drop, in intervals, the rate of drops that was right then still is a good start.
 constexpr std::int64_t rememberedIntervals = 16;
 
-const DisciplineKind registered(
+const DisciplineKind registeredCodel(
     "codel", [](std::span<const std::uint64_t> words) -> std::shared_ptr<const Discipline> {
       const auto duration = [&](std::size_t at) { return Duration{static_cast<std::int64_t>(words[at])}; };
       return std::make_shared<Codel>(

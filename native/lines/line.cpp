@@ -7,7 +7,6 @@
 namespace etherloom {
 namespace {
 
-constexpr std::uint64_t nanosecondsPerSecond = 1'000'000'000;
 static_assert(nanosecondsPerSecond == Trace::workPerBit, "a rate and a trace count work alike");
 constexpr std::uint64_t defaultFrames = 1000;
 constexpr Duration defaultWait{100'000'000};

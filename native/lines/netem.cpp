@@ -7,7 +7,6 @@
 namespace etherloom {
 namespace {
 
-constexpr std::uint64_t nanosecondsPerSecond = 1'000'000'000;
 constexpr std::int64_t unlimited = std::numeric_limits<std::int32_t>::max();
 /// Nothing leaves later than this, 146 years from the clock's origin.
 constexpr std::int64_t horizon = std::numeric_limits<std::int64_t>::max() / 2;

@@ -17,7 +17,7 @@ double power(double base, std::uint64_t exponent) noexcept {
   return result;
 }
 
-const DisciplineKind registered(
+const DisciplineKind registeredRed(
     "red", [](std::span<const std::uint64_t> words) -> std::shared_ptr<const Discipline> {
       return std::make_shared<Red>(RedSettings{.min = words[0],
                                                .max = words[1],

@@ -9,6 +9,8 @@
 
 namespace etherloom {
 
+inline constexpr std::uint64_t nanosecondsPerSecond = 1'000'000'000;
+
 /// A span of time in nanoseconds. Sums and differences end at the longest there is, they never wrap around.
 struct Duration {
   std::int64_t nanoseconds = 0;

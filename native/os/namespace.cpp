@@ -21,7 +21,7 @@ Result<void> onOwnThread(const std::function<void()>& work) {
 }
 
 /// The failure of `call`; EPERM says what is missing.
-Error refused(std::string call, const std::string& what) {
+Error callRefused(std::string call, const std::string& what) {
   if (errno != EPERM) return Error::last(std::move(call), what);
   return Error::last(std::move(call), what + ": " + needsCapability("CAP_SYS_ADMIN"));
 }
@@ -48,7 +48,7 @@ Result<NetworkNamespace> NetworkNamespace::create() {
     if (unshare(CLONE_NEWNET) == 0)
       made = current();
     else
-      made = refused("unshare", "cannot create a network namespace");
+      made = callRefused("unshare", "cannot create a network namespace");
   });
   if (!ran) return ran.error();
   if (*made) return NetworkNamespace(std::move((**made).fd_), "(anonymous)");
@@ -63,7 +63,7 @@ Result<void> NetworkNamespace::run(const std::function<void()>& work) const {
     if (setns(fd_.get(), CLONE_NEWNET) == 0)
       work();
     else
-      entered = refused("setns", "cannot enter the network namespace '" + name_ + "'");
+      entered = callRefused("setns", "cannot enter the network namespace '" + name_ + "'");
   });
   return ran ? entered : ran;
 }

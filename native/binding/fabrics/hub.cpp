@@ -5,7 +5,7 @@
 
 namespace etherloom {
 
-static const FabricKind kind("hub", [](const Napi::Object&) -> std::unique_ptr<Fabric> {
+static const FabricKind hubKind("hub", [](const Napi::Object&) -> std::unique_ptr<Fabric> {
   return std::make_unique<Hub>();
 });
 

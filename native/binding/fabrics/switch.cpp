@@ -6,7 +6,7 @@
 
 namespace etherloom {
 
-static const FabricKind kind("switch", [](const Napi::Object& given) -> std::unique_ptr<Fabric> {
+static const FabricKind switchKind("switch", [](const Napi::Object& given) -> std::unique_ptr<Fabric> {
   SwitchSettings settings;
   settings.ageing = {signed64(given, "ageing")};
   settings.addresses = number(given, "addresses");

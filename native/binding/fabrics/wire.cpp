@@ -5,7 +5,7 @@
 
 namespace etherloom {
 
-static const FabricKind kind("wire", [](const Napi::Object&) -> std::unique_ptr<Fabric> {
+static const FabricKind wireKind("wire", [](const Napi::Object&) -> std::unique_ptr<Fabric> {
   return std::make_unique<Hub>();
 });
 

@@ -27,7 +27,7 @@ Ticket runGenerator(Napi::Env, EngineObject& engine, PortId id, bool running) {
   return engine.native().fence([] {});
 }
 
-const Exports exports{{"makeGenerator", call<makeGenerator>}, {"runGenerator", call<runGenerator>}};
+const Exports generatorExports{{"makeGenerator", call<makeGenerator>}, {"runGenerator", call<runGenerator>}};
 
 }  // namespace
 }  // namespace etherloom

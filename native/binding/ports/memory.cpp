@@ -75,10 +75,11 @@ void takenMemory(Napi::Env, EngineObject& engine, PortId id, std::uint32_t frame
   if (auto* const port = dynamic_cast<MemoryPort*>(&engine.native().port(id))) port->taken(frames);
 }
 
-const Exports exports{{"makeBridge", call<makeBridge>},       {"makeMemory", call<makeMemory>},
-                      {"commitMemory", call<commitMemory>},   {"publishedMemory", call<publishedMemory>},
-                      {"consumeMemory", call<consumeMemory>}, {"rearmMemory", call<rearmMemory>},
-                      {"takenMemory", call<takenMemory>}};
+const Exports memoryExports{
+    {"makeBridge", call<makeBridge>},       {"makeMemory", call<makeMemory>},
+    {"commitMemory", call<commitMemory>},   {"publishedMemory", call<publishedMemory>},
+    {"consumeMemory", call<consumeMemory>}, {"rearmMemory", call<rearmMemory>},
+    {"takenMemory", call<takenMemory>}};
 
 }  // namespace
 }  // namespace etherloom

@@ -40,7 +40,7 @@ Napi::Value openPacketDevice(Napi::Env env, Napi::Object asked) {
       });
 }
 
-const Exports exports{{"openPacket", call<openPacketDevice>}};
+const Exports packetExports{{"openPacket", call<openPacketDevice>}};
 
 }  // namespace
 }  // namespace etherloom

@@ -25,7 +25,7 @@ void joinPatches(Napi::Env, EngineObject& engine, PortId left, PortId right) {
   });
 }
 
-const Exports exports{{"makePatch", call<makePatch>}, {"joinPatches", call<joinPatches>}};
+const Exports patchExports{{"makePatch", call<makePatch>}, {"joinPatches", call<joinPatches>}};
 
 }  // namespace
 }  // namespace etherloom

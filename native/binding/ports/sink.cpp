@@ -11,7 +11,7 @@ namespace {
 /// makeSink() → device
 Napi::Value makeSink(Napi::Env env) { return hand(env, Device{std::make_unique<SinkPort>()}); }
 
-const Exports exports{{"makeSink", call<makeSink>}};
+const Exports sinkExports{{"makeSink", call<makeSink>}};
 
 }  // namespace
 }  // namespace etherloom

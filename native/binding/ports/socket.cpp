@@ -217,21 +217,21 @@ Napi::Value makeSocketPair(Napi::Env env, std::string name) {
   return numbers;
 }
 
-const Exports exports{{"adoptSocket", call<adoptSocket>},
-                      {"makeSocketPort", call<makeSocketPort>},
-                      {"makeDatagramPort", call<makeDatagramPort>},
-                      {"makeGroupPort", call<makeGroupPort>},
-                      {"bindSocket", call<bindSocket>},
-                      {"socketAddress", call<socketAddress>},
-                      {"acceptPeer", call<acceptPeer>},
-                      {"connectSocket", call<beginToConnect>},
-                      {"finishConnecting", call<finishConnecting>},
-                      {"sendText", call<sendText>},
-                      {"watchSocket", call<watchSocket>},
-                      {"closeSocket", call<closeSocket>},
-                      {"keepAlive", call<keepAlive>},
-                      {"attendPeer", call<attendPeer>},
-                      {"socketPair", call<makeSocketPair>}};
+const Exports socketExports{{"adoptSocket", call<adoptSocket>},
+                            {"makeSocketPort", call<makeSocketPort>},
+                            {"makeDatagramPort", call<makeDatagramPort>},
+                            {"makeGroupPort", call<makeGroupPort>},
+                            {"bindSocket", call<bindSocket>},
+                            {"socketAddress", call<socketAddress>},
+                            {"acceptPeer", call<acceptPeer>},
+                            {"connectSocket", call<beginToConnect>},
+                            {"finishConnecting", call<finishConnecting>},
+                            {"sendText", call<sendText>},
+                            {"watchSocket", call<watchSocket>},
+                            {"closeSocket", call<closeSocket>},
+                            {"keepAlive", call<keepAlive>},
+                            {"attendPeer", call<attendPeer>},
+                            {"socketPair", call<makeSocketPair>}};
 
 }  // namespace
 }  // namespace etherloom

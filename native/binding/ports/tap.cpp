@@ -89,7 +89,7 @@ Napi::Value adoptTapDevice(Napi::Env env, int fd, Napi::Object asked) {
       [duties](Napi::Env own, Tap&& tap) { return finishTap(own, std::move(tap), duties); });
 }
 
-const Exports exports{{"openTap", call<openTapDevice>}, {"adoptTap", call<adoptTapDevice>}};
+const Exports tapExports{{"openTap", call<openTapDevice>}, {"adoptTap", call<adoptTapDevice>}};
 
 }  // namespace
 }  // namespace etherloom
