@@ -1,19 +1,18 @@
 # The native build, read by node-gyp (scripts/gyp.mjs here, `npm install` where no prebuild fits).
-# Sources are found by glob, so a new port kind or impairment edits nothing in this file.
+# Sources are found by glob, so a new port kind or impairment edits nothing in this file. Each folder of them is compiled
+# at once (scripts/unite.mjs), the tests' file by file.
 #
 # Variables, off by default and set by scripts/gyp.mjs through GYP_DEFINES:
 #   strict=1        warnings are errors, and stacks can be read (our own builds; another compiler's new warning must
 #                   not stop a user)
 #   tests=1         also builds `native_tests`, which needs doctest and no Node
 #   sanitize=LIST   compiles everything with -fsanitize=LIST, and with asserts
-#   cold=FLAGS      compiles what only set-up calls with FLAGS besides (scripts/prebuild.mjs: for size)
 #   last_object=F   an object file that is linked behind everything else (scripts/prebuild.mjs)
 {
   'variables': {
     'strict%': 0,
     'tests%': 0,
     'sanitize%': '',
-    'cold%': '',
     'last_object%': '',
     # As a system directory, so that our warning flags do not judge the headers of others.
     'node_addon_api': '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
@@ -41,11 +40,11 @@
   },
   'targets': [
     {
-      # Opens devices and asks the kernel; knows nothing of frames.
+      # Opens devices and asks the kernel; knows nothing of frames, so it need not be fast.
       'target_name': 'os',
       'type': 'static_library',
-      'cflags': ['<@(cold)'],
-      'sources': ['<!@(find native/os/ -name "*.cpp" | sort)'],
+      'conditions': [['sanitize==""', {'cflags': ['-Os']}]],
+      'sources': ['<!@(node scripts/unite.mjs native/os)'],
     },
     {
       # Everything that moves frames; knows nothing of Node.
@@ -57,13 +56,13 @@
         'ldflags': ['-Wl,--whole-archive'],
         'libraries': ['-Wl,--no-whole-archive', '<@(last_object)'],
       },
-      'sources': ['<!@(find native/ -name "*.cpp" -not -path "native/binding/*" -not -path "native/os/*" | sort)'],
+      'sources': ['<!@(node scripts/unite.mjs $(find native/ -mindepth 1 -type d -not -path "native/binding*" -not -path native/os | sort))'],
     },
     {
       'target_name': 'etherloom',
       'dependencies': ['core'],
-      'cflags': ['<@(cold)'],
-      'sources': ['<!@(find native/binding/ -name "*.cpp" | sort)'],
+      'conditions': [['sanitize==""', {'cflags': ['-Os']}]],
+      'sources': ['<!@(node scripts/unite.mjs $(find native/binding/ -type d | sort))'],
       # A wake-up can reach an environment that is ending (a worker thread's), where nothing can be thrown any more.
       'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
                   'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],

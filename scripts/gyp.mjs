@@ -35,7 +35,7 @@ export function runGyp(commands, directory, { defines, quiet = false, env } = {}
 /** Makes `directory` (relative to the checkout) look like the checkout to node-gyp. */
 export function linkSources(directory) {
   mkdirSync(inRoot(directory), { recursive: true })
-  for (const name of ['binding.gyp', 'package.json', 'native', 'test', 'node_modules']) {
+  for (const name of ['binding.gyp', 'package.json', 'native', 'scripts', 'test', 'node_modules']) {
     const link = inRoot(directory, name)
     rmSync(link, { force: true })
     symlinkSync(path.relative(inRoot(directory), inRoot(name)), link)
@@ -58,7 +58,7 @@ export class NativeBuild {
     this.#product = new Product({
       output: path.join(this.directory, 'build/Release', tests ? 'native_tests' : 'etherloom.node'),
       stamp: path.join('build', variant, `${this.#target}.stamp`),
-      inputs: ['binding.gyp', 'native', ...(tests ? ['test/native'] : [])],
+      inputs: ['binding.gyp', 'scripts/unite.mjs', 'native', ...(tests ? ['test/native'] : [])],
     })
   }
 

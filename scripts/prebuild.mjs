@@ -55,7 +55,7 @@ function compile(name, { arch, libc, triple, file }) {
   const prefixes = `-ffile-prefix-map=${inRoot(directory)}=. -ffile-prefix-map=${root}=.`
   runGyp(['configure', 'build', 'etherloom', `--arch=${arch}`], inRoot(directory), {
     quiet: true,
-    defines: `cold=-Os last_object=${own}`,
+    defines: `last_object=${own}`,
     env: {
       ...zigEnvironment,
       CC: `${zig} cc -target ${triple}`,
@@ -129,6 +129,7 @@ export function prebuild(names) {
         'package-lock.json',
         'scripts/gyp.mjs',
         'scripts/prebuild.mjs',
+        'scripts/unite.mjs',
         ...filesUnder(zigFolder).filter((each) => !each.includes('node_modules')),
       ],
       variant: process.version,
