@@ -40,23 +40,26 @@
   },
   'targets': [
     {
-      # Opens devices and asks the kernel; knows nothing of frames, so it need not be fast.
-      'target_name': 'os',
+      # What runs before and beside the frames: opens devices, asks the kernel, changes what workers do. It is made small.
+      'target_name': 'control',
       'type': 'static_library',
       'conditions': [['sanitize==""', {'cflags': ['-Os']}]],
-      'sources': ['<!@(node scripts/unite.mjs native/os)'],
+      'sources': ['<!@(node scripts/unite.mjs native/os native/runtime -native/runtime/worker.cpp)'],
     },
     {
-      # Everything that moves frames; knows nothing of Node.
+      # Everything that moves frames; knows, as control does, nothing of Node.
       'target_name': 'core',
       'type': 'static_library',
-      'dependencies': ['os'],
+      'dependencies': ['control'],
       # Whole: what registers itself, such as an impairment, is named by nobody.
       'link_settings': {
         'ldflags': ['-Wl,--whole-archive'],
         'libraries': ['-Wl,--no-whole-archive', '<@(last_object)'],
       },
-      'sources': ['<!@(node scripts/unite.mjs $(find native/ -mindepth 1 -type d -not -path "native/binding*" -not -path native/os | sort))'],
+      'sources': [
+        '<!@(node scripts/unite.mjs $(find native/ -mindepth 1 -type d -not -path "native/binding*" -not -name os'
+        ' -not -name runtime | sort) native/runtime/worker.cpp)',
+      ],
     },
     {
       'target_name': 'etherloom',
