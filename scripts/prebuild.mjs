@@ -62,9 +62,10 @@ function compile(name, { arch, libc, triple, file }) {
       CXX: `${zig} c++ -target ${triple}`,
       AR: `${zig} ar`,
       // Objects that are optimised as a whole need no word to the linker; with one, zig's own libraries would be, too.
-      CXXFLAGS: `-flto -fno-ident -ffunction-sections -fdata-sections ${prefixes}`,
-      // Threads have stacks of 128 KiB by default with musl, and of what the largest object asks for.
-      LDFLAGS: `-s${libc === 'musl' ? ' -Wl,--stack,1048576' : ''}`,
+      // What no exception can pass needs no table of how to unwind it.
+      CXXFLAGS: `-flto -fno-ident -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables ${prefixes}`,
+      // -O2: equal strings once. Threads have stacks of 128 KiB by default with musl, and of what the largest object asks for.
+      LDFLAGS: `-s -Wl,-O2${libc === 'musl' ? ' -Wl,--stack,1048576' : ''}`,
     },
   })
   mkdirSync(path.dirname(inRoot(file)), { recursive: true })
