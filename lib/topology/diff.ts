@@ -12,7 +12,7 @@
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { listenAddress, type ListenOptions } from '../fabrics/servers/index.js'
+import { listensAt, type ListenOptions } from '../fabrics/servers/index.js'
 import type { PortReference } from '../ports/kind.js'
 import {
   apart,
@@ -304,9 +304,9 @@ export function inWords(change: Change): string {
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
     case 'listen':
-      return `listen at ${listenAddress(change.listen)} for ${change.fabric}`
+      return `listen at ${listensAt(change.listen).place} for ${change.fabric}`
     case 'unlisten':
-      return `listen at ${listenAddress(change.listen)} for ${change.fabric} no more`
+      return `listen at ${listensAt(change.listen).place} for ${change.fabric} no more`
     case 'end':
     case 'begin':
       return `${change.do} world ${change.world}`

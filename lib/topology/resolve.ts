@@ -4,7 +4,7 @@
  */
 import path from 'node:path'
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
-import { checkListenOptions, type ListenOptions } from '../fabrics/servers/index.js'
+import { checkListenOptions, listensAt, type ListenOptions } from '../fabrics/servers/index.js'
 import { portKindOf } from '../ports/index.js'
 import { attempt, type Complain, type Place } from '../values/problem.js'
 import { quote } from '../values/quote.js'
@@ -48,12 +48,13 @@ export function planOf(
         `${kind} ${quote(name)} must have exactly ${exactly} ports, not ${own.size}`,
         'key',
       )
-    checkListen(listen, kind, [...place, 'listen'], complain)
+    const listens = [listen ?? []].flat() as (ListenOptions | undefined)[]
+    checkListen(listens, Array.isArray(listen), kind, [...place, 'listen'], complain)
     const planned: FabricPlan = {
       kind,
       options,
       ports: own,
-      listen: [listen ?? []].flat(),
+      listen: listens.every((each) => each !== undefined) ? listens : [],
       paths: planPaths(paths, own, budget, [...place, 'paths'], complain),
       timeline,
     }
@@ -75,29 +76,30 @@ export function planOf(
 const isRead = (fabric: TopologyFabric | undefined): boolean =>
   fabric !== undefined && Object.values<unknown>(fabric.ports).every((port) => port !== undefined)
 
-function checkListen(listen: TopologyFabric['listen'], kind: string, place: Place, complain: Complain): void {
-  if (listen === undefined) return
+function checkListen(
+  listens: readonly (ListenOptions | undefined)[],
+  isList: boolean,
+  kind: string,
+  place: Place,
+  complain: Complain,
+): void {
   const { ports } = fabricKinds.get(kind)
-  if (ports !== undefined)
+  if (ports !== undefined && listens.length > 0)
     complain(
       place,
       `'listen' is for ${fabricsThat((kind) => kind.ports === undefined)}; a ${kind} has ${ports === 2 ? 'two' : ports} ports, such as 'socket'`,
       'key',
     )
-  const each = (options: ListenOptions, place: Place): void => {
+  for (const [index, options] of listens.entries()) {
+    if (options === undefined) continue
     attempt(
       () => {
         checkListenOptions(options)
       },
-      place,
+      isList ? [...place, index] : place,
       complain,
     )
   }
-  if (Array.isArray(listen))
-    listen.forEach((options, index) => {
-      each(options, [...place, index])
-    })
-  else each(listen, place)
 }
 
 /** Of each place one may listen at it: a port, or who takes peers for a fabric. */
@@ -116,13 +118,10 @@ function checkListeners({ fabrics }: Plan, complain: Complain): void {
       const at = portKindOf(given).listensAt?.(given)
       if (at) take(at.place, `port ${name}.${port}`, [...place, 'ports', port, at.key])
     }
-    for (const [index, each] of listen.entries())
-      if ('socket' in each && typeof each.socket === 'string')
-        take(each.socket, `fabric ${quote(name)}`, [
-          ...place,
-          'listen',
-          ...(listen.length > 1 ? [index] : []),
-          'socket',
-        ])
+    for (const [index, each] of listen.entries()) {
+      const at = listensAt(each)
+      const entry = listen.length > 1 ? [index] : []
+      take(at.place, `fabric ${quote(name)}`, [...place, 'listen', ...entry, at.key])
+    }
   }
 }

@@ -18,8 +18,7 @@ describe('the links of all pages', () => {
   it('lead from the README to every page', () => {
     const all = new Set(pages())
     const found = new Set(['README.md'])
-    for (const page of found)
-      for (const { target } of linksOf(page)) if (all.has(target)) found.add(target)
+    for (const page of found) for (const { target } of linksOf(page)) if (all.has(target)) found.add(target)
     expect([...all].filter((page) => !found.has(page))).to.deep.equal([])
   })
 

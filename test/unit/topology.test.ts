@@ -477,7 +477,7 @@ describe('what is valid and looks wrong', () => {
       green: { tap: t-green, mac: "${mac}", addresses: [10.0.0.1/16]${more} }
 `
     expect(await notes(two(''))).to.deep.equal([
-      '11:35 the MAC address 02:00:00:00:00:0A is that of a.red too, which is on the same network',
+      '11:35 the MAC address 02:00:00:00:00:0a is that of a.red too, which is on the same network',
       '11:67 the address 10.0.0.1 is that of a.red too, which is on the same network',
     ])
     expect(await notes(two(', vlan: { access: 10 }'))).to.deep.equal([])

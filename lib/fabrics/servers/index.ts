@@ -45,10 +45,10 @@ export function checkListenOptions(options: ListenOptions): void {
   kind.check(given)
 }
 
-/** @internal Where peers will find the server that options make. */
-export function listenAddress(options: ListenOptions): string {
+/** @internal Where the server that options make will listen, and the key that says so. */
+export function listensAt(options: ListenOptions): { key: string; place: string } {
   const [kind, given] = sortOut(options)
-  return kind.address(given)
+  return kind.listensAt(given)
 }
 
 /** @internal A server that listens. `stopped` is called once, when it listens no more. */

@@ -186,6 +186,6 @@ export interface ServerKind<
   make(fabric: PortFabric, given: Given, stopped: (server: PortServer) => void): Server
   /** Finds what is wrong with options that are each right by themselves. @throws EtherloomError */
   check(given: Given): void
-  /** Where peers will find it, as it is given. */
-  address(given: Given): string
+  /** Where peers will find it, and the key that says so. */
+  listensAt(given: Given): { key: string; place: string }
 }

@@ -135,5 +135,5 @@ export const socketServerKind: ServerKind<SocketServerOptions, SocketServer> = {
   options: socketServerRules,
   make: (fabric, given, stopped) => new SocketServer(fabric, given, stopped),
   check: (given) => void read(given),
-  address: ({ socket }) => socket,
+  listensAt: ({ socket }) => ({ key: 'socket', place: socket }),
 }
