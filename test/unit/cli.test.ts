@@ -886,7 +886,7 @@ worlds: { w: { fabric: a, movement: { core: [three.xml] }, step: manual } }
       )
       const { status, stderr } = etherloom('up', file)
       expect(status).to.equal(1)
-      expect(stderr).to.match(/^etherloom: .*lab\.yaml:2:\d+: port a\.x: .*\n$/)
+      expect(stderr).to.match(/^\S+lab\.yaml:2:\d+: port a\.x: .*\n$/)
       expect(existsSync(join(directory, 'run', 'lab.sock'))).to.equal(false)
     })
   })
