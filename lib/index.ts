@@ -64,6 +64,7 @@ export { SocketPort, type SocketPortOptions } from './ports/socket.js'
 export type { Framing } from './ports/framings.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
+export { WebSocketPort, type WebSocketPortOptions } from './ports/websocket.js'
 export type { InheritedSocket, Spawned, SpawnOptions } from './fabrics/spawn.js'
 export {
   dropReasons,

@@ -141,6 +141,11 @@ export class MemoryBridge {
     this.#freed = commitMemory(this.#engine.native, this.#bridge, this.#written)
   }
 
+  /** How much of what was committed the worker has not read, as far as is known since: a share of all that it can hold. */
+  get backlog(): number {
+    return (this.#written - this.#freed) / size
+  }
+
   /** The native half has news. */
   news(): void {
     this.drain(this.#engine.clock === 'virtual' ? Infinity : undefined)

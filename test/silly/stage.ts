@@ -117,6 +117,7 @@ export class Stage {
       etherloom.fabricKinds,
       ...[new MemoryPort(), new etherloom.PacketPort({ interface: 'lo' }), new etherloom.PasstPort()],
       ...[new etherloom.SocketPort({ socket: './a.sock' }), new etherloom.UdpPort({ local: '127.0.0.1:0' })],
+      new etherloom.WebSocketPort({ websocket: 'ws://127.0.0.1:9/' }),
       new etherloom.TapPort({ name: 'tap%d' }),
     ]
     if (clock === 'real') things.push(await bridge.listen({ socket: `./${sockets++}.sock` }))
