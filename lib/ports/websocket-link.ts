@@ -20,7 +20,7 @@ export const connectionOptions = {
 
 /** @internal The rule for `token`. */
 export const tokenRule = about(
-  'A secret that whoever connects has to know: 8 to 128 letters, digits and marks of URLs.',
+  'A secret that whoever connects by WebSocket has to know.',
   text({
     max: 128,
     pattern: /^[A-Za-z0-9._~-]{8,128}$/,

@@ -190,7 +190,7 @@ export class WebSocketPort extends Port {
 
   #makeDevice({ engine }: PortFabric): unknown {
     this.#bridge?.leave(this.#number)
-    ;[this.#bridge, this.#number] = MemoryBridge.next(engine, this.#worker)
+    ;[this.#bridge, this.#number] = MemoryBridge.next(engine, this.#worker, 'peers')
     return this.#bridge.device(this.#number, longestMessage, queueLimit)
   }
 

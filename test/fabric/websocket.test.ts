@@ -9,16 +9,7 @@ import { Engine, Hub, WebSocketPort, type WebSocketPortOptions } from '../../lib
 import { refusal, rejection } from '../helpers/errors.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
-
-/** A port of TCP that nobody has. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+import { freePort } from '../helpers/sockets.js'
 
 describe('WebSocketPort', function () {
   this.timeout(60_000)
