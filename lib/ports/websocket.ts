@@ -72,6 +72,19 @@ const headerLength = 14
 /** Who has refused us is asked again after so long, in milliseconds. */
 const refusedWait = 5000
 
+/** Nobody is there, which can change. */
+const absences = new Set<string | undefined>([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+])
+
+const isItOne = 'see whether a WebSocket relay listens there'
+
 /** Why there is no connection. `answered`: somebody is there. `lasting`: and asking again will not help. */
 class NoPeer extends EtherloomError {
   constructor(
@@ -319,12 +332,11 @@ export class WebSocketPort extends Port {
       peer.on(
         'unexpected-response',
         (_request: ClientRequest, { statusCode, statusMessage }: IncomingMessage) => {
-          reject(this.#refusal(`${statusCode} ${statusMessage}`, statusCode))
+          reject(this.#refusal(statusCode ?? 0, statusMessage ?? ''))
         },
       )
       peer.on('error', (error: NodeJS.ErrnoException) => {
-        const isAbsence = error.code !== undefined && /^E[A-Z]|^EAI_/.test(error.code)
-        reject(isAbsence ? this.#nobody(error) : this.#refusal(error.message))
+        reject(absences.has(error.code) ? this.#nobody(error) : this.#failure(error))
       })
     })
     try {
@@ -346,15 +358,21 @@ export class WebSocketPort extends Port {
     return new NoPeer(text, false, false, { cause })
   }
 
-  /** `status`: of HTTP, where that is the answer. */
-  #refusal(answer: string, status = 0): NoPeer {
-    const text = `${this.address} does not take port '${this.name}': ${answer}`
+  /** A server answers by this status of HTTP. */
+  #refusal(status: number, words: string): NoPeer {
+    const text = `${this.address} does not take port '${this.name}': ${status} ${words}`
     const hints: Record<number, string> = {
       401: "give the 'token' that it asks for",
       404: 'see whether the path of the URL is right',
     }
-    const hint = hints[status] ?? (status < 500 ? 'see whether a WebSocket relay listens there' : undefined)
+    const hint = hints[status] ?? (status < 500 ? isItOne : undefined)
     return new NoPeer(text, true, status < 500, hint === undefined ? {} : { hint })
+  }
+
+  /** Who answers does not keep the protocol, or TLS; or there is something wrong here. */
+  #failure(cause: NodeJS.ErrnoException): NoPeer {
+    const text = `port '${this.name}' cannot connect to ${this.address}: ${cause.message}`
+    return new NoPeer(text, true, true, cause.code === undefined ? { cause, hint: isItOne } : { cause })
   }
 }
 

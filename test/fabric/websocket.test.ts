@@ -1,8 +1,13 @@
 /** WebSocketPort: relays that come, go, refuse and misbehave, and what that costs nobody else. */
 import { expect } from 'chai'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
 import { mock } from 'node:test'
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import { Engine, Hub, WebSocketPort, type WebSocketPortOptions } from '../../lib/index.js'
@@ -168,7 +173,7 @@ describe('WebSocketPort', function () {
     const lied = `ws://127.0.0.1:${await listening(liar)}/`
     const refused = await refusal(hub.attach(new WebSocketPort({ websocket: lied, name: 'relay' })))
     expect(refused.message).to.match(
-      /does not take port 'relay': .*; see whether a WebSocket relay listens there$/,
+      /^port 'relay' cannot connect to ws:\/\/.*: .*; see whether a WebSocket relay listens there$/,
     )
   })
 
@@ -299,6 +304,61 @@ describe('WebSocketPort', function () {
     await port.carrier(true)
     last.send(frame({ tag: 13 }))
     await until(() => tags(reader).includes(13))
+  })
+
+  it('connects by TLS to who has a certificate that is trusted, and says what is wrong with others', async () => {
+    const folder = mkdtempSync(joinPath(tmpdir(), 'etherloom-tls-'))
+    closes({
+      close: () => {
+        rmSync(folder, { recursive: true })
+      },
+    })
+    const [key, certificate] = [joinPath(folder, 'key.pem'), joinPath(folder, 'certificate.pem')]
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+    ]
+    const named = [
+      '-subj',
+      '/CN=relay',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+    ]
+    execFileSync('openssl', [...made, ...named], { stdio: 'pipe' })
+    const secure = createSecureServer({ key: readFileSync(key), cert: readFileSync(certificate) })
+    const relay = new WebSocketServer({ server: secure })
+    const at = await listening(secure)
+    const url = `wss://127.0.0.1:${at}/`
+    const refused = await refusal(makeHub().attach(new WebSocketPort({ websocket: url, name: 'relay' })))
+    expect(refused.message).to.equal(`port 'relay' cannot connect to ${url}: self-signed certificate`)
+
+    const script = `
+      import { Hub, MemoryPort, WebSocketPort } from ${JSON.stringify(new URL('../../lib/index.ts', import.meta.url).href)}
+      const hub = new Hub()
+      const port = await hub.attach(new MemoryPort())
+      await hub.attach(new WebSocketPort({ websocket: process.argv[1] }))
+      port.send(new Uint8Array(60).fill(2))`
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificate }
+    const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', script, url], { env })
+    closes({
+      close: () => {
+        child.kill('SIGKILL')
+        for (const peer of relay.clients) peer.terminate()
+      },
+    })
+    const [peer] = (await once(relay, 'connection')) as [WebSocket]
+    expect((await hear(peer, 1))[0]).to.deep.equal(Buffer.alloc(60, 2))
   })
 
   it('is not for virtual clocks', async () => {
