@@ -133,7 +133,8 @@ describe('a network', () => {
     })
     const rows = (): unknown[] =>
       reports.ports(network).map(({ port, kind, leadsTo, state }) => [port, kind, leadsTo, state])
-    await until(() => rows().length === 4)
+    const isUp = (row: unknown): boolean => (row as string[])[3] === 'up'
+    await until(() => rows().length === 4 && rows().every(isUp))
     const place = `ws://${socket}/`
     expect(rows()).to.deep.equal([
       ['tab0', 'websocket', place, 'up'],
