@@ -310,5 +310,5 @@ export const webSocketServerKind: ServerKind<WebSocketServerOptions, WebSocketSe
   options: webSocketServerRules,
   make: (fabric, given, stopped) => new WebSocketServer(fabric, given, stopped),
   check: (given) => void read(given),
-  address: urlOf,
+  listensAt: ({ socket }) => ({ key: 'socket', place: socket }),
 }
