@@ -13,6 +13,7 @@ import { Port, type PortFabric } from './port.js'
 import { attemptLimit, padRule, settledAfter, waitAfter } from './sockets.js'
 import { connectionOptions, longestMessage, tokenRule, WebSocketLink } from './websocket-link.js'
 
+/** Where a WebSocket relay is, and how frames go to it. */
 export interface WebSocketPortOptions {
   /** Where a relay listens: `ws://127.0.0.1:8080/`, or `wss://` where TLS stands before it. */
   websocket: string

@@ -23,6 +23,7 @@ import { patience } from '../../values/patience.js'
 import { quote } from '../../values/quote.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 
+/** Where emulators in browsers connect, and who may. */
 export interface WebSocketServerOptions extends PeerOptions {
   /** An address such as `127.0.0.1:8080`. */
   socket: string
