@@ -62,6 +62,8 @@ const systemPackages = {
     ['python3-pytest', () => command('pytest-3') || command('pytest')], // the tests of clients/python
     ['shellcheck', () => command('shellcheck')], // reads the scripts of clients/action
     ['busybox-static', () => command('busybox')], // its udhcpc is a real DHCP client; what guests run
+    ['openssl', () => command('openssl')], // makes a certificate for a WebSocket over TLS
+    ['chromium', () => command('chromium')], // opens a page that connects by WebSocket
     // Whole machines, with a kernel and programs for them; x86 only.
     ['qemu-system-x86', () => process.arch !== 'x64' || command('qemu-system-x86_64')],
     ['linux-image-cloud-amd64', () => process.arch !== 'x64' || guestKernel()],

@@ -17,6 +17,7 @@ import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
 import { trunkLong, trunkShort } from './trunk.js'
+import { webSocketLong, webSocketShort } from './websocket.js'
 import { world, worldClique } from './world.js'
 
 export const cases: readonly Case[] = [
@@ -42,6 +43,8 @@ export const cases: readonly Case[] = [
   inMemoryTwoPairs,
   inMemoryAcross,
   memoryPort,
+  webSocketShort,
+  webSocketLong,
   manyWires,
   apply,
   world,

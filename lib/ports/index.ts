@@ -8,8 +8,19 @@ import { patchKind } from './patch.js'
 import { socketKind } from './socket.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
+import { webSocketKind } from './websocket.js'
 
-const kinds = [hostKind, tapKind, memoryKind, packetKind, passtKind, patchKind, socketKind, udpKind] as const
+const kinds = [
+  hostKind,
+  tapKind,
+  memoryKind,
+  packetKind,
+  passtKind,
+  patchKind,
+  socketKind,
+  udpKind,
+  webSocketKind,
+] as const
 
 /** Every kind of port that topology files can have, by its key; `add` adds another. */
 export const portKinds = new Registry<PortKind>('port kind', kinds)

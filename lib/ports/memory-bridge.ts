@@ -1,5 +1,6 @@
 /**
- * The JavaScript end of the byte rings that all memory ports of one worker share (native/ports/byte_ring.hpp).
+ * The JavaScript end of the byte rings that all memory ports of one worker share (native/ports/byte_ring.hpp); those of
+ * WebSockets have rings of their own.
  *
  * Records follow each other at multiples of 16 bytes: {port, length, instant} in 16 bytes, then the frame. A record
  * never wraps; where it would not fit before the end, a head with port 2^32 - 1 fills the rest. Bytes are copied out
@@ -42,8 +43,11 @@ export interface Reader {
   deliver(batch: Batch): void
 }
 
-/** What the memory ports of an engine share: a bridge for each worker, and how many ports there were. */
-const shared = new WeakMap<Engine, { bridges: Map<number, MemoryBridge>; ports: number }>()
+/** Whose frames they are: of ports that the program itself uses, or of peers elsewhere, who shall not be in its way. */
+type Side = 'program' | 'peers'
+
+/** What the memory ports of an engine share: a bridge for each worker and side, and how many ports there were. */
+const shared = new WeakMap<Engine, { bridges: Map<string, MemoryBridge>; ports: number }>()
 
 export class MemoryBridge {
   readonly #engine: Engine
@@ -77,12 +81,13 @@ export class MemoryBridge {
     }
   }
 
-  /** A number for a new port of the engine, and the bridge of its worker. */
-  static next(engine: Engine, worker: number): [bridge: MemoryBridge, port: number] {
+  /** A number for a new port of the engine, and the bridge of its worker and side. */
+  static next(engine: Engine, worker: number, side: Side): [bridge: MemoryBridge, port: number] {
     let own = shared.get(engine)
     if (!own) shared.set(engine, (own = { bridges: new Map(), ports: 0 }))
-    let bridge = own.bridges.get(worker)
-    if (!bridge) own.bridges.set(worker, (bridge = MemoryBridge.#make(engine, worker)))
+    const key = `${side} ${worker}`
+    let bridge = own.bridges.get(key)
+    if (!bridge) own.bridges.set(key, (bridge = MemoryBridge.#make(engine, worker)))
     return [bridge, own.ports++]
   }
 
@@ -139,6 +144,11 @@ export class MemoryBridge {
 
   commit(): void {
     this.#freed = commitMemory(this.#engine.native, this.#bridge, this.#written)
+  }
+
+  /** How much of what was committed the worker has not read, as far as is known since: a share of all that it can hold. */
+  get backlog(): number {
+    return (this.#written - this.#freed) / size
   }
 
   /** The native half has news. */

@@ -142,7 +142,7 @@ export class MemoryPort extends Port implements AsyncIterable<Batch> {
 
   protected override async open(fabric: PortFabric): Promise<number> {
     const { engine } = fabric
-    const [bridge, number] = MemoryBridge.next(engine, engine.native.leastLoaded())
+    const [bridge, number] = MemoryBridge.next(engine, engine.native.leastLoaded(), 'program')
     const { frameLimit, queueLimit } = this.#options
     const id = this.seatDevice(fabric, bridge.device(number, frameLimit, queueLimit))
     bridge.join(number, {

@@ -24,13 +24,16 @@ import { framingRule, framings, type Framing, type FramingKind } from './framing
 import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
+  attemptLimit,
   bindPlace,
   bindSocket,
   frameRules,
   modeRule,
   resolvePlace,
+  settledAfter,
   sockets,
   unbind,
+  waitAfter,
   type FrameOptions,
   type FrameShape,
   type NativeAddress,
@@ -95,14 +98,8 @@ const readSocketOptions = optionsReader('SocketPort', {
 
 const socketKeys = { socket: required(place), ...inFiles }
 
-/** The waits between attempts to connect, in milliseconds; the last repeats. */
-const waits = [0, 10, 20, 50, 100, 200, 500]
-/** A connection that has held for so long, in milliseconds, was one: the next attempt is made at once. */
-const settledAfter = 1000
 /** How often a TCP peer that does not read is given more time, in milliseconds. */
 const attendEvery = 5000
-/** How long an attempt may take, in milliseconds. */
-const attemptLimit = 5000
 
 /** Nobody is there, which can change. */
 const absences = new Set<number | undefined>([
@@ -349,8 +346,8 @@ export class SocketPort extends Port {
       })
       return
     }
-    const wait = waits[Math.min(this.#failures++, waits.length - 1)]
-    const timer = setTimeout(() => void this.#revive(fabric, () => this.nextPeer(fabric)), wait).unref()
+    const again = () => void this.#revive(fabric, () => this.nextPeer(fabric))
+    const timer = setTimeout(again, waitAfter(this.#failures++)).unref()
     this.#stop = () => {
       clearTimeout(timer)
     }

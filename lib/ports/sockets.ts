@@ -71,6 +71,18 @@ export const padRule = about(
   flag(false),
 )
 
+/** @internal The waits between attempts to connect, in milliseconds; the last repeats. */
+const waits = [0, 10, 20, 50, 100, 200, 500]
+
+/** @internal How long to wait before the next attempt to connect, in milliseconds, after so many have failed. */
+export const waitAfter = (failures: number): number => waits[Math.min(failures, waits.length - 1)] as number
+
+/** @internal A connection that has held for so long, in milliseconds, was one: the next attempt is made at once. */
+export const settledAfter = 1000
+
+/** @internal How long an attempt to connect may take, in milliseconds. */
+export const attemptLimit = 5000
+
 /** @internal The rules for frames of connections. */
 export const frameRules = {
   frameLimit: about(

@@ -14,8 +14,10 @@ import {
   SinkPort,
   Switch,
   TapPort,
+  WebSocketPort,
   Wire,
   type Fabric,
+  type WebSocketPortOptions,
 } from '../../lib/index.js'
 import { closing, join } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
@@ -96,6 +98,19 @@ const classes: Record<
     },
   },
   Wire: { make: (options) => new Wire(options), options: fabric },
+  WebSocketPort: {
+    make: (options) => new WebSocketPort(options as WebSocketPortOptions),
+    needs: { websocket: 'ws://127.0.0.1:8080/' },
+    options: {
+      websocket: [
+        "a URL such as 'ws://127.0.0.1:8080/', without a user or a fragment",
+        ...['', 'http://host/', 'ws://', '127.0.0.1:80', 'ws://me:pw@host/', 'ws://host/#a', ...notText],
+      ],
+      token: ["8 to 128 letters, digits, '-', '.', '_' or '~'", '', 'short', 'with spaces', ...notText],
+      pad: flag,
+      name,
+    },
+  },
   MemoryPort: {
     make: (options) => new MemoryPort(options),
     options: {

@@ -3,9 +3,10 @@ import { expect } from 'chai'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { WebSocketServer } from 'ws'
 import {
   Engine,
   GeneratorPort,
@@ -15,6 +16,7 @@ import {
   SinkPort,
   SocketPort,
   UdpPort,
+  WebSocketPort,
 } from '../../lib/index.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
@@ -67,6 +69,23 @@ describePort('UdpPort', async (_engine, name) => {
     for (const bytes of frames) peer.send(bytes, place, '127.0.0.1')
   }
   return { port, feed, close: () => void peer.close() }
+})
+
+describePort('WebSocketPort', async (_engine, name) => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  await once(server, 'listening')
+  const port = new WebSocketPort({
+    name,
+    websocket: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  })
+  const feed = (frames: Uint8Array[]) => {
+    for (const bytes of frames) for (const peer of server.clients) peer.send(bytes)
+  }
+  const close = () => {
+    for (const peer of server.clients) peer.terminate()
+    server.close()
+  }
+  return { port, feed, close }
 })
 
 describePort('GeneratorPort', (_engine, name) => ({ port: new GeneratorPort({ name }), unlimited: true }))

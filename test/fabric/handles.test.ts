@@ -214,7 +214,7 @@ describe('an engine that is closed from within advance', () => {
     const [left, right] = await join(hub, 'left', 'right')
     const { native: calls } = engine
     const refusals: string[] = []
-    const [bridge] = MemoryBridge.next(engine, 0)
+    const [bridge] = MemoryBridge.next(engine, 0, 'program')
     bridge.join(1, {
       deliver: () => {
         if (refusals.length > 0) return

@@ -5,9 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { WebSocket } from 'ws'
 import { Engine, Hub } from '../../lib/index.js'
 import { closing, join, receive, until } from '../helpers/fabric.js'
 import { numbered } from '../helpers/frames.js'
+import { freePort } from '../helpers/sockets.js'
 
 /** A stream's record without a frame in it. */
 const empty = new Uint8Array(4)
@@ -94,5 +96,45 @@ describe('innocent ports', function () {
     }
     expect(await during(silence(), exchange)).to.be.above(0)
     for (let round = 0; round < 100; round++) await exchange()
+  })
+
+  it('lose nothing to browsers: a flood, peers that do not read, and 200 connections that come and go', async () => {
+    const engine = closes(new Engine({ memory: '16MiB' }))
+    const theirs = new Hub({ engine })
+    const socket = `127.0.0.1:${await freePort()}`
+    const server = await theirs.listen({ protocol: 'websocket', socket })
+    const [a, b] = await join(new Hub({ engine }), 'a', 'b')
+    const connect = async (): Promise<WebSocket> => {
+      const peer = new WebSocket(server.address).on('error', () => undefined)
+      closes({
+        close: () => {
+          peer.terminate()
+        },
+      })
+      await once(peer, 'open')
+      return peer
+    }
+    const attack = async () => {
+      const [mad, ...deaf] = await Promise.all(Array.from({ length: 8 }, connect))
+      for (const each of deaf) each.pause()
+      await until(() => server.ports.length === 8)
+      const frames = numbered(64, { length: 1514 })
+      for (let round = 0; round < 200; round++) {
+        const passing = connect()
+        for (const bytes of frames) mad!.send(bytes)
+        ;(await passing).terminate()
+      }
+      await until(() => server.ports[0]!.stats().received.frames === 200n * 64n)
+      await until(() => server.ports.length === 8)
+    }
+    const expected = Array.from({ length: 100 }, (_, tag) => tag)
+    const exchange = async () => {
+      a.send(numbered(100))
+      b.send(numbered(100))
+      for (const port of [a, b])
+        expect((await receive(port, 100)).map(({ tag }) => tag)).to.deep.equal(expected)
+    }
+    expect(await during(attack(), exchange)).to.be.above(0)
+    expect(server.ports.slice(1).every((port) => port.stats().dropped['port-full'] > 0n)).to.equal(true)
   })
 })

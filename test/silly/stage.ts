@@ -2,6 +2,7 @@
  * What calls are tried on: an engine with something of each class that can be had here, and a hub of its own for frames that
  * must get through whatever is called.
  */
+import { freePort } from '../helpers/sockets.js'
 import { PassThrough } from 'node:stream'
 import * as etherloom from '../../lib/index.js'
 import { lab } from '../../lib/testing/index.js'
@@ -117,9 +118,13 @@ export class Stage {
       etherloom.fabricKinds,
       ...[new MemoryPort(), new etherloom.PacketPort({ interface: 'lo' }), new etherloom.PasstPort()],
       ...[new etherloom.SocketPort({ socket: './a.sock' }), new etherloom.UdpPort({ local: '127.0.0.1:0' })],
+      new etherloom.WebSocketPort({ websocket: 'ws://127.0.0.1:9/' }),
       new etherloom.TapPort({ name: 'tap%d' }),
     ]
-    if (clock === 'real') things.push(await bridge.listen({ socket: `./${sockets++}.sock` }))
+    if (clock === 'real') {
+      things.push(await bridge.listen({ socket: `./${sockets++}.sock` }))
+      things.push(await bridge.listen({ protocol: 'websocket', socket: `127.0.0.1:${await freePort()}` }))
+    }
     if (lacksNetwork() === undefined) things.push(await etherloom.Namespace.create())
     if (peer !== undefined) things.push(await etherloom.connect({ name: peer }))
     return new Stage(hub, ports, things, [from, to])

@@ -22,6 +22,7 @@ import {
   Switch,
   TapPort,
   UdpPort,
+  WebSocketPort,
   WifiExponentialModel,
   Wire,
   World,
@@ -37,6 +38,7 @@ import {
 } from '../../lib/index.js'
 import { sockets } from '../../lib/ports/sockets.js'
 import { broadcast, frame, station } from '../helpers/frames.js'
+import { freePort } from '../helpers/sockets.js'
 import { faultsWhenQuiet, imbalances, offeredOf, shrunkCounters, underWay } from './checks.js'
 import type { End, Program, Step } from './steps.js'
 
@@ -389,6 +391,12 @@ export class Interpreter {
         )
       }
       case 'server': {
+        if (framing === ('websocket' as Framing)) {
+          const address = `127.0.0.1:${await freePort()}`
+          const ours = { protocol: 'websocket', socket: address, name: `${left.port}-%d` } as const
+          const server = (await here.listen(ours)).on('failure', this.#hear)
+          return this.#join(right, (name) => new WebSocketPort({ name, websocket: server.address }))
+        }
         const server = await here.listen({
           socket: path,
           framing: framing as 'stream' | 'seqpacket',

@@ -29,6 +29,7 @@ export const links = [
   'socket seqpacket',
   'server stream',
   'server seqpacket',
+  'server websocket',
   'udp',
   'tap',
 ] as const

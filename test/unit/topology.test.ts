@@ -194,7 +194,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
       [
         withPort('{ mtu: 1500 }'),
-        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'udp'",
+        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'udp' or 'websocket'",
       ],
       [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
       [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],
@@ -420,7 +420,15 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, listen: [{ socket: /run/a }, { protocol: sockt, socket: /run/b }] }',
-        "2:71 'protocol' must be 'socket', not 'sockt'; did you mean 'socket'?",
+        "2:71 'protocol' must be 'socket' or 'websocket', not 'sockt'; did you mean 'socket'?",
+      ],
+      [
+        "fabrics:\n  a: { kind: hub, ports: {}, listen: { protocol: websocket, socket: '127.0.0.1:8080', origins: ['*'] } }",
+        "2:38 option 'origins' of listen must be a list without '*', or 'token' given as well: else every web page that somebody here looks at could connect, not a list",
+      ],
+      [
+        'fabrics:\n  a: { kind: hub, ports: { b: { websocket: http://host/ } } }',
+        "2:44 'websocket' must be a URL such as 'ws://127.0.0.1:8080/', without a user or a fragment, not 'http://host/'",
       ],
       [withPath('{ between: [red, gren] }'), "7:30 no port 'gren' in this fabric; did you mean 'green'?"],
       [withPath('{ from: red, to: red }'), '7:13 a path needs two different ports'],

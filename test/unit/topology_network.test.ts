@@ -11,6 +11,8 @@ import { reports } from '../../lib/topology/report.js'
 import type { Topology } from '../../lib/topology/schema.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, receive, until } from '../helpers/fabric.js'
+import { frame } from '../helpers/frames.js'
+import { freePort } from '../helpers/sockets.js'
 
 /** Two hubs with two patches between them. */
 const patched = (paths: object[], more: object = {}): Topology =>
@@ -117,6 +119,33 @@ describe('a network', () => {
       ['udp', 'udp', '127.0.0.1:0', 'up'],
       ['connecting', 'socket', socket, 'up'],
     ])
+  })
+
+  it('joins networks by WebSocket, and shows no token', async () => {
+    const socket = `127.0.0.1:${await freePort()}`
+    const token = 'open-sesame'
+    const network = await up({
+      fabrics: {
+        a: { kind: 'hub', ports: {}, listen: { protocol: 'websocket', socket, name: 'tab%d', token } },
+        b: { kind: 'hub', ports: { one: { websocket: `ws://${socket}/?token=${token}` } } },
+        c: { kind: 'hub', ports: { two: { websocket: `ws://${socket}`, token, pad: true } } },
+      },
+    })
+    const rows = (): unknown[] =>
+      reports.ports(network).map(({ port, kind, leadsTo, state }) => [port, kind, leadsTo, state])
+    const isUp = (row: unknown): boolean => (row as string[])[3] === 'up'
+    await until(() => rows().length === 4 && rows().every(isUp))
+    const place = `ws://${socket}/`
+    expect(rows()).to.deep.equal([
+      ['tab0', 'websocket', place, 'up'],
+      ['tab1', 'websocket', place, 'up'],
+      ['one', 'websocket', place, 'up'],
+      ['two', 'websocket', `ws://${socket}`, 'up'],
+    ])
+    const sender = await network.fabrics.get('b')!.attach(new MemoryPort())
+    const reader = await network.fabrics.get('c')!.attach(new MemoryPort())
+    sender.send(frame({ tag: 5 }))
+    expect((await receive(reader, 1))[0]!.tag).to.equal(5)
   })
 
   it('takes peers where it listens, which come and go beside what the file names', async () => {

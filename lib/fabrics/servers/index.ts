@@ -8,8 +8,9 @@ import { about, asOptions, oneOf, type Rules } from '../../values/options.js'
 import { Registry } from '../../values/registry.js'
 import type { PortServer, ServerKind } from './server.js'
 import { socketServerKind, type SocketServer, type SocketServerOptions } from './socket.js'
+import { webSocketServerKind, type WebSocketServer, type WebSocketServerOptions } from './websocket.js'
 
-const kinds = [socketServerKind] as const
+const kinds = [socketServerKind, webSocketServerKind] as const
 
 /** Every protocol that fabrics can listen for, by its word; `add` adds another. */
 export const serverKinds = new Registry<ServerKind>('protocol', kinds)
@@ -18,10 +19,13 @@ export const serverKinds = new Registry<ServerKind>('protocol', kinds)
 const usual = socketServerKind.key
 
 /** What `Fabric.listen` takes. */
-export type ListenOptions = { protocol?: 'socket' } & SocketServerOptions
+export type ListenOptions =
+  ({ protocol?: 'socket' } & SocketServerOptions) | ({ protocol: 'websocket' } & WebSocketServerOptions)
 
 /** The server that options make. */
-export type ServerOf<_Given extends ListenOptions> = SocketServer
+export type ServerOf<Given extends ListenOptions> = Given extends { protocol: 'websocket' }
+  ? WebSocketServer
+  : SocketServer
 
 const protocolOf = (key: string): Rules[string] => oneOf([key], key === usual ? key : undefined)
 
