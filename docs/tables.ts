@@ -52,9 +52,9 @@ function withTables(text: string): string {
 function topologyFiles(): string {
   const file = formOf(topologyRule(), 'mapping').keys
   const fabrics = branchesOf(each(file.fabrics))
-  const [{ ports, paths, timeline } = {}] = fabrics
+  const [{ ports, listen, paths, timeline } = {}] = fabrics
   const worlds = branchesOf(each(file.worlds))
-  const apart = new Set([file.fabrics, file.worlds, ports, paths, timeline])
+  const apart = new Set([file.fabrics, file.worlds, ports, listen, paths, timeline])
   const path = branchesOf(entry(paths))
   const between = Object.fromEntries(path.flatMap((keys) => Object.entries(keys)).filter(([key]) => isEnd(key)))
   const policy = Object.fromEntries(Object.entries(path[0] ?? {}).filter(([key]) => !isEnd(key)))
@@ -63,6 +63,7 @@ function topologyFiles(): string {
     heading('The file', tableOf(file, apart)),
     kinds('A fabric', fabrics, apart),
     kinds('A port', branchesOf(each(ports)), apart),
+    kinds('What a fabric listens for', branchesOf(listen), apart),
     heading('A path', tableOf(between)),
     heading('A policy', tableOf(policy)),
     heading('An entry of a timeline: its paths, or ports', tableOf(ends)),
@@ -135,8 +136,12 @@ function formOf<Kind extends Form['kind']>(rule: Rule<unknown> | undefined, kind
 
 const each = (rule: Rule<unknown> | undefined): Rule<unknown> => formOf(rule, 'record').each
 const entry = (rule: Rule<unknown> | undefined): Rule<unknown> => formOf(rule, 'list').entry
-const branchesOf = (rule: Rule<unknown>): Rules[] =>
-  formOf(rule, 'either').branches.map((branch) => formOf(branch, 'mapping').keys)
+/** The shapes of a mapping, also where there may be a list of such. */
+const branchesOf = (rule: Rule<unknown> | undefined): Rules[] =>
+  formOf(rule, 'either').branches.flatMap((branch) => {
+    const { form } = shapeOf(branch)
+    return form.kind === 'mapping' ? [form.keys] : []
+  })
 
 /** The rule of a key in the first shape that has it. */
 const ruleAt = (rule: Rule<unknown>, key: string): Rule<unknown> =>

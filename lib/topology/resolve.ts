@@ -119,7 +119,6 @@ function checkListeners({ fabrics }: Plan, complain: Complain): void {
       if (at) take(at.place, `port ${name}.${port}`, [...place, 'ports', port, at.key])
     }
     for (const [index, each] of listen.entries()) {
-      if ((each as ListenOptions | undefined) === undefined) continue // its keys fit no protocol, which is said already
       const at = listensAt(each)
       const entry = listen.length > 1 ? [index] : []
       take(at.place, `fabric ${quote(name)}`, [...place, 'listen', ...entry, at.key])

@@ -80,7 +80,7 @@ describe('what is loaded at the start', function () {
       "import 'etherloom'",
       ['--input-type=module', '--eval', `await import(${JSON.stringify(library)})`],
       {
-        files: 8,
+        files: 9,
         not: [
           packages.yaml,
           packages.rpc,
@@ -95,7 +95,7 @@ describe('what is loaded at the start', function () {
     [
       'validate',
       [commandLine, 'validate', 'examples/two-sites.yaml'],
-      { files: 13, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
+      { files: 14, not: [packages.rpc, /^lib\/(topology\/network|control\/client|control\/server)/] },
     ],
   ]
   for (const [name, words, { files: most, not, status }] of cases)
