@@ -326,6 +326,63 @@ describe("ubridge's console", function () {
     ])
   })
 
+  it('asks iproute2 for interfaces, in its words', async () => {
+    const programs = join(folder, 'programs')
+    const log = join(folder, 'log')
+    mkdirSync(programs)
+    // In the place of both: they note what they are asked, and know two bridges, of which br1 has a port.
+    for (const name of ['ip', 'bridge'])
+      writeFileSync(
+        join(programs, name),
+        `#!/bin/sh
+case "$*" in
+  *'type bridge') case "$*" in *show*) echo '[{"ifname":"br0"},{"ifname":"br1"}]'; exit;; esac;;
+  *'master br1') case "$*" in *show*) echo '[{"ifname":"p1"}]'; exit;; esac;;
+  *show*) echo '[]'; exit;;
+esac
+echo "${name} $*" >> '${log}'
+`,
+        { mode: 0o755 },
+      )
+    const before = process.env.PATH
+    process.env.PATH = `${programs}:${before}`
+    try {
+      start('-U', path)
+    } finally {
+      process.env.PATH = before
+    }
+    const console = await client()
+    const cases: [line: string, asked: string[]][] = [
+      ['link set p1 down', ['ip link set dev p1 down']],
+      ['brctl create br0', ['ip link add name br0 type bridge']],
+      ['brctl addif br0 p1', ['ip link set dev p1 master br0', 'ip link set dev p1 up']],
+      ['brctl delif br1 p1', ['ip link set dev p1 nomaster']],
+      ['brctl delete br0', ['ip link delete dev br0 type bridge']],
+      ['brctl vlanfiltering br0 on', ['ip link set dev br0 type bridge vlan_filtering 1']],
+      ['brctl setvlanproto br0 0x88a8', ['ip link set dev br0 type bridge vlan_protocol 802.1ad']],
+      ['brctl vlan_del br0 p1 1', ['bridge vlan del dev p1 vid 1']],
+      ['brctl vlan_add br0 p1 10 pvid untagged', ['bridge vlan add dev p1 vid 10 pvid untagged']],
+      ['brctl vlan_add br0 p1 2 4094', ['bridge vlan add dev p1 vid 2-4094']],
+      ['docker create_veth a b', ['ip link add a type veth peer name b', 'ip link set dev a up']],
+      ['docker delete_veth a', ['ip link delete dev a type veth']],
+      ['docker set_mac_addr p1 02:00:00:00:00:01', ['ip link set dev p1 address 02:00:00:00:00:01']],
+      ['docker move_to_ns p1 77 eth0', ['ip link set dev p1 netns 77 name eth0']],
+    ]
+    for (const [line, asked] of cases) {
+      writeFileSync(log, '')
+      expect(await console.ask(line), line).to.match(/^100-/)
+      expect(readFileSync(log, 'utf8').split('\n').slice(0, -1), line).to.deep.equal(asked)
+    }
+    await session(console, [
+      ['brctl show', '101 br0:\r\n101 br1: p1\r\n100-OK'],
+      ['brctl delete br1', "207-bridge 'br1' still has p1"],
+      ['brctl delif br0 p1', "214-bridge 'br0' has no 'p1'"],
+      ['brctl vlan_add br0 p1 9 8', '204-what is given is a VLAN or the first and the last of several'],
+      ['brctl vlan_add br0 p1 0', "204-'0' is not a VLAN, from 1 to 4094"],
+      ['brctl setvlanproto br0 0x1', "204-'0x1' is not 0x8100 or 0x88a8"],
+    ])
+  })
+
   it('lists all that it offers, and nothing else', async () => {
     start('-U', path)
     const console = await client()
