@@ -189,13 +189,18 @@ export class Hypervisor {
     const recording = new Recording(file, linkType)
     this.#recordings.set(bridge.fabric, recording)
     await this.#follow(bridge)
+    if (!recording.failure) return
+    await this.#endRecording(bridge.fabric)
+    throw recording.failure
   }
 
-  async stopCapture(name: string): Promise<void> {
+  /** Says why it had ended before, if it had. */
+  async stopCapture(name: string): Promise<Error | undefined> {
     const { fabric } = this.bridge(name)
-    if (!this.#recordings.has(fabric))
-      throw new Refusal(codes.start, `bridge ${quote(name)} is not being recorded`)
+    const recording = this.#recordings.get(fabric)
+    if (!recording) throw new Refusal(codes.start, `bridge ${quote(name)} is not being recorded`)
     await this.#endRecording(fabric)
+    return recording.failure
   }
 
   async #endRecording(fabric: string): Promise<void> {

@@ -6,7 +6,15 @@
  * other that is written into it, each with the link types of paths that exist: NIOs may go and others come meanwhile.
  */
 import { once } from 'node:events'
-import { openSync, writeSync, createWriteStream, type WriteStream } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  writeSync,
+  type WriteStream,
+} from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { Writable } from 'node:stream'
 import type { Capture, CaptureOutput } from '../capture/capture.js'
@@ -71,6 +79,24 @@ function recordOf(bytes: Buffer, at: number): [head: Buffer, frame: Buffer] {
   return [head, bytes.subarray(at + 28, at + 28 + captured)]
 }
 
+/** The descriptor of a file that begins so, before the answer: its readers open it then. Waits for nobody, as at a FIFO. */
+function begin(file: string, header: Buffer): number {
+  const { O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants
+  try {
+    const fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o644)
+    try {
+      if (!fstatSync(fd).isFile()) throw new Error('it is no file')
+      writeSync(fd, header)
+      return fd
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+  } catch (error) {
+    throw new Refusal(codes.file, `cannot write ${quote(file)}: ${(error as Error).message}`)
+  }
+}
+
 /** A file that a bridge is recorded into, whatever NIOs it has. */
 export class Recording {
   readonly #file: WriteStream
@@ -85,13 +111,7 @@ export class Recording {
         codes.file,
         `no link type ${quote(linkType)}; there are ${Object.keys(linkTypes).join(', ')}`,
       )
-    try {
-      const fd = openSync(file, 'w', 0o644)
-      writeSync(fd, pcapHeader(number)) // before the answer: its readers open it then
-      this.#file = createWriteStream('', { fd })
-    } catch (error) {
-      throw new Refusal(codes.file, `cannot write ${quote(file)}: ${(error as Error).message}`)
-    }
+    this.#file = createWriteStream('', { fd: begin(file, pcapHeader(number)) })
     this.#file.on('error', (error) => (this.#failure = error))
   }
 
@@ -112,7 +132,11 @@ export class Recording {
       },
     })
     const written = finished(sink).catch(() => undefined) // the file's failure, which is noted there
-    this.#capture = { capture: await start(sink), written }
+    try {
+      this.#capture = { capture: await start(sink), written }
+    } catch (error) {
+      this.#failure = error as Error
+    }
   }
 
   /** Ends what it records; everything of it is in the file then. */

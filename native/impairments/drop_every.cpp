@@ -5,8 +5,7 @@
 namespace etherloom {
 
 static const ImpairmentKind registered(
-    "dropEvery", "drop-every", 15,
-    [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
+    "dropEvery", "drop-every", 15, [](std::span<const double> settings) -> std::unique_ptr<const Impairment> {
       class DropEvery final : public Impairment {
        public:
         explicit DropEvery(double every)

@@ -50,7 +50,8 @@ inline auto makeOutage(double every, double down, double offset) {
 }
 inline auto makeRandomOutage(double every, double down) { return makeImpairment("outage", {1, every, down}); }
 
-/// Hits frames of 60 bytes that arrive a second or more apart with this probability, each by itself, or counted.
+/// Hits frames of 60 bytes that arrive a second or more apart with this probability, each by itself, or
+/// counted.
 inline std::unique_ptr<const Impairment> makeWith(const ImpairmentKind& kind, double probability) {
   const std::vector<double> chance(3, probability);
   const double millisecond = 1e6;

@@ -285,6 +285,7 @@ describe("ubridge's console", function () {
         'bridge start_capture a x.pcap WIFI',
         "211-no link type 'WIFI'; there are EN10MB, PPP_SERIAL, ATM_RFC1483, C_HDLC, FRELAY",
       ],
+      ['bridge start_capture a /dev/null', "211-cannot write '/dev/null': it is no file"],
       ['bridge delete_packet_filter a f', "214-bridge 'a' has no filter 'f'"],
       ['bridge add_packet_filter a f delay 10', "100-filter 'f' added to bridge 'a'"],
       [
@@ -324,6 +325,16 @@ describe("ubridge's console", function () {
       ['hypervisor reset', '100-OK'],
       ['bridge list', '100-OK'],
     ])
+  })
+
+  it('has all that it offers in its page', () => {
+    const page = readFileSync('docs/reference/ubridge.md', 'utf8')
+    const rows = page.slice(page.indexOf('## Commands'), page.indexOf('Not there')).split('\n')
+    for (const [name, module] of Object.entries(modules)) {
+      const cells = rows.filter((row) => row.startsWith(`| ${name}`)).join('\n')
+      const named = [...cells.matchAll(/`([a-z_]+)/g)].map(([, command]) => command)
+      expect(named, name).to.have.members(Object.keys(module))
+    }
   })
 
   it('asks iproute2 for interfaces, in its words', async () => {

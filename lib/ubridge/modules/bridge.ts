@@ -195,8 +195,9 @@ export const bridge: Module = {
     words: [1, 1],
     fault: codes.other,
     async run(console, name = '') {
-      await console.stopCapture(name)
-      return `bridge ${quote(name)} is recorded no more`
+      const failure = await console.stopCapture(name)
+      const why = failure ? `; it ended early: ${failure.message}` : ''
+      return `bridge ${quote(name)} is recorded no more${why}`
     },
   },
   add_packet_filter: {
