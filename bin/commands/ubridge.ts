@@ -2,6 +2,7 @@
  * `etherloom ubridge`: what GNS3's servers take for ubridge. Its options are ubridge's, and it says nothing, since a server adds
  * what it says to every error that it shows.
  */
+import { spokenVersion } from '../../lib/ubridge/version.js'
 import { EtherloomError } from '../../lib/values/errors.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { fail, printLine } from '../output.js'
@@ -30,7 +31,6 @@ const patience = 2500
 
 async function run({ H: at, U: path, v: version, name }: UbridgeFlags): Promise<ExitCode> {
   if (version) {
-    const { spokenVersion } = await import('../../lib/ubridge/modules/hypervisor.js')
     printLine(`ubridge version ${spokenVersion}-etherloom`)
     return 0
   }
@@ -42,11 +42,9 @@ async function run({ H: at, U: path, v: version, name }: UbridgeFlags): Promise<
         hint: "give one of them, such as '-H 4000'",
       },
     )
-  const [{ Instance }, { Hypervisor }, { Orders }, { ConsoleServer, consolePlace }] = await Promise.all([
+  const [{ Instance }, { Hypervisor, Orders, ConsoleServer, consolePlace }] = await Promise.all([
     import('../../lib/control/instance.js'),
-    import('../../lib/ubridge/hypervisor.js'),
-    import('../../lib/ubridge/orders.js'),
-    import('../../lib/ubridge/server.js'),
+    import('../../lib/ubridge/index.js'),
   ])
   const where = path ?? at ?? ''
   const place = path === undefined ? consolePlace(where) : { path }

@@ -1,13 +1,8 @@
 /** The console itself: what it offers, and how it ends. */
 import { quote } from '../../values/quote.js'
 import { codes, Refusal } from '../replies.js'
+import { spokenVersion } from '../version.js'
 import type { Module } from '../command.js'
-
-/**
- * The version of ubridge that clients are told: the least that GNS3's servers ask for (1.2.3 since 3.1, 0.9.14 before) whose
- * commands are offered here.
- */
-export const spokenVersion = '1.2.3'
 
 /** `all`: every module that there is, this one among them. */
 export const hypervisorOf = (all: () => Readonly<Record<string, Module>>): Module => ({
