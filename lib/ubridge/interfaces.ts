@@ -1,7 +1,7 @@
 /** Interfaces and bridges of the kernel, by iproute2, as the console's modules docker, brctl and link ask for it. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { confined, requirePrograms, searchPath } from '../values/programs.js'
+import { confined, requirePrograms, searchPath, tied } from '../values/programs.js'
 import { Refusal, type Code } from './replies.js'
 
 /** How long a program may take, in milliseconds: the console has nothing to answer meanwhile. */
@@ -10,7 +10,7 @@ const patience = 10_000
 /** What one of these programs says. @throws Refusal in its words, with the code */
 async function say(program: 'ip' | 'bridge', code: Code, words: readonly string[]): Promise<string> {
   const file = (await requirePrograms('this command', [program]))[program]
-  const [first = file, ...rest] = [...(await confined(['net_admin'])), file, ...words]
+  const [first, rest] = await asAllowed(file, words)
   try {
     const { stdout } = await promisify(execFile)(first, rest, {
       env: { PATH: searchPath(), LC_ALL: 'C' },
@@ -25,6 +25,13 @@ async function say(program: 'ip' | 'bridge', code: Code, words: readonly string[
       `${program} ${words.join(' ')}: ${said.replace(/^RTNETLINK answers: |^Error: /, '')}`,
     )
   }
+}
+
+/** Root's might is kept from it; rights that another user was given are handed on (ambient ones, capabilities(7)). */
+async function asAllowed(file: string, words: readonly string[]): Promise<[string, string[]]> {
+  if (process.getuid?.() !== 0) return tied(file, words)
+  const [first = file, ...rest] = [...(await confined(['net_admin'])), file, ...words]
+  return [first, rest]
 }
 
 export async function ip(code: Code, ...words: string[]): Promise<void> {
