@@ -18,6 +18,7 @@ const rooms = [
   'fabrics',
   'world',
   'topology',
+  'ubridge',
   'control',
   'testing',
   'index.ts',

@@ -13,6 +13,7 @@ import { deny, path } from './path.js'
 import { shell } from './shell.js'
 import { show } from './show.js'
 import { step } from './step.js'
+import { ubridge } from './ubridge.js'
 import { up } from './up.js'
 import { validate } from './validate.js'
 
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   exec,
   shell,
   down,
+  ubridge,
   doctor,
   demo,
 ]

@@ -13,6 +13,7 @@ import { quote } from '../../lib/values/quote.js'
 import { action, command, onEndSignals, type ExitCode, type Flags } from '../command.js'
 import { addConversion, readConversion } from '../conversion.js'
 import { fail, printJson, printLine, printNotes } from '../output.js'
+import { seeded } from '../seed.js'
 
 interface UpFlags extends Flags {
   name?: string
@@ -163,19 +164,6 @@ const isFile = async (path: string): Promise<boolean> => (await stat(path)).isFi
 /** Without a ring, which a seal does not see into, unless the file asks for one. */
 const sealable = (topology: Topology): Topology =>
   topology.io === 'io_uring' ? topology : { ...topology, io: 'epoll' }
-
-/** With the seed of $ETHERLOOM_SEED where it has none of its own: what repeats a run. */
-function seeded(topology: Topology): Topology {
-  const { ETHERLOOM_SEED: text = '' } = process.env
-  if (text === '') return topology
-  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (!Number.isSafeInteger(seed))
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_OPTION',
-      `$ETHERLOOM_SEED must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, not ${quote(text)}`,
-    )
-  return { seed, ...topology }
-}
 
 /** The file's name without its ending, with nothing in it that an instance's name cannot have. */
 function nameOf(path: string): string {

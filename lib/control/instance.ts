@@ -1,6 +1,6 @@
 /**
  * A named, running topology that takes orders: a Network behind a control socket.
- * Called by `etherloom up`, and by tests of the protocol.
+ * Called by `etherloom up`, `etherloom ubridge`, and by tests of the protocol.
  */
 import type { EventEmitter } from 'node:events'
 import { Network, type NetworkApplied, type Outcome } from '../topology/network.js'
@@ -21,7 +21,7 @@ import type { Supervisor } from './supervisor.js'
 
 export class Instance implements Running {
   readonly name: string
-  /** Absolute path of the topology file. */
+  /** Absolute path of the topology file; of `etherloom ubridge`, where its console is. */
   readonly file: string
   readonly network: Network
   /** Resolves when the instance has ended, whoever ended it. */

@@ -14,7 +14,7 @@ import type { Captures } from './captures.js'
 /** Who answers. */
 export interface InstanceInfo {
   name: string
-  /** Absolute path of its topology file. */
+  /** Absolute path of its topology file; of `etherloom ubridge`, where its console is. */
   file: string
   pid: number
   /** As text: it can exceed what a JSON number holds. */

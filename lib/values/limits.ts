@@ -48,6 +48,10 @@ export const limits = {
   orderBatch: 1000,
   /** Bytes of an answer there, and of what a peer may leave unread. */
   answerLine: 64 * MiB,
+  /** Bytes of a line of ubridge's console. */
+  consoleLine: 64 * KiB,
+  /** Clients of such a console at a time. */
+  consoleClients: 64,
   /** Nodes of a world. */
   worldNodes: 10_000,
   /** The greatest number of a node in a CORE file that lists no nodes. */

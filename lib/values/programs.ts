@@ -20,6 +20,7 @@ export const packages = {
   dnsmasq: 'dnsmasq-base',
   passt: 'passt',
   ip: 'iproute2',
+  bridge: 'iproute2',
   nsenter: 'util-linux',
   flock: 'util-linux',
   setpriv: 'util-linux',

@@ -321,6 +321,14 @@ Result<std::array<Fd, 2>> socketPair(SocketType type) {
   return std::array<Fd, 2>{Fd(numbers[0]), Fd(numbers[1])};
 }
 
+Result<uid_t> peerUser(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return Error::last("getsockopt SO_PEERCRED", "who has connected cannot be known");
+  return peer.uid;
+}
+
 Result<SocketType> typeOf(const Fd& socket) {
   int type = 0;
   socklen_t size = sizeof type;

@@ -112,6 +112,9 @@ class PeerPatience {
 /// Two Unix sockets that are each other's peers: one for a port, one for a program that is started with it.
 [[nodiscard]] Result<std::array<Fd, 2>> socketPair(SocketType type);
 
+/// The user as whom the other end of a Unix socket was connected (SO_PEERCRED).
+[[nodiscard]] Result<uid_t> peerUser(int fd);
+
 /// The type of a connected socket that somebody else has made.
 [[nodiscard]] Result<SocketType> typeOf(const Fd& socket);
 

@@ -84,6 +84,13 @@ describe('Impairments on a path', () => {
     for (const { length } of exact.replace(/x+$/, '').match(/x+/g) ?? []) expect(length % 3).to.equal(0)
   })
 
+  it('every third frame is lost, whatever else is drawn, and each path counts by itself', async () => {
+    expect(fates(await run({ dropEvery: 3 }, { count: 12 }), 12)).to.equal('..x'.repeat(4))
+    expect(fates(await run({ dropEvery: 1 }, { count: 5 }), 5)).to.equal('xxxxx')
+    const { stats } = await run({ dropEvery: 3, loss: 0.5, duplicate: 1 }, { count: 3000 })
+    within(Number(stats.dropped.loss), 2 * (1000 + 1000), 2 * Math.sqrt(2000 * 0.25))
+  })
+
   it('an outage is dead by the clock, whatever comes', async () => {
     const outage = { every: '10ms', for: '3ms', offset: '4ms' } as const
     expect(fates(await run({ outage }, { count: 30, apart: '1ms' }), 30)).to.equal('....xxx...'.repeat(3))

@@ -50,12 +50,14 @@ inline auto makeOutage(double every, double down, double offset) {
 }
 inline auto makeRandomOutage(double every, double down) { return makeImpairment("outage", {1, every, down}); }
 
-/// Hits frames of 60 bytes that arrive a second or more apart with this probability, each by itself.
+/// Hits frames of 60 bytes that arrive a second or more apart with this probability, each by itself, or
+/// counted.
 inline std::unique_ptr<const Impairment> makeWith(const ImpairmentKind& kind, double probability) {
   const std::vector<double> chance(3, probability);
   const double millisecond = 1e6;
   const std::map<std::string_view, std::vector<double>> settings{
       {"duplicate", chance},
+      {"dropEvery", {probability == 0 ? 1e9 : std::round(1 / probability)}},
       {"outage", {1, millisecond, probability * millisecond, 0}},
       {"loss", {0, 0, probability, probability, probability}},
       {"bitErrorRate", {-std::expm1(std::log1p(-probability) / (8 * 60))}},

@@ -171,7 +171,8 @@ TEST_CASE("every impairment: the same seed gives the same fates, another seed ot
     Bench bench;
     const auto impairment = makeWith(*kind, 0.3);
     CHECK(passMany(bench, *impairment, 200, 1) == passMany(bench, *impairment, 200, 1));
-    CHECK(passMany(bench, *impairment, 200, 1) != passMany(bench, *impairment, 200, 2));
+    const bool draws = kind->name != "dropEvery";
+    CHECK((passMany(bench, *impairment, 200, 1) != passMany(bench, *impairment, 200, 2)) == draws);
   }
 }
 

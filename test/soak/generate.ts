@@ -279,6 +279,7 @@ class Writer {
         }),
       ...(!this.#loop && draw.once(3) && { duplicate: draw.of([0.2, 1, { rate: 0.1, burst: 3 }]) }),
       ...(draw.once(4) && { corrupt: draw.of([0.5, { rate: 0.1, correlation: 0.2 }]) }),
+      ...(draw.once(6) && { dropEvery: draw.of([1, 2, 7]) }),
       ...(draw.once(6) && { bitErrorRate: draw.of([1e-6, 1e-4]) }),
       ...(draw.once(6) && {
         outage: draw.of([

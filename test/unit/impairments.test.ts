@@ -119,6 +119,7 @@ describe('Options of losses', () => {
       "option 'burst' of 'duplicate' of path policy must be a number",
     ],
     [{ ecn: true }, "option 'loss' of path policy must be given with 'ecn'"],
+    [{ dropEvery: 0 }, "option 'dropEvery' of path policy must be a whole number from 1 to 1000000000"],
     [{ bitErrorRate: 1.1 }, "option 'bitErrorRate' of path policy must be a probability"],
   ])
 })

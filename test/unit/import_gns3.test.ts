@@ -138,7 +138,7 @@ describe('projects of GNS3', () => {
     })
     it('every Nth frame, and all of them', async () => {
       expect(await filtered({ frequency_drop: [4], packet_loss: [50] })).to.deep.equal([
-        { ...between, loss: 0.625 },
+        { ...between, loss: 0.5, dropEvery: 4 },
       ])
       expect(await filtered({ frequency_drop: [-1] })).to.deep.equal([{ ...between, allowed: false }])
     })

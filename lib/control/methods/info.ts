@@ -7,7 +7,10 @@ export const info = method<object, InstanceInfo>({
   parameters: {},
   result: fields<InstanceInfo>({
     name: about('its name', required(text())),
-    file: about('the absolute path of its topology file', required(text({ max: 4096 }))),
+    file: about(
+      "the absolute path of its topology file; where 'etherloom ubridge' has its console",
+      required(text({ max: 4096 })),
+    ),
     pid: about('the number of its process', required(integer(1, 2 ** 31))),
     seed: about('the seed of its engine, as text: it can exceed what a JSON number holds', required(text())),
     workers: about('its worker threads', required(integer(1, 1024))),

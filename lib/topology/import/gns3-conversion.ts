@@ -242,7 +242,6 @@ function readEnd({ reader, lab, nodes }: Project, place: Place): End<Place> | 'l
 /** The filters of a link as the policy of both its directions. A filter whose first number is 0 is off. */
 function readFilters({ reader }: Project, place: Place): LinkPolicy {
   const policy: LinkPolicy = {}
-  const losses: number[] = []
   for (const [name, given] of reader.entries([...place, 'filters'])) {
     const at = [...place, 'filters', name]
     if (!filterNames.includes(name)) {
@@ -271,24 +270,16 @@ function readFilters({ reader }: Project, place: Place): LinkPolicy {
     if (name === 'delay') {
       policy.delay = `${first}ms`
       if (second > 0) policy.jitter = `${second}ms`
-    } else if (name === 'packet_loss') losses.push(first / 100)
+    } else if (name === 'packet_loss') policy.loss = first / 100
     else if (name === 'corrupt') {
       policy.corrupt = first / 100
       reader.note(at, "'corrupt' turns one bit of a frame around here, not a quarter of its bytes")
     } else if (first < 0) policy.allowed = false
-    else {
-      losses.push(1 / first)
-      reader.note(at, `every frame is lost with probability 1/${first} here, not each ${ordinal(first)} one`)
-    }
+    else policy.dropEvery = first
   }
-  if (losses.length > 0)
-    policy.loss = Number((1 - losses.reduce((passes, loss) => passes * (1 - loss), 1)).toFixed(9))
   if (reader.read(flag(false), [...place, 'suspend'])) policy.allowed = false
   return policy
 }
-
-const ordinal = (number: number): string =>
-  `${number}${number % 100 > 10 && number % 100 < 14 ? 'th' : (['th', 'st', 'nd', 'rd'][number % 10] ?? 'th')}`
 
 /** Of GNS3's expressions, one a line, each drops what it matches; here one says what passes. */
 function addExpressions(reader: FileReader, at: Place, values: readonly unknown[], policy: LinkPolicy): void {

@@ -205,6 +205,9 @@ void attendPeer(Napi::Env, EngineObject& engine, PortId id, std::uint32_t now) {
   });
 }
 
+/// peerUser(fd) → the user id of the other end of a Unix socket
+Result<std::uint32_t> userOfPeer(Napi::Env, int fd) { return peerUser(fd); }
+
 /// socketPair(framing) → [fd, fd], which are the caller's to close.
 Napi::Value makeSocketPair(Napi::Env env, std::string name) {
   const auto framing = framingNamed(name);
@@ -231,6 +234,7 @@ const Exports socketExports{{"adoptSocket", call<adoptSocket>},
                             {"closeSocket", call<closeSocket>},
                             {"keepAlive", call<keepAlive>},
                             {"attendPeer", call<attendPeer>},
+                            {"peerUser", call<userOfPeer>},
                             {"socketPair", call<makeSocketPair>}};
 
 }  // namespace
