@@ -2,11 +2,12 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
-import { Engine, Hub, VdePort } from '../../lib/index.js'
+import { Engine, Hub, SocketPort, VdePort } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
-import { closing, join, receive, until } from '../helpers/fabric.js'
+import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 import { Child, describeUnless, eventually, lacksProgram } from '../helpers/kernel.js'
 
@@ -100,5 +101,44 @@ describeUnless(lacksProgram('vde_switch'), 'VdePort at a vde_switch', function (
     const hub = new Hub({ engine: closes(new Engine({ clock: 'virtual' })) })
     const error = await refusal(hub.attach(new VdePort({ vde: '/nowhere' })))
     expect(error.message).to.include('which keeps no virtual clock')
+  })
+})
+
+describe("The framing 'vde' of streams", function () {
+  this.timeout(60_000)
+  const closes = closing()
+
+  it('has two bytes of length before each frame, in pieces of any size; none of 0 bytes is a frame', async () => {
+    const hub = closes(new Hub({ engine: { memory: '16MiB' } }))
+    const [reader] = await join(hub, 'reader')
+    const folder = mkdtempSync(joinPath(tmpdir(), 'etherloom-vde-'))
+    closes({
+      close: () => {
+        rmSync(folder, { recursive: true })
+      },
+    })
+    const port = await hub.attach(
+      new SocketPort({ socket: joinPath(folder, 'a.sock'), role: 'listen', framing: 'vde' }),
+    )
+    const peer = createConnection(joinPath(folder, 'a.sock')).on('error', () => undefined)
+    closes({ close: () => void peer.destroy() })
+    await once(port, 'up')
+    const heard: Buffer[] = []
+    peer.on('data', (bytes) => heard.push(bytes))
+    const frames = [60, 255, 256, 1514].map((length, tag) => frame({ tag, length }))
+    const stream = Buffer.concat(
+      frames.flatMap((bytes) => [Uint8Array.of(bytes.length >> 8, bytes.length), bytes]),
+    )
+    for (const byte of stream) peer.write(Uint8Array.of(byte))
+    expect((await receive(reader, 4)).map(({ bytes }) => bytes)).to.deep.equal(frames)
+    reader.send(frames)
+    await until(() => Buffer.concat(heard).length === stream.length)
+    expect(Buffer.concat(heard)).to.deep.equal(stream)
+    peer.write(Buffer.concat([Buffer.alloc(4), stream]))
+    await receive(reader, 4)
+    expect(dropped(port.stats().dropped)).to.deep.equal({ runt: 2 })
+    const down = once(port, 'down') as Promise<[Error]>
+    peer.write(Uint8Array.of(0x24, 0x13)) // 9235
+    expect((await down)[0].message).to.contain('sends no frames: a length that no frame has')
   })
 })

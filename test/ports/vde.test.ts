@@ -16,7 +16,7 @@ import {
 } from '../../lib/index.js'
 import { closing, join, receive } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
-import { Child, describeUnless, eventually, lacksNetwork, lacksProgram } from '../helpers/kernel.js'
+import { Child, describeUnless, eventually, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
 import { Host } from '../helpers/network.js'
 import { Console, lacksBusybox, userModeCommand, writeInitramfs } from '../helpers/qemu.js'
 import { lacksReferenceKernel } from '../reference/guest.js'
@@ -72,6 +72,24 @@ describeUnless(lacking, 'programs of VDE', function () {
       await one.fabric.close() // ends the first plug, whose end is that of the others
       await gone
     })
+
+  it('etherloom plug is the other end of a vde_plug, goes on with the next switch, and ends with its input', async () => {
+    const [one, two] = [await serve(makeHub()), await serve(makeHub())]
+    const [[a], [b]] = [await join(one.fabric, 'a'), await join(two.fabric, 'b')]
+    const plug = [process.execPath, '--import=tsx', testFile('../bin/etherloom.ts'), 'plug']
+    const command = ['dpipe', 'vde_plug', one.folder, '=', ...plug, two.folder, '--port', '3']
+    const pipe = await start(command, one.server, two.server)
+    expect(two.server.ports[0]!.number).to.equal(3)
+    await expectBothHear(a, b)
+    await two.server.close()
+    const again = await two.fabric.listen({ protocol: 'vde', directory: two.folder })
+    await once(again, 'connect')
+    await expectBothHear(a, b)
+    const gone = once(again, 'disconnect')
+    await one.fabric.close()
+    await gone
+    await pipe.rest(0, 1)
+  })
 
   it('vde_plug has the port that it asks for', async () => {
     const { server, folder } = await serve(makeHub())
