@@ -1,7 +1,7 @@
 /** VDE, both sides: VdePort at a vde_switch of Debian's. */
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
@@ -9,7 +9,7 @@ import { Engine, Hub, SocketPort, VdePort } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
-import { Child, describeUnless, eventually, lacksProgram } from '../helpers/kernel.js'
+import { Child, describeUnless, lacksProgram, served } from '../helpers/kernel.js'
 
 describeUnless(lacksProgram('vde_switch'), 'VdePort at a vde_switch', function () {
   this.timeout(60_000)
@@ -27,7 +27,7 @@ describeUnless(lacksProgram('vde_switch'), 'VdePort at a vde_switch', function (
   /** A switch that serves a folder. */
   const startSwitch = async (folder: string, ...words: string[]) => {
     const program = closes(new Child(['vde_switch', '-s', folder, ...words]))
-    await eventually('the switch serves', () => existsSync(joinPath(folder, 'ctl')))
+    await served(joinPath(folder, 'ctl'))
     return program
   }
   const hidden = (folder: string) => readdirSync(folder).filter((name) => name.startsWith('.'))

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import {
@@ -16,7 +16,15 @@ import {
 } from '../../lib/index.js'
 import { closing, join, receive } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
-import { Child, describeUnless, eventually, lacksNetwork, lacksProgram, testFile } from '../helpers/kernel.js'
+import {
+  Child,
+  describeUnless,
+  eventually,
+  lacksNetwork,
+  lacksProgram,
+  served,
+  testFile,
+} from '../helpers/kernel.js'
 import { Host } from '../helpers/network.js'
 import { Console, lacksBusybox, userModeCommand, writeInitramfs } from '../helpers/qemu.js'
 import { lacksReferenceKernel } from '../reference/guest.js'
@@ -47,15 +55,24 @@ describeUnless(lacking, 'programs of VDE', function () {
     await Promise.all(here)
     return program
   }
-  /** What each of them sends the other hears, unchanged. */
+  /** What each of them sends the other hears, unchanged, once all between them is ready, which programs do not say. */
   async function expectBothHear(left: MemoryPort, right: MemoryPort): Promise<void> {
+    const early = 999
+    await eventually('frames pass', async () => {
+      left.send(frame({ tag: early }))
+      await new Promise((resolve) => setImmediate(resolve))
+      return right.read() !== undefined
+    })
     const frames = Array.from({ length: 50 }, (_, tag) => frame({ tag, length: 60 + ((tag * 37) % 1455) }))
     for (const [from, to] of [
       [left, right],
       [right, left],
     ] as const) {
       from.send(frames)
-      expect((await receive(to, 50)).map(({ bytes }) => bytes)).to.deep.equal(frames)
+      const heard: Uint8Array[] = []
+      while (heard.length < frames.length)
+        for (const { tag, bytes } of await receive(to, 1)) if (tag !== early) heard.push(bytes)
+      expect(heard).to.deep.equal(frames)
     }
   }
 
@@ -101,21 +118,12 @@ describeUnless(lacking, 'programs of VDE', function () {
     const { fabric, server, folder } = await serve(close(new Switch({ engine: { memory: '16MiB' } })))
     const other = joinPath(makeFolder(), 'switch')
     close(new Child(['vde_switch', '-s', other]))
-    await eventually('it serves', () => existsSync(joinPath(other, 'ctl')))
+    await served(joinPath(other, 'ctl'))
     await start(['dpipe', 'vde_plug', folder, '=', 'vde_plug', other], server)
     const far = makeHub()
     await far.attach(new VdePort({ vde: other }))
     const [[a], [b]] = [await join(fabric, 'a'), await join(far, 'b')]
-    // vde_switch says nothing of when the second plug is there.
-    await eventually('frames pass', async () => {
-      a.send(frame({ tag: 99 }))
-      await new Promise((resolve) => setImmediate(resolve))
-      return b.read() !== undefined
-    })
-    while (b.read());
-    await new Promise((resolve) => setImmediate(resolve))
-    b.send(frame({ tag: 7 }))
-    expect((await receive(a, 1))[0]!.tag).to.equal(7)
+    await expectBothHear(a, b)
   })
 
   it('vde_plug2tap joins a TAP of another network namespace', async function () {
