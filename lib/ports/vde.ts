@@ -22,6 +22,7 @@ import { SocketPort } from './socket.js'
 import { padRule, sockets } from './sockets.js'
 import { descriptionSize, lastPort, readReply, writeRequest } from './vde-request.js'
 
+/** The switch that a VdePort connects to, and what it asks for there. */
 export interface VdePortOptions {
   /** The folder of the switch, as `/run/vde.ctl`: what `-s` of vde_switch names. At most 90 bytes. */
   vde: string

@@ -33,6 +33,7 @@ import { patience } from '../../values/patience.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 
+/** Where a fabric listens for programs of VDE, and who may come in. */
 export interface VdeServerOptions extends PeerOptions {
   /** The folder of the switch, as `/run/vde.ctl`; it is made where it is missing. Its name has at most 90 bytes. */
   directory: string
