@@ -6,13 +6,11 @@ namespace etherloom {
 namespace {
 
 /// A jumbo frame with a VLAN tag; programs of VDE have no room for more.
-constexpr std::uint32_t longest = 9216 + 14 + 4;
+constexpr std::uint32_t vdeLongest = 9216 + 14 + 4;
 
-const StreamFraming vde(
-    "vde", 2, longest, [](const std::uint8_t* prefix) { return std::uint32_t{readBig16(prefix)}; },
-    [](std::uint8_t* prefix, std::uint32_t length) {
-      writeBig16(prefix, static_cast<std::uint16_t>(length));
-    });
+const StreamFraming vdeFraming(
+    "vde", 2, vdeLongest, [](const std::uint8_t* prefix) { return std::uint32_t{readBig16(prefix)}; },
+    [](std::uint8_t* prefix, std::uint32_t size) { writeBig16(prefix, static_cast<std::uint16_t>(size)); });
 
 }  // namespace
 }  // namespace etherloom
