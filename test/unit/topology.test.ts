@@ -420,7 +420,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, listen: [{ socket: /run/a }, { protocol: sockt, socket: /run/b }] }',
-        "2:71 'protocol' must be 'socket', 'vde' or 'websocket', not 'sockt'; did you mean 'socket'?",
+        "2:71 'protocol' must be 'socket' or 'vde' or 'websocket', not 'sockt'; did you mean 'socket'?",
       ],
       [
         "fabrics:\n  a: { kind: hub, ports: {}, listen: { protocol: websocket, socket: '127.0.0.1:8080', origins: ['*'] } }",
