@@ -60,11 +60,13 @@ export {
   type ServerKind,
 } from './fabrics/servers/server.js'
 export { SocketServer, type SocketServerOptions } from './fabrics/servers/socket.js'
+export { VdePeerPort, VdeServer, type VdeServerOptions } from './fabrics/servers/vde.js'
 export { WebSocketServer, type WebSocketServerOptions } from './fabrics/servers/websocket.js'
 export { SocketPort, type SocketPortOptions } from './ports/socket.js'
 export type { Framing } from './ports/framings.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
+export { VdePort, type VdePortOptions } from './ports/vde.js'
 export { WebSocketPort, type WebSocketPortOptions } from './ports/websocket.js'
 export type { InheritedSocket, Spawned, SpawnOptions } from './fabrics/spawn.js'
 export {

@@ -69,6 +69,7 @@ const systemPackages = {
     // Whole machines, with a kernel and programs for them; x86 only.
     ['qemu-system-x86', () => process.arch !== 'x64' || command('qemu-system-x86_64')],
     ['linux-image-cloud-amd64', () => process.arch !== 'x64' || guestKernel()],
+    ['vde2', () => command('vde_plug2tap')], // peers of VDE, with what it depends on: vde_switch, vde_plug, wirefilter
     ['user-mode-linux', () => process.arch !== 'x64' || command('linux.uml')], // the reference kernel; x86 only
   ],
   lint: [

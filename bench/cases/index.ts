@@ -17,6 +17,7 @@ import { roundTripPolling, roundTripWaiting } from './round-trip.js'
 import { tapToTap, tapToTapLong } from './tap-to-tap.js'
 import { tcpDelayed, tcpFour, tcpOne } from './tcp.js'
 import { trunkLong, trunkShort } from './trunk.js'
+import { vdeLong, vdeShort } from './vde-sockets.js'
 import { webSocketLong, webSocketShort } from './websocket.js'
 import { world, worldClique } from './world.js'
 
@@ -28,6 +29,8 @@ export const cases: readonly Case[] = [
   packet,
   trunkShort,
   trunkLong,
+  vdeShort,
+  vdeLong,
   flood,
   allToAll,
   manyPorts,

@@ -18,6 +18,8 @@ export interface EtherloomConfig {
     | { kind: 'tap' | 'packet'; interface: string; namespace: string }
     | { kind: 'socket'; socket: string; role: 'connect' | 'listen' }
   )[]
+  /** The folder at which it listens for VDE. */
+  vde?: string
 }
 
 const config = configuration() as EtherloomConfig
@@ -26,6 +28,7 @@ try {
   const ports: Port[] = []
   for (const [index, given] of config.ports.entries())
     ports.push(await fabric.attach(makePort(`device${index}`, given)))
+  if (config.vde !== undefined) await fabric.listen({ protocol: 'vde', directory: config.vde })
   if (fabric instanceof Hub) await allowFirstToOthers(fabric, ports, config.rules)
   await readyUntilStopped()
   const { paths, ...counters } = fabric.stats()

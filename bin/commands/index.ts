@@ -10,6 +10,7 @@ import { exportForeign } from './export.js'
 import { importForeign } from './import.js'
 import { info } from './info.js'
 import { deny, path } from './path.js'
+import { plug } from './plug.js'
 import { shell } from './shell.js'
 import { show } from './show.js'
 import { step } from './step.js'
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   capture,
   exec,
   shell,
+  plug,
   down,
   ubridge,
   doctor,

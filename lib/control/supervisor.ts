@@ -74,7 +74,7 @@ export class Supervisor {
   #tell(values: Record<string, string>): void {
     const lines = Object.entries(values).map(([name, value]) => `${name}=${oneLine(value)}`)
     try {
-      sockets.sendText(this.#socket, lines.join('\n'))
+      sockets.sendBytes(this.#socket, Buffer.from(lines.join('\n')))
     } catch {
       // It has gone, or has much to read.
     }

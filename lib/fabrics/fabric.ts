@@ -88,11 +88,12 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   /** What paths without a policy do, those within a group excepted. */
   readonly forwarding: 'allow' | 'deny'
   /** @internal */
+  readonly kind: 'hub' | 'switch' | 'wire'
+  /** @internal */
   readonly id: number
   readonly #ownEngine: boolean
   readonly #seats: Seats
   readonly #policies: Policies = new Policies(this)
-  readonly #kind: 'hub' | 'switch' | 'wire'
   readonly #timelines = new Set<Timeline>()
   readonly #servers = new Set<PortServer>()
   readonly #episodes: Episodes
@@ -109,7 +110,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     this.#ownEngine = !(engine instanceof Engine)
     this.name = name ?? (engine instanceof Engine ? engine.nextName(kind) : `${kind}0`)
     this.forwarding = forwarding
-    this.#kind = kind
+    this.kind = kind
     this.#seats = new Seats(this, portLimit)
     this.engine = engine instanceof Engine ? engine : new Engine({ name: this.name, ...engine })
     this.#episodes = new Episodes(this.engine)
@@ -464,10 +465,10 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   }
 
   #insistOnKind(option: string, value: unknown, kinds: string[]): void {
-    if (value === undefined || kinds.includes(this.#kind)) return
+    if (value === undefined || kinds.includes(this.kind)) return
     throw new EtherloomError(
       'ERR_ETHERLOOM_OPTION',
-      `option ${option} is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.#kind}`,
+      `option ${option} is for ports of a ${kinds.join(' or a ')}; '${this.name}' is a ${this.kind}`,
     )
   }
 }

@@ -28,12 +28,18 @@ const ours = [
     speaks: 'one frame in each datagram',
     netdev: (id: string, fd: number) => `dgram,id=${id},local.type=fd,local.str=${fd}`,
   },
+  {
+    key: 'vde',
+    socket: 'stream',
+    speaks: "VDE's stream framing, 2 bytes of length before each frame",
+  },
   { key: 'seqpacket', socket: 'seqpacket', speaks: 'one frame in each message' },
 ] as const satisfies readonly FramingKind[]
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
- * `-netdev stream`, passt, socket_vmnet, and our own trunks. `datagram`: one in each datagram of a Unix socket: QEMU's
+ * `-netdev stream`, passt, socket_vmnet, and our own trunks. `vde`: the same with 2 bytes, as vde_plug and wirefilter have
+ * it in their pipes. `datagram`: one in each datagram of a Unix socket: QEMU's
  * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
  * slirp4netns.
  */

@@ -8,6 +8,7 @@ import { patchKind } from './patch.js'
 import { socketKind } from './socket.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
+import { vdeKind } from './vde.js'
 import { webSocketKind } from './websocket.js'
 
 const kinds = [
@@ -19,6 +20,7 @@ const kinds = [
   patchKind,
   socketKind,
   udpKind,
+  vdeKind,
   webSocketKind,
 ] as const
 

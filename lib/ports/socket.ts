@@ -376,7 +376,7 @@ export class SocketPort extends Port {
 
   /** The end of a connection as users know it. */
   #inWords(error: EtherloomError): EtherloomError {
-    const { ECONNRESET, EHOSTUNREACH, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT } = constants.errno
+    const { ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT } = constants.errno
     const [us, where] = [`port '${this.name}'`, this.address]
     const waiting =
       this.#role === 'listen'
@@ -386,6 +386,7 @@ export class SocketPort extends Port {
     const silent = `the machine of the peer of ${us} at ${where} does not answer any more`
     const words = new Map<number | undefined, string>([
       [ENOTCONN, waiting],
+      [ECONNREFUSED, gone],
       [ECONNRESET, gone],
       [EPIPE, gone],
       [ETIMEDOUT, silent],

@@ -45,11 +45,17 @@ export const sockets = calls<{
   ): { device: unknown; framing: Framing }
   /** Takes the connected socket; without one the port is down at once. */
   makeSocketPort(socket: unknown, options: FrameShape & { framing: Framing }): unknown
-  makeDatagramPort(bound: unknown, options: FrameShape & { peer?: NativeAddress | undefined }): unknown
+  /** With `control`, a stream whose end is the port's, the socket is connected to its peer; both stay the caller's, too. */
+  makeDatagramPort(
+    bound: unknown,
+    options: FrameShape & { peer?: NativeAddress | undefined; control?: unknown },
+  ): unknown
   /** A member of a multicast group. `interface`: its name; empty where the routes shall choose. */
   makeGroupPort(options: FrameShape & { ip: string; port: number; interface: string }): unknown
   /** A socket that listens, or receives datagrams. */
-  bindSocket(options: (NativeAddress | NativeSocket) & { framing: Framing; mode: number }): unknown
+  bindSocket(
+    options: (NativeAddress | NativeSocket) & { framing: Framing; mode: number; owner?: number | undefined },
+  ): unknown
   socketAddress(bound: unknown): string
   acceptPeer(bound: unknown): unknown
   connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
@@ -59,8 +65,14 @@ export const sockets = calls<{
   keepAlive(engine: NativeEngine, port: number): void
   /** Of a port over TCP, every few seconds: a peer that answers and does not read is not given up. */
   attendPeer(engine: NativeEngine, port: number, seconds: number): void
-  /** One message to the peer of a connected socket of datagrams; it does not wait. */
-  sendText(socket: unknown, text: string): void
+  /** One message to the peer of a connected socket; it does not wait. */
+  sendBytes(socket: unknown, bytes: Uint8Array): void
+  /** What has come from the peer of a connected socket, at most so many bytes; none when it has closed, undefined when nothing is there. */
+  receiveBytes(socket: unknown, most: number): Uint8Array | undefined
+  /** Who is at the other end of a Unix connection, by the kernel's word. */
+  peerIdentity(socket: unknown): { process: number; user: number; group: number }
+  /** Makes who is at a path the only peer of a socket of datagrams; what is there must be a socket of one of these users. */
+  connectPeer(bound: unknown, path: Uint8Array, owners: Uint32Array): void
   /** Two descriptors, which are the caller's to close. */
   socketPair(framing: Framing): [number, number]
 }>()

@@ -70,18 +70,37 @@ Result<void> removeStale(const SocketAddress& address, const std::string& path, 
   return {};
 }
 
+std::string pathOf(const Fd& place) { return "/proc/self/fd/" + std::to_string(place.get()); }
+
+/// Gives a socket file of ours its rights and its owner, by a descriptor: whoever may write to its folder
+/// cannot have us change another file instead.
+Result<void> settle(const std::string& path, mode_t mode, std::optional<uid_t> owner) {
+  const std::string what = "cannot set the rights of " + path;
+  const Fd place(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!place) return Error::last("open", what);
+  const auto there = statusOf(place.get());
+  if (!there || !there->isSocket || (owner && there->owner != geteuid()))
+    return Error{EEXIST, "", what + ": another program has replaced it"};
+  if (owner && *owner != geteuid() &&
+      fchownat(place.get(), "", *owner, static_cast<gid_t>(-1), AT_EMPTY_PATH) != 0)
+    return Error::last("fchownat", "cannot give " + path + " to its user");
+  if (chmod(pathOf(place).c_str(), mode) != 0) return Error::last("chmod", what);
+  return {};
+}
+
 }  // namespace
 
 Result<SocketAddress> SocketAddress::path(const std::string& path) {
   SocketAddress address;
   auto& local = as<sockaddr_un>(address.storage_);
-  if (path.size() >= sizeof local.sun_path)
+  const bool isName = !path.empty() && path.front() == '\0';
+  if (path.size() + (isName ? 0 : 1) > sizeof local.sun_path)
     return Error{ENAMETOOLONG, "", "the socket path " + path + " is longer than 107 bytes"};
   local.sun_family = AF_UNIX;
   std::memcpy(local.sun_path, path.data(), path.size());
   address.length_ = sizeof local.sun_family;
   // A name outside the file system begins with a zero, and has no other at its end.
-  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + (path.front() == '\0' ? 0 : 1));
+  if (!path.empty()) address.length_ += static_cast<socklen_t>(path.size() + (isName ? 0 : 1));
   return address;
 }
 
@@ -155,7 +174,8 @@ bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
   return length_ == other.length_ && std::memcmp(&storage_, &other.storage_, length_) == 0;
 }
 
-Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType type, mode_t mode) {
+Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType type, mode_t mode,
+                                      std::optional<uid_t> owner) {
   auto socket = makeSocket(address.family(), type);
   if (!socket) return socket.error();
   BoundSocket bound;
@@ -176,8 +196,7 @@ Result<BoundSocket> BoundSocket::open(const SocketAddress& address, SocketType t
   if (isPath) {
     bound.path_ = address.text();
     bound.file_ = statusOfLink(bound.path_.c_str());
-    if (chmod(bound.path_.c_str(), mode) != 0)
-      return Error::last("chmod", "cannot set the rights of " + bound.path_);
+    if (auto settled = settle(bound.path_, mode, owner); !settled) return settled.error();
   }
   constexpr int waiting = 128;
   if (type != SocketType::Datagram && listen(bound.fd_.get(), waiting) != 0)
@@ -292,9 +311,48 @@ Result<void> connected(const Fd& socket, const SocketAddress& address) {
   return Error{error, "connect", "cannot reach " + address.text()};
 }
 
-Result<void> sendMessage(const Fd& socket, const std::string& text) {
-  if (::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0) return {};
+Result<void> sendMessage(const Fd& socket, std::span<const std::uint8_t> bytes) {
+  if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return {};
   return Error::last("send", "cannot send a message");
+}
+
+Result<std::optional<std::size_t>> receiveMessage(const Fd& socket, std::span<std::uint8_t> room) {
+  ssize_t got;
+  do {
+    got = ::recv(socket.get(), room.data(), room.size(), MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got >= 0) return std::optional(static_cast<std::size_t>(got));
+  if (errno == EAGAIN) return std::optional<std::size_t>();
+  return Error::last("recv", "the peer has gone");
+}
+
+Result<PeerIdentity> identityOf(const Fd& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return Error::last("getsockopt SO_PEERCRED", "the kernel does not say who the peer is");
+  return PeerIdentity{peer.pid, peer.uid, peer.gid};
+}
+
+// By a descriptor of what was looked at: what stands at the path a moment later does not matter.
+Result<void> connectDatagrams(int socket, const SocketAddress& address, std::span<const uid_t> owners) {
+  const std::string path = address.text();
+  SocketAddress peer = address;
+  Fd place;
+  if (!path.empty()) {
+    place = Fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!place) return Error::last("open", "cannot reach " + path);
+    const auto there = statusOf(place.get());
+    if (!there || !there->isSocket) return Error{ENOTSOCK, "", path + " is not a socket"};
+    if (std::ranges::find(owners, there->owner) == owners.end())
+      return Error{EPERM, "", path + " is a socket of another user"};
+    const auto opened = SocketAddress::path(pathOf(place));
+    if (!opened) return opened.error();
+    peer = *opened;
+  }
+  if (::connect(socket, peer.get(), peer.length()) != 0)
+    return Error::last("connect", path.empty() ? "cannot reach the peer's socket" : "cannot reach " + path);
+  return {};
 }
 
 // A peer that does not read has closed its window, and is asked again and again, by probes or by what it had

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "os/error.hpp"
@@ -52,8 +53,9 @@ enum class SocketType : std::uint8_t { Stream, Datagram, SeqPacket };
 class BoundSocket {
  public:
   /// Listens, or, for datagrams, is ready to receive. A path that nobody serves any more is taken over;
-  /// `mode` is that of a path.
-  [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, SocketType type, mode_t mode);
+  /// `mode` and `owner` are those of a path.
+  [[nodiscard]] static Result<BoundSocket> open(const SocketAddress& address, SocketType type, mode_t mode,
+                                                std::optional<uid_t> owner = {});
   /// One that whoever started this process has bound, and keeps: its path stays when this is closed.
   [[nodiscard]] static Result<BoundSocket> inherited(int fd, SocketType type);
   BoundSocket() = default;
@@ -91,7 +93,24 @@ struct Connecting {
 [[nodiscard]] Result<void> connected(const Fd& socket, const SocketAddress& address);
 
 /// One message to the peer of a connected socket, without waiting.
-[[nodiscard]] Result<void> sendMessage(const Fd& socket, const std::string& text);
+[[nodiscard]] Result<void> sendMessage(const Fd& socket, std::span<const std::uint8_t> bytes);
+/// What has come from the peer of a connected socket, at most as much as there is room for. 0 when it has
+/// closed, nothing when no more is there now.
+[[nodiscard]] Result<std::optional<std::size_t>> receiveMessage(const Fd& socket,
+                                                                std::span<std::uint8_t> room);
+
+/// Who is at the other end of a Unix connection: the kernel's word, not the peer's.
+struct PeerIdentity {
+  pid_t process = 0;
+  uid_t user = 0;
+  gid_t group = 0;
+};
+[[nodiscard]] Result<PeerIdentity> identityOf(const Fd& socket);
+
+/// Makes whoever is at an address the only one that a socket of datagrams hears and speaks to. What a path
+/// leads to must be a socket that one of these users owns; a symbolic link is none.
+[[nodiscard]] Result<void> connectDatagrams(int socket, const SocketAddress& address,
+                                            std::span<const uid_t> owners);
 
 /// How long a TCP connection holds whose peer's machine answers nothing. The kernel (TCP_USER_TIMEOUT) also
 /// gives up a machine that answers while its program reads nothing, as one that is stopped; so such a one is

@@ -29,6 +29,7 @@ DatagramPort::DatagramPort(Fd socket, Settings settings)
     : Port(settings.limit),
       socket_(std::move(socket)),
       sender_(std::move(settings.sender)),
+      control_(std::move(settings.control)),
       pad_(settings.pad),
       type_(settings.type),
       connected_(settings.connected),
@@ -52,10 +53,15 @@ DatagramPort::DatagramPort(Fd socket, Settings settings)
   }
 }
 
-Result<void> DatagramPort::open(Io& io, PortKey key) { return io.watch(key, socket_.get()); }
+Result<void> DatagramPort::open(Io& io, PortKey key) {
+  if (auto watched = io.watch(key, socket_.get()); !watched || !control_) return watched;
+  return io.watch(key, control_.get());
+}
 
 void DatagramPort::close(Io& io) noexcept {
   io.forget(socket_.get());
+  if (control_) io.forget(control_.get());
+  control_.reset();
   socket_.reset();
   sender_.reset();
 }
@@ -83,7 +89,20 @@ RxState DatagramPort::receive(RxBurst& burst) noexcept {
     }
     take({buffers_.get() + index * stride_, std::min<std::size_t>(message.msg_len, stride_)}, message, burst);
   }
-  return received == room ? RxState::More : RxState::Drained;
+  return received == room ? RxState::More : emptied();
+}
+
+/// No message is left, so now the end of the stream beside them counts. What else is said there is for
+/// nobody.
+RxState DatagramPort::emptied() noexcept {
+  if (!control_) return RxState::Drained;
+  std::array<std::uint8_t, 256> said;
+  called();
+  const ssize_t got = recv(control_.get(), said.data(), said.size(), MSG_DONTWAIT);
+  if (got > 0 || (got < 0 && errno == EINTR)) return RxState::More;
+  if (got < 0 && errno == EAGAIN) return RxState::Drained;
+  fail(got == 0 ? ECONNRESET : errno);
+  return RxState::Failed;
 }
 
 void DatagramPort::take(std::span<const std::uint8_t> bytes, const mmsghdr& message,
@@ -117,7 +136,7 @@ bool DatagramPort::fromPeer(const msghdr& message, bool mayLearn) noexcept {
 }
 
 RxState DatagramPort::stopped(int error) noexcept {
-  if (error == EAGAIN) return RxState::Drained;
+  if (error == EAGAIN) return emptied();
   if (!ends(error)) return RxState::More;  // said once, of something that was sent
   fail(error);
   return RxState::Failed;

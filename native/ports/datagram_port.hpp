@@ -31,6 +31,8 @@ class DatagramPort final : public Port {
     /// `peer` is a multicast group: every sender's frames come in, but those that come from here, which the
     /// kernel returns. What goes out leaves by this socket, whose address nobody else has.
     Fd sender = Fd();
+    /// A stream to the peer, where the connection has one beside its messages: whose end is the port's.
+    Fd control = Fd();
   };
   DatagramPort(Fd socket, Settings settings);
 
@@ -51,11 +53,13 @@ class DatagramPort final : public Port {
   void send(std::size_t count) noexcept;
   [[nodiscard]] DropReason refusal(int error) noexcept override;
   [[nodiscard]] RxState stopped(int error) noexcept;
+  [[nodiscard]] RxState emptied() noexcept;
   [[nodiscard]] bool ends(int error) const noexcept;
 
   Fd socket_;
   Fd sender_;                         // its own, or none: then socket_ sends too
   std::optional<SocketAddress> own_;  // of sender_
+  Fd control_;
   const bool pad_;
   const SocketType type_;
   const bool connected_;

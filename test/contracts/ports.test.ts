@@ -17,6 +17,7 @@ import {
   SocketPort,
   UdpPort,
   WebSocketPort,
+  VdePort,
 } from '../../lib/index.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
@@ -69,6 +70,22 @@ describePort('UdpPort', async (_engine, name) => {
     for (const bytes of frames) peer.send(bytes, place, '127.0.0.1')
   }
   return { port, feed, close: () => void peer.close() }
+})
+
+describePort('VdePort', async (engine, name) => {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
+  const far = new Hub({ engine })
+  const server = await far.listen({ protocol: 'vde', directory })
+  const [source] = await join(far, 'source')
+  const feed = async (frames: Uint8Array[]) => {
+    await until(() => server.ports.length > 0)
+    source.send(frames)
+  }
+  const close = async () => {
+    await far.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return { port: new VdePort({ name, vde: directory }), feed, close }
 })
 
 describePort('WebSocketPort', async (_engine, name) => {

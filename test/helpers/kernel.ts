@@ -2,6 +2,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
@@ -81,6 +82,21 @@ export async function eventually<Value>(
     if (Date.now() > end) throw new Error(`still not: ${what}`)
     await pause(2)
   }
+}
+
+/** Returns when somebody listens at a Unix socket. */
+export async function served(socket: string): Promise<void> {
+  await eventually(`somebody listens at ${socket}`, async () => {
+    const peer = createConnection(socket)
+    try {
+      await once(peer, 'connect')
+      return true
+    } catch {
+      return false
+    } finally {
+      peer.destroy()
+    }
+  })
 }
 
 /** A program under test's orders, in a network namespace or here. The kernel ends it when this process ends. */

@@ -1,11 +1,12 @@
 /**
- * Whole machines for tests: QEMU with Debian's cloud kernel and an initramfs made here, of busybox and the modules of a
- * network card. Their console is a shell on standard input and output. Emulated without KVM they boot in some seconds.
+ * Whole machines for tests: QEMU with Debian's cloud kernel, or Linux in user mode, and an initramfs made here, of busybox and the
+ * modules of a network card. Their console is a shell on standard input and output. QEMU without KVM boots in some seconds.
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { basename } from 'node:path'
 import type { ChildProcess } from 'node:child_process'
+import { confine } from '../reference/guest.js'
 
 export const qemu = 'qemu-system-x86_64'
 const busybox = '/bin/busybox'
@@ -25,13 +26,19 @@ export function lacksQemu(): string | undefined {
   } catch {
     return 'no QEMU: package qemu-system-x86'
   }
-  const isStatic = existsSync(busybox) && !readFileSync(busybox).includes('/lib64/ld-linux')
-  if (!isStatic) return 'no busybox without libraries: package busybox-static'
+  const lacking = lacksBusybox()
+  if (lacking !== undefined) return lacking
   return kernelVersion() === undefined ? 'no kernel for guests: package linux-image-cloud-amd64' : undefined
 }
 
-/** What virtio-net needs, each after what it needs itself. */
-const modules = [
+/** Why machines have nothing to run; undefined when they have. */
+export function lacksBusybox(): string | undefined {
+  const isStatic = existsSync(busybox) && !readFileSync(busybox).includes('/lib64/ld-linux')
+  return isStatic ? undefined : 'no busybox without libraries: package busybox-static'
+}
+
+/** What virtio-net of QEMU needs, each after what it needs itself. Linux in user mode has its card built in. */
+const qemuModules = [
   'drivers/virtio/virtio_ring.ko',
   'drivers/virtio/virtio.ko',
   'drivers/virtio/virtio_pci_legacy_dev.ko',
@@ -43,7 +50,7 @@ const modules = [
 ]
 
 /** The first program. The console's lines are commands; each ends with a line `done STATUS`. */
-const init = `#!/bin/busybox sh
+const init = (modules: readonly string[]): string => `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sys /sys
@@ -51,7 +58,7 @@ const init = `#!/bin/busybox sh
 stty -echo -onlcr
 ${modules.map((name) => `insmod /modules/${basename(name)}`).join('\n')}
 . /proc/self/environ 2>/dev/null
-echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
+[ -e /proc/sys/net/ipv6 ] && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6
 ip address add $ADDRESS/24 dev eth0
 ip link set eth0 up
 echo ready
@@ -61,8 +68,8 @@ while read -r line; do
 done
 `
 
-/** Writes the initramfs of all machines. */
-export function writeInitramfs(file: string): void {
+/** Writes the initramfs of all machines of QEMU, or of those in user mode. */
+export function writeInitramfs(file: string, modules: readonly string[] = qemuModules): void {
   const folder = `/lib/modules/${kernelVersion()}/kernel`
   writeFileSync(
     file,
@@ -71,7 +78,7 @@ export function writeInitramfs(file: string): void {
       ['dev', undefined, 0o40755],
       ['modules', undefined, 0o40755],
       ['bin/busybox', readFileSync(busybox), 0o100755],
-      ['init', Buffer.from(init), 0o100755],
+      ['init', Buffer.from(init(modules)), 0o100755],
       ...modules.map((name): Entry => [
         `modules/${basename(name)}`,
         readFileSync(`${folder}/${name}`),
@@ -90,6 +97,18 @@ export const qemuWords = (initramfs: string, number: number): string[] => [
   ...['-kernel', `/boot/vmlinuz-${kernelVersion()}`, '-initrd', initramfs],
   ...['-append', `console=ttyS0 loglevel=1 panic=-1 no_timer_check ADDRESS=10.0.0.${number}`],
   ...['-device', `virtio-net-pci,netdev=net0,mac=02:00:00:00:00:0${number},romfile=`],
+]
+
+/** The command of a machine in user mode with an address, 1 to 9, and a network card; its files are in `scratch`. */
+export const userModeCommand = (
+  initramfs: string,
+  scratch: string,
+  number: number,
+  card: string,
+): string[] => [
+  ...['env', `TMPDIR=${scratch}`, ...confine, '/usr/bin/linux.uml', 'mem=64M', `initrd=${initramfs}`],
+  ...[`uml_dir=${scratch}/`, `umid=guest${number}`, 'con=null', 'con0=fd:0,fd:1', 'loglevel=1', 'panic=-1'],
+  ...[`eth0=${card}`, `ADDRESS=10.0.0.${number}`],
 ]
 
 /** A machine's console. */

@@ -155,6 +155,17 @@ describeUnless(lacksQemu() ?? lacksNetwork(), 'QEMU', function () {
       })
     })
 
+  it('machines reach each other and the host by the folder of a VDE switch', async () => {
+    const hub = close(new Hub())
+    const parent = mkdtempSync(join(tmpdir(), 'etherloom-vde-'))
+    close({ close: () => rmSync(parent, { recursive: true }) })
+    const { directory } = await hub.listen({ protocol: 'vde', directory: join(parent, 'switch') })
+    await expectAllReach(hub, (_number, words) => {
+      const netdev = ['-netdev', `vde,id=net0,sock=${directory}`]
+      return Promise.resolve(spawn(qemu, [...netdev, ...words], { stdio: 'pipe' }))
+    })
+  })
+
   it('machines of a multicast group reach each other, and the host through a member', async () => {
     const group = '239.255.77.78'
     // Another member, whose port nobody else has.

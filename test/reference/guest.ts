@@ -45,7 +45,7 @@ export interface Measured {
 }
 
 /** A namespace of processes, so that the kernel takes all of its own with it; rights over it need a user namespace. */
-const confine = [
+export const confine = [
   'unshare',
   '--pid',
   '--fork',

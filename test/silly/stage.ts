@@ -3,6 +3,7 @@
  * must get through whatever is called.
  */
 import { freePort } from '../helpers/sockets.js'
+import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import * as etherloom from '../../lib/index.js'
 import { lab } from '../../lib/testing/index.js'
@@ -119,11 +120,19 @@ export class Stage {
       ...[new MemoryPort(), new etherloom.PacketPort({ interface: 'lo' }), new etherloom.PasstPort()],
       ...[new etherloom.SocketPort({ socket: './a.sock' }), new etherloom.UdpPort({ local: '127.0.0.1:0' })],
       new etherloom.WebSocketPort({ websocket: 'ws://127.0.0.1:9/' }),
+      new etherloom.VdePort({ vde: './switch' }),
       new etherloom.TapPort({ name: 'tap%d' }),
     ]
     if (clock === 'real') {
       things.push(await bridge.listen({ socket: `./${sockets++}.sock` }))
       things.push(await bridge.listen({ protocol: 'websocket', socket: `127.0.0.1:${await freePort()}` }))
+      const server = await bridge.listen({ protocol: 'vde', directory: `./${sockets++}.vde` })
+      const far = new Hub({ engine, name: 'far' })
+      const [[peer]] = await Promise.all([
+        once(server, 'connect') as Promise<[etherloom.VdePeerPort]>,
+        far.attach(new etherloom.VdePort({ vde: server.directory })),
+      ])
+      things.push(server, peer)
     }
     if (lacksNetwork() === undefined) things.push(await etherloom.Namespace.create())
     if (peer !== undefined) things.push(await etherloom.connect({ name: peer }))

@@ -182,7 +182,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: /x, framing: datagram } }',
-        "2:61 'framing' must be one of 'stream', 'seqpacket', not 'datagram'",
+        "2:61 'framing' must be one of 'stream', 'vde', 'seqpacket', not 'datagram'",
       ],
       ['fabrics:\n  a: { kind: hub }', "2:3 'a' needs 'ports'"],
       [
@@ -194,7 +194,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
       [
         withPort('{ mtu: 1500 }'),
-        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'udp' or 'websocket'",
+        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'udp' or 'vde' or 'websocket'",
       ],
       [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
       [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],
@@ -420,7 +420,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, listen: [{ socket: /run/a }, { protocol: sockt, socket: /run/b }] }',
-        "2:71 'protocol' must be 'socket' or 'websocket', not 'sockt'; did you mean 'socket'?",
+        "2:71 'protocol' must be 'socket' or 'vde' or 'websocket', not 'sockt'; did you mean 'socket'?",
       ],
       [
         "fabrics:\n  a: { kind: hub, ports: {}, listen: { protocol: websocket, socket: '127.0.0.1:8080', origins: ['*'] } }",

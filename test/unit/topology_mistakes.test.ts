@@ -203,10 +203,13 @@ describe('places at which two would listen', () => {
   c: { kind: hub, ports: {}, listen: { socket: /tmp/x.sock } }
   d: { kind: hub, ports: {}, listen: { socket: '127.0.0.1:0' } }
   e: { kind: hub, ports: {}, listen: { socket: '127.0.0.1:0' } }
+  f: { kind: hub, ports: {}, listen: { protocol: vde, directory: /tmp/switch } }
+  g: { kind: hub, ports: {}, listen: [{ protocol: vde, directory: /tmp/../tmp/switch }, { socket: '127.0.0.1:0' }] }
 `
     expect(await mistakes(text)).to.deep.equal([
       "8:23 port a.far listens at 'systemd:trunk' already; give this one a socket of its own",
       "9:48 port b.far listens at '/tmp/x.sock' already; give this one a socket of its own",
+      "13:67 fabric 'f' listens at '/tmp/switch' already; give this one a socket of its own",
     ])
   })
 })

@@ -8,9 +8,10 @@ import { about, asOptions, oneOf, type Rules } from '../../values/options.js'
 import { Registry } from '../../values/registry.js'
 import type { PortServer, ServerKind } from './server.js'
 import { socketServerKind, type SocketServer, type SocketServerOptions } from './socket.js'
+import { vdeServerKind, type VdeServer, type VdeServerOptions } from './vde.js'
 import { webSocketServerKind, type WebSocketServer, type WebSocketServerOptions } from './websocket.js'
 
-const kinds = [socketServerKind, webSocketServerKind] as const
+const kinds = [socketServerKind, vdeServerKind, webSocketServerKind] as const
 
 /** Every protocol that fabrics can listen for, by its word; `add` adds another. */
 export const serverKinds = new Registry<ServerKind>('protocol', kinds)
@@ -20,12 +21,16 @@ const usual = socketServerKind.key
 
 /** What `Fabric.listen` takes. */
 export type ListenOptions =
-  ({ protocol?: 'socket' } & SocketServerOptions) | ({ protocol: 'websocket' } & WebSocketServerOptions)
+  | ({ protocol?: 'socket' } & SocketServerOptions)
+  | ({ protocol: 'vde' } & VdeServerOptions)
+  | ({ protocol: 'websocket' } & WebSocketServerOptions)
 
 /** The server that options make. */
 export type ServerOf<Given extends ListenOptions> = Given extends { protocol: 'websocket' }
   ? WebSocketServer
-  : SocketServer
+  : Given extends { protocol: 'vde' }
+    ? VdeServer
+    : SocketServer
 
 const protocolOf = (key: string): Rules[string] => oneOf([key], key === usual ? key : undefined)
 

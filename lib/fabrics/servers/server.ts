@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import type { BackgroundEvents } from '../../engine/engine.js'
 import type { PortMapping } from '../../ports/index.js'
+import type { AttachOptions } from '../attachment.js'
 import type { Port, PortFabric } from '../../ports/port.js'
 import { EtherloomError } from '../../values/errors.js'
 import { about, integer, text, type Rules, type RulesOf } from '../../values/options.js'
@@ -133,11 +134,11 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   }
 
   /** A peer has come: attaches its port, which is detached when it goes down. What throws has detached it. */
-  protected async attach(port: P): Promise<void> {
+  protected async attach(port: P, options: AttachOptions = {}): Promise<void> {
     this.#ports.add(port)
     const ended = new Promise<EtherloomError>((resolve) => port.once('down', resolve))
     try {
-      await this.fabric.attach(port)
+      await this.fabric.attach(port, options)
     } catch (error) {
       this.#ports.delete(port)
       throw error

@@ -101,7 +101,8 @@ Napi::Value makeSocketPort(Napi::Env env, Napi::Value socket, Napi::Object asked
   return hand(env, Device{portOf(std::move(fd), *framing, limit, flag(asked, "pad"))});
 }
 
-/// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}}) → device
+/// makeDatagramPort(bound, {frameLimit, pad, peer?: {path | ip, port}, control?: socket}) → device. With a
+/// control stream, which stays the caller's too, the socket has its peer.
 Napi::Value makeDatagramPort(Napi::Env env, Socket& socket, Napi::Object asked) {
   DatagramPort::Settings settings;
   settings.limit = number(asked, "frameLimit");
@@ -110,6 +111,13 @@ Napi::Value makeDatagramPort(Napi::Env env, Socket& socket, Napi::Object asked) 
     const auto peer = addressAt(asked.Get("peer").As<Napi::Object>());
     if (!peer) return raise(env, peer.error());
     settings.peer = *peer;
+  }
+  if (given(asked, "control")) {
+    const auto& control = *asked.Get("control").As<Napi::External<Socket>>().Data();
+    auto stream = duplicate(control.fd.get());
+    if (!stream) return raise(env, stream.error());
+    settings.control = std::move(*stream);
+    settings.connected = true;
   }
   auto own = duplicate(socket.bound.fd());
   if (!own) return raise(env, own.error());
@@ -130,7 +138,7 @@ Napi::Value makeGroupPort(Napi::Env env, Napi::Object asked) {
   return hand(env, Device{std::make_unique<DatagramPort>(std::move(sockets->receiver), std::move(settings))});
 }
 
-/// bindSocket({path | ip, port | fd, framing, mode}) → socket that listens, or receives datagrams. A
+/// bindSocket({path | ip, port | fd, framing, mode, owner?}) → socket that listens, or receives datagrams. A
 /// descriptor is duplicated, and stays where it is.
 Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
   const auto framing = framingNamed(text(asked, "framing"));
@@ -142,7 +150,9 @@ Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
   }
   const auto address = addressAt(asked);
   if (!address) return raise(env, address.error());
-  auto bound = BoundSocket::open(*address, framing->type, static_cast<mode_t>(number(asked, "mode")));
+  const auto owner =
+      given(asked, "owner") ? std::optional<uid_t>(number(asked, "owner")) : std::optional<uid_t>();
+  auto bound = BoundSocket::open(*address, framing->type, static_cast<mode_t>(number(asked, "mode")), owner);
   if (!bound) return raise(env, bound.error());
   return hand(env, Socket{{}, std::move(*bound)});
 }
@@ -179,8 +189,37 @@ Result<void> finishConnecting(Napi::Env, Socket& socket, Napi::Object asked) {
   return connected(socket.fd, *address);
 }
 
-/// sendText(socket, text), as one message
-Result<void> sendText(Napi::Env, Socket& socket, std::string text) { return sendMessage(socket.fd, text); }
+/// sendBytes(socket, bytes), as one message
+Result<void> sendBytes(Napi::Env, Socket& socket, Napi::Uint8Array bytes) {
+  return sendMessage(socket.fd, {bytes.Data(), bytes.ByteLength()});
+}
+
+/// receiveBytes(socket, most) → bytes | undefined; none when the peer has closed
+Napi::Value receiveBytes(Napi::Env env, Socket& socket, std::uint32_t most) {
+  auto bytes = Napi::Uint8Array::New(env, most);
+  const auto got = receiveMessage(socket.fd, {bytes.Data(), bytes.ByteLength()});
+  if (!got) return raise(env, got.error());
+  if (!*got) return env.Undefined();
+  return Napi::Uint8Array::New(env, **got, bytes.ArrayBuffer(), 0);
+}
+
+/// peerIdentity(socket) → {process, user, group}
+Napi::Value peerIdentity(Napi::Env env, Socket& socket) {
+  const auto peer = identityOf(socket.fd);
+  if (!peer) return raise(env, peer.error());
+  auto object = Napi::Object::New(env);
+  object.Set("process", peer->process);
+  object.Set("user", peer->user);
+  object.Set("group", peer->group);
+  return object;
+}
+
+/// connectPeer(bound, path, owners): a socket of datagrams to its only peer
+Result<void> connectPeer(Napi::Env, Socket& socket, Napi::Uint8Array path, Napi::Uint32Array owners) {
+  const auto address = SocketAddress::path({path.Data(), path.Data() + path.ByteLength()});
+  if (!address) return address.error();
+  return connectDatagrams(socket.bound.fd(), *address, {owners.Data(), owners.ElementLength()});
+}
 
 /// watchSocket(engine, socket, 'readable' | 'writable') → watch, which poll() reports once
 Result<std::uint32_t> watchSocket(Napi::Env, EngineObject& engine, Socket& socket, std::string what) {
@@ -229,7 +268,10 @@ const Exports socketExports{{"adoptSocket", call<adoptSocket>},
                             {"acceptPeer", call<acceptPeer>},
                             {"connectSocket", call<beginToConnect>},
                             {"finishConnecting", call<finishConnecting>},
-                            {"sendText", call<sendText>},
+                            {"sendBytes", call<sendBytes>},
+                            {"receiveBytes", call<receiveBytes>},
+                            {"peerIdentity", call<peerIdentity>},
+                            {"connectPeer", call<connectPeer>},
                             {"watchSocket", call<watchSocket>},
                             {"closeSocket", call<closeSocket>},
                             {"keepAlive", call<keepAlive>},
