@@ -4,6 +4,8 @@
  */
 import { oneOf, oneOfWords, shaped, type Rule } from '../values/options.js'
 import { Registry, type Keyed } from '../values/registry.js'
+import type { Greeting } from './greetings.js'
+import { hyperkitGreeting } from './hyperkit.js'
 
 /** One way in which frames stand in a socket. */
 export interface FramingKind extends Keyed {
@@ -13,6 +15,8 @@ export interface FramingKind extends Keyed {
   readonly speaks: string
   /** The words that give QEMU a network of this id on an inherited descriptor, where it has this framing. */
   readonly netdev?: (id: string, fd: number) => string
+  /** What both ends of a new connection say before the first frame. */
+  readonly greeting?: Greeting
 }
 
 const ours = [
@@ -33,13 +37,25 @@ const ours = [
     socket: 'stream',
     speaks: "VDE's stream framing, 2 bytes of length before each frame",
   },
+  {
+    key: 'vpnkit',
+    socket: 'stream',
+    speaks: "vpnkit's stream framing, 2 bytes of length before each frame, the lower one first",
+  },
+  {
+    key: 'hyperkit',
+    socket: 'stream',
+    speaks: "hyperkit's greeting, and then vpnkit's stream framing",
+    greeting: hyperkitGreeting,
+  },
   { key: 'seqpacket', socket: 'seqpacket', speaks: 'one frame in each message' },
 ] as const satisfies readonly FramingKind[]
 
 /**
  * How frames stand in a socket. `stream`: each behind its length, 4 bytes, big-endian, in a stream: QEMU's
  * `-netdev stream`, passt, socket_vmnet, and our own trunks. `vde`: the same with 2 bytes, as vde_plug and wirefilter have
- * it in their pipes. `datagram`: one in each datagram of a Unix socket: QEMU's
+ * it in their pipes. `vpnkit`: 2 bytes, little-endian: gvproxy's standard input and output. `hyperkit`: the same after a greeting,
+ * in which a machine gets a network card: hyperkit, vpnkit, gvproxy. `datagram`: one in each datagram of a Unix socket: QEMU's
  * `-netdev dgram`, vfkit, libkrun. `seqpacket`: one in each message of a connection: `bess` of User Mode Linux and
  * slirp4netns.
  */

@@ -21,6 +21,7 @@ import { nameRule } from '../values/names.js'
 import { patience } from '../values/patience.js'
 import { unlessAborted } from '../values/signals.js'
 import { framingRule, framings, type Framing, type FramingKind } from './framings.js'
+import { converse, type Conversation, type Greeting } from './greetings.js'
 import type { PortKind } from './kind.js'
 import { Port, type PortFabric } from './port.js'
 import {
@@ -141,6 +142,8 @@ export class SocketPort extends Port {
   #attending: NodeJS.Timeout | undefined
   #failures = 0
   #connectedAt = 0
+  /** A peer that did not greet was told of, and none has greeted since. */
+  #refused = false
 
   /**
    * `own`: what it is joined to, in a word, of a kind that makes its peers itself, by `nextPeer`.
@@ -215,6 +218,7 @@ export class SocketPort extends Port {
     if (this.#bound !== undefined) unbind(this.#bound)
     this.#bound = undefined
     this.#failures = 0
+    this.#refused = false
   }
 
   override wentDown(error: EtherloomError): void {
@@ -231,6 +235,12 @@ export class SocketPort extends Port {
       )
       if (beside !== undefined)
         refuse("option 'fd' of SocketPort", `given without '${beside}': it is connected as it is`, this.#fd)
+      if (this.#framingKind.greeting)
+        refuse(
+          "option 'fd' of SocketPort",
+          `given without the framing '${this.#framing}', which begins where a connection does`,
+          this.#fd,
+        )
     } else if (this.#place === undefined) {
       throw new EtherloomError('ERR_ETHERLOOM_OPTION', `${where} is required, or 'fd'`)
     } else if ('inherited' in this.#place && this.#role !== 'listen') {
@@ -276,7 +286,32 @@ export class SocketPort extends Port {
 
   /** @internal A device whose peer is there. @throws EtherloomError when there is none */
   protected async nextPeer(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {
-    return this.#makeDevice(await this.#connect(fabric, signal))
+    const socket = await this.#connect(fabric, signal)
+    await this.#greet(fabric, socket, (greeting) => greeting.ask(`${fabric.name} ${this.name}`), signal)
+    return this.#makeDevice(socket)
+  }
+
+  /** What is said before the first frame. @throws EtherloomError when the peer does not speak so; the socket is closed then */
+  async #greet(
+    fabric: PortFabric,
+    socket: unknown,
+    words: (greeting: Greeting) => Conversation,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { greeting, speaks } = this.#framingKind
+    if (!greeting) return
+    try {
+      await converse(fabric, socket, words(greeting), signal)
+    } catch (cause) {
+      sockets.closeSocket(socket)
+      signal?.throwIfAborted()
+      const why = (cause as Error).message
+      throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `the peer at ${this.address} is refused: ${why}`, {
+        cause,
+        errno: constants.errno.EPROTO,
+        hint: `see whether it speaks ${speaks}`,
+      })
+    }
   }
 
   /** @internal The device of a connected descriptor, which stays the caller's. */
@@ -342,11 +377,11 @@ export class SocketPort extends Port {
     this.#stop?.()
     if (this.#role === 'listen') {
       this.#stop = fabric.engine.watches.socket(this.#bound, 'readable', () => {
-        void this.#revive(fabric, () => Promise.resolve(this.#acceptPeer()))
+        void this.#revive(fabric, (signal) => this.#acceptPeer(fabric, signal))
       })
       return
     }
-    const again = () => void this.#revive(fabric, () => this.nextPeer(fabric))
+    const again = () => void this.#revive(fabric, (signal) => this.nextPeer(fabric, signal))
     const timer = setTimeout(again, waitAfter(this.#failures++)).unref()
     this.#stop = () => {
       clearTimeout(timer)
@@ -354,15 +389,28 @@ export class SocketPort extends Port {
   }
 
   /** The device of a peer that has come; undefined when it has gone again. */
-  #acceptPeer(): unknown {
+  async #acceptPeer(fabric: PortFabric, signal: AbortSignal): Promise<unknown> {
     const socket = native(() => sockets.acceptPeer(this.#bound))
-    return socket === undefined ? undefined : this.#makeDevice(socket)
+    if (socket === undefined) return undefined
+    try {
+      await this.#greet(fabric, socket, (greeting) => greeting.answer(this.#frames.frameLimit), signal)
+      this.#refused = false
+    } catch (error) {
+      if (!signal.aborted && !this.#refused) fabric.engine.failed(undefined, error)
+      this.#refused = true // said once, until a peer greets
+      throw error
+    }
+    return this.#makeDevice(socket)
   }
 
-  async #revive(fabric: PortFabric, next: () => Promise<unknown>): Promise<void> {
+  async #revive(fabric: PortFabric, next: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
     const isOurs = (): boolean => this.fabric === fabric && this.state === 'down'
+    const leaving = new AbortController()
+    this.#stop = () => {
+      leaving.abort(new Error('the port is detached'))
+    }
     try {
-      const device = await next()
+      const device = await next(leaving.signal)
       if (!isOurs()) {
         if (device !== undefined) addon.discardDevice(device)
         return

@@ -32,6 +32,7 @@ import {
 import { patience } from '../../values/patience.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
+import { Visitors } from './visitors.js'
 
 /** Where a fabric listens for programs of VDE, and who may come in. */
 export interface VdeServerOptions extends PeerOptions {
@@ -97,10 +98,6 @@ export function rightsOf({ mode, dirmode }: { mode?: number | undefined; dirmode
   }
 }
 
-/** How many peers may be about to say what they want. */
-const visitorLimit = 64
-/** How long they may take, in milliseconds: less where many are there already. */
-const requestLimit = (visitors: number): number => (visitors < visitorLimit / 2 ? 5000 : 500)
 /** How many names are tried for a socket, where others have made files of such names. */
 const attempts = 16
 
@@ -177,8 +174,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
   /** The folder, by its whole name. */
   readonly directory: string
   readonly #options: ReturnType<typeof read>
-  /** What ends the wait for each peer's request. */
-  readonly #visitors = new Set<(why: Error) => void>()
+  readonly #visitors = new Visitors()
   #bound: unknown
   /** Whether the folder goes with it. */
   #own = false
@@ -235,14 +231,14 @@ export class VdeServer extends PortServer<VdePeerPort> {
   protected override end(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
-    for (const leave of [...this.#visitors]) leave(new Error('it is closed'))
+    this.#visitors.end()
     if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#removeFolder()
   }
 
   protected override vacant(): void {
     if (this.closed) this.#removeFolder()
-    if (this.closed || this.#accepting || this.#unwatch || this.#visitors.size >= visitorLimit) return
+    if (this.closed || this.#accepting || this.#unwatch || this.#visitors.full) return
     this.#unwatch = this.fabric.engine.watches.socket(this.#bound, 'readable', () => {
       this.#unwatch = undefined
       this.inBackground(this.#accept())
@@ -301,7 +297,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
     let room = true
     try {
       room = !this.full || (await this.makeRoom())
-      while (!this.closed && !this.full && this.#visitors.size < visitorLimit) {
+      while (!this.closed && !this.full && !this.#visitors.full) {
         const control = native(() => sockets.acceptPeer(this.#bound))
         if (control === undefined) break
         this.inBackground(this.#meet(control))
@@ -316,14 +312,20 @@ export class VdeServer extends PortServer<VdePeerPort> {
 
   /** Hears what a peer wants, and gives it. */
   async #meet(control: unknown): Promise<void> {
-    const leaving = new AbortController()
-    const leave = (why: Error): void => {
-      leaving.abort(why)
+    try {
+      await this.#visitors.receive((leaving) => this.#hear(control, leaving))
+    } catch (error) {
+      if (!this.closed) this.#failed(error)
+    } finally {
+      sockets.closeSocket(control)
+      this.vacant()
     }
-    this.#visitors.add(leave)
-    const limit = requestLimit(this.#visitors.size)
+  }
+
+  async #hear(control: unknown, leaving: AbortController): Promise<void> {
+    const limit = this.#visitors.patience
     const heard = patience(limit, () => {
-      leave(new Error(`it has asked for nothing within ${limit / 1000} s`))
+      leaving.abort(new Error(`it has asked for nothing within ${limit / 1000} s`))
     })
     try {
       const request = await this.#request(control, leaving.signal)
@@ -331,13 +333,8 @@ export class VdeServer extends PortServer<VdePeerPort> {
       if (this.full && !(await this.makeRoom())) throw new Error('there are as many peers as there may be')
       await this.#admit(control, request)
       this.#failing = false
-    } catch (error) {
-      if (!this.closed) this.#failed(error)
     } finally {
       heard()
-      this.#visitors.delete(leave)
-      sockets.closeSocket(control)
-      this.vacant()
     }
   }
 
