@@ -66,7 +66,7 @@ async function receive(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(count)
-  for (let got = 0; got < count; ) {
+  for (let got = 0; got < count;) {
     let unwatch = (): void => undefined
     const readable = new Promise<void>((resolve) => {
       unwatch = fabric.engine.watches.socket(socket, 'readable', resolve)

@@ -60,6 +60,23 @@ describePort('SocketPort', async (_engine, name) => {
   return { port: new SocketPort({ name, socket }), unlimited: true, feed, close }
 })
 
+describePort("SocketPort with the framing 'hyperkit'", async (engine, name) => {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
+  const socket = joinPath(directory, 'peer.sock')
+  const far = new Hub({ engine })
+  const server = await far.listen({ socket, framing: 'hyperkit' })
+  const [source] = await join(far, 'source')
+  const feed = async (frames: Uint8Array[]) => {
+    await until(() => server.ports.length > 0)
+    source.send(frames)
+  }
+  const close = async () => {
+    await far.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return { port: new SocketPort({ name, socket, framing: 'hyperkit' }), feed, close }
+})
+
 describePort('UdpPort', async (_engine, name) => {
   const peer = createSocket('udp4')
   peer.bind(0, '127.0.0.1')

@@ -161,3 +161,23 @@ TEST_CASE("stream framing: random streams in random pieces give what they give w
     CHECK(decode(stream, cuts, 1518) == decode(stream, {}, 1518));
   }
 }
+
+TEST_CASE("stream framing: each writes a prefix as it is described, and reads it again") {
+  struct Row {
+    const char* name;
+    std::uint32_t length;
+    Bytes prefix;
+  };
+  for (const Row& row : {Row{"stream", 0x1234, {0, 0, 0x12, 0x34}}, Row{"vde", 0x1234, {0x12, 0x34}},
+                         Row{"vpnkit", 0x1234, {0x34, 0x12}}, Row{"hyperkit", 0x1234, {0x34, 0x12}},
+                         Row{"vpnkit", 0xffff, {0xff, 0xff}}}) {
+    CAPTURE(row.name);
+    const StreamFraming& framing = *StreamFraming::find(row.name);
+    CHECK(framing.prefix == row.prefix.size());
+    Bytes written(framing.prefix);
+    framing.write(written.data(), row.length);
+    CHECK(written == row.prefix);
+    CHECK(framing.read(written.data()) == row.length);
+    CHECK(framing.longest >= row.length);
+  }
+}

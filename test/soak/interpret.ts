@@ -399,7 +399,7 @@ export class Interpreter {
         }
         const server = await here.listen({
           socket: path,
-          framing: framing as 'stream' | 'seqpacket',
+          framing: framing as Exclude<Framing, 'datagram'>,
           name: `${left.port}-%d`,
         })
         server.on('failure', this.#hear)

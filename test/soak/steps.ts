@@ -27,9 +27,12 @@ export const links = [
   'socket stream',
   'socket datagram',
   'socket seqpacket',
+  'socket vpnkit',
+  'socket hyperkit',
   'server stream',
   'server seqpacket',
   'server websocket',
+  'server hyperkit',
   'udp',
   'tap',
 ] as const

@@ -182,7 +182,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       ],
       [
         'fabrics:\n  a: { kind: hub, ports: {}, listen: { socket: /x, framing: datagram } }',
-        "2:61 'framing' must be one of 'stream', 'vde', 'seqpacket', not 'datagram'",
+        "2:61 'framing' must be one of 'stream', 'vde', 'vpnkit', 'hyperkit', 'seqpacket', not 'datagram'",
       ],
       ['fabrics:\n  a: { kind: hub }', "2:3 'a' needs 'ports'"],
       [

@@ -128,7 +128,8 @@ export class SocketServer extends PortServer<SocketPort> {
         const words = greeting.answer(this.#options.frameLimit)
         try {
           await converse(this.fabric, socket, words, signal, this.#visitors.patience)
-          if (this.full && !(await this.makeRoom())) throw new Error('there are as many peers as there may be')
+          if (this.full && !(await this.makeRoom()))
+            throw new Error('there are as many peers as there may be')
         } catch (error) {
           sockets.closeSocket(socket)
           throw error

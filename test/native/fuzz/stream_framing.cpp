@@ -1,6 +1,7 @@
-// What the other end of a stream may write (QEMU, passt, socket_vmnet): any bytes, in pieces of any size.
+// What the other end of a stream may write (QEMU, passt, socket_vmnet, VDE, vpnkit): any bytes, in pieces of any
+// size.
 //
-// The input: the limit of the port, how the stream is cut, then the stream itself, as runs. A run is a byte:
+// The input: the limit of the port, how the stream is cut (which also says the framing), then the stream itself, as runs. A run is a byte:
 // below 0xf0 so many of the bytes that follow; else a frame whose bytes count up, of eight times the next
 // byte, for 0xff of nearly the longest length: so a short input makes long frames. The oracle cuts the whole
 // stream at once: the decoder must say the same of every piece, whatever the cuts.
@@ -16,9 +17,22 @@ using namespace etherloom::fuzz;
 namespace {
 
 using Piece = StreamDecoder::Piece;
-constexpr std::size_t streamPrefixLength = 4;
 
-const std::vector<std::uint8_t>& streamOf(Input& input) {
+/// A framing as its bytes are described, not as our code has it.
+struct Described {
+  const char* name;
+  std::size_t prefix;
+  bool big;
+  std::uint32_t longest;
+
+  [[nodiscard]] int shift(std::size_t index) const {
+    return 8 * static_cast<int>(big ? prefix - 1 - index : index);
+  }
+};
+constexpr Described framings[] = {
+    {"stream", 4, true, 69632}, {"vde", 2, true, 9234}, {"vpnkit", 2, false, 65535}, {"stream", 4, true, 69632}};
+
+const std::vector<std::uint8_t>& streamOf(Input& input, const Described& framing) {
   constexpr std::size_t most = 2 * StreamDecoder::size;
   static const std::vector<std::uint8_t> counting = [] {
     std::vector<std::uint8_t> bytes(streamFrameLimit + 0x101);
@@ -35,10 +49,11 @@ const std::vector<std::uint8_t>& streamOf(Input& input) {
       continue;
     }
     const std::uint32_t wish = input.byte();
-    const std::uint32_t length = run == 0xff ? streamFrameLimit + 1 - wish : wish * 8;  // or one too long
+    const std::uint32_t length = run == 0xff ? framing.longest + 1 - wish : wish * 8;  // or one too long
     std::size_t at = stream.size();
-    stream.resize(at + streamPrefixLength + length);
-    for (int shift = 24; shift >= 0; shift -= 8) stream[at++] = static_cast<std::uint8_t>(length >> shift);
+    stream.resize(at + framing.prefix + length);
+    for (std::size_t index = 0; index < framing.prefix; ++index)
+      stream[at++] = static_cast<std::uint8_t>(length >> framing.shift(index));
     std::memcpy(stream.data() + at, counting.data() + run, length);
   }
   return stream;
@@ -48,15 +63,17 @@ const std::vector<std::uint8_t>& streamOf(Input& input) {
 struct Whole {
   std::span<const std::uint8_t> stream;
   std::uint32_t limit;
+  const Described& framing;
 
   Piece next(std::span<const std::uint8_t>& frame) {
-    if (stream.size() < 4) return Piece::Incomplete;
-    const std::size_t length =
-        std::size_t{stream[0]} * 0x1000000 + stream[1] * 0x10000u + stream[2] * 0x100u + stream[3];
-    if (length > 69632) return Piece::Broken;
-    if (stream.size() - 4 < length) return Piece::Incomplete;
-    frame = stream.subspan(4, length);
-    stream = stream.subspan(4 + length);
+    if (stream.size() < framing.prefix) return Piece::Incomplete;
+    std::size_t length = 0;
+    for (std::size_t index = 0; index < framing.prefix; ++index)
+      length |= std::size_t{stream[index]} << framing.shift(index);
+    if (length > framing.longest) return Piece::Broken;
+    if (stream.size() - framing.prefix < length) return Piece::Incomplete;
+    frame = stream.subspan(framing.prefix, length);
+    stream = stream.subspan(framing.prefix + length);
     return length < 14 ? Piece::Runt : length > limit ? Piece::Oversize : Piece::Frame;
   }
 };
@@ -65,10 +82,11 @@ void run(std::span<const std::uint8_t> bytes) {
   Input input(bytes);
   const std::uint32_t limit = 14 + input.take<std::uint32_t>() % (2 * streamFrameLimit);
   std::uint32_t cuts = input.take<std::uint32_t>();
-  const std::vector<std::uint8_t>& stream = streamOf(input);
+  const Described& framing = framings[cuts % std::size(framings)];
+  const std::vector<std::uint8_t>& stream = streamOf(input, framing);
 
-  Whole whole{stream, limit};
-  StreamDecoder decoder(*StreamFraming::find("stream"), limit);
+  Whole whole{stream, limit, framing};
+  StreamDecoder decoder(*StreamFraming::find(framing.name), limit);
   std::span<const std::uint8_t> left = stream;
   for (;;) {
     std::span<const std::uint8_t> frame, expected;
