@@ -13,9 +13,9 @@ std::uint32_t readVpnkit(const std::uint8_t* prefix) {
   return std::uint32_t{prefix[0]} | std::uint32_t{prefix[1]} << 8;
 }
 
-void writeVpnkit(std::uint8_t* prefix, std::uint32_t length) {
-  prefix[0] = static_cast<std::uint8_t>(length);
-  prefix[1] = static_cast<std::uint8_t>(length >> 8);
+void writeVpnkit(std::uint8_t* prefix, std::uint32_t size) {
+  prefix[0] = static_cast<std::uint8_t>(size);
+  prefix[1] = static_cast<std::uint8_t>(size >> 8);
 }
 
 const StreamFraming vpnkitFraming("vpnkit", 2, vpnkitLongest, readVpnkit, writeVpnkit);
