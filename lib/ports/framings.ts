@@ -4,7 +4,7 @@
  */
 import { oneOf, oneOfWords, shaped, type Rule } from '../values/options.js'
 import { Registry, type Keyed } from '../values/registry.js'
-import type { Greeting } from './greetings.js'
+import type { Greeting } from './conversation.js'
 import { hyperkitGreeting } from './hyperkit.js'
 
 /** One way in which frames stand in a socket. */

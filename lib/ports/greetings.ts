@@ -5,22 +5,9 @@
 import { native } from '../binding.js'
 import { patience } from '../values/patience.js'
 import { unlessAborted } from '../values/signals.js'
+import type { Conversation } from './conversation.js'
 import type { PortFabric } from './port.js'
 import { sockets } from './sockets.js'
-
-/**
- * One side of it, step by step: bytes to send, or how many to be handed next. It throws an Error in words when the other side says
- * what it must not; so it says how many steps and bytes there can be.
- */
-export type Conversation = Generator<Uint8Array | number, void, Uint8Array>
-
-/** Both sides of it. */
-export interface Greeting {
-  /** Of the side that others connect to. `frameLimit`: bytes of the longest frame that it takes. */
-  answer(frameLimit: number): Conversation
-  /** Of the side that connects. `who`: in words, the same for every connection of a port. */
-  ask(who: string): Conversation
-}
 
 /** How long a whole conversation may take, in milliseconds. */
 export const greetingLimit = 5000

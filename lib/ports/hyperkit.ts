@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { quote } from '../values/quote.js'
-import type { Conversation, Greeting } from './greetings.js'
+import type { Conversation, Greeting } from './conversation.js'
 
 /** Bytes of the opening, the request and the answer. */
 export const hyperkitSizes = { opening: 49, request: 41, answer: 258 }
@@ -63,14 +63,14 @@ const digest = (of: string): Buffer => createHash('sha256').update(of).digest()
 /** The MAC address of a machine: locally administered, and the same whenever it comes. */
 function stationOf(uuid: string): Uint8Array {
   const station = digest(uuid.toLowerCase()).subarray(0, 6)
-  station[0] = (station[0]! & 0xfc) | 0x02
+  station.writeUInt8((station.readUInt8(0) & 0xfc) | 0x02, 0)
   return station
 }
 
 /** A UUID of our own, made of what is said (RFC 9562, version 8). */
 function uuidOf(who: string): string {
   const bytes = digest(`${hostname()} ${process.pid} ${who}`).subarray(0, 16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x80
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }

@@ -1,6 +1,6 @@
-// The framing of vpnkit, which gvproxy has on its standard input and output, on /connect and, after a greeting, for
-// hyperkit: each frame stands behind its length, two bytes, little-endian. The greeting is lib/'s
-// (lib/ports/hyperkit.ts), so here both words mean the same.
+// The framing of vpnkit, which gvproxy has on its standard input and output, on /connect and, after a
+// greeting, for hyperkit: each frame stands behind its length, two bytes, little-endian. The greeting is
+// lib/'s (lib/ports/hyperkit.ts), so here both words mean the same.
 #include "ports/stream_framing.hpp"
 
 namespace etherloom {

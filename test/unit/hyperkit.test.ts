@@ -1,6 +1,6 @@
 /** The greeting of hyperkit, as bytes: both sides, step by step. */
 import { expect } from 'chai'
-import type { Conversation } from '../../lib/ports/greetings.js'
+import type { Conversation } from '../../lib/ports/conversation.js'
 import { hyperkitGreeting } from '../../lib/ports/hyperkit.js'
 
 const uuid = '12345678-9abc-def0-1234-56789abcdef0'

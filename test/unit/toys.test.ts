@@ -229,7 +229,9 @@ fabrics:
 `
     const unknown = await mistakes(parseTopology(withFraming('tilde')))
     expect(
-      unknown.match(/'framing' must be one of 'stream', ('datagram', )?'vde', 'vpnkit', 'hyperkit', 'seqpacket', not 'tilde'/g),
+      unknown.match(
+        /'framing' must be one of 'stream', ('datagram', )?'vde', 'vpnkit', 'hyperkit', 'seqpacket', not 'tilde'/g,
+      ),
     ).to.have.lengthOf(2)
     const tilde: FramingKind = { key: 'tilde', socket: 'stream', speaks: 'a tilde, and the length' }
     keep({ close: framings.add(tilde) })

@@ -2,7 +2,7 @@
  * What the other end of a connection says before frames, where it should be hyperkit's greeting: any bytes. Our side asks for no more
  * bytes than the greeting has, sends no more, and refuses in a sentence. The oracle looks at the bytes that matter itself.
  */
-import type { Conversation } from '../../../lib/ports/greetings.js'
+import type { Conversation } from '../../../lib/ports/conversation.js'
 import { hyperkitGreeting } from '../../../lib/ports/hyperkit.js'
 import { insists, sentence, type Target } from '../target.js'
 

@@ -1,10 +1,11 @@
-// What the other end of a stream may write (QEMU, passt, socket_vmnet, VDE, vpnkit): any bytes, in pieces of any
-// size.
+// What the other end of a stream may write (QEMU, passt, socket_vmnet, VDE, vpnkit): any bytes, in pieces of
+// any size.
 //
-// The input: the limit of the port, how the stream is cut (which also says the framing), then the stream itself, as runs. A run is a byte:
-// below 0xf0 so many of the bytes that follow; else a frame whose bytes count up, of eight times the next
-// byte, for 0xff of nearly the longest length: so a short input makes long frames. The oracle cuts the whole
-// stream at once: the decoder must say the same of every piece, whatever the cuts.
+// The input: the limit of the port, how the stream is cut (which also says the framing), then the stream
+// itself, as runs. A run is a byte: below 0xf0 so many of the bytes that follow; else a frame whose bytes
+// count up, of eight times the next byte, for 0xff of nearly the longest length: so a short input makes long
+// frames. The oracle cuts the whole stream at once: the decoder must say the same of every piece, whatever
+// the cuts.
 #include "ports/stream_framing.hpp"
 
 #include <numeric>
@@ -29,8 +30,10 @@ struct Described {
     return 8 * static_cast<int>(big ? prefix - 1 - index : index);
   }
 };
-constexpr Described framings[] = {
-    {"stream", 4, true, 69632}, {"vde", 2, true, 9234}, {"vpnkit", 2, false, 65535}, {"stream", 4, true, 69632}};
+constexpr Described framings[] = {{"stream", 4, true, 69632},
+                                  {"vde", 2, true, 9234},
+                                  {"vpnkit", 2, false, 65535},
+                                  {"stream", 4, true, 69632}};
 
 const std::vector<std::uint8_t>& streamOf(Input& input, const Described& framing) {
   constexpr std::size_t most = 2 * StreamDecoder::size;
