@@ -65,9 +65,9 @@ for (const framing of ['vpnkit', 'hyperkit'] as const)
       ended(): Promise<unknown> {
         return new Promise((resolve) => this.socket.once('close', resolve))
       }
-      /** So many bytes that it has heard. */
+      /** So many bytes that it has heard, or fewer where it is over before. */
       async take(count: number): Promise<Buffer> {
-        await until(() => this.heard.length >= count)
+        await until(() => this.heard.length >= count || this.socket.destroyed)
         const bytes = this.heard.subarray(0, count)
         this.heard = this.heard.subarray(count)
         return bytes
