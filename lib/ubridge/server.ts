@@ -6,11 +6,10 @@
  * whatever the rights of its folder; at an address of IP whoever reaches it is heard, as there is no word for who they are.
  */
 import { once } from 'node:events'
-import { lstatSync } from 'node:fs'
-import { unlink } from 'node:fs/promises'
-import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
+import { createServer, isIP, type Server, type Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
 import { calls, native } from '../binding.js'
+import { listenAtPath } from '../ports/path-server.js'
 import { EtherloomError } from '../values/errors.js'
 import { limits } from '../values/limits.js'
 import { quote } from '../values/quote.js'
@@ -57,23 +56,21 @@ export class ConsoleServer {
    * @throws EtherloomError ERR_ETHERLOOM_DEVICE where somebody else listens there, or nobody can
    */
   static async listen(place: ConsolePlace, orders: Orders, stop: () => void): Promise<ConsoleServer> {
-    if ('path' in place) await takeOver(place.path)
     const server = createServer()
     server.maxConnections = limits.consoleClients
     const console = new ConsoleServer(server, orders, stop)
     server.on('connection', (socket) => void console.#serve(socket, 'path' in place))
-    const before = process.umask(0o177) // of the path, which is made within listen()
-    try {
+    if ('path' in place)
+      await listenAtPath(server, place.path, { mode: 0o600, advice: "choose another path for '-U'" })
+    else {
       server.listen(place)
-    } finally {
-      process.umask(before)
-    }
-    try {
-      await once(server, 'listening')
-    } catch (cause) {
-      const where = 'path' in place ? place.path : `${place.host}:${place.port}`
-      const { code = 'unknown error' } = cause as NodeJS.ErrnoException
-      throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `cannot listen at ${where} (${code})`, { cause })
+      try {
+        await once(server, 'listening')
+      } catch (cause) {
+        const { code = 'unknown error' } = cause as NodeJS.ErrnoException
+        const where = `${place.host}:${place.port}`
+        throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `cannot listen at ${where} (${code})`, { cause })
+      }
     }
     server.on('error', () => undefined) // a client that could not be taken, as where descriptors are used up
     return console
@@ -156,24 +153,4 @@ function isOurs(socket: Socket): boolean {
   const { _handle: handle } = socket as unknown as { _handle?: { fd: number } }
   if (handle === undefined) return false
   return [0, process.getuid?.()].includes(native(() => peerUser(handle.fd)))
-}
-
-/** Removes what a console that has ended left at its path. @throws EtherloomError where somebody listens, or something else is there */
-async function takeOver(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (!found) return
-  const refuse = (what: string): never => {
-    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', `${quote(path)} ${what}`, {
-      hint: "choose another path for '-U'",
-    })
-  }
-  if (!found.isSocket()) refuse('is there already, and is no socket')
-  const socket = connect(path)
-  const isServed = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  )
-  socket.destroy()
-  if (isServed) refuse('is a socket at which somebody listens')
-  await unlink(path)
 }

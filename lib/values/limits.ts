@@ -52,6 +52,12 @@ export const limits = {
   consoleLine: 64 * KiB,
   /** Clients of such a console at a time. */
   consoleClients: 64,
+  /** Bytes of a command at the management socket of a VDE switch. */
+  vdeCommand: 1024,
+  /** Who may manage such a switch at a time. */
+  vdeConsoles: 16,
+  /** Addresses that are listed there; a table of more is refused. */
+  vdeAddresses: 10_000,
   /** Nodes of a world. */
   worldNodes: 10_000,
   /** The greatest number of a node in a CORE file that lists no nodes. */

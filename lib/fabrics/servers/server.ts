@@ -123,14 +123,19 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   protected async makeRoom(): Promise<boolean> {
     for (const port of this.#silent) {
       if (port.stats().received.frames === 0n) {
-        await this.#detach(port)
         const reason = `port '${port.name}' made room for another peer: it had sent no frame in ${silence / 1000} s`
-        this.#events.emit('disconnect', port, new EtherloomError('ERR_ETHERLOOM_RESOURCE', reason))
+        await this.sendAway(port, new EtherloomError('ERR_ETHERLOOM_RESOURCE', reason))
         return true
       }
       this.#silent.delete(port)
     }
     return false
+  }
+
+  /** Makes a peer go, and says why. */
+  protected async sendAway(port: P, reason: EtherloomError): Promise<void> {
+    await this.#detach(port)
+    this.#events.emit('disconnect', port, reason)
   }
 
   /** A peer has come: attaches its port, which is detached when it goes down. What throws has detached it. */

@@ -11,7 +11,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { addon, native } from '../../binding.js'
 import type { PortMapping } from '../../ports/index.js'
 import { Port, type PortFabric } from '../../ports/port.js'
@@ -22,6 +22,7 @@ import { EtherloomError, fromNative } from '../../values/errors.js'
 import {
   about,
   either,
+  file,
   integer,
   optionsReader,
   refuse,
@@ -32,6 +33,7 @@ import {
 import { patience } from '../../values/patience.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
+import { VdeConsole, type ManagedSwitch } from './vde-console.js'
 import { Visitors } from './visitors.js'
 
 /** Where a fabric listens for programs of VDE, and who may come in. */
@@ -49,7 +51,15 @@ export interface VdeServerOptions extends PeerOptions {
    * Default false.
    */
   pad?: boolean
+  /**
+   * A path of at most 107 bytes, as `/run/vde.mgmt`: a socket at which the switch is managed, as at that of `vde_switch -M`. Its
+   * rights and group are those of the sockets in the folder; whoever may connect can end peers, and the server. Default: none.
+   */
+  management?: string
 }
+
+/** Bytes of a path at which a socket can be. */
+const longestPath = 107
 
 const vdeServerRules = {
   directory: required(about('The folder of the switch, which peers are told.', vdeFolderRule)),
@@ -69,6 +79,10 @@ const vdeServerRules = {
     ]),
   ),
   pad: padRule,
+  management: about(
+    'A socket at which the switch is managed, as that of vde_switch -M. Default: none.',
+    file(`a path of at most ${longestPath} bytes`),
+  ),
   ...peerRules,
 } satisfies RulesOf<VdeServerOptions>
 
@@ -80,7 +94,14 @@ function read(options: VdeServerOptions) {
     ...given,
     ...rightsOf(given),
     directory: vdeFolder(given.directory, "option 'directory' of listen"),
+    management: given.management === undefined ? undefined : managementPath(given.management),
   }
+}
+
+function managementPath(given: string): string {
+  const path = resolve(given)
+  if (Buffer.byteLength(path) <= longestPath) return path
+  return refuse("option 'management' of listen", `a path of at most ${longestPath} bytes`, path)
 }
 
 /** The rights of a folder and of the sockets in it, where one of both says what the other is. */
@@ -107,19 +128,22 @@ export class VdePeerPort extends Port {
   readonly number: number
   /** What the peer says of itself. */
   readonly description: string
+  /** @internal The number of the user who connected, by the kernel's word. */
+  readonly user: number
   #device: unknown
   readonly #bound: unknown
 
   /** @internal `device` is that of the socket `bound`, whose path goes with the port. */
   constructor(
     name: string,
-    request: { number: number; description: string },
+    request: { number: number; description: string; user: number },
     bound: unknown,
     device: unknown,
   ) {
     super(name)
     this.number = request.number
     this.description = request.description
+    this.user = request.user
     this.#bound = bound
     this.#device = device
   }
@@ -176,6 +200,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
   readonly #options: ReturnType<typeof read>
   readonly #visitors = new Visitors()
   #bound: unknown
+  #console: VdeConsole | undefined
   /** Whether the folder goes with it. */
   #own = false
   #unwatch: (() => void) | undefined
@@ -201,8 +226,8 @@ export class VdeServer extends PortServer<VdePeerPort> {
   }
 
   /** @internal */
-  override start(): Promise<void> {
-    const { mode, dirmode, group } = this.#options
+  override async start(): Promise<void> {
+    const { mode, dirmode, group, management } = this.#options
     const owner = group === undefined ? undefined : groupNumber(group)
     const control = join(this.directory, 'ctl')
     const made = this.#makeFolder()
@@ -219,18 +244,40 @@ export class VdeServer extends PortServer<VdePeerPort> {
         // After its group, which takes the bit that passes it on.
         if (made || lstatSync(this.directory).uid === ourUser()) chmodSync(this.directory, dirmode)
       })
+      if (management !== undefined)
+        this.#console = await VdeConsole.listen(management, { mode, group: owner }, this.#managed())
+      this.vacant()
     } catch (error) {
       this.#own ||= made
       this.end()
       throw error
     }
-    this.vacant()
-    return Promise.resolve()
+  }
+
+  /** What can be asked of it at its management socket. */
+  #managed(): ManagedSwitch {
+    const { directory, fabric } = this
+    const { mode, peers } = this.#options
+    return {
+      directory,
+      fabric,
+      mode,
+      peers,
+      ports: () => this.ports,
+      sendAway: (port: VdePeerPort) => {
+        const reason = `port '${port.name}' was closed at the management socket`
+        return this.sendAway(port, new EtherloomError('ERR_ETHERLOOM_STATE', reason))
+      },
+      shutDown: () => {
+        this.inBackground(this.close())
+      },
+    }
   }
 
   protected override end(): void {
     this.#unwatch?.()
     this.#unwatch = undefined
+    this.#console?.close()
     this.#visitors.end()
     if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#removeFolder()
@@ -371,7 +418,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
         sockets.connectPeer(bound, socket, Uint32Array.of(user))
         return sockets.makeDatagramPort(bound, { frameLimit: vdeFrameLimit, pad, control })
       })
-      port = new VdePeerPort(name, { number, description }, bound, device)
+      port = new VdePeerPort(name, { number, description, user }, bound, device)
     } catch (error) {
       sockets.closeSocket(bound)
       throw error
