@@ -5,6 +5,7 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { native } from '../lib/binding.js'
 import { Wire } from '../lib/fabrics/wire.js'
 import { SocketPort } from '../lib/ports/socket.js'
@@ -32,8 +33,12 @@ export async function runPlug(folder: string, port: string | undefined): Promise
     await wire.attach(uplink)
     onEndSignals(() => stream.destroy())
     const broken = new Promise<EtherloomError>((resolve) => pipe.once('down', resolve))
+    // The last frames are in the socket when the input ends; the port goes down when it has read them.
+    const input = pipeline(process.stdin, stream, { end: true }).then(() =>
+      Promise.race([broken, sleep(1000)]),
+    )
     const ended = await Promise.race([
-      pipeline(process.stdin, stream, { end: true }).catch(() => undefined),
+      input.catch(() => undefined),
       pipeline(stream, process.stdout, { end: false }).catch(() => undefined), // its reader has gone
       broken,
     ])

@@ -53,11 +53,14 @@ async function takeOver(path: string, hint: string): Promise<void> {
   }
   if (!found.isSocket()) refuse('is there already, and is no socket')
   const socket = connect(path)
-  const isServed = await once(socket, 'connect').then(
-    () => true,
-    () => false,
+  const answer = await once(socket, 'connect').then(
+    () => 'connected',
+    (error: unknown) => (error as NodeJS.ErrnoException).code,
   )
   socket.destroy()
-  if (isServed) refuse('is a socket at which somebody listens')
+  if (answer === 'ENOENT') return // it has gone meanwhile
+  if (answer === 'connected') refuse('is a socket at which somebody listens')
+  // Whatever else is said comes from a socket that somebody has: of another type, of another user, or with too many waiting.
+  if (answer !== 'ECONNREFUSED') refuse('is a socket that somebody uses')
   await unlink(path)
 }

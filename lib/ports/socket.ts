@@ -270,7 +270,7 @@ export class SocketPort extends Port {
       return this.#makeDevice(undefined)
     }
     try {
-      return await this.nextPeer(fabric, signal)
+      return await this.#next(fabric, signal)
     } catch (error) {
       if (signal?.aborted || !absences.has((error as EtherloomError).errno)) throw error
       return this.#makeDevice(undefined)
@@ -283,6 +283,13 @@ export class SocketPort extends Port {
     const bound = peer ? bindSocket({ path: this.#local ?? '', ...options }) : await this.#bindPlace(signal)
     this.#bound = bound
     return native(() => sockets.makeDatagramPort(bound, { ...this.#frames, peer }))
+  }
+
+  /** A device whose peer is there from now on. */
+  async #next(fabric: PortFabric, signal?: AbortSignal): Promise<unknown> {
+    const device = await this.nextPeer(fabric, signal)
+    this.#connectedAt = performance.now()
+    return device
   }
 
   /** @internal A device whose peer is there. @throws EtherloomError when there is none */
@@ -382,7 +389,7 @@ export class SocketPort extends Port {
       })
       return
     }
-    const again = () => void this.#revive(fabric, (signal) => this.nextPeer(fabric, signal))
+    const again = () => void this.#revive(fabric, (signal) => this.#next(fabric, signal))
     const timer = setTimeout(again, waitAfter(this.#failures++)).unref()
     this.#stop = () => {
       clearTimeout(timer)

@@ -304,9 +304,9 @@ export function inWords(change: Change): string {
     case 'start':
       return `${change.do} timeline of ${change.fabric}`
     case 'listen':
-      return `listen at ${listensAt(change.listen).place} for ${change.fabric}`
+      return `listen at ${listensAt(change.listen)[0].place} for ${change.fabric}`
     case 'unlisten':
-      return `listen at ${listensAt(change.listen).place} for ${change.fabric} no more`
+      return `listen at ${listensAt(change.listen)[0].place} for ${change.fabric} no more`
     case 'end':
     case 'begin':
       return `${change.do} world ${change.world}`

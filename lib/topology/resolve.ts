@@ -119,9 +119,9 @@ function checkListeners({ fabrics }: Plan, complain: Complain): void {
       if (at) take(at.place, `port ${name}.${port}`, [...place, 'ports', port, at.key])
     }
     for (const [index, each] of listen.entries()) {
-      const at = listensAt(each)
       const entry = listen.length > 1 ? [index] : []
-      take(at.place, `fabric ${quote(name)}`, [...place, 'listen', ...entry, at.key])
+      for (const at of listensAt(each))
+        take(at.place, `fabric ${quote(name)}`, [...place, 'listen', ...entry, at.key])
     }
   }
 }

@@ -438,6 +438,10 @@ export class Site {
     this.#servers.set(options, server)
     const plan = this.#planOf(fabric)
     plan.listen = [...plan.listen, options]
+    server.once('close', () => {
+      // By itself, as a switch that was told to shut down: the next change may have it listen again.
+      if (this.#servers.delete(options)) plan.listen = plan.listen.filter((each) => each !== options)
+    })
   }
 
   async #unlisten(fabric: string, options: ListenOptions): Promise<void> {

@@ -8,6 +8,7 @@ import { join as joinPath } from 'node:path'
 import {
   Hub,
   Network,
+  SocketPort,
   Switch,
   VdePort,
   loadTopology,
@@ -17,7 +18,7 @@ import {
   type VdeServerOptions,
 } from '../../lib/index.js'
 import { refusal, rejection } from '../helpers/errors.js'
-import { closing, join, receive } from '../helpers/fabric.js'
+import { closing, join, receive, until } from '../helpers/fabric.js'
 import { frame, station } from '../helpers/frames.js'
 import { Child, eventually } from '../helpers/kernel.js'
 
@@ -420,5 +421,31 @@ describe('the management socket of a VdeServer', function () {
     )
     const client = await Client.connect(management)
     expect(await client.ask('vlan/print')).to.equal(data('VLAN 0000'))
+  })
+
+  it('leaves a socket of another type to who has it', async () => {
+    const folder = makeFolder()
+    const path = joinPath(folder, 'taken')
+    const hub = closes(new Hub({ engine: { memory: '16MiB' } }))
+    await hub.attach(new SocketPort({ socket: path, role: 'listen', framing: 'seqpacket' }))
+    const asked = { protocol: 'vde', directory: joinPath(folder, 'switch'), management: path } as const
+    expect((await refusal(hub.listen(asked))).message).to.match(/is a socket that somebody uses/)
+    expect(existsSync(path)).to.equal(true)
+  })
+
+  it('has a network listen again, by the same file, after it was shut down', async () => {
+    const folder = makeFolder()
+    const [directory, management] = [joinPath(folder, 'switch'), joinPath(folder, 'mgmt')]
+    const lab = {
+      fabrics: { lan: { kind: 'hub', ports: {}, listen: { protocol: 'vde', directory, management } } },
+    } as const
+    const network = closes(await Network.up(lab))
+    expect((await network.apply(lab)).steps).to.deep.equal([])
+    const client = await Client.connect(management)
+    client.socket.write('shutdown\n')
+    await until(() => !existsSync(directory))
+    expect(network.export().fabrics.lan).not.to.have.property('listen')
+    expect((await network.apply(lab)).steps).to.deep.equal([`listen at ${directory} for lan`])
+    await Client.connect(management)
   })
 })

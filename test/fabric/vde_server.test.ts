@@ -199,8 +199,8 @@ describe('VdeServer', function () {
     it('is there while it listens, with rights that say who may come in', async () => {
       for (const [options, folder, control] of [
         [{}, '2700', '600'],
-        [{ mode: 0o660 }, '2770', '660'],
-        [{ mode: 0o606 }, '2707', '606'],
+        [{ mode: 0o660 }, '3770', '660'],
+        [{ mode: 0o606 }, '3707', '606'],
         [{ dirmode: 0o2775 }, '2775', '664'],
         [{ mode: 0o600, dirmode: 0o755 }, '755', '600'],
       ] as const) {
@@ -238,6 +238,21 @@ describe('VdeServer', function () {
       expect(readdirSync(server.directory)).to.deep.equal(['notes'])
     })
 
+    it('that was there keeps its rights, and one with files of others is not given any', async () => {
+      const directory = makeFolder()
+      mkdirSync(directory, { mode: 0o755 })
+      await (await listen({ directory })).server.close()
+      expect(rights(directory)).to.equal('755')
+      await (await listen({ directory, mode: 0o600 })).server.close()
+      expect(rights(directory)).to.equal('2700')
+      writeFileSync(`${directory}/notes`, '')
+      const error = await refusal(makeHub().listen({ protocol: 'vde', directory, mode: 0o660 }))
+      expect(error.message).to.equal(
+        `${directory} is no folder of a switch: it has 'notes' in it; choose a folder that is empty, or is not there yet`,
+      )
+      expect([rights(directory), readdirSync(directory)]).to.deep.equal(['2700', ['notes']])
+    })
+
     it('is refused where somebody serves it, or it is none, or it is a link, and nothing has changed then', async () => {
       const { server } = await listen({ mode: 0o660 })
       const error = await refusal(makeHub().listen({ protocol: 'vde', directory: server.directory }))
@@ -246,7 +261,7 @@ describe('VdeServer', function () {
         `another running program serves ${server.directory}/ctl: address already in use (EADDRINUSE); end the program that has it, or choose another`,
       ])
       expect([rights(server.directory), await new Peer(server.directory).ask()]).to.satisfy(
-        ([mode, reply]: unknown[]) => mode === '2770' && typeof reply === 'string',
+        ([mode, reply]: unknown[]) => mode === '3770' && typeof reply === 'string',
       )
       const [file, link] = [`${makeFolder()}-file`, `${makeFolder()}-link`]
       writeFileSync(file, '')

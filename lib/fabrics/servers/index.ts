@@ -6,7 +6,7 @@ import type { PortFabric } from '../../ports/port.js'
 import { EtherloomError } from '../../values/errors.js'
 import { about, asOptions, oneOf, type Rules } from '../../values/options.js'
 import { Registry } from '../../values/registry.js'
-import type { PortServer, ServerKind } from './server.js'
+import type { ListeningPlace, PortServer, ServerKind } from './server.js'
 import { socketServerKind, type SocketServer, type SocketServerOptions } from './socket.js'
 import { vdeServerKind, type VdeServer, type VdeServerOptions } from './vde.js'
 import { webSocketServerKind, type WebSocketServer, type WebSocketServerOptions } from './websocket.js'
@@ -54,8 +54,8 @@ export function checkListenOptions(options: ListenOptions): void {
   kind.check(given)
 }
 
-/** @internal Where the server that options make will listen, and the key that says so. */
-export function listensAt(options: ListenOptions): { key: string; place: string } {
+/** @internal Where the server that options make will listen, first where peers find it. */
+export function listensAt(options: ListenOptions): [ListeningPlace, ...ListeningPlace[]] {
   const [kind, given] = sortOut(options)
   return kind.listensAt(given)
 }

@@ -49,6 +49,8 @@ export interface PortServerEvents<P extends Port = Port> extends BackgroundEvent
   connect: [port: P]
   /** A peer has gone, or was made to go for another, and its port is detached. */
   disconnect: [port: P, error: EtherloomError]
+  /** It listens no more. */
+  close: []
 }
 
 /** Listens until it is closed, or its fabric is. */
@@ -60,7 +62,10 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   /** Those of them that have had time to send a frame and may not have done so, from the first that came. */
   readonly #silent = new Set<P>()
   readonly #events: EventEmitter<PortServerEvents> = this
+  /** Peers that have come and are no ports yet, for which a place is kept. */
+  protected awaited = 0
   #closed = false
+  #closing: Promise<void> | undefined
 
   /** @internal `stopped` is called once, when it listens no more. */
   constructor(fabric: PortFabric, peers: number, stopped: (server: PortServer) => void) {
@@ -95,16 +100,15 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
     return this.#closed
   }
 
-  /** Whether there are as many peers as there may be. */
+  /** Whether there are as many peers as there may be, those that are awaited among them. */
   protected get full(): boolean {
-    return this.#ports.size >= this.#peers
+    return this.#ports.size + this.awaited >= this.#peers
   }
 
   /** Listens no more, removes its path, and detaches its ports. Idempotent. */
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.stop()
-    await Promise.all([...this.#ports].map((port) => this.#detach(port)))
+    this.#closing ??= this.#close()
+    await this.#closing
   }
 
   /** `close`, for `await using`. */
@@ -114,14 +118,17 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
 
   /** @internal Listens no more, and leaves its ports to the fabric. */
   stop(): void {
+    if (this.#closed) return
     this.#closed = true
     this.end()
     this.#stopped(this)
+    this.#events.emit('close')
   }
 
   /** Makes the peer go that has been silent for longest. Whether there is one. */
   protected async makeRoom(): Promise<boolean> {
     for (const port of this.#silent) {
+      if (port.id < 0) continue // it is leaving
       if (port.stats().received.frames === 0n) {
         const reason = `port '${port.name}' made room for another peer: it had sent no frame in ${silence / 1000} s`
         await this.sendAway(port, new EtherloomError('ERR_ETHERLOOM_RESOURCE', reason))
@@ -158,13 +165,13 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
       this.#silent.delete(port)
       this.vacant()
     })
-    this.#events.emit('connect', port)
     this.inBackground(
       ended.then(async (error) => {
         await this.#detach(port)
         this.#events.emit('disconnect', port, error)
       }),
     )
+    this.#events.emit('connect', port)
   }
 
   /** Work that nobody waits for; what it throws is a `failure`. */
@@ -174,9 +181,23 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
     })
   }
 
+  async #close(): Promise<void> {
+    this.stop()
+    await Promise.all([...this.#ports].map((port) => this.#detach(port)))
+  }
+
   async #detach(port: P): Promise<void> {
+    this.#silent.delete(port)
     if (this.#ports.delete(port)) await this.fabric.detach(port)
   }
+}
+
+/** Where something listens, and the key of its options that says so. */
+export interface ListeningPlace {
+  /** The key. */
+  key: string
+  /** A path or an address. */
+  place: string
 }
 
 /** What a protocol of servers is to `Fabric.listen` and topology files: one stands with each class. */
@@ -192,6 +213,6 @@ export interface ServerKind<
   make(fabric: PortFabric, given: Given, stopped: (server: PortServer) => void): Server
   /** Finds what is wrong with options that are each right by themselves. @throws EtherloomError */
   check(given: Given): void
-  /** Where peers will find it, and the key that says so. */
-  listensAt(given: Given): { key: string; place: string }
+  /** Where it will listen, first where peers find it, each with the key that says so. */
+  listensAt(given: Given): [ListeningPlace, ...ListeningPlace[]]
 }

@@ -83,7 +83,12 @@ export class SocketServer extends PortServer<SocketPort> {
   override async start(): Promise<void> {
     const { socket, framing, mode } = this.#options
     this.#bound = await bindPlace(socket, { framing, mode })
-    this.vacant()
+    try {
+      this.vacant()
+    } catch (error) {
+      this.end() // the engine has closed meanwhile
+      throw error
+    }
   }
 
   protected override end(): void {
@@ -115,7 +120,7 @@ export class SocketServer extends PortServer<SocketPort> {
         else await this.#take(socket)
       }
     } catch (error) {
-      this.#failed(error)
+      if (!this.closed) this.#failed(error)
       await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
     }
     this.#accepting = false
@@ -124,13 +129,12 @@ export class SocketServer extends PortServer<SocketPort> {
 
   /** Takes a peer that greets. */
   async #meet(socket: unknown, greeting: Greeting): Promise<void> {
+    this.awaited++
     try {
       await this.#visitors.receive(async ({ signal }) => {
         const words = greeting.answer(this.#options.frameLimit)
         try {
           await converse(this.fabric, socket, words, signal, this.#visitors.patience)
-          if (this.full && !(await this.makeRoom()))
-            throw new Error('there are as many peers as there may be')
         } catch (error) {
           sockets.closeSocket(socket)
           throw error
@@ -141,6 +145,7 @@ export class SocketServer extends PortServer<SocketPort> {
     } catch (error) {
       if (!this.closed) this.#failed(error)
     }
+    this.awaited--
     this.vacant()
   }
 
@@ -179,5 +184,5 @@ export const socketServerKind: ServerKind<SocketServerOptions, SocketServer> = {
   options: socketServerRules,
   make: (fabric, given, stopped) => new SocketServer(fabric, given, stopped),
   check: (given) => void read(given),
-  listensAt: ({ socket }) => ({ key: 'socket', place: socket }),
+  listensAt: ({ socket }) => [{ key: 'socket', place: socket }],
 }

@@ -31,6 +31,7 @@ import {
   type RulesOf,
 } from '../../values/options.js'
 import { patience } from '../../values/patience.js'
+import { quote } from '../../values/quote.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 import { VdeConsole, type ManagedSwitch } from './vde-console.js'
@@ -42,7 +43,10 @@ export interface VdeServerOptions extends PeerOptions {
   directory: string
   /** The rights of the sockets in it, as 0o660. Default: those of the folder that are no right to search; 0o600 without `dirmode`. */
   mode?: number
-  /** The rights of the folder, as 0o2770. Default: 0o2000, and what `mode` needs; 0o2700 without `mode`. */
+  /**
+   * The rights of the folder, as 0o3770. Default: 0o3000, and what `mode` needs; 0o2700 without `mode`. Where others may write into
+   * the folder, leave 0o1000 in: without it each of them can take away the sockets of the switch and of other peers.
+   */
   dirmode?: number
   /** The group of the folder, and so of what is in it: its name or number. Default: ours. */
   group?: string | number
@@ -68,8 +72,8 @@ const vdeServerRules = {
     modeRule,
   ),
   dirmode: about(
-    'Rights of the folder, as 0o2770. Default: 0o2000 and what mode needs; 0o2700 without it.',
-    integer(0, 0o2777),
+    'Rights of the folder, as 0o3770. Default: 0o3000 and what mode needs; 0o2700 without it.',
+    integer(0, 0o3777),
   ),
   group: about(
     'Group of the folder, by name or number. Default: ours.',
@@ -92,7 +96,7 @@ function read(options: VdeServerOptions) {
   const given = readOptions(options)
   return {
     ...given,
-    ...rightsOf(given),
+    rights: rightsOf(given),
     directory: vdeFolder(given.directory, "option 'directory' of listen"),
     management: given.management === undefined ? undefined : managementPath(given.management),
   }
@@ -111,14 +115,16 @@ export function rightsOf({ mode, dirmode }: { mode?: number | undefined; dirmode
 } {
   // Who may use a socket in a folder may search the folder.
   const search = [0o700, 0o070, 0o007].filter((all) => ((mode ?? 0) & all) !== 0)
+  const needed = search.reduce((rights, all) => rights | (all & 0o111), 0o2000 | (mode ?? 0o700))
   return {
     mode: mode ?? (dirmode === undefined ? 0o600 : dirmode & 0o666),
-    dirmode:
-      dirmode ??
-      (mode === undefined ? 0o2700 : search.reduce((rights, all) => rights | (all & 0o111), 0o2000 | mode)),
+    // Sticky where others write, so that each can remove what is its own, and nothing else.
+    dirmode: dirmode ?? ((needed & 0o022) !== 0 ? needed | 0o1000 : needed),
   }
 }
 
+/** What switches and their peers have in a folder. */
+const switchFiles = /^(?:ctl|\d{3,8}\.\d{1,10}|\.\d+-\d+)$/
 /** How many names are tried for a socket, where others have made files of such names. */
 const attempts = 16
 
@@ -227,13 +233,15 @@ export class VdeServer extends PortServer<VdePeerPort> {
 
   /** @internal */
   override async start(): Promise<void> {
-    const { mode, dirmode, group, management } = this.#options
+    const { mode, dirmode, group, management, rights } = this.#options
     const owner = group === undefined ? undefined : groupNumber(group)
     const control = join(this.directory, 'ctl')
     const made = this.#makeFolder()
     try {
       const stale = !made && isSocket(control)
-      this.#bound = bindSocket({ path: control, framing: 'stream', mode })
+      const isAsked = [mode, dirmode, group].some((option) => option !== undefined)
+      if (!made && isAsked) this.#insistOnOwn()
+      this.#bound = bindSocket({ path: control, framing: 'stream', mode: rights.mode })
       if (stale) this.#sweep()
       this.#own = made || stale
       inWords(`cannot set the rights of ${this.directory}`, () => {
@@ -241,11 +249,16 @@ export class VdeServer extends PortServer<VdePeerPort> {
           chownSync(this.directory, -1, owner)
           lchownSync(control, -1, owner)
         }
-        // After its group, which takes the bit that passes it on.
-        if (made || lstatSync(this.directory).uid === ourUser()) chmodSync(this.directory, dirmode)
+        // After its group, which takes the bit that passes it on. A folder that was there has its own rights, unless others are asked for.
+        const isOurs = lstatSync(this.directory).uid === ourUser()
+        if (made || (isOurs && isAsked)) chmodSync(this.directory, rights.dirmode)
       })
       if (management !== undefined)
-        this.#console = await VdeConsole.listen(management, { mode, group: owner }, this.#managed())
+        this.#console = await VdeConsole.listen(
+          management,
+          { mode: rights.mode, group: owner },
+          this.#managed(),
+        )
       this.vacant()
     } catch (error) {
       this.#own ||= made
@@ -257,11 +270,11 @@ export class VdeServer extends PortServer<VdePeerPort> {
   /** What can be asked of it at its management socket. */
   #managed(): ManagedSwitch {
     const { directory, fabric } = this
-    const { mode, peers } = this.#options
+    const { rights, peers } = this.#options
     return {
       directory,
       fabric,
-      mode,
+      mode: rights.mode,
       peers,
       ports: () => this.ports,
       sendAway: (port: VdePeerPort) => {
@@ -316,6 +329,20 @@ export class VdeServer extends PortServer<VdePeerPort> {
     })
   }
 
+  /** Rights are asked for, and would become those of a folder that others use: /tmp, or somebody's home. */
+  #insistOnOwn(): void {
+    const console = this.#options.management
+    const other = readdirSync(this.directory).find(
+      (name) => !switchFiles.test(name) && join(this.directory, name) !== console,
+    )
+    if (other !== undefined)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_DEVICE',
+        `${this.directory} is no folder of a switch: it has ${quote(other)} in it`,
+        { errno: constants.errno.EEXIST, hint: 'choose a folder that is empty, or is not there yet' },
+      )
+  }
+
   #removeFolder(): void {
     if (!this.#own) return
     try {
@@ -350,7 +377,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
         this.inBackground(this.#meet(control))
       }
     } catch (error) {
-      this.#failed(error)
+      if (!this.closed) this.#failed(error)
       await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
     }
     this.#accepting = false
@@ -359,11 +386,13 @@ export class VdeServer extends PortServer<VdePeerPort> {
 
   /** Hears what a peer wants, and gives it. */
   async #meet(control: unknown): Promise<void> {
+    this.awaited++
     try {
       await this.#visitors.receive((leaving) => this.#hear(control, leaving))
     } catch (error) {
       if (!this.closed) this.#failed(error)
     } finally {
+      this.awaited--
       sockets.closeSocket(control)
       this.vacant()
     }
@@ -377,7 +406,6 @@ export class VdeServer extends PortServer<VdePeerPort> {
     try {
       const request = await this.#request(control, leaving.signal)
       if (!request || this.closed) return
-      if (this.full && !(await this.makeRoom())) throw new Error('there are as many peers as there may be')
       await this.#admit(control, request)
       this.#failing = false
     } finally {
@@ -410,6 +438,8 @@ export class VdeServer extends PortServer<VdePeerPort> {
   async #admit(control: unknown, { port: asked, socket, description }: VdeRequest): Promise<void> {
     const number = asked ?? this.#freeNumber()
     const { user } = native(() => sockets.peerIdentity(control))
+    // Whose an abstract one is nobody can see.
+    if (socket[0] === 0 && user !== ourUser()) throw new Error('its socket has an abstract name')
     const { bound, path } = this.#bindData(number, user)
     const { name, pad } = this.#options
     let port: VdePeerPort
@@ -439,7 +469,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
 
   /** A socket for the frames of a peer, which that peer's user may send to. */
   #bindData(number: number, user: number): { bound: unknown; path: string } {
-    const { mode } = this.#options
+    const { mode } = this.#options.rights
     // As root it can be given away, and nobody else needs it then.
     const rights = ourUser() === 0 ? { mode: mode & 0o700, owner: user } : { mode }
     for (let attempt = 1; ; attempt++) {
@@ -510,5 +540,8 @@ export const vdeServerKind: ServerKind<VdeServerOptions, VdeServer> = {
   options: vdeServerRules,
   make: (fabric, given, stopped) => new VdeServer(fabric, given, stopped),
   check: (given) => void read(given),
-  listensAt: ({ directory }) => ({ key: 'directory', place: directory }),
+  listensAt: ({ directory, management }) => [
+    { key: 'directory', place: directory },
+    ...(management === undefined ? [] : [{ key: 'management', place: management }]),
+  ],
 }

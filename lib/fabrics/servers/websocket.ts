@@ -208,7 +208,8 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
       this.#turnAway(socket, refusal ?? { status: '503 Service Unavailable', reason: 'it has closed' })
       return
     }
-    const link = await open() // at once, or never where the handshake is wrong: then it is answered, and gone
+    this.awaited++
+    const link = await open().finally(() => this.awaited--) // at once, or never where the handshake is wrong: it is answered then
     const port = WebSocketPort.accepted(link, { name: this.#options.name, websocket: this.address })
     try {
       const attached = this.attach(port)
@@ -311,5 +312,5 @@ export const webSocketServerKind: ServerKind<WebSocketServerOptions, WebSocketSe
   options: webSocketServerRules,
   make: (fabric, given, stopped) => new WebSocketServer(fabric, given, stopped),
   check: (given) => void read(given),
-  listensAt: ({ socket }) => ({ key: 'socket', place: socket }),
+  listensAt: ({ socket }) => [{ key: 'socket', place: socket }],
 }
