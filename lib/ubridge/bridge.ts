@@ -39,7 +39,12 @@ export const isWhole = (bridge: Bridge): boolean => niosOf(bridge).length === si
 export function fabricOf(bridge: Bridge): TopologyFabric {
   const ports = Object.fromEntries(niosOf(bridge).map(([side, { port }]) => [side, port]))
   const policy = bridge.started ? policyOf(bridge.filters) : { allowed: false }
-  return { kind: 'hub', ports, ...(isWhole(bridge) && { paths: [{ between: [...sides], ...policy }] }) }
+  return {
+    kind: 'hub',
+    forwarding: 'deny',
+    ports,
+    ...(isWhole(bridge) && { paths: [{ between: [...sides], ...policy }] }),
+  }
 }
 
 /** A name for the fabric of a bridge: what of the bridge's name a fabric can have, and a number where that is taken. */

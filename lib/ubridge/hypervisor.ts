@@ -204,8 +204,9 @@ export class Hypervisor {
   }
 
   async #endRecording(fabric: string): Promise<void> {
-    await this.#recordings.get(fabric)?.close()
+    const recording = this.#recordings.get(fabric)
     this.#recordings.delete(fabric)
+    await recording?.close()
   }
 
   /** Records what leaves both paths, as soon as there are both. */

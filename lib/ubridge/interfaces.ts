@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { confined, requirePrograms, searchPath, tied } from '../values/programs.js'
+import { quote } from '../values/quote.js'
 import { Refusal, type Code } from './replies.js'
 
 /** How long a program may take, in milliseconds: the console has nothing to answer meanwhile. */
@@ -47,6 +48,12 @@ async function listed(code: Code, words: readonly string[]): Promise<string[]> {
   const said = await say('ip', code, ['-json', 'link', 'show', ...words])
   const links = JSON.parse(said.trim() === '' ? '[]' : said) as { ifname?: string }[]
   return links.flatMap(({ ifname }) => (ifname === undefined ? [] : [ifname]))
+}
+
+/** The kernel deletes an interface of any kind, whatever kind was named. @throws Refusal with the code where it is none of that kind */
+export async function insistOnKind(code: Code, name: string, kind: 'bridge' | 'veth'): Promise<void> {
+  const found = await listed(code, ['dev', name, 'type', kind])
+  if (!found.some((each) => each === name)) throw new Refusal(code, `${quote(name)} is no ${kind}`)
 }
 
 /** The bridges of the kernel, and the interfaces that each has. */

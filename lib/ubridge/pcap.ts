@@ -5,7 +5,6 @@
  * Theory of operation. Captures of paths are pcapng. A recording of a bridge is a file that stays, and one capture after the
  * other that is written into it, each with the link types of paths that exist: NIOs may go and others come meanwhile.
  */
-import { once } from 'node:events'
 import {
   closeSync,
   constants,
@@ -150,7 +149,7 @@ export class Recording {
   async close(): Promise<void> {
     await this.pause()
     if (this.#file.destroyed) return
-    const closed = once(this.#file, 'close')
+    const closed = new Promise<void>((resolve) => this.#file.once('close', resolve)) // after an error, too
     this.#file.end()
     await closed
   }

@@ -56,7 +56,7 @@ export class ConsoleServer {
    * @throws EtherloomError ERR_ETHERLOOM_DEVICE where somebody else listens there, or nobody can
    */
   static async listen(place: ConsolePlace, orders: Orders, stop: () => void): Promise<ConsoleServer> {
-    const server = createServer()
+    const server = createServer({ allowHalfOpen: true }) // whoever has said all may still want the answers
     server.maxConnections = limits.consoleClients
     const console = new ConsoleServer(server, orders, stop)
     server.on('connection', (socket) => void console.#serve(socket, 'path' in place))

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -348,6 +349,7 @@ describe("ubridge's console", function () {
         `#!/bin/sh
 case "$*" in
   *'type bridge') case "$*" in *show*) echo '[{"ifname":"br0"},{"ifname":"br1"}]'; exit;; esac;;
+  *'type veth') case "$*" in *show*) echo '[{"ifname":"a"}]'; exit;; esac;;
   *'master br1') case "$*" in *show*) echo '[{"ifname":"p1"}]'; exit;; esac;;
   *show*) echo '[]'; exit;;
 esac
@@ -387,11 +389,25 @@ echo "${name} $*" >> '${log}'
     await session(console, [
       ['brctl show', '101 br0:\r\n101 br1: p1\r\n100-OK'],
       ['brctl delete br1', "207-bridge 'br1' still has p1"],
+      ['brctl delete p1', "207-'p1' is no bridge"],
+      ['docker delete_veth br0', "207-'br0' is no veth"],
       ['brctl delif br0 p1', "214-bridge 'br0' has no 'p1'"],
       ['brctl vlan_add br0 p1 9 8', '204-what is given is a VLAN or the first and the last of several'],
       ['brctl vlan_add br0 p1 0', "204-'0' is not a VLAN, from 1 to 4094"],
       ['brctl setvlanproto br0 0x1', "204-'0x1' is not 0x8100 or 0x88a8"],
     ])
+  })
+
+  it('answers a client that says all at once and ends its side', async () => {
+    start('-U', path)
+    await client() // it is there
+    const socket = net.connect({ path, allowHalfOpen: true })
+    socket.end('bridge create a\nbridge create b\nbridge list\n')
+    let said = ''
+    for await (const piece of socket) said += String(piece)
+    expect(said).to.equal(
+      "100-bridge 'a' created\r\n100-bridge 'b' created\r\n101 a (NIOs = 0)\r\n101 b (NIOs = 0)\r\n100-OK\r\n",
+    )
   })
 
   it('lists all that it offers, and nothing else', async () => {

@@ -1,7 +1,7 @@
 /** Bridges of the kernel, which GNS3's servers make switches of. */
 import { quote } from '../../values/quote.js'
 import { interfaceName, numberIn, onOff, type Module } from '../command.js'
-import { ip, kernelBridges, portsOf, vlan } from '../interfaces.js'
+import { insistOnKind, ip, kernelBridges, portsOf, vlan } from '../interfaces.js'
 import { codes, Refusal } from '../replies.js'
 
 const vlanId = (word: string): number => numberIn(word, 1, 4094, 'a VLAN')
@@ -36,6 +36,7 @@ export const brctl: Module = {
       const ports = await portsOf(codes.remove, interfaceName(name))
       if (ports.length > 0)
         throw new Refusal(codes.remove, `bridge ${quote(name)} still has ${ports.join(', ')}`)
+      await insistOnKind(codes.remove, name, 'bridge')
       await ip(codes.remove, 'link', 'delete', 'dev', name, 'type', 'bridge')
       return `bridge ${quote(name)} deleted`
     },

@@ -1,7 +1,7 @@
 /** Interfaces for containers: made, given an address, and moved to where the container is. */
 import { quote } from '../../values/quote.js'
 import { interfaceName, macAddress, numberIn, type Module } from '../command.js'
-import { ip } from '../interfaces.js'
+import { insistOnKind, ip } from '../interfaces.js'
 import { codes } from '../replies.js'
 
 export const docker: Module = {
@@ -19,7 +19,8 @@ export const docker: Module = {
     words: [1, 1],
     fault: codes.remove,
     async run(_, word = '') {
-      await ip(codes.remove, 'link', 'delete', 'dev', interfaceName(word), 'type', 'veth')
+      await insistOnKind(codes.remove, interfaceName(word), 'veth')
+      await ip(codes.remove, 'link', 'delete', 'dev', word, 'type', 'veth')
       return `veth ${quote(word)} deleted`
     },
   },
