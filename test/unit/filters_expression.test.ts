@@ -107,7 +107,7 @@ describe('compileFilter', () => {
     ['tcp 80 port', /^the filter 'tcp 80 port' cannot be compiled: .*syntax error/],
     [
       'tcp prot 80',
-      /^the filter 'tcp prot 80' cannot be compiled: 'prot' is neither a word .*did you mean 'proto'\?/,
+      /^the filter 'tcp prot 80' cannot be compiled: 'prot' is neither a word .*did you mean 'port'\?/,
     ],
     ['', /empty; leave the filter out/],
     [

@@ -61,6 +61,8 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   readonly #ports = new Set<P>()
   /** Those of them that have had time to send a frame and may not have done so, from the first that came. */
   readonly #silent = new Set<P>()
+  /** The ends of ports that are being detached. */
+  readonly #leaving = new Set<Promise<void>>()
   readonly #events: EventEmitter<PortServerEvents> = this
   /** Peers that have come and are no ports yet, for which a place is kept. */
   protected awaited = 0
@@ -183,12 +185,19 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
 
   async #close(): Promise<void> {
     this.stop()
-    await Promise.all([...this.#ports].map((port) => this.#detach(port)))
+    await Promise.all([...this.#leaving, ...[...this.#ports].map((port) => this.#detach(port))])
   }
 
   async #detach(port: P): Promise<void> {
     this.#silent.delete(port)
-    if (this.#ports.delete(port)) await this.fabric.detach(port)
+    if (!this.#ports.delete(port)) return
+    const leaving = this.fabric.detach(port)
+    this.#leaving.add(leaving)
+    try {
+      await leaving
+    } finally {
+      this.#leaving.delete(leaving)
+    }
   }
 }
 
