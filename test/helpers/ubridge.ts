@@ -1,7 +1,7 @@
 /** A server of GNS3, as far as ubridge knows one: starts the command, and speaks on its console. */
 import { createSocket, type Socket as Datagrams } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { Child, eventually, testFile } from './kernel.js'
 
 /** One client of a console. */
@@ -113,4 +113,19 @@ export async function freePorts(count: number): Promise<number[]> {
     socket.close()
     return port
   })
+}
+
+/** A port of TCP that nobody has, below those of clients: one that tries to connect again and again would take it now and then. */
+export async function freeTcpPort(): Promise<number> {
+  for (let port = 20_000 + (process.pid % 10_000); ; port++) {
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

@@ -16,7 +16,7 @@ import { limits } from '../../lib/values/limits.js'
 import { closing } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeUnless, eventually, lacksProgram, run, testFile, Child } from '../helpers/kernel.js'
-import { Card, Client, freePorts, startUbridge } from '../helpers/ubridge.js'
+import { Card, Client, freePorts, freeTcpPort, startUbridge } from '../helpers/ubridge.js'
 
 describe("the words of a line of ubridge's console", () => {
   const cases: [line: string, words: string[]][] = [
@@ -625,7 +625,7 @@ echo "${name} $*" >> '${log}'
   })
 
   it('at a TCP port alone is for this machine only, and closes a client that asks for it', async () => {
-    const [port] = (await freePorts(1)) as [number]
+    const port = await freeTcpPort()
     start('-H', `${port}`)
     const console = await client({ port, host: '127.0.0.1' })
     expect(await console.ask('hypervisor close')).to.equal('100-OK\r\n')
