@@ -65,7 +65,12 @@ async function native(build) {
   const summary = /test cases: +\d+ \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped/.exec(output)
   if (!summary) return single(false, 'ended without a summary')
   const counts = { passed: Number(summary[1]), failed: Number(summary[2]), skipped: Number(summary[3]) }
-  const failures = Array.from(output.matchAll(/^TEST CASE: +(.*)$/gm), ([, title]) => title)
+  // A block for each test that says something; what skips says why.
+  const failures = output
+    .split(/^=+$/m)
+    .flatMap((block) =>
+      /: (?:FATAL )?ERROR: /.test(block) ? (/^TEST CASE: +(.*)$/m.exec(block)?.[1] ?? []) : [],
+    )
   // A sanitizer's report fails the run although every test passed.
   return passed || counts.failed > 0
     ? { ...counts, failures }
