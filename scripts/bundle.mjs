@@ -2,6 +2,7 @@
 // Started by build-lib.mjs as a program of its own. Decision 0043 says why.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { builtinModules } from 'node:module'
 import path from 'node:path'
 import { build, transform } from 'esbuild'
 
@@ -122,6 +123,15 @@ const builtins = ({ inputs }) => {
           module.exports = Object.create(
             new Proxy({}, { get: (_, key) => (own ??= process.getBuiltinModule(${JSON.stringify(name)}))[key] }),
             { __esModule: { value: false } })`, // which is asked at once
+      }))
+      // Packages that are CommonJS may want the module itself, which can be a class; they are loaded when they are used.
+      onResolve({ filter: /^[a-z_]+$/ }, ({ path: name, kind }) =>
+        kind === 'require-call' && builtinModules.includes(name)
+          ? { path: `node:${name}`, namespace: 'whole builtin' }
+          : undefined,
+      )
+      onLoad({ filter: /./, namespace: 'whole builtin' }, ({ path: name }) => ({
+        contents: `module.exports = process.getBuiltinModule(${JSON.stringify(name)})`,
       }))
       // All of them, for one file.
       onLoad({ filter: /^builtins$/, namespace: 'builtin' }, () => ({

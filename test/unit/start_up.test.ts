@@ -133,4 +133,45 @@ describe('what is loaded at the start', function () {
     expect(imported).to.include.members(['Hub', 'Network', 'World', 'TapPort', 'connect', 'loadTopology'])
     expect(required).to.include.members(imported)
   })
+
+  it('loads what is loaded later: a WebSocket between two hubs, a VDE switch, a network', () => {
+    const program = `
+      import { mkdtempSync, rmSync } from 'node:fs'
+      import { createServer } from 'node:net'
+      import { once } from 'node:events'
+      const { Hub, MemoryPort, Network, VdePort, WebSocketPort } = await import(${JSON.stringify(library)})
+      const probe = createServer().listen(0, '127.0.0.1')
+      await once(probe, 'listening')
+      const socket = '127.0.0.1:' + probe.address().port
+      probe.close()
+      await once(probe, 'close')
+      const folder = mkdtempSync('/tmp/etherloom-start-')
+      const [here, there] = [new Hub(), new Hub()]
+      for (const [listen, uplink] of [
+        [{ protocol: 'websocket', socket }, new WebSocketPort({ websocket: 'ws://' + socket + '/' })],
+        [{ protocol: 'vde', directory: folder + '/vde' }, new VdePort({ vde: folder + '/vde' })],
+      ]) {
+        const server = await here.listen(listen)
+        const [a, b] = [await here.attach(new MemoryPort()), await there.attach(new MemoryPort())]
+        const come = once(server, 'connect')
+        await there.attach(uplink)
+        await come
+        a.send(new Uint8Array(60).fill(255))
+        for await (const batch of b) {
+          console.log(listen.protocol, batch.frame(0).length)
+          break
+        }
+        await server.close()
+        for (const port of [a, b, uplink]) await port.fabric.detach(port)
+      }
+      await Promise.all([here.close(), there.close()])
+      await (await Network.up({ fabrics: { lan: { kind: 'hub', ports: {} } } })).close()
+      rmSync(folder, { recursive: true })
+      console.log('network')`
+    const run = spawnSync(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program], {
+      encoding: 'utf8',
+      timeout: 9000,
+    })
+    expect([run.stderr, run.stdout]).to.deep.equal(['', 'websocket 60\nvde 60\nnetwork\n'])
+  })
 })
