@@ -189,6 +189,14 @@ describe('WebSocketServer', function () {
     ])
   })
 
+  it('keeps no place for handshakes that are wrong', async () => {
+    const served = await serve({ peers: 1 })
+    for (let attempt = 0; attempt < 3; attempt++)
+      expect(await answer(served, '/', { 'Sec-WebSocket-Version': '12' })).to.match(/^4\d\d /)
+    await dial(served)
+    expect(served.server.ports).to.have.length(1)
+  })
+
   it('refuses more peers than there may be, but lets one that has been silent for 10 s make room', async () => {
     mock.timers.enable({ apis: ['setTimeout'] })
     try {

@@ -208,8 +208,7 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
       this.#turnAway(socket, refusal ?? { status: '503 Service Unavailable', reason: 'it has closed' })
       return
     }
-    this.awaited++
-    const link = await open().finally(() => this.awaited--) // at once, or never where the handshake is wrong: it is answered then
+    const link = await open() // at once, or never where the handshake is wrong: then it is answered, and gone
     const port = WebSocketPort.accepted(link, { name: this.#options.name, websocket: this.address })
     try {
       const attached = this.attach(port)
