@@ -20,6 +20,9 @@ function vlanWords(words: readonly string[]): string[] {
 
 const protocols: Readonly<Record<string, string>> = { '0x8100': '802.1Q', '0x88a8': '802.1ad' }
 
+const setBridge = (name: string, option: string, value: string): Promise<void> =>
+  ip(codes.other, 'link', 'set', 'dev', interfaceName(name), 'type', 'bridge', option, value)
+
 export const brctl: Module = {
   create: {
     words: [1, 1],
@@ -79,17 +82,7 @@ export const brctl: Module = {
     fault: codes.other,
     async run(_, name = '', on = '') {
       const state = onOff(on) ? '1' : '0'
-      await ip(
-        codes.other,
-        'link',
-        'set',
-        'dev',
-        interfaceName(name),
-        'type',
-        'bridge',
-        'vlan_filtering',
-        state,
-      )
+      await setBridge(name, 'vlan_filtering', state)
       return `VLAN filtering of ${quote(name)} is ${on}`
     },
   },
@@ -100,17 +93,7 @@ export const brctl: Module = {
       const protocol = protocols[word.toLowerCase()]
       if (protocol === undefined)
         throw new Refusal(codes.value, `${quote(word)} is not ${Object.keys(protocols).join(' or ')}`)
-      await ip(
-        codes.other,
-        'link',
-        'set',
-        'dev',
-        interfaceName(name),
-        'type',
-        'bridge',
-        'vlan_protocol',
-        protocol,
-      )
+      await setBridge(name, 'vlan_protocol', protocol)
       return `VLAN protocol of ${quote(name)} is ${word}`
     },
   },
