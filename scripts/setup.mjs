@@ -2,6 +2,7 @@
 // start`, `npm test` and `npm run bench`. Says nothing and takes no time when all is there. Imports only
 // node: modules and scripts that do the same, because at the start there is nothing else.
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
+import { homedir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -9,8 +10,13 @@ import { buildLib, libBuild } from './build-lib.mjs'
 import { NativeBuild, runGyp } from './gyp.mjs'
 import { Stop, inRoot, main, npmPackages, run } from './tools.mjs'
 
+/** Where programs are looked for. Root installs for every user, so what lies in root's own home does not count. */
+const folders = [...process.env.PATH.split(':'), '/usr/sbin', '/sbin'].filter(
+  (folder) => process.getuid() !== 0 || !`${folder}/`.startsWith(`${homedir()}/`),
+)
+
 const command = (name) =>
-  [...process.env.PATH.split(':'), '/usr/sbin', '/sbin'].some((directory) => {
+  folders.some((directory) => {
     try {
       accessSync(path.join(directory, name), constants.X_OK)
       return true
