@@ -44,7 +44,7 @@ export interface WebSocketServerOptions extends PeerOptions {
   pad?: boolean
 }
 
-const expectsOrigin = "an origin such as 'https://copy.sh' or 'http://localhost:8000', or '*'"
+const expectsOrigin = "an origin such as 'https://copy.sh', or '*'"
 
 /** An origin as browsers write it (RFC 6454), so without a path, and with no port where that is the usual one. */
 const origin = shaped(
