@@ -315,7 +315,7 @@ describe('VdeServer', function () {
       ] as const) {
         const failure = failureOf(server)
         expect(await new Peer(server.directory).ask(words)).to.equal(null)
-        expect(await failure).to.equal(`a peer at ${server.directory} gets no port: ${why}`)
+        expect(await failure).to.equal(`a peer at ${server.directory} is refused: ${why}`)
         expect(await new Peer(server.directory).ask()).to.be.a('string') // and the next failure is said
       }
       expect(server.ports).to.have.length(5)
@@ -372,7 +372,7 @@ describe('VdeServer', function () {
       server.on('failure', () => undefined) // each of the others may be said, too
       const failure = failureOf(server)
       expect(await failure).to.equal(
-        `a peer at ${server.directory} gets no port: it has asked for nothing within 0.5 s`,
+        `a peer at ${server.directory} is refused: it has asked for nothing within 0.5 s`,
       )
       expect(await new Peer(server.directory).ask()).to.be.a('string')
       expect(server.ports).to.have.length(1)

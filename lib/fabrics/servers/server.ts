@@ -3,14 +3,17 @@
  * index.ts lists them. Made by `Fabric.listen`.
  */
 import { EventEmitter } from 'node:events'
+import { native } from '../../binding.js'
 import type { BackgroundEvents } from '../../engine/engine.js'
 import type { PortMapping } from '../../ports/index.js'
 import type { AttachOptions } from '../attachment.js'
 import type { Port, PortFabric } from '../../ports/port.js'
+import { sockets } from '../../ports/sockets.js'
 import { EtherloomError } from '../../values/errors.js'
 import { about, integer, text, type Rules, type RulesOf } from '../../values/options.js'
 import { patience } from '../../values/patience.js'
 import type { Keyed } from '../../values/registry.js'
+import { Visitors } from './visitors.js'
 
 /** What listening for peers takes, whatever they speak. */
 export interface PeerOptions {
@@ -65,7 +68,13 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   readonly #leaving = new Set<Promise<void>>()
   readonly #events: EventEmitter<PortServerEvents> = this
   /** Peers that have come and are no ports yet, for which a place is kept. */
-  protected awaited = 0
+  #awaited = 0
+  readonly #visitors = new Visitors()
+  /** Where connections come in, and what becomes of one. */
+  #door: { bound: unknown; take: (socket: unknown) => Promise<void> } | undefined
+  #unwatch: (() => void) | undefined
+  #accepting = false
+  #failing = false
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -89,8 +98,10 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   /** Listens no more, and removes what it made for that. Called once, also where `start` has failed. */
   protected abstract end(): void
 
-  /** There is room for another peer again, or may be, where one has been silent for too long. */
-  protected abstract vacant(): void
+  /** What somebody can do whose peers are refused; a hint. */
+  protected get advice(): string | undefined {
+    return undefined
+  }
 
   /** The ports of the peers that are there. */
   get ports(): readonly P[] {
@@ -104,7 +115,7 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
 
   /** Whether there are as many peers as there may be, those that are awaited among them. */
   protected get full(): boolean {
-    return this.#ports.size + this.awaited >= this.#peers
+    return this.#ports.size + this.#awaited >= this.#peers
   }
 
   /** Listens no more, removes its path, and detaches its ports. Idempotent. */
@@ -122,9 +133,58 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
   stop(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#unwatch?.()
+    this.#unwatch = undefined
+    this.#visitors.end()
     this.end()
     this.#stopped(this)
     this.#events.emit('close')
+  }
+
+  /** Takes connections that come to a bound socket, one after the other, while there is room. What `take` throws is told. */
+  protected takeFrom(bound: unknown, take: (socket: unknown) => Promise<void>): void {
+    this.#door = { bound, take }
+    this.vacant()
+  }
+
+  /** There is room for another peer again, or may be, where one has been silent for too long. */
+  protected vacant(): void {
+    if (!this.#door || this.#closed || this.#accepting || this.#unwatch || this.#visitors.full) return
+    this.#unwatch = this.fabric.engine.watches.socket(this.#door.bound, 'readable', () => {
+      this.#unwatch = undefined
+      this.inBackground(this.#accept())
+    })
+  }
+
+  /** A peer has come that says something before it is a port: a place is kept for it meanwhile. What `meet` throws is told. */
+  protected visit(meet: (leaving: AbortController, patience: number) => Promise<void>): void {
+    this.#awaited++
+    const met = this.#visitors.receive((leaving) => meet(leaving, this.#visitors.patience))
+    this.inBackground(
+      met
+        .catch((error: unknown) => {
+          if (!this.#closed) this.failed(error)
+        })
+        .finally(() => {
+          this.#awaited--
+          this.vacant()
+        }),
+    )
+  }
+
+  /** A peer could not become a port. Said once, until one can. */
+  protected failed(cause: unknown): void {
+    if (this.#failing) return
+    this.#failing = true
+    const error =
+      cause instanceof EtherloomError
+        ? cause
+        : new EtherloomError(
+            'ERR_ETHERLOOM_DEVICE',
+            `a peer at ${this.address} is refused: ${(cause as Error).message}`,
+            { cause, hint: this.advice },
+          )
+    this.fabric.engine.failed(this, error)
   }
 
   /** Makes the peer go that has been silent for longest. Whether there is one. */
@@ -153,6 +213,7 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
     const ended = new Promise<EtherloomError>((resolve) => port.once('down', resolve))
     try {
       await this.fabric.attach(port, options)
+      this.#failing = false
     } catch (error) {
       this.#ports.delete(port)
       throw error
@@ -181,6 +242,26 @@ export abstract class PortServer<P extends Port = Port> extends EventEmitter<Por
     work.catch((error: unknown) => {
       this.fabric.engine.failed(this, error)
     })
+  }
+
+  /** A peer has connected, perhaps more of them. */
+  async #accept(): Promise<void> {
+    this.#accepting = true
+    let room = true
+    try {
+      room = !this.full || (await this.makeRoom())
+      while (this.#door && !this.#closed && !this.full && !this.#visitors.full) {
+        const { bound, take } = this.#door
+        const socket = native(() => sockets.acceptPeer(bound))
+        if (socket === undefined) break
+        await take(socket)
+      }
+    } catch (error) {
+      if (!this.#closed) this.failed(error)
+      await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
+    }
+    this.#accepting = false
+    if (room || !this.full) this.vacant() // else when a peer goes, or has been silent for too long
   }
 
   async #close(): Promise<void> {

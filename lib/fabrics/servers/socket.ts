@@ -1,17 +1,13 @@
 /** SocketServer: a Unix or TCP socket at which peers become SocketPorts, as for trunks of several processes. */
 import { socketPlace } from '../../values/addresses.js'
-import { native } from '../../binding.js'
 import type { PortMapping } from '../../ports/index.js'
 import type { PortFabric } from '../../ports/port.js'
-import { EtherloomError } from '../../values/errors.js'
 import { about, optional, optionsReader, refuse, required, type RulesOf } from '../../values/options.js'
 import { framingRule, framings, type Framing } from '../../ports/framings.js'
-import type { Greeting } from '../../ports/conversation.js'
 import { converse } from '../../ports/greetings.js'
 import { SocketPort } from '../../ports/socket.js'
 import { bindPlace, frameRules, modeRule, sockets, unbind, type FrameOptions } from '../../ports/sockets.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
-import { Visitors } from './visitors.js'
 
 /** Where a fabric listens for sockets, and how frames stand in the connections. */
 export interface SocketServerOptions extends FrameOptions, PeerOptions {
@@ -56,11 +52,7 @@ export class SocketServer extends PortServer<SocketPort> {
   /** What the peers connect to. */
   readonly socket: string
   readonly #options: ReturnType<typeof read>
-  readonly #visitors = new Visitors()
   #bound: unknown
-  #unwatch: (() => void) | undefined
-  #accepting = false
-  #failing = false
 
   /** @internal */
   constructor(fabric: PortFabric, options: SocketServerOptions, stopped: (server: PortServer) => void) {
@@ -84,7 +76,7 @@ export class SocketServer extends PortServer<SocketPort> {
     const { socket, framing, mode } = this.#options
     this.#bound = await bindPlace(socket, { framing, mode })
     try {
-      this.vacant()
+      this.takeFrom(this.#bound, (socket) => this.#meet(socket))
     } catch (error) {
       this.end() // the engine has closed meanwhile
       throw error
@@ -92,76 +84,28 @@ export class SocketServer extends PortServer<SocketPort> {
   }
 
   protected override end(): void {
-    this.#unwatch?.()
-    this.#unwatch = undefined
-    this.#visitors.end()
     if (this.#bound !== undefined) unbind(this.#bound)
   }
 
-  protected override vacant(): void {
-    if (this.closed || this.#accepting || this.#unwatch || this.#visitors.full) return
-    this.#unwatch = this.fabric.engine.watches.socket(this.#bound, 'readable', () => {
-      this.#unwatch = undefined
-      this.inBackground(this.#accept())
-    })
+  protected override get advice(): string {
+    return `see whether it speaks ${framings.get(this.#options.framing).speaks}`
   }
 
-  /** A peer waits, perhaps more of them. */
-  async #accept(): Promise<void> {
-    this.#accepting = true
-    let room = true
-    try {
-      room = !this.full || (await this.makeRoom())
-      const { greeting } = framings.get(this.#options.framing)
-      while (!this.closed && !this.full && !this.#visitors.full) {
-        const socket = native(() => sockets.acceptPeer(this.#bound))
-        if (socket === undefined) break
-        if (greeting) this.inBackground(this.#meet(socket, greeting))
-        else await this.#take(socket)
+  /** Takes a peer, at once where nothing is said before the first frame. */
+  async #meet(socket: unknown): Promise<void> {
+    const { greeting } = framings.get(this.#options.framing)
+    if (!greeting) return this.#take(socket)
+    this.visit(async ({ signal }, patience) => {
+      const words = greeting.answer(this.#options.frameLimit)
+      try {
+        await converse(this.fabric, socket, words, signal, patience)
+      } catch (error) {
+        sockets.closeSocket(socket)
+        throw error
       }
-    } catch (error) {
-      if (!this.closed) this.#failed(error)
-      await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
-    }
-    this.#accepting = false
-    if (room || !this.full) this.vacant() // else when a peer goes, or has been silent for too long
-  }
-
-  /** Takes a peer that greets. */
-  async #meet(socket: unknown, greeting: Greeting): Promise<void> {
-    this.awaited++
-    try {
-      await this.#visitors.receive(async ({ signal }) => {
-        const words = greeting.answer(this.#options.frameLimit)
-        try {
-          await converse(this.fabric, socket, words, signal, this.#visitors.patience)
-        } catch (error) {
-          sockets.closeSocket(socket)
-          throw error
-        }
-        if (!this.closed) await this.#take(socket)
-        else sockets.closeSocket(socket)
-      })
-    } catch (error) {
-      if (!this.closed) this.#failed(error)
-    }
-    this.awaited--
-    this.vacant()
-  }
-
-  /** A peer could not become a port. Said once, until one can. */
-  #failed(cause: unknown): void {
-    if (this.#failing) return
-    this.#failing = true
-    const error =
-      cause instanceof EtherloomError
-        ? cause
-        : new EtherloomError(
-            'ERR_ETHERLOOM_DEVICE',
-            `a peer at ${this.socket} is refused: ${(cause as Error).message}`,
-            { cause, hint: `see whether it speaks ${framings.get(this.#options.framing).speaks}` },
-          )
-    this.fabric.engine.failed(this, error)
+      if (!this.closed) await this.#take(socket)
+      else sockets.closeSocket(socket)
+    })
   }
 
   async #take(socket: unknown): Promise<void> {
@@ -169,7 +113,6 @@ export class SocketServer extends PortServer<SocketPort> {
     const port = SocketPort.accepted(socket, { name, framing, frameLimit, pad, socket: this.socket })
     try {
       await this.attach(port)
-      this.#failing = false
     } catch (error) {
       sockets.closeSocket(socket)
       throw error

@@ -35,7 +35,6 @@ import { quote } from '../../values/quote.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 import { VdeConsole, type ManagedSwitch } from './vde-console.js'
-import { Visitors } from './visitors.js'
 
 /** Where a fabric listens for programs of VDE, and who may come in. */
 export interface VdeServerOptions extends PeerOptions {
@@ -204,14 +203,10 @@ export class VdeServer extends PortServer<VdePeerPort> {
   /** The folder, by its whole name. */
   readonly directory: string
   readonly #options: ReturnType<typeof read>
-  readonly #visitors = new Visitors()
   #bound: unknown
   #console: VdeConsole | undefined
   /** Whether the folder goes with it. */
   #own = false
-  #unwatch: (() => void) | undefined
-  #accepting = false
-  #failing = false
   #made = 0
 
   /** @internal */
@@ -259,7 +254,10 @@ export class VdeServer extends PortServer<VdePeerPort> {
           { mode: rights.mode, group: owner },
           this.#managed(),
         )
-      this.vacant()
+      this.takeFrom(this.#bound, (control) => {
+        this.visit((leaving, limit) => this.#hear(control, leaving, limit))
+        return Promise.resolve()
+      })
     } catch (error) {
       this.#own ||= made
       this.end()
@@ -288,21 +286,14 @@ export class VdeServer extends PortServer<VdePeerPort> {
   }
 
   protected override end(): void {
-    this.#unwatch?.()
-    this.#unwatch = undefined
     this.#console?.close()
-    this.#visitors.end()
     if (this.#bound !== undefined) sockets.closeSocket(this.#bound)
     this.#removeFolder()
   }
 
   protected override vacant(): void {
     if (this.closed) this.#removeFolder()
-    if (this.closed || this.#accepting || this.#unwatch || this.#visitors.full) return
-    this.#unwatch = this.fabric.engine.watches.socket(this.#bound, 'readable', () => {
-      this.#unwatch = undefined
-      this.inBackground(this.#accept())
-    })
+    super.vacant()
   }
 
   /** Whether it was made. What is there must be ours, or the system's. */
@@ -365,41 +356,8 @@ export class VdeServer extends PortServer<VdePeerPort> {
     }
   }
 
-  /** A peer has connected, perhaps more of them. */
-  async #accept(): Promise<void> {
-    this.#accepting = true
-    let room = true
-    try {
-      room = !this.full || (await this.makeRoom())
-      while (!this.closed && !this.full && !this.#visitors.full) {
-        const control = native(() => sockets.acceptPeer(this.#bound))
-        if (control === undefined) break
-        this.inBackground(this.#meet(control))
-      }
-    } catch (error) {
-      if (!this.closed) this.#failed(error)
-      await new Promise((resolve) => setTimeout(resolve, 100)) // what was short may be there again
-    }
-    this.#accepting = false
-    if (room || !this.full) this.vacant() // else when a peer goes, or has been silent for too long
-  }
-
   /** Hears what a peer wants, and gives it. */
-  async #meet(control: unknown): Promise<void> {
-    this.awaited++
-    try {
-      await this.#visitors.receive((leaving) => this.#hear(control, leaving))
-    } catch (error) {
-      if (!this.closed) this.#failed(error)
-    } finally {
-      this.awaited--
-      sockets.closeSocket(control)
-      this.vacant()
-    }
-  }
-
-  async #hear(control: unknown, leaving: AbortController): Promise<void> {
-    const limit = this.#visitors.patience
+  async #hear(control: unknown, leaving: AbortController, limit: number): Promise<void> {
     const heard = patience(limit, () => {
       leaving.abort(new Error(`it has asked for nothing within ${limit / 1000} s`))
     })
@@ -407,9 +365,9 @@ export class VdeServer extends PortServer<VdePeerPort> {
       const request = await this.#request(control, leaving.signal)
       if (!request || this.closed) return
       await this.#admit(control, request)
-      this.#failing = false
     } finally {
       heard()
+      sockets.closeSocket(control)
     }
   }
 
@@ -488,20 +446,6 @@ export class VdeServer extends PortServer<VdePeerPort> {
   #freeNumber(): number {
     const taken = new Set(this.ports.map(({ number }) => number))
     for (let number = 1; ; number++) if (!taken.has(number)) return number
-  }
-
-  /** A peer could not become a port. Said once, until one can. */
-  #failed(cause: unknown): void {
-    if (this.#failing) return
-    this.#failing = true
-    const why = (cause as Error).message
-    const error =
-      cause instanceof EtherloomError
-        ? cause
-        : new EtherloomError('ERR_ETHERLOOM_DEVICE', `a peer at ${this.directory} gets no port: ${why}`, {
-            cause,
-          })
-    this.fabric.engine.failed(this, error)
   }
 }
 

@@ -130,7 +130,6 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
   #http: Server | undefined
   /** Connections that are no peers yet, or not any more, from the first that came; each with what ends its time. */
   readonly #loose = new Map<Duplex, () => void>()
-  #failing = false
 
   /** @internal */
   constructor(fabric: PortFabric, options: WebSocketServerOptions, stopped: (server: PortServer) => void) {
@@ -181,10 +180,6 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
     for (const socket of this.#loose.keys()) socket.destroy()
   }
 
-  protected override vacant(): void {
-    // Whoever was refused comes again.
-  }
-
   async #listen(http: Server): Promise<void> {
     const { host, port } = this.#options.socket
     await new Promise<void>((resolve, reject) => {
@@ -195,7 +190,7 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
     })
     http.removeAllListeners('error')
     http.on('error', (error) => {
-      this.#fail(adviseUsedUp(error))
+      this.failed(adviseUsedUp(error))
     })
     this.#http = http
     if (this.closed) this.end()
@@ -214,11 +209,10 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
       const attached = this.attach(port)
       this.#settle(socket)
       await attached
-      this.#failing = false
     } catch (error) {
       link.close()
       this.#loosen(socket, partingLimit)
-      this.#fail(error)
+      this.failed(error)
       return
     }
     const parted = (): void => {
@@ -259,13 +253,7 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
     const head = `Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}`
     socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`)
     const words = `${this.address} has refused somebody: ${reason}`
-    this.#fail(new EtherloomError('ERR_ETHERLOOM_DEVICE', words))
-  }
-
-  /** Said once, until a peer is taken again. */
-  #fail(error: unknown): void {
-    if (!this.#failing) this.fabric.engine.failed(this, error)
-    this.#failing = true
+    this.failed(new EtherloomError('ERR_ETHERLOOM_DEVICE', words))
   }
 
   /** A connection that is no peer has so long. */
