@@ -54,6 +54,12 @@ const rates: Quantity = {
   max: 1_000_000_000_000n,
   expects: 'a rate per second from 1bit to 1Tbit in bit, kbit, Mbit, Gbit or Tbit',
 }
+/** Of what may stand still for a while. */
+const ratesFromZero: Quantity = {
+  ...rates,
+  min: 0n,
+  expects: 'a rate per second from 0bit to 1Tbit in bit, kbit, Mbit, Gbit or Tbit',
+}
 const sizes: Quantity = {
   units: { B: 1n, kB: 1_000n, KiB: 1n << 10n, MB: 1_000_000n, MiB: 1n << 20n, GiB: 1n << 30n },
   min: 0n,
@@ -77,6 +83,11 @@ export function parseDuration(value: unknown, subject = 'value'): bigint {
 /** Bits per second of a `Rate`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
 export function parseRate(value: unknown, subject = 'value'): bigint {
   return parse(value, subject, rates)
+}
+
+/** The same, where 0 is a rate as well. @throws EtherloomError ERR_ETHERLOOM_OPTION */
+function parseRateFromZero(value: unknown, subject = 'value'): bigint {
+  return parse(value, subject, ratesFromZero)
 }
 
 /** Bytes of a `Size`. @throws EtherloomError ERR_ETHERLOOM_OPTION */
@@ -136,6 +147,10 @@ export const duration = <D extends Duration | undefined = undefined>(limits: Lim
 /** A rule for a `Rate`, in bits per second. */
 export const rate = <D extends Rate | undefined = undefined>(limits: Limits<D> = {}) =>
   quantity(parseRate, rates, '10Mbit', limits)
+
+/** A rule for a `Rate` that may also be 0, in bits per second. */
+export const rateFromZero = <D extends Rate | undefined = undefined>(limits: Limits<D> = {}) =>
+  quantity(parseRateFromZero, ratesFromZero, '10Mbit', limits)
 
 /** A rule for a `Size`, in bytes. */
 export const size = <D extends Size | undefined = undefined>(limits: Limits<D> = {}) =>

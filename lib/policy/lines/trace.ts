@@ -28,15 +28,7 @@ import {
 } from '../../values/options.js'
 import { partKinds, type PolicyPart } from '../parts.js'
 import { SharedData } from '../shared-data.js'
-import {
-  formatDuration,
-  formatRate,
-  formatSize,
-  duration,
-  parseRate,
-  rate,
-  size,
-} from '../../values/units.js'
+import { duration, formatDuration, formatRate, formatSize, rateFromZero, size } from '../../values/units.js'
 import type { Duration, Rate, Size } from '../../values/units.js'
 import type { lineRules } from './line.js'
 import type { travelRules } from './travel.js'
@@ -148,17 +140,9 @@ const ends = ['loop', 'hold', 'stop'] as const // the numbers of the other half
 const time = (more: { default?: Duration } = {}) =>
   duration({ ...more, fits: (time) => time <= traceLimits.time, expects: 'a duration from 0s to 100 days' })
 
-/** Bits per second; other than a line, a trace may have 0. @throws EtherloomError ERR_ETHERLOOM_OPTION */
-export function traceRate(value: unknown, subject = 'value'): bigint {
-  return typeof value === 'string' && /^0+(\.0+)? ?[kMGT]?bit$/.test(value) ? 0n : parseRate(value, subject)
-}
-
 const rowRules = {
   at: required(about('Since the beginning of the trace; 0s in the first row.', time())),
-  rate: about(
-    'Bits per second of the line from then on; 0bit stops it.',
-    optional(shaped(traceRate, shapeOf(rate()))),
-  ),
+  rate: about('Bits per second of the line from then on; 0bit stops it.', rateFromZero()),
   delay: about('Travel time of frames that leave the line from then on.', time()),
   loss: about('Probability of losing a frame that arrives from then on.', probability()),
 } satisfies RulesOf<TraceRow>
@@ -305,7 +289,7 @@ function checkOptions({ at, rate, opportunities }: TraceColumns, options: GivenO
     refuse(option('opportunity'), 'left out, for only a Mahimahi trace has opportunities', opportunity)
   if (period === undefined) {
     if (end === 'stop' && at.length === 1 && opportunities === undefined)
-      refuse(option('period'), "given with 'stop' and one row, whose end it is", period)
+      refuse(option('period'), "given where one row ends with 'stop': it says when", period)
     return
   }
   const text = formatDuration(period)
