@@ -61,7 +61,7 @@ export const gatewayRule = about(
       about('The interface that leads outside; it must be up and have an IPv4 address.', gatewayInterface()),
     ),
     dhcp: about(
-      'Gives out addresses by DHCP: all of the subnet, or a range.',
+      "Gives out addresses by DHCP: from this range, or with true the addresses above the TAP's own, or below where these are more.",
       optional(
         either<boolean | { from: string; to: string } | undefined>(
           'true, false, or the first and the last address, as { from: ..., to: ... }',
