@@ -72,6 +72,30 @@ export const plots: Record<string, () => Promise<Chart>> = {
     }
   },
 
+  'netem-limit': async () => {
+    const [asked, length] = [[30, 60, 90, 120, 150, 180, 210, 240], 1500]
+    const delivered = async (policy: PolicyOptions): Promise<[number, number][]> => {
+      const points: [number, number][] = []
+      for (const rate of asked) {
+        const apart = BigInt(Math.round((8000 * length) / rate))
+        const frames = Number(500_000_000n / apart) // for half a second
+        const { arrivals } = await run(policy, { frames, length, apart })
+        points.push([rate, (rate * arrivals.length) / frames])
+      }
+      return points
+    }
+    return {
+      title: 'A delay of 100 ms, frames of 1,500 bytes',
+      x: { label: 'sent, Mbit/s' },
+      y: { label: 'arrived, Mbit/s' },
+      series: [
+        { name: 'all', as: 'line', points: asked.map((each) => [each, each]) },
+        { name: 'delay: 100ms', as: 'points', points: await delivered({ delay: '100ms' }) },
+        { name: 'netem: delay 100ms', as: 'points', points: await delivered({ netem: 'delay 100ms' }) },
+      ],
+    }
+  },
+
   gemodel: async () => {
     const asked = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
     const [r, lossBad, lossGood] = [0.2, 0.7, 0.001]
