@@ -310,6 +310,7 @@ export class SocketPort extends Port {
     if (!greeting) return
     try {
       await converse(fabric, socket, words(greeting), signal)
+      this.#refused = false
     } catch (cause) {
       sockets.closeSocket(socket)
       signal?.throwIfAborted()
@@ -400,14 +401,7 @@ export class SocketPort extends Port {
   async #acceptPeer(fabric: PortFabric, signal: AbortSignal): Promise<unknown> {
     const socket = native(() => sockets.acceptPeer(this.#bound))
     if (socket === undefined) return undefined
-    try {
-      await this.#greet(fabric, socket, (greeting) => greeting.answer(this.#frames.frameLimit), signal)
-      this.#refused = false
-    } catch (error) {
-      if (!signal.aborted && !this.#refused) fabric.engine.failed(undefined, error)
-      this.#refused = true // said once, until a peer greets
-      throw error
-    }
+    await this.#greet(fabric, socket, (greeting) => greeting.answer(this.#frames.frameLimit), signal)
     return this.#makeDevice(socket)
   }
 
@@ -424,8 +418,12 @@ export class SocketPort extends Port {
         return
       }
       if (device !== undefined) await this.revive(fabric, device)
-    } catch {
-      // Nobody there yet: the next attempt.
+    } catch (error) {
+      // Nobody there yet is no news. A peer that does not greet is, once, until one does.
+      if (isOurs() && !this.#refused && (error as EtherloomError).errno === constants.errno.EPROTO) {
+        this.#refused = true
+        fabric.engine.failed(undefined, error)
+      }
     }
     if (isOurs()) this.#await(fabric)
   }

@@ -5,11 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { mock } from 'node:test'
 import { Hub, SocketPort, type EtherloomError, type SocketServer } from '../../lib/index.js'
 import { refusal } from '../helpers/errors.js'
 import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 import { Child, served } from '../helpers/kernel.js'
+import { openSockets } from '../helpers/sockets.js'
 
 const uuid = '12345678-9abc-def0-1234-56789abcdef0'
 const opening = Buffer.from('VMN3T\x16\0\0\0' + 'a'.repeat(40), 'latin1')
@@ -130,6 +132,44 @@ for (const framing of ['vpnkit', 'hyperkit'] as const)
       expect((await receive(reader, 1))[0]!.tag).to.equal(9)
     })
 
+    it('leaves out frames that are too long, however many, and hears the next', async () => {
+      const hub = makeHub()
+      const [reader] = await join(hub, 'reader')
+      const options = { socket: path, role: 'listen', framing, frameLimit: 1600 } as const
+      const port = await hub.attach(new SocketPort(options))
+      const peer = new Peer()
+      await peer.greet()
+      peer.socket.write(Buffer.concat([Buffer.alloc(3 * 65_537, 0xff), framed(frame({ tag: 5 }))]))
+      expect((await receive(reader, 1))[0]!.tag).to.equal(5)
+      expect(dropped(port.stats().dropped)).to.deep.equal({ oversize: 3 })
+    })
+
+    it('waits for the rest of a frame, and the port works the other way meanwhile', async () => {
+      const hub = makeHub()
+      const [reader, other] = await join(hub, 'reader', 'other')
+      const port = await hub.attach(new SocketPort({ socket: path, role: 'listen', framing }))
+      const peer = new Peer()
+      await peer.greet()
+      peer.socket.write(Buffer.alloc(100, 0xff))
+      await until(() => port.state === 'up')
+      other.send(frame({ tag: 6 }))
+      expect(await peer.take(62)).to.deep.equal(framed(frame({ tag: 6 })))
+      expect((await receive(reader, 1))[0]!.tag).to.equal(6)
+      expect([port.state, port.stats().received.frames]).to.deep.equal(['up', 0n])
+    })
+
+    it('has a peer that goes right after it was let in be a peer that has gone', async () => {
+      const hub = makeHub()
+      const server = await hub.listen({ socket: path, framing })
+      const gone = once(server, 'disconnect') as Promise<[SocketPort, Error]>
+      const peer = new Peer()
+      await peer.greet()
+      peer.socket.destroy()
+      const [port, error] = await gone
+      expect(error.message).to.equal(`the peer of port '${port.name}' at ${path} has gone`)
+      expect([server.ports.length, hub.ports.size]).to.deep.equal([0, 0])
+    })
+
     if (framing === 'vpnkit') return
 
     const failureOf = async (server: SocketServer) =>
@@ -179,6 +219,81 @@ for (const framing of ['vpnkit', 'hyperkit'] as const)
         expect((await receive(reader, 1))[0]!.tag).to.equal(4)
         await new Peer().greet() // and the next comes in
       })
+
+    /** What a peer says, whole or a byte each second, and then no more. */
+    const silences: [what: string, said: Buffer, slowly?: 'slowly'][] = [
+      ['says nothing', Buffer.alloc(0)],
+      ['stops within its opening', opening.subarray(0, 20)],
+      ['stops before its request', opening],
+      ['stops within its request', Buffer.concat([opening, request.subarray(0, 30)])],
+      ['says a byte each second', opening, 'slowly'],
+    ]
+    /** Five seconds, on the clock of the test; the peer says what it has to say, and is there until they are over. */
+    const fiveSeconds = async (peer: Peer, said: Buffer, slowly?: 'slowly') => {
+      if (!slowly) peer.socket.write(said)
+      for (let second = 0; second < 5; second++) {
+        if (slowly) peer.socket.write(said.subarray(second, second + 1))
+        await new Promise(setImmediate)
+        mock.timers.tick(second === 4 ? 999 : 1000)
+      }
+      await new Promise(setImmediate)
+      expect(peer.socket.destroyed, 'before its time').to.be.false
+      mock.timers.tick(1)
+    }
+
+    for (const way of ['listen', 'a port that listens'] as const)
+      for (const [what, said, slowly] of silences)
+        it(`${way}: a peer that ${what} goes after 5 s, with a reason; others lose nothing`, async () => {
+          const hub = makeHub()
+          const [reader, other] = await join(hub, 'reader', 'other')
+          mock.timers.enable({ apis: ['setTimeout'] })
+          closes({ close: () => mock.timers.reset() })
+          const options = { socket: path, framing }
+          const listener =
+            way === 'listen'
+              ? await hub.listen(options)
+              : await hub.attach(new SocketPort({ ...options, role: 'listen' }))
+          const isUp = () => ('ports' in listener ? listener.ports.length === 1 : listener.state === 'up')
+          const told =
+            'ports' in listener
+              ? failureOf(listener)
+              : once(process, 'warning').then(([error]) => (error as Error).message)
+          const before = openSockets()
+          const bad = new Peer()
+          const ended = bad.ended()
+          await until(() => openSockets() === before + 2) // both ends of it
+          other.send(numbered(10))
+          await fiveSeconds(bad, said, slowly)
+          await ended
+          expect(await told).to.include('is refused: it has not greeted within 5 s')
+          await new Peer().greet()
+          await until(isUp)
+          other.send(numbered(10))
+          expect(await receive(reader, 20)).to.have.length(20)
+        })
+
+    it('is not impressed by a storm of peers that go in the middle of it', async () => {
+      const hub = makeHub()
+      const [reader, other] = await join(hub, 'reader', 'other')
+      const server = await hub.listen({ socket: path, framing })
+      const failures: string[] = []
+      server.on('failure', ({ message }) => failures.push(message))
+      const before = openSockets()
+      const words = Buffer.concat([opening, request])
+      for (let round = 0; round < 40; round++) {
+        const peers = Array.from({ length: 8 }, () => new Peer())
+        const ended = peers.map((peer) => peer.ended())
+        for (const [index, { socket }] of peers.entries())
+          socket.end(words.subarray(0, (round * 8 + index) % words.length))
+        other.send(numbered(10))
+        await Promise.all(ended)
+      }
+      expect(await receive(reader, 400)).to.have.length(400)
+      await until(() => openSockets() === before)
+      expect(failures, 'said once').to.have.length(1)
+      await new Peer().greet()
+      await until(() => server.ports.length === 1)
+    })
 
     it('sends silent peers away, sooner where there are many, and lets others in', async () => {
       const hub = makeHub()
@@ -285,6 +400,69 @@ for (const framing of ['vpnkit', 'hyperkit'] as const)
           expect(error.message).to.include(`the peer at ${path} is refused: ${words}`)
           expect(hub.ports.size).to.equal(0)
         })
+
+      for (const [what, said, slowly] of [
+        ['says nothing', Buffer.alloc(0)],
+        ['stops within its opening', opening.subarray(0, 20)],
+        ['stops within its answer', Buffer.concat([opening, answer.subarray(0, 100)])],
+        ['says a byte each second', opening, 'slowly'],
+      ] as typeof silences)
+        it(`is refused after 5 s by one that ${what}; others lose nothing`, async () => {
+          const hub = makeHub()
+          const [reader, other] = await join(hub, 'reader', 'other')
+          mock.timers.enable({ apis: ['setTimeout'] })
+          closes({ close: () => mock.timers.reset() })
+          let peer!: Peer
+          await serve((last) => void (peer = last))
+          const refused = refusal(hub.attach(new SocketPort({ socket: path, framing })))
+          await until(() => peer.heard.length === 49)
+          const ended = peer.ended()
+          other.send(numbered(10))
+          await fiveSeconds(peer, said, slowly)
+          expect((await refused).message).to.include(
+            `the peer at ${path} is refused: it has not greeted within 5 s`,
+          )
+          await ended
+          expect(await receive(reader, 10)).to.have.length(10)
+        })
+
+      it('says once why it does not come up again, waits longer each time, and comes up when it can', async () => {
+        const peers: Peer[] = []
+        let well = true
+        await serve((peer) => {
+          peers.push(peer)
+          peer.socket.write(well ? Buffer.concat([opening, answer]) : Buffer.alloc(307))
+        })
+        const hub = makeHub()
+        mock.timers.enable({ apis: ['setTimeout'] })
+        closes({ close: () => mock.timers.reset() })
+        const port = await hub.attach(new SocketPort({ socket: path, framing }))
+        const warnings: string[] = []
+        const hear = ({ message }: Error) => void warnings.push(message)
+        process.on('warning', hear)
+        closes({ close: () => void process.off('warning', hear) })
+        const down = once(port, 'down') as Promise<[Error]>
+        well = false
+        peers.at(-1)!.socket.destroy() // right after the greeting
+        expect((await down)[0].message).to.equal(`the peer of port 'socket0' at ${path} has gone`)
+        for (const wait of [0, 10, 20, 50]) {
+          const { length } = peers
+          if (wait > 0) {
+            mock.timers.tick(wait - 1)
+            await new Promise(setImmediate)
+            expect(peers, `before ${wait} ms`).to.have.length(length)
+          }
+          mock.timers.tick(1)
+          await until(() => peers.length > length && peers.at(-1)!.socket.destroyed)
+          await new Promise(setImmediate)
+        }
+        expect(warnings).to.have.length(1)
+        expect(warnings[0]).to.include(`the peer at ${path} is refused: it gives no network card`)
+        expect(port.state).to.equal('down')
+        well = true
+        mock.timers.tick(100)
+        await until(() => port.state === 'up')
+      })
     })
 
     it('is not for descriptors, and says so', async () => {

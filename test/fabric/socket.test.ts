@@ -2,16 +2,7 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
@@ -21,6 +12,7 @@ import { sockets } from '../../lib/ports/sockets.js'
 import { refusal, rejection } from '../helpers/errors.js'
 import { closing, dropped, join, receive, until } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
+import { openSockets } from '../helpers/sockets.js'
 
 /** A frame as it stands in a stream. */
 function framed(bytes: Uint8Array, length = bytes.length): Buffer {
@@ -28,9 +20,6 @@ function framed(bytes: Uint8Array, length = bytes.length): Buffer {
   prefix.writeUInt32BE(length)
   return Buffer.concat([prefix, bytes])
 }
-
-/** Whether this link leads to a socket. */
-const isSocket = (link: string): boolean => statSync(link, { throwIfNoEntry: false })?.isSocket() ?? false
 
 describe('SocketPort', function () {
   this.timeout(60_000)
@@ -512,20 +501,18 @@ describe('SocketPort', function () {
       closes({ close: () => sockets.closeSocket(socket) })
     }
     const hub = makeHub()
-    const descriptors = (): number =>
-      readdirSync('/proc/self/fd').filter((fd) => isSocket(`/proc/self/fd/${fd}`)).length
-    const before = descriptors()
+    const before = openSockets()
     mock.timers.enable({ apis: ['setTimeout'] }) // so that it does not give up by itself
     closes({ close: () => mock.timers.reset() })
     const control = new AbortController()
     const trunk = new SocketPort({ socket: address })
     const attached = rejection(hub.attach(trunk, { signal: control.signal }))
     await new Promise(setImmediate)
-    expect(descriptors(), 'it is connecting').to.equal(before + 1)
+    expect(openSockets(), 'it is connecting').to.equal(before + 1)
     const reason = new Error('changed my mind')
     control.abort(reason)
     expect(await attached).to.equal(reason)
-    expect([trunk.state, hub.ports.size, descriptors()]).to.deep.equal(['detached', 0, before])
+    expect([trunk.state, hub.ports.size, openSockets()]).to.deep.equal(['detached', 0, before])
   })
 
   it('refuses what cannot be', async () => {
