@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
@@ -18,7 +18,10 @@ import {
   UdpPort,
   WebSocketPort,
   VdePort,
+  type SocketPortOptions,
 } from '../../lib/index.js'
+import { framings, type Framing } from '../../lib/ports/framings.js'
+import { sockets } from '../../lib/ports/sockets.js'
 import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.js'
 import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
@@ -60,22 +63,37 @@ describePort('SocketPort', async (_engine, name) => {
   return { port: new SocketPort({ name, socket }), unlimited: true, feed, close }
 })
 
-describePort("SocketPort with the framing 'hyperkit'", async (engine, name) => {
-  const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
-  const socket = joinPath(directory, 'peer.sock')
-  const far = new Hub({ engine })
-  const server = await far.listen({ socket, framing: 'hyperkit' })
-  const [source] = await join(far, 'source')
-  const feed = async (frames: Uint8Array[]) => {
-    await until(() => server.ports.length > 0)
-    source.send(frames)
-  }
-  const close = async () => {
-    await far.close()
-    rmSync(directory, { recursive: true, force: true })
-  }
-  return { port: new SocketPort({ name, socket, framing: 'hyperkit' }), feed, close }
-})
+/** Framings whose lengths are shorter than those of the longest frames. */
+const short = ['vde', 'vpnkit', 'hyperkit']
+
+for (const { key, socket: kind } of framings)
+  describePort(`SocketPort with the framing '${key}'`, async (engine, name) => {
+    const framing = key as Framing
+    const directory = mkdtempSync(joinPath(tmpdir(), 'etherloom-contract-'))
+    const socket = joinPath(directory, 'peer.sock')
+    const far = new Hub({ engine })
+    const [source] = await join(far, 'source')
+    // Who listens for datagrams has no peer before it has heard from one, so those are of a pair.
+    const pair = kind === 'datagram' ? sockets.socketPair(framing) : []
+    const [theirs, ours]: [SocketPortOptions, SocketPortOptions] =
+      pair.length === 2
+        ? [{ fd: pair[0] }, { fd: pair[1] }]
+        : [
+            { socket, framing, role: 'listen' },
+            { socket, framing },
+          ]
+    const peer = await far.attach(new SocketPort(theirs))
+    const feed = async (frames: Uint8Array[]) => {
+      await until(() => peer.state === 'up')
+      source.send(frames)
+    }
+    const close = async () => {
+      await far.close()
+      for (const fd of pair) closeSync(fd)
+      rmSync(directory, { recursive: true, force: true })
+    }
+    return { port: new SocketPort({ name, ...ours }), unlimited: !short.includes(key), feed, close }
+  })
 
 describePort('UdpPort', async (_engine, name) => {
   const peer = createSocket('udp4')

@@ -5,18 +5,18 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect, Engine, Hub, SocketPort, UdpPort, Wire, type Port } from '../../lib/index.js'
 import { controlSocket } from '../../lib/control/directory.js'
 import { Instance } from '../../lib/control/instance.js'
-import type { Framing } from '../../lib/ports/framings.js'
+import { framings, type Framing } from '../../lib/ports/framings.js'
 import { rejection } from '../helpers/errors.js'
 import { closing, dropped, join, receive } from '../helpers/fabric.js'
 import { frame, numbered } from '../helpers/frames.js'
 import { Child, describeOnDevices, eventually, lacksProgram, testFile } from '../helpers/kernel.js'
+import { freePort } from '../helpers/sockets.js'
 import { cable, Host, processesIn, soon, startHub, transfer } from '../helpers/network.js'
 
 /** In milliseconds: longer than what anybody waits between attempts, or for an answer. */
@@ -46,15 +46,6 @@ describeOnDevices('a program that is stopped and continued', function () {
     })
     mkdirSync(joinPath(folder, 'run'), { mode: 0o700 })
   })
-
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    server.close()
-    await once(server, 'close')
-    return port
-  }
 
   /** What is at the other end of one of its ports. */
   interface Side {
@@ -125,11 +116,12 @@ describeOnDevices('a program that is stopped and continued', function () {
           hub.on(event, () => changes.push(`${name} ${event}`))
       })
     }
-    await toUs('stream', joinPath(folder, 'stream.sock'), 'stream')
-    await toUs('seqpacket', joinPath(folder, 'seqpacket.sock'), 'seqpacket')
+    for (const { key, socket } of framings) {
+      const framing = key as Framing
+      if (socket !== 'datagram') await toUs(key, joinPath(folder, `${key}.sock`), framing as 'stream')
+      await toIt(`${key}-server`, joinPath(folder, `${key}-server.sock`), framing)
+    }
     await toUs('tcp', `127.0.0.1:${await freePort()}`, 'stream')
-    await toIt('stream-server', joinPath(folder, 'stream-server.sock'), 'stream')
-    await toIt('datagram', joinPath(folder, 'datagram.sock'), 'datagram')
     await toIt('tcp-server', `127.0.0.1:${await freePort()}`, 'stream')
 
     const given = JSON.stringify(sides.map(({ options }) => options))

@@ -5,6 +5,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { Hub, MemoryPort, PacketPort, TapPort } from '../../lib/index.js'
+import { framings } from '../../lib/ports/framings.js'
 import { closing, dropped, receive } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeOnDevices, eventually, testFile } from '../helpers/kernel.js'
@@ -20,9 +21,7 @@ describeOnDevices('what is around a port', function () {
       ['packet', ['port-full']],
       ['udp', ['port-full']],
       ['udp over a short queue', []],
-      ['datagram', ['port-full']],
-      ['seqpacket', ['port-full']],
-      ['stream', ['port-full']],
+      ...[...framings].map(({ key }): [string, string[]] => [key, ['port-full']]),
       ['tcp', ['port-full']],
     ]
     const answer = async (kind: string): Promise<unknown> => {

@@ -17,7 +17,9 @@ import {
   Wire,
   type Port,
 } from '../../../lib/index.js'
-import { type Framing } from '../../../lib/ports/framings.js'
+import type { Greeting } from '../../../lib/ports/conversation.js'
+import { framings, type Framing } from '../../../lib/ports/framings.js'
+import { converse } from '../../../lib/ports/greetings.js'
 import { sockets } from '../../../lib/ports/sockets.js'
 import { dropped, join, receive, take, until } from '../../helpers/fabric.js'
 import { frame, numbered } from '../../helpers/frames.js'
@@ -41,17 +43,30 @@ const slow = (name: string, rate: string, limit: number): void =>
 /** The port that gets what the other one sends. */
 type Read = () => Promise<Port>
 
-/** A peer that lets nobody in yet; what this returns lets them in. */
+/** A peer that greets where that is the custom, and reads no frame yet; what this returns has it read. */
 function lazy(socket: string, framing: Framing): Read {
   const [host = '', port] = socket.split(':')
   const place = port === undefined ? { path: socket } : { ip: host, port: Number(port) }
   const bound = sockets.bindSocket({ ...place, framing, mode: 0o600 })
-  return async () => {
+  const frameLimit = 69632
+  const greet = async (greeting: Greeting): Promise<unknown> => {
+    await new Promise<void>((resolve) => other.engine.watches.socket(bound, 'readable', resolve))
     const peer = sockets.acceptPeer(bound)
-    return other.attach(
-      SocketPort.accepted(peer, { name: 'peer', framing, frameLimit: 69632, pad: false, socket }),
-    )
+    await converse(other, peer, greeting.answer(frameLimit))
+    return peer
   }
+  const { greeting } = framings.get(framing)
+  const greeted = greeting && greet(greeting)
+  return async () => {
+    const peer = greeted ? await greeted : sockets.acceptPeer(bound)
+    return other.attach(SocketPort.accepted(peer, { name: 'peer', framing, frameLimit, pad: false, socket }))
+  }
+}
+
+/** A port that connects to one that reads nothing yet. */
+async function toLazy(framing: Framing, socket = path): Promise<{ port: Port; read: Read }> {
+  const read = lazy(socket, framing)
+  return { port: await hub.attach(new SocketPort({ socket, framing })), read }
 }
 
 /** A socket that nobody reads; kept, or it would be closed. */
@@ -82,19 +97,12 @@ const kinds: Record<string, () => Promise<{ port: Port; read?: Read }>> = {
     unread = sockets.bindSocket({ path, framing: 'datagram', mode: 0o600 })
     return { port: await hub.attach(new SocketPort({ socket: path, framing: 'datagram' })) }
   },
-  seqpacket: async () => {
-    const read = lazy(path, 'seqpacket')
-    return { port: await hub.attach(new SocketPort({ socket: path, framing: 'seqpacket' })), read }
-  },
-  stream: async () => {
-    const read = lazy(path, 'stream')
-    return { port: await hub.attach(new SocketPort({ socket: path })), read }
-  },
-  tcp: async () => {
-    const read = lazy('127.0.0.1:5003', 'stream')
-    const port = await hub.attach(new SocketPort({ socket: '127.0.0.1:5003' }))
-    return { port, read }
-  },
+  ...Object.fromEntries(
+    [...framings]
+      .filter(({ socket }) => socket !== 'datagram')
+      .map(({ key }) => [key, () => toLazy(key as Framing)]),
+  ),
+  tcp: () => toLazy('stream', '127.0.0.1:5003'),
 }
 
 const wire = new Wire({ engine })
