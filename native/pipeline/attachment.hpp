@@ -39,15 +39,15 @@ struct Inlet : Chain<Inlet>::Link {
   Inlet(Attachment& itsAttachment, unsigned itsIndex) : attachment(itsAttachment), index(itsIndex) {}
 
   bool up = false;
-  bool joined = false;                   ///< its fabric has had a version with the port
-  bool carrier = true;                   ///< without it nothing passes, whatever the device would do
-  std::uint32_t received = 0;            ///< frames so far: the number in a frame's key
-  bool ended = false;                    ///< its device has failed; the port goes down behind `postponed`
-  Chain<Frame> postponed;                ///< received, but more than one turn takes
-  std::uint32_t crossed = 0;             ///< workers that its last bursts had copies for, by bits
-  std::uint32_t crossedBefore = 0;       ///< the same of the bursts before those
-  std::uint32_t bursts = 0;              ///< that `crossed` is about
-  std::uint32_t mostFrames = burstSize;  ///< how many it may bring at a time, for the copies they become
+  bool joined = false;         ///< whether a version of its fabric that has the port was ever seen
+  bool carrier = true;         ///< false: a pulled cable; nothing passes, whatever the device would do
+  std::uint32_t received = 0;  ///< frames so far, which number them in their keys
+  bool ended = false;          ///< its device has failed; the port goes down once `postponed` is empty
+  Chain<Frame> postponed;     ///< received, but more than one turn may bring; the next turns take these first
+  std::uint32_t crossed = 0;  ///< a bit for each worker that its latest bursts sent copies to
+  std::uint32_t crossedBefore = 0;  ///< the same for the round of bursts before; see Worker::burstsRemembered
+  std::uint32_t bursts = 0;         ///< how many bursts are in `crossed` so far
+  std::uint32_t mostFrames = burstSize;  ///< that it may bring at a time; fewer if each has many copies
 
   alignas(64) Attachment& attachment;
   const unsigned index;  ///< 0 for the Attachment
@@ -57,9 +57,9 @@ struct Inlet : Chain<Inlet>::Link {
   PortCounters counters;
 };
 
-/// What an engine has of a port in its fabric, and the port's first inlet, which alone transmits. The parts
-/// are of those who use them, on cache lines of their own: read by the workers of all its inlets; of its own
-/// worker; of the control thread.
+/// What an engine has of a port in its fabric, and the port's first inlet, which alone transmits. It has
+/// three parts, each on cache lines of its own: what the workers of all its inlets read; what only its own
+/// worker uses; what only the control thread uses.
 struct Attachment final : Inlet, Chain<Attachment>::Link {
   Attachment() : Inlet(*this, 0) {}
 
@@ -70,9 +70,9 @@ struct Attachment final : Inlet, Chain<Attachment>::Link {
   std::string name;
   std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
   std::shared_ptr<const PortVlans> vlans;  ///< nullptr where the port was not told
-  /// What holds where the switch has VLANs.
+  /// Its VLANs, where the switch has any: a port that was given none is in the usual one.
   [[nodiscard]] const PortVlans& itsVlans() const { return vlans ? *vlans : PortVlans::usual(); }
-  std::vector<PathAccount> defaults;  ///< for pairs without a policy, one for each to-worker
+  std::vector<PathAccount> defaults;  ///< of pairs without a policy, one for each worker of to-ports
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
   std::atomic<const Listeners*> listeners{nullptr};
   /// What limits how much of its frames is flooded; nullptr for nothing. Replaced by the control thread.
@@ -85,10 +85,10 @@ struct Attachment final : Inlet, Chain<Attachment>::Link {
   std::array<TxItem, burstSize> stage;
 
   std::vector<std::unique_ptr<Inlet>> further;
-  bool leaving = false;                  ///< from detach() on: nobody may name it any more
-  std::uint32_t generation = 0;          ///< of the device that is at work; 0 when it has failed
-  bool delays = false;                   ///< has, or has had, a delay
-  std::unique_ptr<StormGuard> ownGuard;  ///< once it was given limits
+  bool leaving = false;          ///< from detach() on: nobody may name it any more
+  std::uint32_t generation = 0;  ///< of the device that is at work; 0 when it has failed
+  bool delays = false;           ///< has a delay, or once had one: then frames may still wait in `delay`
+  std::unique_ptr<StormGuard> ownGuard;  ///< made with the first limits, and kept
 
   template <typename Each>
   void eachInlet(Each&& each) {

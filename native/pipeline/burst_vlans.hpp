@@ -22,27 +22,28 @@ class BurstVlans {
   /// Says to which VLAN each frame belongs, and removes those of VLANs that their port is not in. Returns how
   /// many wire frames these were.
   [[nodiscard]] std::uint64_t classify(const PortVlans& port, RxBurst& burst) noexcept;
-  /// Says the same of frames that stay as they are: those of VLANs that their port is not in belong to none,
-  /// and to no port's share.
+  /// Classifies too, but removes nothing: frames of VLANs that their port is not in belong to no VLAN, so
+  /// that no port gets them.
   void look(const PortVlans& port, std::span<Frame* const> frames) noexcept;
-  /// Of each frame of the burst.
+  /// The VLAN of each frame of the burst.
   [[nodiscard]] std::span<const std::uint16_t> ofFrames(unsigned count) const noexcept {
     return std::span(ofFrame_).first(count);
   }
 
-  /// Of some frames, those that a port gets: as they came, and the other way.
+  /// Which frames a port gets: as they came, and retagged.
   struct Share {
     FrameMask same = 0, changed = 0;
     [[nodiscard]] FrameMask all() const noexcept { return same | changed; }
   };
   [[nodiscard]] Share shareOf(const PortVlans& port, FrameMask mask) const noexcept;
 
-  /// Makes frames of the other way, those that somebody wants so; `same` are wanted as they came. Returns
-  /// those that there was no buffer for.
+  /// Retags the frames of `changed`, which some port gets that way. Those that are also in `same` go to
+  /// others as they came, so these are copied first. Returns those that there was no buffer for.
   [[nodiscard]] FrameMask retag(const RxBurst& burst, FrameMask changed, FrameMask same) noexcept;
-  /// By their place in the burst.
+  /// The retagged frames, by their place in the burst.
   [[nodiscard]] Frame* const* retagged() const noexcept { return retagged_.data(); }
-  /// Which of them there are, and which of these are the burst's own, changed in place.
+  /// Which places of retagged() hold a frame, and which of these are no copies: frames of the burst, changed
+  /// in place.
   [[nodiscard]] FrameMask changed() const noexcept { return changed_; }
   [[nodiscard]] FrameMask moved() const noexcept { return moved_; }
   void forgetRetagged() noexcept { changed_ = moved_ = 0; }
@@ -57,8 +58,8 @@ class BurstVlans {
 
   std::array<std::uint16_t, burstSize> ofFrame_;
   std::array<Part, burstSize> parts_;
-  unsigned count_ = 0;    // of parts
-  FrameMask tagged_ = 0;  // of frames that have a tag as they came
+  unsigned count_ = 0;    // how many parts there are
+  FrameMask tagged_ = 0;  // which frames came with a tag
   std::array<Frame*, burstSize> retagged_;
   FrameMask changed_ = 0;
   FrameMask moved_ = 0;

@@ -34,7 +34,7 @@ struct EngineFabric {
 /// The explicit pairs of one from-port, in the order of their to-seats.
 struct Row {
   std::vector<RowEntry> entries;
-  std::vector<std::shared_ptr<const Policy>> policies;  ///< keeps those of the entries
+  std::vector<std::shared_ptr<const Policy>> policies;  ///< the policies of `entries`, kept alive
 
   void reserve(std::size_t pairs) {
     entries.reserve(pairs);
@@ -53,12 +53,12 @@ using GroupReach = std::vector<std::vector<Attachment*>>;
 struct FabricVersion {
   const Fabric* fabric = nullptr;
   bool forwarding = true;                        ///< for pairs without a policy, but not within a group
-  bool hasVlans = false;                         ///< some port was told its VLANs, so all ports have some
+  bool hasVlans = false;                         ///< some port was given VLANs; then every port has some
   std::vector<Attachment*> ports;                ///< by seat; nullptr where no port sits
   std::vector<std::shared_ptr<const Row>> rows;  ///< by seat; nullptr where no pair is explicit
   std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
 
-  /// Whether the port is in it: no more, once it leaves.
+  /// Whether the port is in this version. One that has left is not, though its seat may have another port.
   [[nodiscard]] bool has(const Attachment& port) const {
     const auto seat = static_cast<std::size_t>(port.seat);
     return seat < ports.size() && ports[seat] == &port;
@@ -73,12 +73,12 @@ struct FabricVersion {
   [[nodiscard]] bool forwards(const Attachment& from, const Attachment& to) const {
     return forwarding && (from.group == 0 || from.group != to.group);
   }
-  /// The ports that a flood from this one meets unless a policy says otherwise, itself perhaps among them,
-  /// and nullptrs.
+  /// Where a flood from this port goes, before any policy is asked. The caller skips the port itself and
+  /// nullptrs, which may be among them.
   [[nodiscard]] const std::vector<Attachment*>& reachOf(const Attachment& from) const {
     return from.group == 0 || !reach ? ports : (*reach)[from.group];
   }
-  /// To how many ports a frame of a port that is in it can go, at most.
+  /// The most ports that one frame from this port can go to, at least 1.
   [[nodiscard]] std::size_t mostReceivers(const Attachment& from) const {
     const std::size_t reached = forwarding ? reachOf(from).size() : 0;
     return std::max<std::size_t>(std::min(ports.size() - 1, reached + rowOf(from).entries.size()), 1);

@@ -26,7 +26,7 @@ class Fates {
     [[nodiscard]] DropReason reason() const { return static_cast<DropReason>(-1 - after); }
   };
 
-  /// For each frame a word, the number of its copies, and then an End for each copy.
+  /// `bytes`: for each frame a 64-bit number, how many copies it had, and then an End for each of these.
   explicit Fates(std::span<const std::uint8_t> bytes) {
     firsts_.push_back(0);
     while (!bytes.empty()) {
@@ -41,17 +41,18 @@ class Fates {
     }
   }
 
-  /// Frames.
+  /// How many frames.
   [[nodiscard]] std::uint64_t size() const { return firsts_.size() - 1; }
-  /// Of all frames.
+  /// How many copies, of all frames together.
   [[nodiscard]] std::uint64_t ends() const { return ends_.size(); }
-  /// Of one frame, copy by copy.
+  /// The fates of one frame, copy by copy.
   [[nodiscard]] std::span<const End> operator[](std::uint64_t frame) const {
     return std::span(ends_).subspan(firsts_[frame], firsts_[frame + 1] - firsts_[frame]);
   }
 
  private:
-  std::vector<std::size_t> firsts_;  // of each frame, in ends_, and of none behind the last
+  /// Where the fates of each frame begin in ends_, and where those of the last one end.
+  std::vector<std::size_t> firsts_;
   std::vector<End> ends_;
 };
 static_assert(sizeof(Fates::End) == 16);

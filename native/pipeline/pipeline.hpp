@@ -42,8 +42,8 @@ class Pipeline {
   void confine(Inlet& from, RxBurst& burst) noexcept;
   /// Judges a burst that came in on `from` and hands its copies over. Takes the burst's references.
   void pass(Inlet& from, RxBurst& burst) noexcept;
-  /// Room for a burst that goes to this many ports, to each perhaps with tags and without. Before a topology
-  /// with that many is published.
+  /// Makes room for a burst that goes to this many ports, to each possibly both as it came and retagged. To
+  /// be called before a version with so many ports is published.
   void reserve(std::size_t ports) { targets_.reserve(2 * (ports + burstSize)); }
 
  private:
@@ -65,7 +65,7 @@ class Pipeline {
     FrameMask reached = 0;  ///< those that go somewhere
   };
 
-  /// Of each frame of a burst, how many there will be.
+  /// For each frame of a burst, how many copies it will become.
   using Copies = std::array<std::uint32_t, burstSize>;
 
   [[nodiscard]] Copies copiesOf(const Attachment& from, const FabricVersion& version, const Row& row,
@@ -90,8 +90,8 @@ class Pipeline {
   PipelineSink& sink_;
   const std::uint16_t worker_;
   std::vector<Target> targets_;
-  // What confine() leaves to pass(): the version, what the fabric has said of the burst, and of how many of
-  // its frames.
+  // What confine() leaves to pass(): the version that it asked, the verdicts of the fabric, and how many
+  // frames of the burst have one.
   const FabricVersion* version_ = nullptr;
   std::array<Verdict, burstSize> verdicts_;
   LearnLog log_;

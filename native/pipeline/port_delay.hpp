@@ -18,14 +18,14 @@ class PortDelay {
  public:
   explicit PortDelay(Attachment& attachment) : attachment_(attachment) {}
 
-  /// Of frames that leave their paths from now on. Not negative.
+  /// The delay of frames that leave their paths from now on; not negative.
   void set(Duration delay) noexcept { delay_ = delay; }
   /// Whether a frame that leaves its path has to wait here.
   [[nodiscard]] bool holds() const noexcept { return delay_.nanoseconds != 0 || !waiting_.empty(); }
 
   /// Takes an item that left its path at this instant. A super-frame that may not be held as it is is cut.
   void admit(TxItem item, Instant at) noexcept;
-  /// Gives up the item that is due next, which there must be.
+  /// Hands back the item that is due next. There must be one.
   [[nodiscard]] TxItem release() noexcept;
   /// Drops what it holds, or only what this account pays for, counted as `flush`.
   void flush(const PathAccount* account) noexcept;
@@ -43,7 +43,7 @@ class PortDelay {
 
   Duration delay_;
   Chain<Held> waiting_;
-  Instant latest_ = Instant::longAgo();  // when the last of all frames so far is due
+  Instant latest_ = Instant::longAgo();  // the latest due time given out so far: none after it is due earlier
   std::size_t size_ = 0;
   Attachment& attachment_;
 };

@@ -40,7 +40,7 @@ struct StormLimits {
 
 class StormGuard {
  public:
-  /// As many frames as come in such a time may come at once.
+  /// How much may come at once: as many frames as the limit allows in this time.
   static constexpr Duration atOnce{100'000'000};
 
   /// Holds from the next burst of each inlet on.
@@ -51,7 +51,7 @@ class StormGuard {
     std::uint64_t dropped = 0;  ///< the same in frames of the wire
     std::array<bool, trafficKinds> begins{};
   };
-  /// Takes these frames of a burst, which are to be flooded, in their order.
+  /// Counts those frames of a burst that would be flooded, in their order, and says which are too many.
   [[nodiscard]] Judgement judge(const RxBurst& burst, FrameMask flooded) noexcept;
 
   /// Ends a storm if no frame was dropped after `until`.

@@ -30,7 +30,7 @@ enum class CaptureId : std::uint32_t {};
 
 class Captures {
  public:
-  /// Where the list of a port or path hangs; nullptr where there is none, or none any more.
+  /// Where a port or path keeps its list of listeners; nullptr where there is no such port or path any more.
   using Place = std::atomic<const Listeners*>;
   using FindPlace = std::function<Place*(PortId from, std::optional<PortId> to)>;
 
@@ -42,15 +42,15 @@ class Captures {
                                         const std::vector<CaptureTarget>& targets, std::size_t workers);
   /// Stops recording; the capture has ended some time after the ticket is settled, and then wakes.
   Ticket end(CaptureId id);
-  /// From start() to forget().
+  /// Whether there is such a capture: true from start() to forget().
   [[nodiscard]] bool knows(CaptureId id) const { return captures_.contains(id); }
   [[nodiscard]] const Capture& at(CaptureId id) const { return *captures_.at(id); }
-  /// Of a capture whose end() is settled; of another nothing happens.
+  /// Forgets a capture whose end() is settled. For any other it does nothing.
   void forget(CaptureId id);
-  /// The port is gone, and what hung at it and its paths.
+  /// Forgets the listeners of a port that is gone, and those of its paths.
   void forgetPort(PortId port);
 
-  /// Writes what was recorded. On a virtual clock; else a thread of its own does.
+  /// Writes what was recorded. Only for a virtual clock: in real time a thread of its own does this.
   void pump();
   /// No worker records any more: ends them all.
   void close();
@@ -65,7 +65,8 @@ class Captures {
   };
   using OldListeners = std::vector<std::shared_ptr<const Listeners>>;
 
-  /// Hangs up what entries_ say of this port or path. What hung there before goes into `old`.
+  /// Gives this port or path the list of listeners that entries_ have for it. The list from before goes into
+  /// `old`, whose caller keeps it until no worker can read it.
   void hang(PortId from, std::optional<PortId> to, OldListeners& old);
 
   const Clock& clock_;

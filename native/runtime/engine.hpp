@@ -71,7 +71,7 @@ class Engine {
   /// Gives a port that is down a new device, with as many inlets; its policies and counters stay.
   Ticket revive(PortId port, std::unique_ptr<Port> device, std::vector<std::unique_ptr<Port>> further = {});
 
-  /// The port's interface is gone, which the port itself need not have noticed.
+  /// To be called when the port's interface is gone; the port itself may not have noticed.
   void endDevice(PortId port);
   /// The MTU of the port's interface has changed, in bytes.
   void setMtu(PortId port, std::uint32_t mtu);
@@ -106,7 +106,7 @@ class Engine {
   [[nodiscard]] Work work(std::size_t worker) const { return workers_[worker].work(); }
 
   /// Virtual clock only: runs everything that is due until `duration` from now, in order, each at its own
-  /// instant. With `stopAtNews` it ends at the first of these at which a worker has something to tell.
+  /// instant. With `stopAtNews` it stops at the first instant at which a worker has something to tell.
   void advance(Duration duration, bool stopAtNews = false);
   [[nodiscard]] Instant now() const { return workers_.clock().now(); }
   [[nodiscard]] bool isVirtual() const { return workers_.clock().isVirtual(); }
@@ -134,9 +134,9 @@ class Engine {
 
   [[nodiscard]] Port& port(PortId id) { return *attachment(id).port; }
   [[nodiscard]] PortSnapshot portSnapshot(PortId port) const { return snapshotOf(attachment(port)); }
-  /// Of a pair that has, or once had, a policy.
+  /// The counters of a pair that has a policy, or once had one; nothing for others.
   [[nodiscard]] std::optional<PathSnapshot> pathSnapshot(PortId from, PortId to) const;
-  /// What a switch has learned of the ports that it has.
+  /// The addresses that a switch has learned at ports that are still there.
   [[nodiscard]] std::vector<LearnedAddress> addresses(FabricId fabric) const;
   /// Ends a storm that was told, or the flapping of an address, if nothing of it has happened after `until`.
   EpisodeState endStorm(PortId port, Traffic traffic, Instant until);
@@ -162,20 +162,23 @@ class Engine {
   [[nodiscard]] static std::uint64_t pairKey(PortId from, PortId to) {
     return std::uint64_t{static_cast<std::uint32_t>(from)} << 32 | static_cast<std::uint32_t>(to);
   }
-  /// The pair's path, which is made where there never was one and starts anew where a seed is given. `known`
-  /// spares the search.
+  /// The path of a pair; made if there never was one, and started anew if the change has a seed. `known` is
+  /// the path where the caller has it already, else nullptr: then it is looked up.
   Path& pathOf(const FabricRecord& fabric, const FabricRecord::PairChange& change, Path* known);
   Ticket publish(FabricRecord& fabric, std::unique_ptr<const FabricVersion> next,
                  std::function<void()> done = {});
-  /// Has the fabric have these ports; `done` runs when no frame meets the version before.
+  /// Publishes a version with these ports; `done` runs when no frame meets the one before any more.
   Ticket publish(FabricRecord& fabric, FabricRecord::Ports ports, std::function<void()> done = {});
   void configure(Attachment& attachment, const PortSettings& settings);
-  /// What a port left under way ends: in its device, on its paths, on its way into others.
+  /// Drops what a port that leaves has under way: in its device, on its paths, and on the last leg into
+  /// others.
   void clearOut(FabricRecord& fabric, Attachment& leaving, const std::vector<std::uint64_t>& pairs);
-  /// An inlet has found its device gone: closes the port's others. False when that is no news.
+  /// An inlet has found its device gone: closes the other inlets of the port. Returns false if that was
+  /// known already, or is about a device that the port has no more.
   bool takeDown(const Event& event);
   [[nodiscard]] Captures::Place* listenersOf(PortId from, std::optional<PortId> to);
-  /// Destroys what ports that left have paid with, as far as nothing is under way any more.
+  /// Destroys the paths and attachments of ports that have left, those for which nothing is under way any
+  /// more: until then frames may still be counted there.
   void clearLeft();
 
   std::uint64_t seed_;
@@ -183,17 +186,18 @@ class Engine {
   Workers workers_;
   GracePeriods graces_{workers_, wake_};
   std::map<std::uint32_t, std::unique_ptr<FabricRecord>> fabrics_;
-  std::unordered_map<PortId, std::unique_ptr<Attachment>> attachments_;  // those that leave among them
+  std::unordered_map<PortId, std::unique_ptr<Attachment>> attachments_;  // also of ports that are leaving
   std::vector<std::uint32_t> freeIndices_;                               // of PortKeys
   std::unordered_map<std::uint64_t, std::unique_ptr<Path>> paths_;
-  std::vector<std::unique_ptr<Path>> leftPaths_;  // of ports that left: their accounts may be needed ...
-  std::vector<std::unique_ptr<Attachment>> leftAttachments_;  // ... and those for pairs without a policy
+  // Of ports that have left: frames that are still under way count in their accounts.
+  std::vector<std::unique_ptr<Path>> leftPaths_;
+  std::vector<std::unique_ptr<Attachment>> leftAttachments_;
   Captures captures_{workers_.clock(), graces_,
                      [this](PortId from, std::optional<PortId> to) { return listenersOf(from, to); }, wake_};
   std::uint32_t nextFabric_ = 0;
   std::uint32_t nextPort_ = 0;
   std::uint32_t generation_ = 0;
-  std::uint64_t changes_ = 0;  // of policies, so far
+  std::uint64_t changes_ = 0;  // how many changes of policies there were
   bool closed_ = false;
 };
 

@@ -26,7 +26,8 @@ struct PathChange {
   std::optional<std::uint64_t> seed;  ///< the path's own, instead of the derived one
 };
 
-/// How many pairs frames can pass now and could not before, the reverse, and other changes.
+/// How many pairs of ports a change let frames pass between, how many it shut, and how many it changed
+/// otherwise.
 struct PairsChanged {
   std::uint32_t up = 0, down = 0, changed = 0;
 };
@@ -36,26 +37,27 @@ class FabricRecord {
   FabricRecord(std::uint32_t id, std::string name, std::uint16_t home, std::unique_ptr<Fabric> fabric,
                bool forwarding);
 
-  EngineFabric shared;                           ///< what workers have of it
-  std::map<std::string, PortSettings> expected;  ///< by the names of ports that are about to be attached
+  EngineFabric shared;  ///< what workers have of it
+  /// What ports that are about to be attached shall have, by their names.
+  std::map<std::string, PortSettings> expected;
 
   [[nodiscard]] const std::shared_ptr<const FabricVersion>& version() const { return version_; }
-  /// Has the next version hold, and returns the one before.
+  /// Puts the next version in the place of the one that holds, and returns that.
   std::shared_ptr<const FabricVersion> publish(std::unique_ptr<const FabricVersion> next);
 
-  /// Another set of ports.
+  /// A version with other ports, and what follows from that.
   struct Ports {
     std::unique_ptr<FabricVersion> next;
     /// Frames belong to other VLANs than before, so what the fabric has learned is wrong.
     bool otherVlans = false;
-    /// A port that is the only one now, and one that is no more.
+    /// The port that is now the only one, and the port that was the only one; nullptr where there is none.
     Attachment* alone = nullptr;
     Attachment* notAlone = nullptr;
   };
   /// Gives the port its seat, and its group and VLANs, too.
   [[nodiscard]] Ports join(Attachment& port, const PortSettings& settings);
   [[nodiscard]] Ports leave(const Attachment& port);
-  /// The seat of a port that has left can be another's.
+  /// Lets another port have the seat of one that has left.
   void free(Seat seat) { freeSeats_.push_back(seat); }
 
   /// A change of a pair of this fabric.
@@ -64,15 +66,17 @@ class FabricRecord {
     Attachment* to;
     const PathChange* asked;
   };
-  /// Gives the pair its path, which `known` is, if the pair has one in the version that holds.
+  /// Returns the path of a pair. `known` is its path in the version that holds, nullptr where it has none
+  /// there.
   using PathOf = std::function<Path&(const PairChange& change, Path* known)>;
-  /// Other policies.
+  /// A version with other policies, and what follows from that.
   struct Policies {
     std::unique_ptr<FabricVersion> next;
     std::vector<RowEntry> entries;  ///< those that are new
     PairsChanged pairs;
   };
-  /// Of several changes of one pair the last one holds. `number` counts the changes of policies.
+  /// Works out these changes. If several are of one pair the last one holds. `number` is that of the latest
+  /// change of a policy, and counts on.
   [[nodiscard]] Policies change(std::vector<PairChange> changes, std::uint64_t& number, Instant now,
                                 const PathOf& pathOf) const;
 
@@ -81,9 +85,9 @@ class FabricRecord {
 
   std::shared_ptr<const FabricVersion> version_;
   std::vector<Seat> freeSeats_;
-  std::map<std::string, std::uint32_t> groupNumbers_;  // of all groups there ever were; from 1 on
-  std::vector<std::uint32_t> groupSizes_{0};           // their ports, by number; 0 is not used
-  std::uint32_t portsWithVlans_ = 0;                   // that were told theirs
+  std::map<std::string, std::uint32_t> groupNumbers_;  // of every group that there ever was; the first has 1
+  std::vector<std::uint32_t> groupSizes_{0};  // how many ports each group has, by its number; 0 is not used
+  std::uint32_t portsWithVlans_ = 0;          // how many ports were given VLANs
 };
 
 }  // namespace etherloom

@@ -60,12 +60,13 @@ class Ring {
   }
 
  private:
-  static constexpr std::size_t runLimit = 64;  // items after which the producer learns of the room they leave
+  // Items after which the consumer tells the producer how much room there is again.
+  static constexpr std::size_t runLimit = 64;
 
   std::vector<Item> items_;
   std::size_t mask_;
   alignas(64) std::atomic<std::size_t> tail_{0};
-  std::size_t headSeen_ = 0;  // the producer's memory of head_
+  std::size_t headSeen_ = 0;  // head_ as the producer last read it, so that it need not read it each time
   alignas(64) std::atomic<std::size_t> head_{0};
 };
 

@@ -35,13 +35,13 @@ struct Work {
 
 class Worker final : private ReadySink, private PipelineSink {
  public:
-  /// Copies that another worker can have on their way here, and how many of them one burst may send. A port
-  /// is served only while there is room for two such bursts: so copies of a flood wait in its device, and not
-  /// where those of others would go.
+  /// How many copies the ring from one other worker holds, and how many of these places one burst may take. A
+  /// port that sends there is served only while there is room for two such bursts. So what is too much of a
+  /// flood waits in its device, and does not fill the ring that others need, too.
   static constexpr std::size_t ringSize = 4096;
   static constexpr std::size_t burstCopies = ringSize / 4;
-  /// For how many of its bursts, to twice as many, a port counts as one that sends to another worker after it
-  /// did so: bursts that stay here in between do not let it pass by the ports that wait for that worker.
+  /// A port that has sent to another worker counts as one that does for its next 1,024 to 2,048 bursts. So
+  /// one whose bursts mostly stay here waits for that worker like the others, and does not pass them by.
   static constexpr std::uint32_t burstsRemembered = 1024;
 
   struct Setup {
@@ -81,20 +81,20 @@ class Worker final : private ReadySink, private PipelineSink {
 
   /// Lends the port the worker's pool, before anything can name it.
   void enter(Inlet& inlet) { inlet.port->enter(*pool_, *this, turn_, inlet.counters); }
-  /// What its ports' paths borrow.
+  /// What the paths into its ports use of it: clock, pool and so on.
   [[nodiscard]] PathHost& host() { return host_; }
 
   // ---- orders ----
   void attach(Inlet& inlet);
   void detach(Inlet& inlet);
-  /// Closes its device, if another inlet of the port has found that gone first.
+  /// Closes the device of this inlet, since another inlet of the port has found the interface gone.
   void close(Inlet& inlet) { closeDevice(inlet); }
   void revive(Inlet& inlet, std::unique_ptr<Port> device, std::uint32_t generation,
               std::unique_ptr<Port>& old);
-  /// Its device is gone, as somebody else has learned.
+  /// Takes the port down: somebody else has learned that its device is gone.
   void end(Inlet& inlet, int error) { takeDown(inlet, error); }
   void setCarrier(Inlet& inlet, bool on);
-  /// Has the paths into its ports know their new policies, and with `flush` drop what they hold.
+  /// Tells the paths into its ports their new policies; with `flush` they also drop what they hold.
   void adopt(std::span<const RowEntry> entries, bool flush);
   void flush(Path& path);
   /// Drops what is on its way into a port, or only what this account pays for.
@@ -102,8 +102,8 @@ class Worker final : private ReadySink, private PipelineSink {
   void setAlone(Attachment& attachment, bool alone);
   void configure(Attachment& attachment, const PortSettings& settings);
   void addSource(Source& source);
-  /// Makes room for so many things more, or fewer, that each are told once: as an order, since telling must
-  /// not allocate.
+  /// Makes room for so many more (or fewer) events, one for each thing that can be told once at a time. This
+  /// is an order of its own because the frame path, which tells them, must not allocate.
   void expectEvents(std::ptrdiff_t more);
   void reservePorts(std::size_t ports) { pipeline_.reserve(ports); }
   void reservePaths(std::size_t paths) { departures_.reserve(paths); }
@@ -111,15 +111,16 @@ class Worker final : private ReadySink, private PipelineSink {
 
   // ---- the frame path ----
   void turn();
-  /// Hands on what found the ring of events full. Whether there was any, and room for it.
+  /// Tells events again that found the ring full. Returns whether there were any and one found room.
   bool tellRest() noexcept;
-  /// Whether there is such; it waits for a turn. Any thread.
+  /// Whether such events wait, which a turn of the worker tells. Any thread.
   [[nodiscard]] bool hasRest() const noexcept { return hasRest_.load(std::memory_order_acquire); }
-  /// The two halves of a turn, which a virtual clock runs as barriers. Each says whether anything moved.
+  /// The two halves of a turn. On a virtual clock all workers finish one half before any begins the other.
+  /// Each returns whether anything moved.
   bool receiveAndDecide() noexcept;
   bool admitAndRelease(Instant now) noexcept;
   [[nodiscard]] Instant nextDeparture() const { return std::min(departures_.next(), delays_.next()); }
-  /// When there will be something to do by itself.
+  /// When there is something to do next, even if no frame and no order comes.
   [[nodiscard]] Instant nextInstant() const noexcept;
 
  private:
@@ -136,8 +137,8 @@ class Worker final : private ReadySink, private PipelineSink {
   bool serve(Inlet& inlet) noexcept;
   [[nodiscard]] unsigned mostOf(const Inlet& inlet) const noexcept;
   [[nodiscard]] bool joins(Inlet& inlet) noexcept;
-  /// Whether the workers that the port has sent to lately take the copies of another burst. Adds those that
-  /// do not to `full`: whoever sends there behind it in this turn waits, too.
+  /// Whether all workers that the port has sent to lately have room for another burst. Those that have none
+  /// are added to `full`, so that ports that come later in this turn wait for them, too.
   [[nodiscard]] bool mayCross(const Inlet& inlet, std::uint32_t& full) noexcept;
   void noteCrossed(Inlet& inlet, unsigned frames) noexcept;
   void endTurn() noexcept;
