@@ -257,7 +257,7 @@ export class Engine {
 
   async #end(): Promise<void> {
     this.agenda.close()
-    // Until there are none, since others may come while these end.
+    // Again and again until there are none, since others may be made while these close.
     for (;;) {
       const closing = [...this.residents].flatMap((resident) => resident.close?.() ?? [])
       if (closing.length === 0) break
@@ -298,7 +298,7 @@ export class Engine {
     return id
   }
 
-  /** @internal A name for something that the user gave none: it depends on what was made on this engine before, only. */
+  /** @internal A name for something that the user gave none. It depends only on what was made on this engine before. */
   nextName(kind: string): string {
     const number = this.#named.get(kind) ?? 0
     this.#named.set(kind, number + 1)
@@ -324,7 +324,7 @@ export class Engine {
     this.unhold()
   }
 
-  /** @internal Work in the background has failed: tells its listeners or, where there are none, whoever can hear of it. */
+  /** @internal Reports a failure of work in the background: to the owner's listeners, else as a warning or by `advance`. */
   failed(
     owner: { emit(event: 'failure', error: EtherloomError): boolean } | undefined,
     error: unknown,
@@ -345,13 +345,13 @@ export class Engine {
     if (--this.#holds === 0) this.#native?.unref()
   }
 
-  /** Runs everything that is due until there is news, the agenda has something, or the end; says whether there is more. */
+  /** Runs what is due until the native half has news, the agenda is due, or `end` is reached; returns whether to go on. */
   #advanceTo(end: bigint): boolean {
     const { next = end } = this.agenda
     const until = next < end ? next : end
     this.native.advance(until > this.now() ? until - this.now() : 0n)
     this.#wake()
-    if (this.closed) return false // by a listener
+    if (this.closed) return false // a listener has closed it
     const now = this.now()
     const due = this.agenda.next
     if (due !== undefined && due <= now) this.agenda.run(now)

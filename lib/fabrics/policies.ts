@@ -7,7 +7,7 @@ import { EtherloomError, locate } from '../values/errors.js'
 import { isMapping, refuse } from '../values/options.js'
 import type { PathChange } from './path.js'
 
-/** In the place of a record: the path has no policy of its own. */
+/** What a change has instead of the number of a record when the path is to have no policy of its own. */
 const noPolicy = 0xffffffff
 
 /** A change with `keepStreams` does not start the path's random streams anew, whatever `seed` its policy has. */
@@ -15,7 +15,10 @@ export type PolicyChange = PathChange & { keepStreams?: boolean }
 
 export class Policies {
   readonly #fabric: PortFabric
-  /** Undefined where the default holds again: such a path has counted by itself, and may go on. */
+  /**
+   * The policy of each path that has, or once had, one. Undefined: the default holds again. Such a path stays listed, since it
+   * keeps counters of its own.
+   */
   readonly #rows = new Map<Port, Map<Port, Policy | undefined>>()
 
   constructor(fabric: PortFabric) {
@@ -27,18 +30,18 @@ export class Policies {
     return this.#rows.get(from)?.get(to)
   }
 
-  /** The paths that have one of their own, or had. */
+  /** The paths that have a policy of their own, or once had one. */
   *[Symbol.iterator](): Iterator<[from: Port, to: Port, policy: Policy | undefined]> {
     for (const [from, row] of this.#rows) for (const [to, policy] of row) yield [from, to, policy]
   }
 
-  /** The paths of a port have none any more. */
+  /** Forgets the policies of all paths from and to a port. */
   forget(port: Port): void {
     this.#rows.delete(port)
     for (const row of this.#rows.values()) row.delete(port)
   }
 
-  /** No path has one any more. */
+  /** Forgets all policies. */
   clear(): void {
     this.#rows.clear()
   }
@@ -81,7 +84,7 @@ export class Policies {
     each(({ policy, keepStreams }, index) => {
       triples[3 * index + 2] = policy === null ? noPolicy : recordOf(policy, keepStreams)
     })
-    // Ports only now: a getter among the options may have detached one.
+    // Ports are looked up after the policies are read: reading can run code of the user (a getter), which may detach one.
     const ends = new Array<Port>(2 * list.length)
     each(({ from, to }, index) => {
       const [source, target] = this.pair(from, to)

@@ -13,23 +13,23 @@ interface Seat {
 }
 
 export class Seats implements Iterable<Port> {
-  /** By name, those that are still being attached among them. */
+  /** All ports by their names, also those that are still being attached. */
   readonly ports = new Map<string, Port>()
   readonly #fabric: PortFabric
   readonly #limit: number
-  /** Those that are attached, by their numbers. */
+  /** The ports that are attached, by their numbers. */
   readonly #seats = new Map<number, Seat>()
   readonly #coming = new Map<Port, Promise<void>>()
   readonly #leaving = new Map<Port, Promise<void>>()
   #referenced = true
 
-  /** `limit`: how many there may be. */
+  /** `limit`: how many ports the fabric may have. */
   constructor(fabric: PortFabric, limit: number) {
     this.#fabric = fabric
     this.#limit = limit
   }
 
-  /** Those that are attached. */
+  /** The ports that are attached. */
   *[Symbol.iterator](): Iterator<Port> {
     for (const { port } of this.#seats.values()) yield port
   }
@@ -39,12 +39,12 @@ export class Seats implements Iterable<Port> {
     return this.#seats.get(id)?.port
   }
 
-  /** What an attached port has here; undefined of others. */
+  /** The settings of an attached port; undefined for any other. */
   settingsOf({ id }: Port): AttachSettings | undefined {
     return this.#seats.get(id)?.settings
   }
 
-  /** What `Fabric.port` says. */
+  /** Does what `Fabric.port` promises. */
   port(port: Port | string): Port {
     if (typeof port !== 'string') {
       if (!(port instanceof Port)) refuse('a port', 'a Port or its name', port)
@@ -62,7 +62,7 @@ export class Seats implements Iterable<Port> {
     )
   }
 
-  /** What `Fabric.attach` says. */
+  /** Does what `Fabric.attach` promises. */
   async attach(port: Port, settings: AttachSettings, signal: AbortSignal | undefined): Promise<void> {
     const { name, engine } = this.#fabric
     port.settleName(this.ports)
@@ -95,23 +95,23 @@ export class Seats implements Iterable<Port> {
     port.attached()
   }
 
-  /** What it has here from now on; returns a ticket. */
+  /** Gives an attached port these settings; the ticket that this returns is settled when they hold for every frame. */
   configure(port: Port, settings: AttachSettings): number {
     const ticket = native(() => this.#fabric.engine.native.configure(port.id, portSettings(settings)))
     this.#seats.set(port.id, { port, settings })
     return ticket
   }
 
-  /** What `Fabric.detach` says; one that is attached is leaving already when this returns. */
+  /** Does what `Fabric.detach` promises. An attached port begins to leave at once, before this waits for anything. */
   async detach(port: Port | string): Promise<void> {
     const found = this.#find(port)
     const coming = this.#coming.get(found)
-    if (coming) await coming.catch(() => undefined) // whoever attaches it is told
+    if (coming) await coming.catch(() => undefined) // an error of attaching is for the caller of attach
     if (found.fabric === this.#fabric && found.id >= 0) await this.#release(found)
     else await this.#leaving.get(found)
   }
 
-  /** Whether they keep the process alive. */
+  /** Sets whether attached ports keep the process alive. */
   reference(on: boolean): void {
     const { engine } = this.#fabric
     if (this.#referenced === on) return
@@ -122,14 +122,14 @@ export class Seats implements Iterable<Port> {
     }
   }
 
-  /** Detaches them all, also those that are still being attached. */
+  /** Detaches all ports, also those that are still being attached. */
   async detachAll(): Promise<void> {
     await Promise.allSettled(this.#coming.values())
     await Promise.all([...this].map((port) => this.#release(port)))
     await Promise.all(this.#leaving.values())
   }
 
-  /** Their engine has closed; resolves when nothing that they did outside is left. */
+  /** To be called when the engine has closed. Resolves when nothing that the ports did outside the process is left. */
   async ended(): Promise<void> {
     const undone = [...this].map((port) => port.undone())
     const left = [...this.ports.values()]
@@ -156,7 +156,7 @@ export class Seats implements Iterable<Port> {
     }
   }
 
-  /** The port that is meant, whether it is here or comes or goes. */
+  /** The port that is meant, whether it is attached, still being attached, or leaving. */
   #find(port: Port | string): Port {
     if (typeof port !== 'string') return port instanceof Port ? port : this.port(port)
     const all = [...this.#leaving.keys(), ...this.ports.values()]

@@ -105,29 +105,33 @@ class Port : public Completions {
     turn_ = &turn;
     counters_ = &counters;
   }
-  /// Ends items without the device.
+  /// Ends items that shall not reach the device: each is dropped for this reason.
   void refuse(std::span<const TxItem> items, DropReason reason) noexcept {
     for (const TxItem& item : items) dropped(item, reason);
   }
-  /// Counts wire frames that were staged for the port and never became frames of their own.
+  /// Counts wire frames as dropped that are no frames of their own yet: segments of a super-frame that was
+  /// not cut.
   void lose(PathAccount& account, std::uint64_t frames, DropReason reason) noexcept;
 
  protected:
   explicit Port(std::uint32_t limit, Offloads offloads = Offloads::None)
       : limit_(limit), offloads_(offloads) {}
 
-  /// Has the Io write the frame and the `prefix` bytes that stand before it. The item ends with the write.
+  /// Has the Io write the frame, with the `prefix` bytes that stand before its data. The Io ends the item
+  /// when the write has ended.
   void write(Io& io, int fd, TxItem item, std::uint16_t prefix) noexcept {
     ++writing_;
     io.write(*this, fd, item, prefix);
   }
-  /// Why the device did not take a frame, by its errno. Says fail() where that is the device's end.
+  /// The reason of the drop when the device did not take a frame, by the errno. Calls fail() if the device is
+  /// gone.
   [[nodiscard]] virtual DropReason refusal(int error) noexcept {
     fail(error);
     return DropReason::PortDown;
   }
   void sent(TxItem item) noexcept { sent(std::span<const TxItem>(&item, 1)); }
-  /// For items that end together: counts each run of items that one account pays for once.
+  /// For items that end together: the counters of a path are changed once for each run of items that count
+  /// there.
   void sent(std::span<const TxItem> items) noexcept;
   void dropped(TxItem item, DropReason reason) noexcept;
   void fail(int error) noexcept {
@@ -135,11 +139,11 @@ class Port : public Completions {
   }
   [[nodiscard]] FramePool& pool() { return *pool_; }
   [[nodiscard]] Instant now() const { return turn_->now; }
-  /// Where it made a system call of its own.
+  /// To be called for each system call that the port makes itself, beside the Io.
   void called() noexcept { ++turn_->calls; }
-  /// On the control thread.
+  /// Sets writesBackTo(). On the control thread.
   void writeBackTo(std::uint64_t address) { writesBackTo_ = address; }
-  /// For ports whose frames come from this process: asks for a receive().
+  /// For ports whose frames come from this process, with no descriptor to poll: asks for a receive().
   void announce(PortKey key) noexcept { sink_->ready(key); }
 
  private:
