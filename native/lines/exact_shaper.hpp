@@ -18,12 +18,12 @@ class ExactShaper final : public Shaper {
 
   /// Starts every random stream anew.
   void reseed(std::uint64_t pathSeed) noexcept;
-  /// From this instant on it is so: for what the line has, too; what travels leaves the path as it would
-  /// have. Without a line it settles.
+  /// Takes other settings from this instant on, also for the frames on the line. Frames that travel keep
+  /// their departure. If there is no line any more, settle() empties it.
   void adopt(const LineSettings* line, const TravelSettings& travel, const TraceRun& run,
              Instant at) noexcept;
-  /// The line is no more: what it has begins at once to travel to the instant at which it would have left the
-  /// path. A trace that has stopped would never have served what waits: that is dropped.
+  /// Empties a line that is taken away. Its frames begin at once to travel, and leave the path when they
+  /// would have left it anyway. Those that a stopped trace would never have served are dropped.
   void settle(Instant at) noexcept;
 
   std::optional<Ending> offer(Held* held, Instant at) noexcept override;

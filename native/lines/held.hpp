@@ -17,9 +17,9 @@ namespace etherloom {
 
 /// What a path knows of a wire frame in its hands: which one it is, and what has happened to it.
 struct FrameNote {
-  std::uint64_t index = 0;    ///< its number on the path, from 0; a train's first
-  std::uint32_t copies = 1;   ///< how often it leaves
-  std::uint32_t copy = 0;     ///< which of these, from 0
+  std::uint64_t index = 0;    ///< its number on the path, from 0; of a train, that of its first frame
+  std::uint32_t copies = 1;   ///< how many copies of it leave
+  std::uint32_t copy = 0;     ///< which of these copies this is, from 0
   std::uint32_t flipped = 0;  ///< 1 + the bit that was flipped; 0 for none
 };
 
@@ -32,11 +32,11 @@ struct Held : Chain<Held>::Link {
   Instant due;              ///< on the line, when its service ends; travelling, when it leaves the path
   Instant queued;           ///< when the line took it
   std::uint64_t rank = 0;   ///< in a replay, its place in the log among those that are due with it
-  PathAccount* account = nullptr;  ///< on its way into a port behind the path, who pays for it
+  PathAccount* account = nullptr;  ///< in the delay of a port, where it counts
   FrameNote note;
   bool marked = false;    ///< the line's discipline wants congestion marked in it
-  bool foremost = false;  ///< in a netem, goes before all that waits
-  bool stuck = false;     ///< on a line that is no more and would never have served it
+  bool foremost = false;  ///< in netem: was reordered, so it goes before all that waits
+  bool stuck = false;     ///< waited for a trace that had stopped for good, when its line was taken away
 };
 
 /// The order of frames that leave at the same time: one that no schedule of threads can change.
@@ -57,8 +57,8 @@ inline bool leavesBefore(const Held& a, const Held& b) {
 /// The places of one worker. Address space at creation, pages with use; nothing is allocated later.
 class HeldPool {
  public:
-  /// How many copies of each of its frames a worker has places for: a flood to so many paths with delays
-  /// costs buffers once.
+  /// A worker has so many places for each buffer. So a flood to as many paths with delays, whose copies share
+  /// one buffer, finds places for all copies.
   static constexpr std::size_t copiesPerFrame = 16;
 
   explicit HeldPool(std::size_t size)
@@ -81,8 +81,8 @@ class HeldPool {
     --outstanding_;
   }
 
-  /// Whether who keeps `own` frames may keep this one, too: no more than what is left for all others, in
-  /// places and in buffers.
+  /// Whether a keeper that has `own` frames already may keep this one, too. Nobody may have more places, or
+  /// more buffers, than are left for all others.
   [[nodiscard]] bool hasShare(std::size_t own, const Frame& frame) const noexcept {
     return own <= std::min(size_ - outstanding_, FramePool::unheld(frame));
   }
@@ -92,7 +92,7 @@ class HeldPool {
  private:
   std::unique_ptr<std::byte[]> arena_;
   std::size_t size_;
-  std::size_t used_ = 0;  // places that were ever acquired
+  std::size_t used_ = 0;  // places that were in use at any time
   std::size_t outstanding_ = 0;
   Chain<Held> free_;
 };

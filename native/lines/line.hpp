@@ -84,8 +84,9 @@ class Line {
 
   /// Starts both streams anew.
   void reseed(std::uint64_t pathSeed) noexcept;
-  /// From this instant on it is so, for what it has already, too. With a trace, that takes the rate's place.
-  /// What was due by then has been given up. What a discipline remembers stays while it is the same one.
+  /// Gives the line other settings from this instant on, also for the frames that it has. A trace takes the
+  /// place of the rate. The caller has taken what was due by then. A discipline that stays the same keeps its
+  /// memory.
   void adopt(const LineSettings& settings, const TraceRun& run, Instant at) noexcept;
 
   /// Takes a frame, or says why the caller has to drop it: more than the burst (oversize), dropped by the
@@ -94,11 +95,11 @@ class Line {
 
   /// When the frame in service leaves; never if there is none.
   [[nodiscard]] Instant due() const noexcept { return inService_ ? inService_->due : Instant::never(); }
-  /// Gives up the frame in service, which there must be, and begins with the next that the discipline lets
-  /// pass. What it does not goes into `dropped`, due now.
+  /// Hands back the frame in service (there must be one) and begins with the next that the discipline lets
+  /// pass. Those that it does not let pass go into `dropped`, due now.
   [[nodiscard]] Held* finish(Chain<Held>& dropped) noexcept;
 
-  /// Gives up the frame that waits longest; nullptr if none does. The one in service stays.
+  /// Hands back the frame that has waited longest; nullptr if none waits. The one in service stays.
   [[nodiscard]] Held* takeWaiting() noexcept;
 
   /// The frame in service; nullptr if there is none.
@@ -108,7 +109,7 @@ class Line {
   [[nodiscard]] std::uint64_t waiting() const noexcept { return waitingFrames_; }
 
  private:
-  /// In bits times nanoseconds per second, as of traces.
+  /// The unit is a bit times the nanoseconds of a second, as in traces (trace.hpp).
   using SignedWork = __int128;
 
   [[nodiscard]] SignedWork owed(Instant at) const noexcept;
@@ -132,7 +133,7 @@ class Line {
   LineSettings settings_;
   Random disciplineDraws_;
   Random slotDraws_;
-  DisciplineMemory discipline_;  // of the settings' one
+  DisciplineMemory discipline_;  // what the discipline of the settings remembers
   Slots slots_;
 
   Held* inService_ = nullptr;
@@ -140,7 +141,7 @@ class Line {
   /// When the bucket is empty, which without a burst is when the service begun last ends: rounded down ...
   Instant finish_ = Instant::longAgo();
   std::uint64_t remainder_ = 0;  // ... and what is missing, in 1 / rate ns
-  TraceRun run_;                 // what serves, if that is a trace ...
+  TraceRun run_;                 // the trace that serves, if one does ...
   Trace::Work work_ = 0;         // ... and how much of it the services begun so far take
   Trace::Cursor cursor_;         // where services end
   Trace::Cursor ahead_;          // where those of new frames would begin

@@ -18,8 +18,8 @@ struct Ending {
   const char* stage;  ///< a literal
 };
 
-/// What a shaper gives up at an instant: a frame, which leaves or ends. No frame: something only moved
-/// within.
+/// What a shaper hands back at an instant: a frame that leaves the path or ends here. Without a frame,
+/// something has only moved inside the shaper.
 struct Outcome {
   Held* held = nullptr;
   std::optional<Ending> ending;
@@ -32,20 +32,21 @@ class Shaper {
   /// Takes a frame at this instant, or says why the caller has to drop it. The caller has carried out what
   /// was due by then.
   [[nodiscard]] virtual std::optional<Ending> offer(Held* held, Instant at) noexcept = 0;
-  /// When take() is to be called next; never while nothing here will ever move.
+  /// When take() is to be called next; `never` if nothing here will move by itself.
   [[nodiscard]] virtual Instant due() const noexcept = 0;
-  /// The frame that this is about; nullptr if there is none.
+  /// The frame that take() will be about; nullptr if there is none.
   [[nodiscard]] virtual const Held* head() const noexcept = 0;
   /// Carries out the one event that is due next, which there must be.
   [[nodiscard]] virtual Outcome take() noexcept = 0;
-  /// Gives up some frame at once, whenever it would leave, as one that a flush ends; none when it is empty.
+  /// Hands back some frame at once, whenever it would have left, for a flush; nothing when the shaper is
+  /// empty.
   [[nodiscard]] virtual Outcome flush() noexcept = 0;
 
-  /// Frames of this process that it has.
+  /// How many frames it holds; a super-frame is one.
   [[nodiscard]] virtual std::size_t size() const noexcept = 0;
-  /// Of the wire frames that it has: those whose service has not begun ...
+  /// How many wire frames it holds whose service has not begun ...
   [[nodiscard]] virtual std::uint64_t waiting() const noexcept = 0;
-  /// ... and the others.
+  /// ... and how many others.
   [[nodiscard]] virtual std::uint64_t travelling() const noexcept = 0;
 };
 
