@@ -11,7 +11,7 @@ export interface Scheduled {
   run(now: bigint): void
 }
 
-/** setTimeout() takes 2^31 - 1 ms at most; what is further away is looked at again. */
+/** In milliseconds. setTimeout() takes 2^31 - 1 at most: for what is further away the timer is set again. */
 const longestWait = 2 ** 30
 
 export class Agenda {
@@ -19,7 +19,7 @@ export class Agenda {
   readonly #clock: (() => bigint) | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** `clock` in real time; without one somebody else calls run(). */
+  /** With a `clock` (in real time) a timer calls run(). Without one, on a virtual clock, the engine does. */
   constructor(clock?: () => bigint) {
     this.#clock = clock
   }
@@ -41,7 +41,7 @@ export class Agenda {
     return next
   }
 
-  /** Runs what is due. What one throws is thrown; others that are due as well run with the next call. */
+  /** Runs what is due. When one of them throws, this throws, and those behind it run with the next call. */
   run(now: bigint): void {
     try {
       for (const scheduled of [...this.#scheduled])

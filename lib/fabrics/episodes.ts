@@ -2,9 +2,9 @@
  * What goes on in a fabric for a while, such as a storm: the native half says that it has begun, and this finds out when it
  * is over. Called by Fabric.
  *
- * Theory of operation. An episode is over when it has not happened for a second. So it is asked for a second after it
- * happened last, and where it has happened meanwhile, a second after that: once a second, however often it happens. On a
- * virtual clock that is exact; in real time it is asked each tenth of a second at most, for all that are due together.
+ * Theory of operation. An episode is over when it has not happened for a second. So the native half is asked a second after
+ * the last time that is known, and if it has happened since, again a second after that: once a second, however often it
+ * happens. On a virtual clock that is exact. In real time those that are due in the same tenth of a second are asked together.
  */
 import type { Agenda, Scheduled } from '../engine/agenda.js'
 
@@ -15,30 +15,30 @@ export interface EpisodeState {
   last: bigint
   /** How often it has happened. */
   hits: bigint
-  /** Of how many. */
+  /** How often it could have happened: of a storm, all frames of its kind, of which `hits` were dropped. */
   seen: bigint
 }
 
 export interface Episode {
-  /** Whose it is. */
+  /** The port that it is about, if it is about one. */
   readonly port?: unknown
   /** When it began, in nanoseconds of the engine's clock. */
   readonly at: bigint
   /** Ends it if it has not happened after `until`. */
   end(until: bigint): BigUint64Array
-  /** It is over. */
+  /** Called when it is over. */
   over(state: EpisodeState): void
 }
 
 /** After so many nanoseconds without a hit an episode is over. */
 export const quiet = 1_000_000_000n
-/** The last instant of all: what has not happened after it is over. */
+/** The last instant of all: asked whether it has happened since, every episode is over. */
 export const forever = 2n ** 63n - 1n
 const realTimeStep = 100_000_000n
 
 export class Episodes implements Scheduled {
   readonly #engine: { agenda: Agenda; clock: 'real' | 'virtual' }
-  /** When each is asked for next. */
+  /** The episodes that go on, each with the instant at which to ask next. */
   readonly #running = new Map<Episode, bigint>()
   #due: bigint | undefined
 
@@ -62,12 +62,12 @@ export class Episodes implements Scheduled {
     this.#end((episode, due) => (due <= now ? now - quiet : undefined))
   }
 
-  /** Ends those for which it holds, or all, whether or not they go on. */
+  /** Ends the episodes that `which` picks, by default all, although they may still go on. */
   end(which: (episode: Episode) => boolean = () => true): void {
     this.#end((episode) => (which(episode) ? forever : undefined))
   }
 
-  /** Ends those that have not happened after the instant that is said of them. */
+  /** Ends each episode that has not happened since the instant that `until` gives for it; undefined: leaves it alone. */
   #end(until: (episode: Episode, due: bigint) => bigint | undefined): void {
     try {
       for (const [episode, due] of [...this.#running]) {

@@ -404,9 +404,9 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     const end = (until: bigint): BigUint64Array => native(() => this.engine.native.endStorm(id, kind, until))
     if (!port) {
       try {
-        end(forever) // of a port that is still being attached: the next frame that is dropped begins another
+        end(forever) // the port is still being attached and nobody knows it: the next dropped frame begins another storm
       } catch {
-        // it has left
+        // the port has left meanwhile
       }
       return
     }
@@ -445,7 +445,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
     return this.#seats.at(id)
   }
 
-  /** What it does by itself ends. */
+  /** Stops what the fabric does by itself: timelines and servers. */
   #stop(): void {
     for (const each of [...this.#timelines, ...this.#servers]) each.stop()
   }
@@ -453,7 +453,7 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   async #end(): Promise<void> {
     this.#stop()
     await this.#seats.detachAll()
-    if (this.#closed) return // with its engine, meanwhile
+    if (this.#closed) return // its engine has closed meanwhile, and this with it
     this.#closed = true
     this.#episodes.end()
     await this.engine.removeFabric(this.id)

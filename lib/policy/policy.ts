@@ -78,7 +78,7 @@ type Read = ReturnType<typeof readPolicyOptions>
  * property would cost ten thousand policies as much as reading them.
  */
 class CompiledOptions {
-  /** Only where it is more than numbers: those are read again as quickly, and come to the same. */
+  /** Kept only if something in it is more than a number: numbers are read again as quickly, with the same result. */
   #read: Read | undefined
 
   private constructor(options: object) {
@@ -86,7 +86,7 @@ class CompiledOptions {
     for (const key in options) own[key] = frozen(options[key as keyof typeof options])
   }
 
-  /** Both; `read` is given where it is known. */
+  /** The frozen options, and what they were read as. `read` saves reading them, where the caller has it. */
   static of<Options extends object>(options: Options, read?: Read): { own: Options; read: Read } {
     if (#read in options) return { own: options, read: options.#read ?? readPolicyOptions(options) }
     const own = new CompiledOptions(options)
@@ -109,7 +109,7 @@ function compiled<Options extends object>(options: Options): { own: Options; rea
  */
 export const compile = <Options extends Partial<Policy>>(options: Options): Options => compiled(options).own
 
-/** @internal One over the other: an option is that of the last who has it, as it was read there. */
+/** @internal Several policies laid over each other: each option is that of the last one that has it. */
 export function layers(...given: readonly Partial<Policy>[]): Partial<Policy> {
   const whole: Record<string, unknown> = {}
   const values: Record<string, unknown> = { ...readPolicyOptions({}) }
@@ -130,7 +130,7 @@ export function readPolicy(policy: Policy): PolicySpec {
   return specOf(own, read)
 }
 
-/** More than any policy is made of: what has more is within itself. */
+/** Levels of lists and mappings within each other. No policy has so many; an object that has them contains itself. */
 const deepest = 100
 
 /** The same value; a mapping or list as a copy that is deeply frozen. */

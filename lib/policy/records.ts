@@ -17,7 +17,7 @@ const headWords = 2
 const partHeadWords = 1
 const wordBytes = 8
 
-/** Grows as policies are added; what `bytes` gave is stale then. */
+/** Grows as policies are added: ask for `bytes` again after each. */
 export class PolicyRecords {
   readonly #share: (data: SharedData) => number
   #count = 0
@@ -27,7 +27,7 @@ export class PolicyRecords {
   #u64 = new BigUint64Array(this.#buffer)
   #f64 = new Float64Array(this.#buffer)
 
-  /** `share` gives the engine's number of what policies refer to. */
+  /** `share` hands data that policies refer to to the engine, and returns its number there. */
   constructor(share: (data: SharedData) => number) {
     this.#share = share
   }
@@ -59,7 +59,7 @@ export class PolicyRecords {
 
   #put(at: number, word: number | bigint | SharedData): void {
     if (typeof word === 'number')
-      this.#f64[at] = word + 0 // one zero, not two
+      this.#f64[at] = word + 0 // makes 0 of -0, so that equal policies have equal bytes
     else this.#u64[at] = typeof word === 'bigint' ? word : BigInt(this.#share(word))
   }
 
