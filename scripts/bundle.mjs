@@ -154,6 +154,22 @@ const minified = {
   },
 }
 
+/**
+ * Docstrings are in the declarations. esbuild leaves those of members where they are; without them, the lines of a source
+ * are still where they were, for source maps.
+ */
+const withoutDocstrings = {
+  name: 'without docstrings',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path: file }) => ({
+      contents: (await readFile(file, 'utf8')).replace(/^[ \t]*\/\*\*.*?\*\//gms, (docstring) =>
+        docstring.replace(/.+/g, ''),
+      ),
+      loader: 'ts',
+    }))
+  },
+}
+
 /** They ask to stand beside every copy. */
 function licencesOf({ inputs }) {
   const names = Object.keys(inputs).map((name) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(name)?.[1])
@@ -172,6 +188,6 @@ function licencesOf({ inputs }) {
 
 await main(async () => {
   const { metafile } = await build({ ...settings, write: false })
-  await build({ ...settings, plugins: [grouping(metafile), builtins(metafile), minified] })
+  await build({ ...settings, plugins: [grouping(metafile), builtins(metafile), minified, withoutDocstrings] })
   writeFileSync(inRoot('dist/LICENSES.txt'), licencesOf(metafile))
 })
