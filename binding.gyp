@@ -7,31 +7,34 @@
 #                   not stop a user)
 #   tests=1         also builds `native_tests`, which needs doctest and no Node
 #   sanitize=LIST   compiles everything with -fsanitize=LIST, and with asserts
+#   small=FLAGS     how what is not in the path of frames is compiled, -Os unless given (scripts/prebuild.mjs)
 #   last_object=F   an object file that is linked behind everything else (scripts/prebuild.mjs)
 {
   'variables': {
     'strict%': 0,
     'tests%': 0,
     'sanitize%': '',
+    'small%': '-Os',
     'last_object%': '',
     # As a system directory, so that our warning flags do not judge the headers of others.
     'node_addon_api': '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")',
   },
   'target_defaults': {
     'include_dirs': ['native'],
-    # Exceptions and type information: the standard library may throw at set-up, and UBSan's vptr check reads
-    # types.
+    # Exceptions, which the standard library may throw at set-up. Type information only for UBSan's vptr check: names of
+    # types and pointers to them were a fifteenth of the addon (native/os/class_mark.hpp).
     'cflags!': ['-Wno-unused-parameter', '-O3'],
-    'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+    'cflags_cc!': ['-fno-exceptions', '-std=gnu++17', '-std=gnu++20'],
     'cflags': ['-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wshadow', '-Wconversion'],
     'cflags_cc': ['-std=c++20'],
     'libraries': ['-pthread', '-ldl'],
     'conditions': [
       # Lines and functions, for those of us who look at a stack; variables would take up to a quarter of a compiler's time.
       ['strict==1', {'cflags': ['-Werror', '-g1']}, {'cflags': ['-g0']}],
-      ['sanitize==""', {'defines': ['NDEBUG']}, {
+      ['sanitize==""', {'defines': ['NDEBUG'], 'cflags_cc': ['-fno-rtti']}, {
         # -O1, for -O2 takes half as long again to compile what the sanitizers add.
         'cflags': ['-O1', '-fsanitize=<(sanitize)', '-fno-sanitize-recover=all'],
+        'cflags_cc!': ['-fno-rtti'],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],
       # ThreadSanitizer does not see fences. Ours order words that are atomic themselves, so it misses no race by that.
@@ -43,7 +46,7 @@
       # What runs before and beside the frames: opens devices, asks the kernel, changes what workers do. It is made small.
       'target_name': 'control',
       'type': 'static_library',
-      'conditions': [['sanitize==""', {'cflags': ['-Os']}]],
+      'conditions': [['sanitize==""', {'cflags': ['<@(small)']}]],
       'sources': ['<!@(node scripts/unite.mjs native/os native/runtime -native/runtime/worker.cpp)'],
     },
     {
@@ -64,7 +67,7 @@
     {
       'target_name': 'etherloom',
       'dependencies': ['core'],
-      'conditions': [['sanitize==""', {'cflags': ['-Os']}]],
+      'conditions': [['sanitize==""', {'cflags': ['<@(small)']}]],
       'sources': ['<!@(node scripts/unite.mjs $(find native/binding/ -type d | sort))'],
       # A wake-up can reach an environment that is ending (a worker thread's), where nothing can be thrown any more.
       'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',

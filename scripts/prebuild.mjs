@@ -55,7 +55,8 @@ function compile(name, { arch, libc, triple, file }) {
   const prefixes = `-ffile-prefix-map=${inRoot(directory)}=. -ffile-prefix-map=${root}=.`
   runGyp(['configure', 'build', 'etherloom', `--arch=${arch}`], inRoot(directory), {
     quiet: true,
-    defines: `last_object=${own}`,
+    // By its front end, for zig makes -Os of -Oz.
+    defines: `last_object=${own} 'small=-Xclang -Oz'`,
     env: {
       ...zigEnvironment,
       CC: `${zig} cc -target ${triple}`,
@@ -64,8 +65,9 @@ function compile(name, { arch, libc, triple, file }) {
       // Objects that are optimised as a whole need no word to the linker; with one, zig's own libraries would be, too.
       // What no exception can pass needs no table of how to unwind it.
       CXXFLAGS: `-flto -fno-ident -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables ${prefixes}`,
-      // -O2: equal strings once. Threads have stacks of 128 KiB by default with musl, and of what the largest object asks for.
-      LDFLAGS: `-s -Wl,-O2${libc === 'musl' ? ' -Wl,--stack,1048576' : ''}`,
+      // -O2: equal strings once. One table for who looks up symbols, not two. Threads have stacks of 128 KiB by default with
+      // musl, and of what the largest object asks for.
+      LDFLAGS: `-s -Wl,-O2 -Wl,--hash-style=gnu${libc === 'musl' ? ' -Wl,--stack,1048576' : ''}`,
     },
   })
   mkdirSync(path.dirname(inRoot(file)), { recursive: true })

@@ -16,6 +16,7 @@ static const ImpairmentKind registeredBitErrors(
         // every frame is lost.
         explicit BitErrors(double rate) : Impairment(registeredBitErrors), logByte_(8 * std::log1p(-rate)) {}
 
+        [[nodiscard]] ClassMark mark() const noexcept override { return markOf<BitErrors>(); }
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (state.random.hit(-std::expm1(passage.length() * logByte_))) passage.drop(DropReason::Loss);
         }

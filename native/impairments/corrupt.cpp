@@ -11,6 +11,7 @@ static const ImpairmentKind registeredCorrupt(
        public:
         explicit Corrupt(const Chance& chance) : Impairment(registeredCorrupt), chance_(chance) {}
 
+        [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Corrupt>(); }
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (!chance_.hit(state.random, state.memory)) return;
           passage.flip(static_cast<std::uint32_t>(state.random.below(std::uint64_t{passage.length()} * 8)));

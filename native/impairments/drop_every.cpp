@@ -12,6 +12,7 @@ static const ImpairmentKind registered(
             : Impairment(registered), every_(static_cast<std::uint64_t>(every)) {}
 
         // The memory is how many frames have passed since one was lost.
+        [[nodiscard]] ClassMark mark() const noexcept override { return markOf<DropEvery>(); }
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (++state.memory < every_) return;
           state.memory = 0;

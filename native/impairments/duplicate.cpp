@@ -10,6 +10,7 @@ static const ImpairmentKind registeredDuplicate(
        public:
         explicit Duplicate(const Chance& chance) : Impairment(registeredDuplicate), chance_(chance) {}
 
+        [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Duplicate>(); }
         void apply(Passage& passage, StageState& state) const noexcept override {
           if (chance_.hit(state.random, state.memory)) passage.duplicate();
         }

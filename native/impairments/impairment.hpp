@@ -13,13 +13,13 @@
 #include <span>
 #include <string_view>
 #include <tuple>
-#include <typeinfo>
 
 #include "frame/checksum.hpp"
 #include "frame/drop.hpp"
 #include "frame/pool.hpp"
 #include "frame/segmentation.hpp"
 #include "impairments/random.hpp"
+#include "os/class_mark.hpp"
 #include "os/registered.hpp"
 
 namespace etherloom {
@@ -48,8 +48,8 @@ struct ImpairmentKind : Registered<ImpairmentKind> {
 /// What one stage of one path carries from frame to frame.
 struct StageState {
   Random random;
-  std::uint64_t memory = 0;  ///< the state of a model with memory; 0 is where such a model starts
-  const std::type_info* model = nullptr;  ///< whose memory it is
+  std::uint64_t memory = 0;   ///< the state of a model with memory; 0 is where such a model starts
+  ClassMark model = nullptr;  ///< whose memory it is
 };
 
 /// One wire frame's way through the impairments of a path: a frame by itself, or a segment that is cut out of
@@ -136,6 +136,8 @@ class Impairment {
   virtual ~Impairment() = default;
 
   [[nodiscard]] const ImpairmentKind& kind() const noexcept { return kind_; }
+  /// markOf() its class.
+  [[nodiscard]] virtual ClassMark mark() const noexcept = 0;
   /// Edits a passage that is not dropped yet. `state` is the path's for this kind. Its memory lasts from
   /// policy to policy, for as long as they have an impairment of the same class.
   virtual void apply(Passage& passage, StageState& state) const noexcept = 0;

@@ -88,6 +88,7 @@ class Loss final : public Impairment {
  public:
   Loss(const Model& model, WhenLost then) : Impairment(lossKind()), model_(model), then_(then) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Loss>(); }
   void apply(Passage& passage, StageState& state) const noexcept override {
     if (!loses(model_, state)) return;
     if (then_ == WhenLost::Mark) {

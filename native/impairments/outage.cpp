@@ -26,6 +26,7 @@ class PeriodicOutage final : public Impairment {
         down_(static_cast<std::int64_t>(down)),
         offset_(static_cast<std::int64_t>(offset)) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<PeriodicOutage>(); }
   void apply(Passage& passage, StageState&) const noexcept override {
     std::int64_t place = (passage.arrival().nanoseconds - offset_) % every_;
     if (place < 0) place += every_;
@@ -44,6 +45,7 @@ class RandomOutage final : public Impairment {
         forgetting_(1 / (every * share_ * (1 - share_))) {}
 
   // The memory is 0 before the first frame, then 1 + the last arrival, twice, and whether the path was down.
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<RandomOutage>(); }
   void apply(Passage& passage, StageState& state) const noexcept override {
     const auto now = static_cast<std::uint64_t>(passage.arrival().nanoseconds) + 1;
     const std::uint64_t before = state.memory >> 1;

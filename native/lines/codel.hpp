@@ -25,6 +25,7 @@ class Codel final : public Discipline {
  public:
   explicit Codel(const CodelSettings& settings) : settings_(settings) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Codel>(); }
   void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
   QueueVerdict onService(DisciplineMemory& memory, const Held& held, std::uint64_t backlog,
                          Instant now) const noexcept override;

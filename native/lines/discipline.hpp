@@ -17,6 +17,7 @@
 
 #include "impairments/random.hpp"
 #include "lines/held.hpp"
+#include "os/class_mark.hpp"
 #include "os/clock.hpp"
 #include "os/registered.hpp"
 
@@ -55,6 +56,8 @@ class Discipline {
 
   virtual ~Discipline() = default;
 
+  /// markOf() its class.
+  [[nodiscard]] virtual ClassMark mark() const noexcept = 0;
   /// It begins, with nothing remembered.
   virtual void start(DisciplineMemory& memory) const noexcept = 0;
   /// A frame comes.

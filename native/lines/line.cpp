@@ -1,7 +1,6 @@
 #include "lines/line.hpp"
 
 #include <algorithm>
-#include <typeinfo>
 #include <utility>
 
 namespace etherloom {
@@ -12,7 +11,7 @@ constexpr std::uint64_t defaultFrames = 1000;
 constexpr Duration defaultWait{100'000'000};
 
 bool sameKind(const Discipline* one, const Discipline* other) noexcept {
-  return one && other && typeid(*one) == typeid(*other);
+  return one && other && one->mark() == other->mark();
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ class Red final : public Discipline {
 
   explicit Red(const RedSettings& settings) : settings_(settings) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Red>(); }
   void start(DisciplineMemory& memory) const noexcept override { memory.start<Memory>(); }
   QueueVerdict onQueue(DisciplineMemory& memory, const Frame& frame, const Queue& queue,
                        Random& random) const noexcept override;

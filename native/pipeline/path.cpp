@@ -86,10 +86,10 @@ void Path::Shaping::adopt(const Policy& before, const Policy& policy, Instant at
   for (const ImpairmentKind* kind : ImpairmentKind::all()) {
     if (before.impairments.empty() && policy.impairments.empty()) break;  // most changes
     StageState& state = stages[kind->index];
-    const std::type_info* model = nullptr;
+    ClassMark model = nullptr;
     for (const auto& impairment : policy.impairments) {
       const Impairment& one = *impairment;
-      if (&one.kind() == kind) model = &typeid(one);
+      if (&one.kind() == kind) model = one.mark();
     }
     if (state.model != model) state = {state.random, 0, model};
   }

@@ -36,6 +36,7 @@ class DatagramPort final : public Port {
   };
   DatagramPort(Fd socket, Settings settings);
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<DatagramPort>(); }
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;

@@ -31,6 +31,7 @@ class GeneratorPort final : public Port {
   /// Begins, or goes on where it stopped; or stops.
   void run(bool running) noexcept;
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<GeneratorPort>(); }
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override { sent(items); }

@@ -72,6 +72,7 @@ class MemoryPort final : public Port {
   MemoryPort(MemoryBridge& bridge, std::uint32_t number, std::uint32_t limit, std::uint32_t quota)
       : Port(limit), bridge_(bridge), number_(number), quota_(quota) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<MemoryPort>(); }
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;

@@ -19,6 +19,7 @@ class PatchPort final : public Port {
     right.peer_ = &left;
   }
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<PatchPort>(); }
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;

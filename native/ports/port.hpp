@@ -23,6 +23,7 @@
 #include "frame/offload.hpp"
 #include "frame/turn.hpp"
 #include "io/io.hpp"
+#include "os/class_mark.hpp"
 
 namespace etherloom {
 
@@ -57,6 +58,8 @@ class Port : public Completions {
   /// Where the port returns to the host behind its device what others send to that host or to a group
   /// (writeback): the host's address. Elsewhere nothing, for no frame returns to the port it came from.
   [[nodiscard]] std::optional<std::uint64_t> writesBackTo() const { return writesBackTo_; }
+  /// Of a class that portAs() is asked for: its mark.
+  [[nodiscard]] virtual ClassMark mark() const noexcept { return nullptr; }
   /// False for ports of the outside world, which a virtual clock refuses.
   [[nodiscard]] virtual bool virtualClock() const noexcept { return false; }
 
@@ -160,6 +163,12 @@ class Port : public Completions {
   Turn* turn_ = nullptr;
   PortCounters* counters_ = nullptr;
 };
+
+/// The port as one of that class; nullptr where it is of another.
+template <typename Class>
+[[nodiscard]] Class* portAs(Port& port) noexcept {
+  return port.mark() == markOf<Class>() ? static_cast<Class*>(&port) : nullptr;
+}
 
 inline void Port::sent(std::span<const TxItem> items) noexcept {
   std::uint64_t frames = 0, bytes = 0;

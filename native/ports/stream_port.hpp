@@ -38,6 +38,7 @@ class StreamPort final : public Port {
         decoder_(framing, limit),
         stage_(stageSize) {}
 
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<StreamPort>(); }
   [[nodiscard]] Result<void> open(Io& io, PortKey key) override;
   [[nodiscard]] RxState receive(RxBurst& burst) noexcept override;
   void transmit(std::span<const TxItem> items) noexcept override;

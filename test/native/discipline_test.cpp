@@ -372,6 +372,7 @@ namespace {
 /// Drops every frame that comes while this many bytes wait, and marks the one after.
 class Toy final : public Discipline {
  public:
+  [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Toy>(); }
   struct Memory {
     bool dropped = false;
   };

@@ -17,6 +17,7 @@ const ImpairmentKind blinking("blink", "blink", 25, [](std::span<const double> s
   class Blink final : public Impairment {
    public:
     explicit Blink(double probability) : Impairment(blinking), probability_(probability) {}
+    [[nodiscard]] ClassMark mark() const noexcept override { return markOf<Blink>(); }
     void apply(Passage& passage, StageState& state) const noexcept override {
       if (!state.random.hit(probability_)) return;
       if (state.memory++ % 2 != 0) passage.drop(DropReason::Loss);

@@ -22,7 +22,7 @@ Napi::Value makeGenerator(Napi::Env env, Napi::Object asked) {
 /// runGenerator(engine, port, whether) → ticket
 Ticket runGenerator(Napi::Env, EngineObject& engine, PortId id, bool running) {
   engine.native().orderPort(id, [running](Port& port) {
-    if (auto* const generator = dynamic_cast<GeneratorPort*>(&port)) generator->run(running);
+    if (auto* const generator = portAs<GeneratorPort>(port)) generator->run(running);
   });
   return engine.native().fence([] {});
 }

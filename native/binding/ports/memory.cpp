@@ -72,7 +72,7 @@ bool rearmMemory(Napi::Env, Bridge& bridge) { return bridge.rearm(); }
 
 /// takenMemory(engine, port, frames)
 void takenMemory(Napi::Env, EngineObject& engine, PortId id, std::uint32_t frames) {
-  if (auto* const port = dynamic_cast<MemoryPort*>(&engine.native().port(id))) port->taken(frames);
+  if (auto* const port = portAs<MemoryPort>(engine.native().port(id))) port->taken(frames);
 }
 
 const Exports memoryExports{

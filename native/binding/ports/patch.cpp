@@ -19,8 +19,8 @@ Napi::Value makePatch(Napi::Env env, EngineObject& engine, std::uint32_t limit, 
 /// joinPatches(engine, left, right)
 void joinPatches(Napi::Env, EngineObject& engine, PortId left, PortId right) {
   engine.native().orderPort(left, [&other = engine.native().port(right)](Port& port) {
-    auto* const end = dynamic_cast<PatchPort*>(&port);
-    auto* const peer = dynamic_cast<PatchPort*>(&other);
+    auto* const end = portAs<PatchPort>(port);
+    auto* const peer = portAs<PatchPort>(other);
     if (end && peer) PatchPort::join(*end, *peer);
   });
 }

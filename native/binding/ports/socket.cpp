@@ -233,14 +233,14 @@ void closeSocket(Napi::Env, Socket& socket) { socket = {}; }
 /// keepAlive(engine, port)
 void keepAlive(Napi::Env, EngineObject& engine, PortId id) {
   engine.native().orderPort(id, [](Port& port) {
-    if (auto* const datagrams = dynamic_cast<DatagramPort*>(&port)) datagrams->keepAlive();
+    if (auto* const datagrams = portAs<DatagramPort>(port)) datagrams->keepAlive();
   });
 }
 
 /// attendPeer(engine, port, seconds)
 void attendPeer(Napi::Env, EngineObject& engine, PortId id, std::uint32_t now) {
   engine.native().orderPort(id, [now](Port& port) {
-    if (auto* const stream = dynamic_cast<StreamPort*>(&port)) stream->attendPeer(std::chrono::seconds(now));
+    if (auto* const stream = portAs<StreamPort>(port)) stream->attendPeer(std::chrono::seconds(now));
   });
 }
 

@@ -234,8 +234,7 @@ void Network::addLink(const Step& step, Random& random) {
     };
     left = port(std::move(sockets[0])), right = port(std::move(sockets[1]));
   }
-  PatchPort *const here = dynamic_cast<PatchPort*>(left.get()), *const there =
-                                                                    dynamic_cast<PatchPort*>(right.get());
+  PatchPort *const here = portAs<PatchPort>(*left), *const there = portAs<PatchPort>(*right);
   Seat one, other;
   one.what = other.what = What::Link;
   one.fabric = step.fabric, other.fabric = step.otherFabric;
@@ -386,8 +385,7 @@ void Network::sendFromOutside(Seat& seat, Random& random, std::uint64_t count) {
 
 void Network::run(Seat& seat, bool running) {
   if (seat.what == What::Generator)
-    return engine_->orderPort(seat.id,
-                              [running](Port& port) { dynamic_cast<GeneratorPort&>(port).run(running); });
+    return engine_->orderPort(seat.id, [running](Port& port) { portAs<GeneratorPort>(port)->run(running); });
   if (seat.what != What::Probe) return;
   seat.ledger->calm = !running;
   for (const Fd& wish : seat.wishes) {
@@ -477,7 +475,7 @@ void Network::look() {
       for (auto& [itsNumber, seat] : seats_) {
         if (seat.what != What::Memory || seat.number != number) continue;
         ++seat.got;
-        if (auto* const port = dynamic_cast<MemoryPort*>(&engine_->port(seat.id))) port->taken(1);
+        if (auto* const port = portAs<MemoryPort>(engine_->port(seat.id))) port->taken(1);
       }
     });
   }
