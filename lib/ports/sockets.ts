@@ -57,6 +57,8 @@ export const sockets = calls<{
     options: (NativeAddress | NativeSocket) & { framing: Framing; mode: number; owner?: number | undefined },
   ): unknown
   socketAddress(bound: unknown): string
+  /** Another descriptor of a bound socket, which is the caller's to close. */
+  duplicateSocket(bound: unknown): number
   acceptPeer(bound: unknown): unknown
   connectSocket(options: NativeAddress & { framing: Framing }): { socket: unknown; pending: boolean }
   finishConnecting(socket: unknown, address: NativeAddress): void

@@ -113,7 +113,8 @@ export class WebSocketPort extends Port {
   readonly #options: ReturnType<typeof readWebSocketOptions>
   /** The connection of a peer that has come, until it is attached; there is no second one. */
   #accepted: WebSocketLink | undefined
-  #served = false
+  /** Where the server is to which its peer came, if it is a port of such a one. */
+  #server: string | undefined
   #link: WebSocketLink | undefined
   #worker = 0
   #bridge: MemoryBridge | undefined
@@ -138,16 +139,16 @@ export class WebSocketPort extends Port {
   }
 
   /** @internal A port of a peer that has come; it ends with it. */
-  static accepted(link: WebSocketLink, options: { name: string; websocket: string }): WebSocketPort {
-    const port = new WebSocketPort(options)
+  static accepted(link: WebSocketLink, name: string, server: string): WebSocketPort {
+    const port = new WebSocketPort({ name, websocket: 'ws://localhost/' })
     port.#accepted = link
-    port.#served = true
+    port.#server = server
     return port
   }
 
   /** The URL, without what may be secret in it. */
   get address(): string {
-    return shown(this.#options.websocket)
+    return this.#server ?? shown(this.#options.websocket)
   }
 
   override get carrierOn(): boolean {
@@ -188,7 +189,7 @@ export class WebSocketPort extends Port {
   }
 
   async #firstPeer(signal: AbortSignal | undefined): Promise<WebSocketLink | undefined> {
-    if (this.#served) {
+    if (this.#server !== undefined) {
       const accepted = this.#accepted
       this.#accepted = undefined
       return accepted
@@ -284,7 +285,7 @@ export class WebSocketPort extends Port {
 
   /** Tries again after a while. */
   #await(fabric: PortFabric): void {
-    if (this.#served) return
+    if (this.#server !== undefined) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#return(fabric), this.#wait).unref()
   }

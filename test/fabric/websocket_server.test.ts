@@ -2,8 +2,11 @@
 import { expect } from 'chai'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { request as ask, type IncomingMessage } from 'node:http'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join as joinPath } from 'node:path'
 import { mock } from 'node:test'
 import { WebSocket, type ClientOptions } from 'ws'
 import {
@@ -413,6 +416,41 @@ describe('WebSocketServer', function () {
     await elsewhere.listen({ protocol: 'websocket', socket: served.socket })
   })
 
+  it('listens at a path, with token and origins as at an address, and removes it', async () => {
+    const folder = mkdtempSync(joinPath(tmpdir(), 'etherloom-websocket-'))
+    closes({ close: () => rmSync(folder, { recursive: true, force: true }) })
+    const socket = joinPath(folder, 'web.sock')
+    const token = 'abcdefgh'
+    const options = { socket, mode: 0o660, token, origins: ['https://copy.sh'] }
+    const served = await serve(options)
+    expect(served.server.address).to.equal(`ws+unix:${socket}:/`)
+    expect(statSync(socket).mode & 0o777).to.equal(0o660)
+    const refused = async (path: string, origin?: string): Promise<string> => {
+      const peer = open(served.server.address + path, { ...(origin && { origin }) })
+      return ((await once(peer, 'error')) as [Error])[0].message
+    }
+    expect(await refused('')).to.contain('401')
+    expect(await refused(`?token=${token}`, 'https://example.org')).to.contain('403')
+    const { peer, port } = await dial(served, `?token=${token}`, { origin: 'https://copy.sh' })
+    expect(port.address).to.equal(served.server.address)
+    peer.send(frame({ tag: 4 }))
+    expect((await receive(served.reader, 1))[0]!.tag).to.equal(4)
+    const busy = await refusal(served.hub.listen({ protocol: 'websocket', ...options }))
+    expect(busy.message).to.contain(socket)
+    expect(existsSync(socket), 'it is the first one’s').to.be.true
+    const gone = once(peer, 'close')
+    await served.server.close()
+    await gone
+    expect(existsSync(socket)).to.be.false
+
+    // What a killed process has left is taken over.
+    const script = 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])'
+    await once(spawn('python3', ['-c', script, socket]), 'exit')
+    expect(existsSync(socket)).to.be.true
+    const again = await served.hub.listen({ protocol: 'websocket', socket })
+    await dial({ server: again })
+  })
+
   it('says where it cannot listen, and leaves nothing', async () => {
     const served = await serve()
     const busy = await refusal(served.hub.listen({ protocol: 'websocket', socket: served.socket }))
@@ -440,8 +478,8 @@ describe('WebSocketServer', function () {
       "option 'path' of listen must be a path such as",
     )
     expect((await refused({ token: 'x' })).message).to.contain("option 'token' of listen must be 8 to 128")
-    expect((await refused({ socket: '/run/lab.sock' })).message).to.contain(
-      "option 'socket' of listen must be an address",
+    expect((await refused({ socket: 'lab.sock' })).message).to.contain(
+      "option 'socket' of listen must be a path of at most 107 bytes such as '/run/lab.sock', or an address",
     )
     expect((await refused({ socket: '127.0.0.1:0' })).message).to.contain('a port above 0')
     expect((await refused({ framing: 'stream' })).message).to.contain("'framing'")

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect } from 'chai'
+import { WebSocket } from 'ws'
 
 const command = ['--import=tsx', 'bin/etherloom.ts']
 
@@ -414,6 +415,22 @@ describe('a service', function () {
       await exit
       expect(existsSync(path)).to.equal(true)
       peer.destroy()
+    })
+
+    it('is one for emulators in browsers', async () => {
+      const path = join(directory, 'web.sock')
+      const listen = "{ protocol: websocket, socket: 'systemd:web', token: abcdefgh }"
+      writeFileSync(file, `name: lab\nfabrics: { a: { kind: hub, ports: {}, listen: ${listen} } }\n`)
+      const { child, next } = activate('web', [path], file)
+      expect(await next()).to.equal('lab: up with 0 ports; Ctrl-C ends it')
+      const stranger = new WebSocket(`ws+unix:${path}:/`)
+      expect(((await once(stranger, 'error')) as [Error])[0].message).to.contain('401')
+      const peer = new WebSocket(`ws+unix:${path}:/?token=abcdefgh`)
+      for (let line = ''; line !== 'a.peer0: up';) line = await next()
+      const [exit, gone] = [once(child, 'exit'), once(peer, 'close')]
+      child.kill('SIGTERM')
+      await Promise.all([exit, gone])
+      expect(existsSync(path)).to.equal(true)
     })
 
     it('says what is missing, and what there is', () => {

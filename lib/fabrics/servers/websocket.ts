@@ -1,17 +1,20 @@
 /** WebSocketServer: an address at which emulators in browsers become WebSocketPorts, a frame in each binary message. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { native } from '../../binding.js'
 import type { PortMapping } from '../../ports/index.js'
 import type { PortFabric } from '../../ports/port.js'
-import { padRule } from '../../ports/sockets.js'
+import { bindPlace, modeRule, padRule, sockets, unbind } from '../../ports/sockets.js'
 import { connectionOptions, tokenRule, WebSocketLink } from '../../ports/websocket-link.js'
 import { WebSocketPort } from '../../ports/websocket.js'
-import { inetAddress } from '../../values/addresses.js'
+import { socketPlace } from '../../values/addresses.js'
 import { adviseUsedUp, EtherloomError } from '../../values/errors.js'
 import {
   about,
   list,
+  optional,
   optionsReader,
   refuse,
   required,
@@ -25,8 +28,13 @@ import { peerRules, PortServer, type PeerOptions, type ServerKind } from './serv
 
 /** Where emulators in browsers connect, and who may. */
 export interface WebSocketServerOptions extends PeerOptions {
-  /** An address such as `127.0.0.1:8080`. */
+  /**
+   * An address such as `127.0.0.1:8080`; a path such as `/run/web.sock`, for a proxy on this machine; or `systemd:NAME`: the socket
+   * of that name that whoever started this process has made for it (sd_listen_fds(3)), which stays when this is closed.
+   */
   socket: string
+  /** The rights of a path of `socket`, as 0o660. Default 0o600: of our own user only. */
+  mode?: number
   /** The path of the URL at which peers connect. Default `/`. */
   path?: string
   /**
@@ -63,7 +71,13 @@ const origin = shaped(
 )
 
 const webSocketServerRules = {
-  socket: required(about('Address at which peers connect by WebSocket.', inetAddress())),
+  socket: required(
+    about(
+      "Where peers connect by WebSocket: an address; a Unix socket by its path; or 'systemd:NAME', one that a socket unit has made.",
+      optional(socketPlace),
+    ),
+  ),
+  mode: modeRule,
   path: about(
     'Path of the URL at which peers connect by WebSocket.',
     text({
@@ -90,7 +104,7 @@ const readOptions = optionsReader('listen', webSocketServerRules)
 
 function read(options: WebSocketServerOptions) {
   const given = readOptions(options)
-  if (given.socket.port === 0)
+  if ('port' in given.socket && given.socket.port === 0)
     refuse("option 'socket' of listen", 'an address with a port above 0', options.socket)
   if (given.origins.includes('*') && given.token === undefined)
     refuse(
@@ -124,10 +138,12 @@ const isSame = (one: string, other: string): boolean => timingSafeEqual(digest(o
  * and their relays do: a binary message is a frame, and nothing else is said.
  */
 export class WebSocketServer extends PortServer<WebSocketPort> {
-  /** The URL at which peers connect. */
+  /** The URL at which peers connect: `ws://...`, `ws+unix:PATH:/`, or `systemd:NAME` as it was given. */
   readonly address: string
   readonly #options: ReturnType<typeof read>
   #http: Server | undefined
+  /** What is bound for it at a path, or was handed over. */
+  #bound: unknown
   /** Connections that are no peers yet, or not any more, from the first that came; each with what ends its time. */
   readonly #loose = new Map<Duplex, () => void>()
 
@@ -177,16 +193,17 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
 
   protected override end(): void {
     this.#http?.close()
+    if (this.#bound !== undefined) unbind(this.#bound)
     for (const socket of this.#loose.keys()) socket.destroy()
   }
 
   async #listen(http: Server): Promise<void> {
-    const { host, port } = this.#options.socket
+    const place = await this.#place()
     await new Promise<void>((resolve, reject) => {
       http.once('error', (cause: NodeJS.ErrnoException) => {
         reject(cannotListen(this.address, cause))
       })
-      http.listen({ host, port, exclusive: true }, resolve)
+      http.listen(place, resolve)
     })
     http.removeAllListeners('error')
     http.on('error', (error) => {
@@ -194,6 +211,14 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
     })
     this.#http = http
     if (this.closed) this.end()
+  }
+
+  /** Where it listens, in the words of node:net: an address, or the descriptor of what is bound already. */
+  async #place(): Promise<ListenOptions | { fd: number }> {
+    const { socket, mode = 0o600 } = this.#options
+    if ('host' in socket) return { ...socket, exclusive: true }
+    this.#bound = await bindPlace(socket, { framing: 'stream', mode })
+    return { fd: native(() => sockets.duplicateSocket(this.#bound)) }
   }
 
   /** Somebody wants to be a peer. */
@@ -204,7 +229,7 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
       return
     }
     const link = await open() // at once, or never where the handshake is wrong: then it is answered, and gone
-    const port = WebSocketPort.accepted(link, { name: this.#options.name, websocket: this.address })
+    const port = WebSocketPort.accepted(link, this.#options.name, this.address)
     try {
       const attached = this.attach(port)
       this.#settle(socket)
@@ -274,8 +299,11 @@ export class WebSocketServer extends PortServer<WebSocketPort> {
   }
 }
 
-/** Where peers connect, in the words of their side. */
-const urlOf = ({ socket, path = '/' }: WebSocketServerOptions): string => `ws://${socket}${path}`
+/** Where peers connect, in the words of their side; a path as programs write it that know `ws+unix:`. */
+function urlOf({ socket, path = '/' }: WebSocketServerOptions): string {
+  if (socket.includes('/')) return `ws+unix:${socket}:${path}`
+  return socket.startsWith('systemd:') ? socket : `ws://${socket}${path}`
+}
 
 function cannotListen(address: string, cause: NodeJS.ErrnoException): Error {
   const known: Partial<Record<string, string>> = {

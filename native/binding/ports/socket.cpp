@@ -160,6 +160,13 @@ Napi::Value bindSocket(Napi::Env env, Napi::Object asked) {
 /// socketAddress(bound) → text
 std::string socketAddress(Napi::Env, Socket& socket) { return socket.bound.address().text(); }
 
+/// duplicateSocket(bound) → number: another descriptor of it, which is the caller's to close
+Napi::Value duplicateSocket(Napi::Env env, Socket& socket) {
+  auto own = duplicate(socket.bound.fd());
+  if (!own) return raise(env, own.error());
+  return Napi::Number::New(env, own->release());
+}
+
 /// acceptPeer(bound) → socket | undefined
 Napi::Value acceptPeer(Napi::Env env, Socket& socket) {
   auto peer = socket.bound.accept();
@@ -265,6 +272,7 @@ const Exports socketExports{{"adoptSocket", call<adoptSocket>},
                             {"makeGroupPort", call<makeGroupPort>},
                             {"bindSocket", call<bindSocket>},
                             {"socketAddress", call<socketAddress>},
+                            {"duplicateSocket", call<duplicateSocket>},
                             {"acceptPeer", call<acceptPeer>},
                             {"connectSocket", call<beginToConnect>},
                             {"finishConnecting", call<finishConnecting>},
