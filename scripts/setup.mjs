@@ -66,6 +66,7 @@ const systemPackages = {
     ['dnsmasq-base', () => command('dnsmasq')],
     ['passt', () => command('passt')],
     ['python3-pytest', () => command('pytest-3') || command('pytest')], // the tests of clients/python
+    ['simh', () => command('pdp11')], // an old machine with a network card
     ['vpcs', () => command('vpcs')], // a PC of GNS3, which needs a terminal
     ['bsdutils', () => command('script')], // which this gives it
     ['shellcheck', () => command('shellcheck')], // reads the scripts of clients/action
