@@ -71,8 +71,9 @@ export interface PortSettings {
   receive?: { broadcast: boolean; multicast: boolean; addresses: BigUint64Array } | undefined
   /** Frames a second, each of them. */
   storm?: Partial<Record<'broadcast' | 'multicast' | 'unknown', number | undefined>> | undefined
-  /** These two are for `expect` only. */
+  /** For `expect` only. */
   group?: string | undefined
+  /** Undefined: none, or those from before. */
   vlan?: { tagged: Uint16Array; untagged: number } | undefined
 }
 

@@ -36,7 +36,7 @@ export interface AttachOptions {
    */
   group?: string
   /**
-   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then. Not to be configured.
+   * Its VLANs. For switches, as soon as one port has any: those without are `{ access: 1 }` then.
    * Default: none, so that tags pass as they are.
    */
   vlan?: VlanOptions

@@ -97,6 +97,8 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
   readonly #timelines = new Set<Timeline>()
   readonly #servers = new Set<PortServer>()
   readonly #episodes: Episodes
+  /** @internal How long what is learned is known, and how much that may be; where addresses are learned. */
+  readonly table: { ageing: bigint; addresses: number } | undefined
   #closing: Promise<void> | undefined
   #closed = false
 
@@ -157,22 +159,23 @@ export abstract class Fabric extends EventEmitter<FabricEvents> implements Engin
    * await hub.configure('sun2', { delay: '10ms' })
    */
   async configure(port: Port | string, options: AttachOptions): Promise<void> {
-    const { delay, receive, storm, ...fixed } = readAttachOptions(options)
+    const { delay, receive, storm, vlan, group } = readAttachOptions(options)
     this.#open()
     this.#insistOnKind("'unknown' of storm", storm?.unknown, ['switch'])
     const asked = this.port(port)
-    for (const [option, value] of Object.entries(fixed))
-      if (value !== undefined)
-        throw new EtherloomError(
-          'ERR_ETHERLOOM_OPTION',
-          `option '${option}' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
-        )
+    this.#insistOnKind("'vlan' of attach", vlan, ['switch'])
+    if (group !== undefined)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_OPTION',
+        `option 'group' of attach holds until the port is detached; detach '${asked.name}' and attach it again`,
+      )
     const before = this.#seats.settingsOf(asked) as AttachSettings
     const ticket = this.#seats.configure(asked, {
       ...before,
       delay: delay ?? before.delay,
       receive: receive === undefined ? before.receive : receive,
       storm: storm ?? before.storm,
+      vlan: vlan ?? before.vlan,
     })
     await this.engine.settled(ticket)
   }

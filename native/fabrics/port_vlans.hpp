@@ -20,6 +20,7 @@ class PortVlans {
     if (untagged != 0) vlans_.set(untagged);
   }
 
+  [[nodiscard]] bool operator==(const PortVlans&) const = default;
   [[nodiscard]] std::uint16_t untagged() const { return untagged_; }
   [[nodiscard]] bool has(std::uint16_t vlan) const { return vlans_[vlan]; }
 

@@ -26,9 +26,8 @@ struct PortSettings {
   Duration delay;                                ///< of every frame into the port, behind its path
   std::shared_ptr<const ReceiveFilter> receive;  ///< which frames the port takes; nullptr: all
   StormLimits storm;                             ///< how much of what it sends is flooded
-  // For as long as it is attached:
-  std::string group;                       ///< empty for none
-  std::shared_ptr<const PortVlans> vlans;  ///< nullptr for none
+  std::string group;                             ///< empty for none; for as long as it is attached
+  std::shared_ptr<const PortVlans> vlans;        ///< nullptr for none, or to keep those that it has
 };
 
 /// Where frames of a port come in: an open device on one worker. A port has one, which is its Attachment
@@ -68,10 +67,7 @@ struct Attachment final : Inlet, Chain<Attachment>::Link {
   EngineFabric* fabric = nullptr;
   PathHost* host = nullptr;  ///< its worker
   std::string name;
-  std::uint32_t group = 0;                 ///< ports of one group do not hear each other; 0 is in none
-  std::shared_ptr<const PortVlans> vlans;  ///< nullptr where the port was not told
-  /// Its VLANs, where the switch has any: a port that was given none is in the usual one.
-  [[nodiscard]] const PortVlans& itsVlans() const { return vlans ? *vlans : PortVlans::usual(); }
+  std::uint32_t group = 0;            ///< ports of one group do not hear each other; 0 is in none
   std::vector<PathAccount> defaults;  ///< of pairs without a policy, one for each worker of to-ports
   /// Who records its frames; nullptr for nobody. Replaced by the control thread.
   std::atomic<const Listeners*> listeners{nullptr};

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fabrics/fabric.hpp"
+#include "fabrics/port_vlans.hpp"
 #include "pipeline/attachment.hpp"
 #include "pipeline/path.hpp"
 #include "pipeline/policy.hpp"
@@ -53,15 +54,23 @@ using GroupReach = std::vector<std::vector<Attachment*>>;
 struct FabricVersion {
   const Fabric* fabric = nullptr;
   bool forwarding = true;                        ///< for pairs without a policy, but not within a group
-  bool hasVlans = false;                         ///< some port was given VLANs; then every port has some
   std::vector<Attachment*> ports;                ///< by seat; nullptr where no port sits
   std::vector<std::shared_ptr<const Row>> rows;  ///< by seat; nullptr where no pair is explicit
   std::shared_ptr<const GroupReach> reach;       ///< nullptr where no port is in a group
+  /// By seat, nullptr where a port was not told; empty where no port was.
+  std::vector<std::shared_ptr<const PortVlans>> vlans;
 
   /// Whether the port is in this version. One that has left is not, though its seat may have another port.
   [[nodiscard]] bool has(const Attachment& port) const {
     const auto seat = static_cast<std::size_t>(port.seat);
     return seat < ports.size() && ports[seat] == &port;
+  }
+  /// Whether some port was told its VLANs, so that all have some.
+  [[nodiscard]] bool hasVlans() const { return !vlans.empty(); }
+  /// Those of a port that is in it, where it has any.
+  [[nodiscard]] const PortVlans& vlansOf(const Attachment& port) const {
+    const auto& told = vlans[static_cast<std::size_t>(port.seat)];
+    return told ? *told : PortVlans::usual();
   }
   /// The explicit pairs of a port that is in it.
   [[nodiscard]] const Row& rowOf(const Attachment& from) const {

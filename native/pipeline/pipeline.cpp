@@ -100,8 +100,8 @@ void Pipeline::confine(Inlet& from, RxBurst& burst) noexcept {
 Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion& version, const Row& row,
                                     std::span<Frame* const> frames, Instant at) noexcept {
   std::span<const std::uint16_t> vlans;
-  if (version.hasVlans) {
-    vlans_.look(from.itsVlans(), frames);
+  if (version.hasVlans()) {
+    vlans_.look(version.vlansOf(from), frames);
     vlans = vlans_.ofFrames(static_cast<unsigned>(frames.size()));
   }
   log_ = {};
@@ -120,7 +120,7 @@ Pipeline::Copies Pipeline::copiesOf(const Attachment& from, const FabricVersion&
   const auto add = [&] { forEachFrame(same, [&](unsigned index) { copies[index] += ports; }); };
   forEachFlooded(version, from, row, [&](const Attachment* to, const RowEntry*) {
     FrameMask its = flooded;
-    if (version.hasVlans) its = vlans_.shareOf(to->itsVlans(), flooded).all();
+    if (version.hasVlans()) its = vlans_.shareOf(version.vlansOf(*to), flooded).all();
     if (its != same) {
       add();
       same = its;
@@ -147,8 +147,8 @@ void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
   EngineFabric& fabric = *from.attachment.fabric;
   if (!version) version = fabric.version.load(std::memory_order_acquire);
   std::span<const std::uint16_t> vlans;
-  if (version->hasVlans) [[unlikely]] {
-    if (const auto refused = vlans_.classify(from.attachment.itsVlans(), burst); refused != 0)
+  if (version->hasVlans()) [[unlikely]] {
+    if (const auto refused = vlans_.classify(version->vlansOf(from.attachment), burst); refused != 0)
       countDropped(from, DropReason::Vlan, refused);
     if (burst.count() == 0) return;
     vlans = vlans_.ofFrames(burst.count());
@@ -165,7 +165,7 @@ void Pipeline::pass(Inlet& from, RxBurst& burst) noexcept {
     const bool refused = from.port->writesBackTo().has_value();
     countDropped(from, refused ? DropReason::NotForUs : DropReason::Unreachable, segmentsOf(burst, stranded));
   }
-  if (version->hasVlans) [[unlikely]]
+  if (version->hasVlans()) [[unlikely]]
     retag(burst);
   filter(burst);
   fanOut(burst);
@@ -275,9 +275,9 @@ void Pipeline::sendDirect(Gathering& gathering, FrameMask frames,
 // way.
 void Pipeline::add(Gathering& gathering, Attachment* to, const RowEntry* entry, FrameMask frames) noexcept {
   Frame* const* asTheyCame = gathering.burst.frames().data();
-  if (!gathering.version.hasVlans) [[likely]]
+  if (!gathering.version.hasVlans()) [[likely]]
     return put(gathering, to, entry, asTheyCame, frames);
-  const auto [same, changed] = vlans_.shareOf(to->itsVlans(), frames);
+  const auto [same, changed] = vlans_.shareOf(gathering.version.vlansOf(*to), frames);
   if (same != 0) put(gathering, to, entry, asTheyCame, same);
   if (changed != 0) put(gathering, to, entry, vlans_.retagged(), changed);
 }

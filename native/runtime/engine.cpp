@@ -112,8 +112,15 @@ void Engine::expect(FabricId fabric, const std::string& name, std::optional<Port
 }
 
 Ticket Engine::configure(PortId id, const PortSettings& settings) {
-  configure(attachment(id), settings);
-  return graces_.fence([] {});
+  Attachment& port = attachment(id);
+  configure(port, settings);
+  FabricRecord& record = this->record(FabricId{port.fabric->id});
+  auto moved = settings.vlans ? record.move(port, settings.vlans) : std::nullopt;
+  if (!moved) return graces_.fence([] {});
+  // What was learned from it was so in VLANs that it is in no more.
+  return publish(record, std::move(*moved), [this, shared = &record.shared, seat = port.seat] {
+    order(shared->home, [shared, seat](Worker&) { shared->fabric->forget(seat); });
+  });
 }
 
 void Engine::configure(Attachment& attachment, const PortSettings& settings) {

@@ -62,8 +62,8 @@ class Engine {
   /// What the port that is attached next under this name shall have from its first frame; nothing takes that
   /// back.
   void expect(FabricId fabric, const std::string& name, std::optional<PortSettings> settings);
-  /// Replaces what the port has in its fabric, whole but for group and VLANs, which stay. What is on its way
-  /// into the port keeps its departure.
+  /// Replaces what the port has in its fabric, whole but for its group, which stays, and for its VLANs where
+  /// none are given. What is on its way into the port keeps its departure.
   Ticket configure(PortId port, const PortSettings& settings);
   /// Takes the port out of its fabric and closes its device, which has ended when the ticket is settled. What
   /// its paths hold is dropped as `flush`.

@@ -70,8 +70,8 @@ FabricRecord::Ports FabricRecord::join(Attachment& port, const PortSettings& set
     groupSizes_.resize(groupNumbers_.size() + 1);
     ++groupSizes_[port.group];
   }
-  port.vlans = settings.vlans;
-  if (port.vlans) ++portsWithVlans_;
+  if (settings.vlans || next.hasVlans()) next.vlans.resize(next.ports.size());
+  if (settings.vlans) next.vlans[static_cast<std::size_t>(port.seat)] = settings.vlans;
   ports.notAlone = onlyPort(next);
   next.ports[static_cast<std::size_t>(port.seat)] = &port;
   survey(ports);
@@ -86,7 +86,22 @@ FabricRecord::Ports FabricRecord::leave(const Attachment& port) {
   ports.next->rows[at] = nullptr;
   for (auto& row : ports.next->rows) row = without(row, port);
   if (port.group != 0) --groupSizes_[port.group];
-  if (port.vlans) --portsWithVlans_;
+  auto& vlans = ports.next->vlans;
+  if (!vlans.empty()) vlans[at].reset();
+  if (std::none_of(vlans.begin(), vlans.end(), [](const auto& told) { return told != nullptr; }))
+    vlans.clear();
+  survey(ports);
+  return ports;
+}
+
+std::optional<FabricRecord::Ports> FabricRecord::move(const Attachment& port,
+                                                      std::shared_ptr<const PortVlans> vlans) const {
+  Ports ports;
+  ports.next = std::make_unique<FabricVersion>(*version_);
+  ports.next->vlans.resize(ports.next->ports.size());
+  auto& told = ports.next->vlans[static_cast<std::size_t>(port.seat)];
+  if (told && *told == *vlans) return {};
+  told = std::move(vlans);
   survey(ports);
   return ports;
 }
@@ -95,8 +110,7 @@ FabricRecord::Ports FabricRecord::leave(const Attachment& port) {
 void FabricRecord::survey(Ports& ports) const {
   FabricVersion& version = *ports.next;
   ports.alone = onlyPort(version);
-  ports.otherVlans = version.hasVlans != (portsWithVlans_ != 0);
-  version.hasVlans = portsWithVlans_ != 0;
+  ports.otherVlans = version.hasVlans() != version_->hasVlans();
   version.reach.reset();
   if (std::all_of(groupSizes_.begin(), groupSizes_.end(), [](std::uint32_t size) { return size == 0; }))
     return;

@@ -57,6 +57,9 @@ class FabricRecord {
   /// Gives the port its seat, and its group and VLANs, too.
   [[nodiscard]] Ports join(Attachment& port, const PortSettings& settings);
   [[nodiscard]] Ports leave(const Attachment& port);
+  /// Puts a port that is in it into other VLANs; nothing where it is in these.
+  [[nodiscard]] std::optional<Ports> move(const Attachment& port,
+                                          std::shared_ptr<const PortVlans> vlans) const;
   /// Lets another port have the seat of one that has left.
   void free(Seat seat) { freeSeats_.push_back(seat); }
 
@@ -87,7 +90,6 @@ class FabricRecord {
   std::vector<Seat> freeSeats_;
   std::map<std::string, std::uint32_t> groupNumbers_;  // of every group that there ever was; the first has 1
   std::vector<std::uint32_t> groupSizes_{0};  // how many ports each group has, by its number; 0 is not used
-  std::uint32_t portsWithVlans_ = 0;          // how many ports were given VLANs
 };
 
 }  // namespace etherloom

@@ -95,6 +95,34 @@ describe('VLANs', () => {
     expect(pass('some', withPriority(frame({ vlan: 30 }), 7))).to.deep.equal({ all: '30 priority 7' })
   })
 
+  it('moves a port to other VLANs, and forgets what was learned from it, and no more', async () => {
+    const { bridge, pass } = await makeSwitch()
+    pass('red1', frame({ from: station(1) }))
+    pass('blue', frame({ from: station(2) }))
+    await bridge.configure('red1', { vlan: { access: 20 } })
+    bridge.engine.advance('1ms')
+    expect(bridge.addresses().map(({ port, vlan }) => [port, vlan])).to.deep.equal([['blue', 20]])
+    expect(pass('red1', frame({ from: station(1) }))).to.deep.equal({ blue: 'untagged', all: 'untagged' })
+    expect(pass('red2', frame())).to.deep.equal({ some: '10', all: '10' })
+    await bridge.configure('red1', { vlan: { trunk: [10], native: 20 }, delay: '0s' })
+    expect(pass('red2', frame())).to.deep.equal({ red1: '10', some: '10', all: '10' })
+    await bridge.configure('red1', { delay: '0s' })
+    expect(pass('red2', frame()), 'stays where it is').to.deep.equal({ red1: '10', some: '10', all: '10' })
+  })
+
+  it('puts the first port of a switch into a VLAN while frames pass, which then holds for all', async () => {
+    const { bridge, pass } = await makeSwitch({ a: undefined, b: undefined, c: undefined })
+    expect(pass('a', frame({ vlan: 7 }))).to.deep.equal({ b: '7', c: '7' })
+    await bridge.configure('a', { vlan: { access: 7 } })
+    expect(pass('a', frame())).to.deep.equal({})
+    expect(pass('b', frame())).to.deep.equal({ c: 'untagged' })
+    expect(pass('b', frame({ vlan: 7 }))).to.deep.equal({})
+    await bridge.configure('c', { vlan: { access: 7 } })
+    expect(pass('a', frame())).to.deep.equal({ c: 'untagged' })
+    await bridge.detach('a')
+    await bridge.detach('c')
+  })
+
   it('changes nothing but the tag', async () => {
     const { engine, at } = await makeSwitch()
     for (const length of [18, 60, 1518, 1919, 8996]) {
@@ -297,10 +325,12 @@ describe('VLANs', () => {
     it('after attaching, with a word about the way', async () => {
       const bridge = new Switch({ engine: engine() })
       await bridge.attach(new MemoryPort({ name: 'p' }))
-      for (const options of [{ vlan: { access: 10 } }, { group: 'g' }])
-        expect((await refusal(bridge.configure('p', options))).message).to.match(
-          /'(vlan|group)'.*until the port is detached; detach 'p' and attach it again/,
-        )
+      expect((await refusal(bridge.configure('p', { group: 'g' }))).message).to.match(
+        /'group'.*until the port is detached; detach 'p' and attach it again/,
+      )
+      const hub = new Hub({ engine: engine() })
+      await hub.attach(new MemoryPort({ name: 'p' }))
+      expect((await refusal(hub.configure('p', { vlan: { access: 10 } }))).message).to.match(/'vlan'/)
     })
 
     it('an unknown word', async () => {

@@ -29,15 +29,14 @@ Bytes tagged(const Bytes& bytes, unsigned control) {
 struct VlanBench : SeatBench, PipelineSink {
   explicit VlanBench(std::size_t memory = 8u << 20) : SeatBench(memory) {
     version.fabric = &fabric;
-    version.hasVlans = true;
     fabricSeat.version.store(&version);
   }
 
   Attachment& join(std::uint16_t untagged, std::vector<std::uint16_t> with = {}) {
     Attachment& joined = seat(std::make_unique<KeepingPort>(65535));
     joined.fabric = &fabricSeat;
-    joined.vlans = std::make_shared<const PortVlans>(untagged, with);
     version.ports.push_back(&joined);
+    version.vlans.push_back(std::make_shared<const PortVlans>(untagged, with));
     version.rows.push_back(nullptr);
     pipeline.reserve(version.ports.size());
     return joined;

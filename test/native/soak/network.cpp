@@ -109,7 +109,7 @@ void Network::take(const Step& step) {
       apply(step.fabric, random);
       break;
     case What::Configure:
-      if (seat) engine_->configure(seat->id, drawSettings(random, false));
+      if (seat) engine_->configure(seat->id, drawSettings(random, places_.at(seat->fabric).vlans));
       break;
     case What::Carrier:
       if (seat) engine_->setCarrier(seat->id, seat->carrier = random.below(2) != 0);
