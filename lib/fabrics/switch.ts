@@ -30,10 +30,14 @@ const readSwitchOptions = optionsReader('Switch', {
 
 /** Learns which addresses stand behind which port; unknown and group destinations are flooded. */
 export class Switch extends Fabric {
+  /** @internal */
+  override readonly table: { ageing: bigint; addresses: number }
+
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: SwitchOptions = {}) {
     const { ageing, addresses, forwardReserved, ...given } = readSwitchOptions(options)
     super('switch', given, { ageing, addresses, forwardReserved })
+    this.table = { ageing, addresses }
   }
 
   /** What it has learned and not forgotten. */

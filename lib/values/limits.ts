@@ -56,6 +56,10 @@ export const limits = {
   vdeCommand: 1024,
   /** Who may manage such a switch at a time. */
   vdeConsoles: 16,
+  /** Numbers of its ports that are kept by what was said of them there. */
+  vdeNumbers: 4000,
+  /** Bytes of a file of such commands. */
+  vdeCommandFile: 16_384,
   /** Addresses that are listed there; a table of more is refused. */
   vdeAddresses: 10_000,
   /** Nodes of a world. */

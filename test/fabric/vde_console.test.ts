@@ -105,8 +105,8 @@ describe('the management socket of a VdeServer', function () {
     }
     return { far, writer, ports }
   }
-  const data = (...lines: string[]) =>
-    ["0000 DATA END WITH '.'", ...lines, '.', '1000 Success'].join('\n') + '\n'
+  const block = (...lines: string[]) => ["0000 DATA END WITH '.'", ...lines, '.', ''].join('\n')
+  const data = (...lines: string[]) => `${block(...lines)}1000 Success\n`
 
   it('greets as vde_switch does, and says what it is, byte by byte', async () => {
     const { management, directory } = await listen({ peers: 32, mode: 0o660 })
@@ -164,7 +164,8 @@ describe('the management socket of a VdeServer', function () {
     await eventually('the address of a port that is no peer', async () =>
       /02:01:00:00:00:02 VLAN 0000 to port: reader {2}age/.test(await client.ask('hash/print')),
     )
-    expect(await client.ask('hash/find 02:01:00:00:00:09')).to.equal('1019 No such device\n')
+    expect(await client.ask('hash/find 02:01:00:00:00:09')).to.equal(`${block()}1019 No such device\n`)
+    expect(await client.ask('hash/showinfo')).to.equal(data('Hash size 8192', 'GC expire 300 secs'))
   })
 
   it('says that a hub is one, which learns no addresses', async () => {
@@ -172,35 +173,230 @@ describe('the management socket of a VdeServer', function () {
     const client = await Client.connect(management)
     expect(await client.ask('port/showinfo')).to.equal(data('Numports=1024', 'HUB=true', 'counters=true'))
     expect(await client.ask('hash/print')).to.equal(data())
+    for (const command of ['vlan/create 5', 'port/setvlan 1 0', 'vlan/addport 5 1'])
+      expect(await client.ask(command), command).to.equal(
+        `${block("VLANs are a switch's, and this is a hub")}1038 Function not implemented\n`,
+      )
   })
 
   it('refuses what it has not, and wrong words, and goes on', async () => {
     const { management } = await listen()
     const client = await Client.connect(management)
-    for (const command of [
-      'nonsense',
-      'port',
-      'port/setvlan 1 2',
-      'vlan/create 5',
-      'hash/setexpire 1',
-      '__proto__',
-    ])
+    for (const command of ['nonsense', 'port', 'vlan/createx 5', 'portx/setuser 1 root', '__proto__'])
       expect(await client.ask(command), command).to.equal('1038 Function not implemented\n')
+    for (const [command, why] of [
+      ['port/sethub 1', /^whether this is a hub or a switch is said where it is made$/],
+      ['port/setnumports 64', /'peers' of listen/],
+      ['port/setuser 1 root', /rights of the folder/],
+      ['hash/setexpire 1', /'addresses', 'ageing'/],
+      ['hash/setsize 1', /'addresses', 'ageing'/],
+      ['fstp/setfstp 1', /no spanning tree/],
+      ['plugin/add x', /^plug-ins/],
+      ['debug/list', /^events/],
+    ] as const) {
+      const [, line = '', ...rest] = (await client.ask(command)).split('\n')
+      expect(line, command).to.match(why)
+      expect(rest, command).to.deep.equal(['.', '1038 Function not implemented', ''])
+    }
     for (const command of [
-      'port/print x',
-      'port/print -1',
-      'port/print 1 2',
       'port/epclose 1',
       'port/epclose 1 x',
-      'hash/find zz',
-      'hash/find 02:01:00:00:00:01 x',
+      'port/create',
+      'port/create 0',
+      'port/create x',
+      'port/create 16777216',
+      'port/setvlan 1',
+      'vlan/create 0',
+      'vlan/create 4095',
       'showinfo now',
       'logout now',
     ])
       expect(await client.ask(command), command).to.equal('1022 Invalid argument\n')
-    for (const command of ['port/print 7', 'port/epclose 1 2', 'vlan/print 5'])
-      expect(await client.ask(command), command).to.equal('1006 No such device or address\n')
+    for (const command of ['port/print x', 'port/print -1', 'port/print 1 2', 'hash/find zz', 'vlan/print x'])
+      expect(await client.ask(command), command).to.equal(`${block()}1022 Invalid argument\n`)
+    expect(await client.ask('port/epclose 1 2')).to.equal('1006 No such device or address\n')
+    for (const command of ['port/print 7', 'port/allprint 7', 'vlan/print 5'])
+      expect(await client.ask(command), command).to.equal(`${block()}1006 No such device or address\n`)
     expect(await client.ask('port/showinfo\r')).to.match(/1000 Success/)
+  })
+
+  /** Tells both switches the same, and says what each answered. */
+  const compare = async (commands: readonly string[]) => {
+    const folder = makeFolder()
+    const path = joinPath(folder, 'theirs')
+    const theirs = new Child(['vde_switch', '-s', joinPath(folder, 'sw'), '-M', path])
+    closes(theirs)
+    await until(() => existsSync(path))
+    const [their, our] = [await Client.connect(path), await Client.connect((await listen()).management)]
+    for (const command of commands) {
+      expect(await our.ask(command), command).to.equal(await their.ask(command))
+    }
+  }
+
+  it('answers what changes ports and VLANs as vde_switch does', () =>
+    compare([
+      'port/create 6',
+      'port/create 6',
+      'port/print 6',
+      'port/allprint 6',
+      'port/allocatable 6 1',
+      'port/allocatable 9 1',
+      'port/allprint',
+      'port/remove 9',
+      'port/setvlan 6 7',
+      'port/setvlan 6 5000',
+      'port/setvlan 9 0',
+      'vlan/create 0',
+      'vlan/create 4095',
+      'vlan/create 7',
+      'vlan/create 7',
+      'vlan/create 20',
+      'vlan/remove 9',
+      'vlan/remove 0',
+      'vlan/addport 9 6',
+      'vlan/addport 7 9',
+      'vlan/addport 5000 6',
+      'vlan/addport 7 6',
+      'vlan/addport 7 6',
+      'vlan/allprint 7',
+      'vlan/print',
+      'vlan/remove 7',
+      'vlan/delport 7 6',
+      'vlan/delport 7 6',
+      'port/setvlan 6 20',
+      'port/allprint 6',
+      'vlan/remove 20',
+      'vlan/delport 20 6',
+      'vlan/addport 20 6',
+      'vlan/allprint',
+      'vlan/allprint 21',
+      'port/setvlan 6 0',
+      'vlan/addport 7 6',
+      'vlan/delport 20 6',
+      'vlan/allprint',
+      'port/setvlan 6 4095',
+      'port/allprint 6',
+      'vlan/allprint',
+      'port/remove 6',
+      'vlan/remove 20',
+      'vlan/allprint',
+      'port/createauto',
+      'port/allprint',
+      'load /nonexistent',
+      'nonsense',
+    ]))
+
+  it('puts peers into VLANs, which stay with their number when one goes and another comes', async () => {
+    const { server, fabric, management } = await listen()
+    const [usual] = await join(fabric, 'usual')
+    const client = await Client.connect(management)
+    const order = async (...commands: string[]) => {
+      for (const command of commands) expect(await client.ask(command), command).to.equal('1000 Success\n')
+    }
+    const come = async (port: number) => {
+      const far = closes(new Hub({ engine: { memory: '16MiB' } }))
+      const [end] = await join(far, 'end')
+      const came = once(server, 'connect')
+      await far.attach(new VdePort({ vde: server.directory, port, name: 'up' }))
+      await came
+      return { end, go: () => far.detach('up') }
+    }
+    const vlanOf = ({ bytes }: { bytes: Uint8Array }) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset)
+      return view.getUint16(12) === 0x8100 ? view.getUint16(14) & 0xfff : 0
+    }
+    const [five, six, seven] = [await come(5), await come(6), await come(7)]
+    await order('vlan/create 10', 'port/setvlan 5 10', 'port/setvlan 7 10')
+
+    five.end.send(frame({ tag: 1, length: 60 }))
+    expect((await receive(seven.end, 1)).map(({ tag }) => tag)).to.deep.equal([1])
+    usual.send(frame({ tag: 2, length: 60 }))
+    expect(
+      (await receive(six.end, 1)).map(({ tag }) => tag),
+      'VLAN 0 has its own',
+    ).to.deep.equal([2])
+
+    await five.go()
+    await until(() => server.ports.length === 2)
+    expect(await client.ask('vlan/allprint 10')).to.equal(
+      data(
+        'VLAN 0010',
+        ' -- Port 0005 tagged=0 active=0 status=Learning',
+        ' -- Port 0007 tagged=0 active=1 status=Forwarding',
+      ),
+    )
+    const next = await come(5)
+    next.end.send(frame({ tag: 3, length: 60 }))
+    expect((await receive(seven.end, 1)).map(({ tag }) => tag)).to.deep.equal([3])
+    usual.send(frame({ tag: 4, length: 60 }))
+    expect(
+      (await receive(six.end, 1)).map(({ tag }) => tag),
+      'the next one of a number',
+    ).to.deep.equal([4])
+
+    await order('vlan/addport 10 6')
+    next.end.send(frame({ tag: 5, length: 60 }))
+    expect((await receive(six.end, 1)).map(vlanOf), 'with a tag').to.deep.equal([10])
+    await receive(seven.end, 1)
+    const stranger = await come(8)
+    usual.send(frame({ from: station(3), tag: 6, length: 60 }))
+    expect(
+      (await receive(stranger.end, 1)).map(({ tag }) => tag),
+      'who comes is in VLAN 0',
+    ).to.deep.equal([6])
+    expect(await client.ask('hash/find 02:01:00:00:00:03')).to.match(/VLAN 0000 to port: usual/)
+    await order('port/setvlan 5 0')
+    next.end.send(frame({ tag: 7, length: 60 }))
+    expect((await receive(usual, 1)).map(({ tag }) => tag)).to.deep.equal([7])
+  })
+
+  it('keeps numbers that were created for peers that ask for them', async () => {
+    const { server, management } = await listen()
+    const client = await Client.connect(management)
+    expect(await client.ask('port/create 1')).to.equal('1000 Success\n')
+    expect(await client.ask('port/createauto')).to.equal(data('Port 0002'))
+    expect(await client.ask('port/allocatable 2 1')).to.equal('1000 Success\n')
+    const { ports } = await connect(server, [{}, {}, { port: 1 }])
+    expect(ports.map(({ number }) => number)).to.deep.equal([2, 3, 1])
+    expect(await client.ask('port/remove 1')).to.equal('1098 Address already in use\n')
+    for (let number = 10; number < 10 + 3998; number++) client.socket.write(`port/create ${number}\n`)
+    for (let answers = 0, text = ''; answers < 3998; answers = text.split('vde$').length - 1) {
+      await once(client.socket, 'data')
+      text = client.text
+    }
+    client.text = ''
+    expect(await client.ask('port/create 9')).to.equal('1028 No space left on device\n')
+  })
+
+  it('does the commands of a file, and shows nothing of a file of something else', async () => {
+    const { management } = await listen()
+    const folder = makeFolder()
+    const client = await Client.connect(management)
+    const load = async (text: string) => {
+      const path = joinPath(folder, 'rc')
+      writeFileSync(path, text)
+      return (await client.ask(`load ${path}`)).replaceAll(path, 'rc')
+    }
+    expect(await load('vlan/create 7\n# why\n\nport/create 6\r\nport/create 6\nport/setvlan 6 7\n')).to.equal(
+      data(
+        'vde[rc]: vlan/create 7',
+        '1000 Success',
+        'vde[rc]: port/create 6',
+        '1000 Success',
+        'vde[rc]: port/create 6',
+        '1017 File exists',
+        'vde[rc]: port/setvlan 6 7',
+        '1000 Success',
+      ),
+    )
+    expect(await load('root:secret:0\nload /etc/shadow\nshutdown\n')).to.equal(
+      data(...[1, 2, 3].flatMap((line) => [`vde[rc]: line ${line}`, '1038 Function not implemented'])),
+    )
+    expect(await load('#'.repeat(16_385))).to.match(/^0000.*\n.* 16KiB.*\n\.\n1022 Invalid argument\n$/)
+    expect(await client.ask('load rc')).to.match(/whole path\n\.\n1022 Invalid argument/)
+    for (const path of [folder, management, '/dev/zero'])
+      expect(await client.ask(`load ${path}`), path).not.to.match(/1000 Success/)
+    expect(await client.ask('vlan/allprint 7')).to.match(/Port 0006 tagged=0/)
   })
 
   it('lists its commands, in columns', async () => {
@@ -221,7 +417,7 @@ describe('the management socket of a VdeServer', function () {
     for (const name of names)
       expect(page, 'docs/reference/ports.md').to.match(new RegExp(`^\\| .*\`${name}\\b.*\\|$`, 'm'))
     expect(names).to.include.members(['help', 'port/epclose', 'shutdown'])
-    expect((await client.ask('help hash')).split('\n').slice(3, -3)).to.have.length(2)
+    expect((await client.ask('help hash')).split('\n').slice(3, -3)).to.have.length(3)
   })
 
   it('ends a peer by its port and ID, and no other', async () => {
@@ -370,7 +566,7 @@ describe('the management socket of a VdeServer', function () {
   it("serves VDE's unixcmd and unixterm", async () => {
     const { management, directory } = await listen()
     const script = joinPath(makeFolder(), 'vdecmd')
-    const statuses = [0, 6, 22, 38]
+    const statuses = [0, 6, 17, 22, 38]
     writeFileSync(
       script,
       [
@@ -403,9 +599,12 @@ describe('the management socket of a VdeServer', function () {
     for (const [command, status] of [
       ['port/print 7', 6],
       ['port/print x', 22],
-      ['vlan/create 5', 38],
+      ['vlan/create 5', 0],
+      ['vlan/create 1', 17],
+      ['port/sethub 1', 38],
     ] as const)
-      expect(await rejection(run(command)), command).to.match(new RegExp(`: ${status}: `))
+      if (status === 0) await run(command)
+      else expect(await rejection(run(command)), command).to.match(new RegExp(`: ${status}: `))
     const terminal = closes(new Child(['unixterm', management]))
     const lines: string[] = []
     terminal.tell('port/showinfo')

@@ -13,8 +13,12 @@ import { native } from '../../binding.js'
 import { listenAtPath } from '../../ports/path-server.js'
 import type { Port, PortFabric } from '../../ports/port.js'
 import { readAddress } from '../../values/addresses.js'
+import { EtherloomError } from '../../values/errors.js'
+import { readBytes } from '../../values/files.js'
 import { limits } from '../../values/limits.js'
 import { visible } from '../../values/quote.js'
+import { lastPort } from '../../ports/vde-request.js'
+import { usualVlan, type VdeNumbers, type VdeRefusal } from './vde-numbers.js'
 
 /** A peer of the server: see VdePeerPort. */
 export interface ManagedPeer extends Port {
@@ -31,6 +35,10 @@ export interface ManagedSwitch {
   readonly mode: number
   /** How many peers there may be. */
   readonly peers: number
+  /** What was said of the numbers of its ports. */
+  readonly numbers: VdeNumbers
+  /** Gives all peers the VLANs of their numbers. */
+  settleVlans(): Promise<void>
   ports(): readonly ManagedPeer[]
   sendAway(port: ManagedPeer): Promise<void>
   shutDown(): void
@@ -38,6 +46,11 @@ export interface ManagedSwitch {
 
 /** What errors are called here: programs compare the words. */
 const refusals = {
+  ENOENT: 'No such file or directory',
+  EACCES: 'Permission denied',
+  EEXIST: 'File exists',
+  EADDRINUSE: 'Address already in use',
+  ENOSPC: 'No space left on device',
   ENXIO: 'No such device or address',
   EIO: 'Input/output error',
   E2BIG: 'Argument list too long',
@@ -49,7 +62,11 @@ const refusals = {
 
 /** A command that is refused; nothing of it was done. */
 class Refusal extends Error {
-  constructor(readonly code: keyof typeof refusals) {
+  /** `lines` say more, where the code alone does not. */
+  constructor(
+    readonly code: keyof typeof refusals,
+    readonly lines?: readonly string[],
+  ) {
     super(refusals[code])
   }
 }
@@ -63,9 +80,30 @@ interface Command {
   /** The words behind its name; those in brackets may be missing. */
   readonly syntax?: string
   readonly help: string
+  /** It lists something: where it is refused, a list of nothing comes first, as from vde_switch. */
+  readonly lists?: boolean
   /** What it answers: lines, none where it has nothing to say. */
-  readonly answer: (here: VdeConsole, ...words: string[]) => readonly string[] | Promise<undefined>
+  readonly answer: (
+    here: VdeConsole,
+    ...words: string[]
+  ) => readonly string[] | Promise<readonly string[] | undefined>
 }
+
+/** Commands of vde_switch that have no counterpart, by their names or what these begin with, and why. */
+const without: readonly (readonly [name: string, why: string])[] = [
+  ['port/sethub', 'whether this is a hub or a switch is said where it is made'],
+  ['port/setnumports', "every number can be used; how many peers there may be is 'peers' of listen"],
+  ['port/setuser', 'who may connect is what the rights of the folder say'],
+  ['port/setgroup', 'who may connect is what the rights of the folder say'],
+  ['port/resetcounter', 'counters here are for all who look at the fabric, and are never set back'],
+  [
+    'hash/set',
+    "how many addresses are known and how long is said where the switch is made: 'addresses', 'ageing'",
+  ],
+  ['fstp/', 'there is no spanning tree here'],
+  ['plugin/', 'plug-ins of vde_switch are parts of that program'],
+  ['debug/', 'events are told to the program that made this, and by etherloom show --follow'],
+]
 
 const commands = new Map<string, Command>([
   ['help', { syntax: '[NAME]', help: 'these commands, or those of a name', answer: (_, name) => help(name) }],
@@ -77,22 +115,129 @@ const commands = new Map<string, Command>([
   ],
   [
     'port/print',
-    { syntax: '[N]', help: 'ports, with peers and counters', answer: (here, n) => here.ports(n) },
+    {
+      syntax: '[N]',
+      help: 'ports, with peers and counters',
+      lists: true,
+      answer: (here, n) => here.ports(false, n),
+    },
   ],
   [
     'port/allprint',
-    { syntax: '[N]', help: 'the same: there is no port without peers', answer: (here, n) => here.ports(n) },
+    {
+      syntax: '[N]',
+      help: 'the same, and ports without peers',
+      lists: true,
+      answer: (here, n) => here.ports(true, n),
+    },
+  ],
+  [
+    'port/create',
+    {
+      syntax: 'N',
+      help: 'keeps a number for peers that ask for it',
+      answer: (here, n) => here.createPort(portNumber(n)),
+    },
+  ],
+  ['port/createauto', { help: 'the same for the lowest free number', answer: (here) => here.createPort() }],
+  [
+    'port/remove',
+    {
+      syntax: 'N',
+      help: 'forgets what was said of a number that has no peers',
+      answer: (here, n) => here.change((numbers) => numbers.remove(portNumber(n))),
+    },
+  ],
+  [
+    'port/allocatable',
+    {
+      syntax: 'N 0/1',
+      help: 'whether a peer that asks for no number may get it',
+      answer: (here, n, on) =>
+        here.change((numbers) => numbers.setAllocatable(portNumber(n), number(on) !== 0)),
+    },
+  ],
+  [
+    'port/setvlan',
+    {
+      syntax: 'N VLAN',
+      help: 'the VLAN of frames without a tag',
+      answer: (here, n, vlan) =>
+        here.changeVlans((numbers) => numbers.setUntagged(portNumber(n), number(vlan))),
+    },
   ],
   [
     'port/epclose',
     { syntax: 'N ID', help: 'sends a peer of a port away', answer: (here, n, id) => here.endPeer(n, id) },
   ],
-  ['vlan/print', { syntax: '[N]', help: 'VLANs, with ports', answer: (here, n) => here.vlans(n) }],
-  ['vlan/allprint', { syntax: '[N]', help: 'the same', answer: (here, n) => here.vlans(n) }],
-  ['hash/print', { help: 'addresses that a switch has learned', answer: (here) => here.addresses() }],
+  [
+    'vlan/create',
+    {
+      syntax: 'N',
+      help: 'makes a VLAN, 2 to 4094',
+      answer: (here, n) => here.createVlan(number(n)),
+    },
+  ],
+  [
+    'vlan/remove',
+    {
+      syntax: 'N',
+      help: 'removes a VLAN that no port is in',
+      answer: (here, n) => here.changeVlans((numbers) => numbers.removeVlan(number(n))),
+    },
+  ],
+  [
+    'vlan/addport',
+    {
+      syntax: 'N PORT',
+      help: 'puts a port into a VLAN, with tags',
+      answer: (here, n, port) =>
+        here.changeVlans((numbers) => numbers.addTagged(number(n), portNumber(port))),
+    },
+  ],
+  [
+    'vlan/delport',
+    {
+      syntax: 'N PORT',
+      help: 'takes it out again',
+      answer: (here, n, port) =>
+        here.changeVlans((numbers) => numbers.removeTagged(number(n), portNumber(port))),
+    },
+  ],
+  [
+    'vlan/print',
+    {
+      syntax: '[N]',
+      help: 'VLANs, with ports that have peers',
+      lists: true,
+      answer: (here, n) => here.vlans(false, n),
+    },
+  ],
+  [
+    'vlan/allprint',
+    { syntax: '[N]', help: 'the same with all ports', lists: true, answer: (here, n) => here.vlans(true, n) },
+  ],
+  ['hash/showinfo', { help: 'how many addresses, and how long', answer: (here) => here.table() }],
+  [
+    'hash/print',
+    { help: 'addresses that a switch has learned', lists: true, answer: (here) => here.addresses() },
+  ],
   [
     'hash/find',
-    { syntax: 'MAC [VLAN]', help: 'where an address is', answer: (here, mac, vlan) => here.find(mac, vlan) },
+    {
+      syntax: 'MAC [VLAN]',
+      help: 'where an address is',
+      lists: true,
+      answer: (here, mac, vlan) => here.find(mac, vlan),
+    },
+  ],
+  [
+    'load',
+    {
+      syntax: 'PATH',
+      help: 'does the commands of a file',
+      answer: (here, path) => here.load(path),
+    },
   ],
   ['logout', { help: 'ends this connection', answer: () => [] }],
   ['shutdown', { help: 'ends all peers, and listens no more', answer: () => [] }],
@@ -167,27 +312,34 @@ export class VdeConsole {
         }
         await send(
           socket,
-          line.length > limits.vdeCommand ? reply('E2BIG') : await this.#perform(name, words),
+          line.length > limits.vdeCommand
+            ? `${reply('E2BIG')}\n${prompt}`
+            : name === ''
+              ? prompt
+              : `${await this.#perform(name, words)}\n${prompt}`,
         )
         await setImmediate() // others have their turn
       }
       if (rest.length <= limits.vdeCommand) continue
-      await send(socket, reply('E2BIG'))
+      await send(socket, `${reply('E2BIG')}\n${prompt}`)
       return
     }
   }
 
   async #perform(name: string, words: readonly string[]): Promise<string> {
-    if (name === '') return prompt
+    const command = commands.get(name)
     try {
-      const command = commands.get(name)
-      if (!command) throw new Refusal('ENOSYS')
+      if (!command) {
+        const why = without.find(([its]) => name === its || (/[/t]$/.test(its) && name.startsWith(its)))
+        throw new Refusal('ENOSYS', why && [why[1]])
+      }
       const wanted = command.syntax?.split(' ') ?? []
       const least = wanted.filter((word) => !word.startsWith('[')).length
       if (words.length < least || words.length > wanted.length) throw new Refusal('EINVAL')
       return reply(undefined, await command.answer(this, ...words))
     } catch (error) {
-      return reply(error instanceof Refusal ? error.code : 'EIO')
+      if (!(error instanceof Refusal)) return reply('EIO')
+      return reply(error.code, error.lines ?? (command?.lists ? [] : undefined))
     }
   }
 
@@ -217,16 +369,77 @@ export class VdeConsole {
     return [`Numports=${peers}`, `HUB=${fabric.kind !== 'switch'}`, 'counters=true']
   }
 
-  ports(asked?: string): string[] {
-    return this.#numbers(asked).flatMap(([number, peers]) => {
+  /** Where VLANs can be, changes what was said of them. @throws Refusal */
+  async changeVlans(work: (numbers: VdeNumbers) => VdeRefusal | undefined): Promise<undefined> {
+    this.#insistOnSwitch('VLANs')
+    await this.change(work)
+    await this.#switch.settleVlans()
+  }
+
+  async createVlan(vlan: number): Promise<undefined> {
+    if (vlan === 1)
+      throw new Refusal('EEXIST', ['VLAN 1 is VLAN 0 here: that of ports that were put into no other'])
+    await this.changeVlans((numbers) => numbers.createVlan(vlan))
+  }
+
+  /** @throws Refusal */
+  async change(work: (numbers: VdeNumbers) => VdeRefusal | undefined): Promise<undefined> {
+    const refusal = work(this.#switch.numbers)
+    if (refusal) throw new Refusal(refusal)
+    await Promise.resolve() // a change is an answer that says nothing
+  }
+
+  /** Of a number, or of one that it finds and says. */
+  createPort(asked?: number): Promise<string[] | undefined> {
+    const made = this.#switch.numbers.create(asked)
+    if (typeof made === 'string') throw new Refusal(made)
+    return Promise.resolve(asked === undefined ? [`Port ${digits(made.number, 4)}`] : undefined)
+  }
+
+  #insistOnSwitch(what: string): void {
+    const { kind } = this.#switch.fabric
+    if (kind !== 'switch') throw new Refusal('ENOSYS', [`${what} are a switch's, and this is a ${kind}`])
+  }
+
+  table(): string[] {
+    const { table } = this.#switch.fabric
+    this.#insistOnSwitch('addresses')
+    const { addresses = 0, ageing = 0n } = table ?? {}
+    return [`Hash size ${addresses}`, `GC expire ${ageing / 1_000_000_000n} secs`]
+  }
+
+  /** Does what a file says, line by line; also where one of them is refused. */
+  async load(path = ''): Promise<string[]> {
+    const said: string[] = []
+    for (const [index, line] of readCommands(path).entries()) {
+      const [name = '', ...words] = line.trim().split(/\s+/)
+      if (name === '' || name.startsWith('#')) continue
+      // What is no command is not shown: the file may be none of commands, and others' secret.
+      const isKnown = commands.has(name) && !['load', 'logout', 'shutdown'].includes(name)
+      said.push(
+        isKnown
+          ? `vde[${visible(path)}]: ${visible(line.trim())}`
+          : `vde[${visible(path)}]: line ${index + 1}`,
+      )
+      // No lists: a short file could ask for very many of them.
+      said.push((isKnown ? await this.#perform(name, words) : reply('ENOSYS')).split('\n').at(-1) as string)
+      await setImmediate() // others have their turn
+    }
+    return said
+  }
+
+  ports(all: boolean, asked?: string): string[] {
+    return this.#numbers(all, asked).flatMap(([number, peers]) => {
+      const { untagged, allocatable } = this.#switch.numbers.of(number)
+      const state = peers.length > 0 ? 'ACTIVE' : 'INACTIVE'
       const counters = peers.map((peer) => peer.stats())
       const sum = (way: 'received' | 'transmitted', what: 'frames' | 'bytes', room: number): string =>
         `${counters.reduce((all, counter) => all + counter[way][what], 0n)}`.padStart(room)
       const count = (way: 'received' | 'transmitted'): string =>
         `pkts ${sum(way, 'frames', 10)}          bytes ${sum(way, 'bytes', 20)}`
       return [
-        `Port ${digits(number, 4)} untagged_vlan=0000 ACTIVE - Unnamed Allocatable`,
-        ` Current User: ${peers[0]?.user} Access Control: (User: NONE - Group: NONE)`,
+        `Port ${digits(number, 4)} untagged_vlan=${digits(untagged, 4)} ${state} - ${allocatable ? '' : 'NOT '}Unnamed Allocatable`,
+        ` Current User: ${peers[0]?.user ?? 'NONE'} Access Control: (User: NONE - Group: NONE)`,
         ` IN:  ${count('received')}`,
         ` OUT: ${count('transmitted')}`,
         ...peers.map(
@@ -239,29 +452,41 @@ export class VdeConsole {
 
   async endPeer(asked?: string, id?: string): Promise<undefined> {
     const wanted = number(id)
-    const peer = this.#numbers(asked)[0]?.[1].find((each) => each.id === wanted)
+    const peer = this.#numbers(false, asked)[0]?.[1].find((each) => each.id === wanted)
     if (!peer) throw new Refusal('ENXIO')
     await this.#switch.sendAway(peer)
   }
 
-  /** Peers are in no VLAN of a switch, which VDE counts as VLAN 0. */
-  vlans(asked?: string): string[] {
-    if (asked !== undefined && number(asked) !== 0) throw new Refusal('ENXIO')
-    const ports = this.#numbers().map(
-      ([each]) => ` -- Port ${digits(each, 4)} tagged=0 active=1 status=Forwarding`,
-    )
-    return ['VLAN 0000', ...ports]
+  vlans(all: boolean, asked?: string): string[] {
+    const { numbers } = this.#switch
+    const wanted = asked === undefined ? undefined : number(asked)
+    if (wanted !== undefined && !numbers.vlans.includes(wanted)) throw new Refusal('ENXIO')
+    const ports = this.#numbers(all)
+    return numbers.vlans
+      .filter((vlan) => wanted === undefined || vlan === wanted)
+      .flatMap((vlan) => [
+        `VLAN ${digits(vlan, 4)}`,
+        ...ports.flatMap(([each, peers]) => {
+          const its = numbers.membership(each, vlan)
+          const [active, status] = peers.length > 0 ? [1, 'Forwarding'] : [0, 'Learning']
+          if (!its) return []
+          return [
+            ` -- Port ${digits(each, 4)} tagged=${its === 'tagged' ? 1 : 0} active=${active} status=${status}`,
+          ]
+        }),
+      ])
   }
 
   addresses(): string[] {
-    const { fabric } = this.#switch
+    const { fabric, numbers } = this.#switch
     if (fabric.kind !== 'switch') return []
     const places = new Map([...fabric.ports.values()].map(({ id, name }) => [id, name]))
     for (const peer of this.#peers()) places.set(peer.id, digits(peer.number, 3))
     const known = native(() => fabric.engine.native.addresses(fabric.id))
     if (known.length > limits.vdeAddresses) throw new Refusal('EFBIG')
     return known.flatMap(({ address: word, port, age }, row) => {
-      const { address, vlan } = readAddress(word)
+      const { address, vlan: its } = readAddress(word)
+      const vlan = its === 1 && numbers.hasVlans ? usualVlan : its
       const at = places.get(port)
       const seconds = age / 1_000_000_000n
       if (at === undefined) return []
@@ -283,10 +508,12 @@ export class VdeConsole {
     return this.#switch.ports().filter(({ id }) => id >= 0) // not those that come or go just now
   }
 
-  /** Its ports by their numbers, each with its peers; of one number, where it is asked for. */
-  #numbers(asked?: string): [number, ManagedPeer[]][] {
+  /** Its ports by their numbers, each with its peers, also those without where all are meant; of one number, where it is asked for. */
+  #numbers(all: boolean, asked?: string): [number, ManagedPeer[]][] {
     const wanted = asked === undefined ? undefined : number(asked)
     const found = new Map<number, ManagedPeer[]>()
+    for (const known of all ? this.#switch.numbers.known : [])
+      if (wanted === undefined || known === wanted) found.set(known, [])
     for (const peer of this.#peers())
       if (wanted === undefined || peer.number === wanted)
         found.set(peer.number, [...(found.get(peer.number) ?? []), peer])
@@ -309,17 +536,42 @@ function help(asked = ''): string[] {
   ]
 }
 
-/** An answer as it is sent, with what asks for the next command. */
+/** An answer, without what asks for the next command. */
 function reply(refusal: keyof typeof refusals | undefined, lines?: readonly string[]): string {
   const data = lines ? ["0000 DATA END WITH '.'", ...lines, '.'] : []
   const end =
     refusal === undefined ? '1000 Success' : `1${digits(constants.errno[refusal], 3)} ${refusals[refusal]}`
-  return [...data, end, prompt].join('\n')
+  return [...data, end].join('\n')
 }
 
 function number(word = ''): number {
   if (!/^\d{1,9}$/.test(word)) throw new Refusal('EINVAL')
   return Number(word)
+}
+
+function portNumber(word?: string): number {
+  const asked = number(word)
+  if (asked < 1 || asked > lastPort) throw new Refusal('EINVAL')
+  return asked
+}
+
+/** The lines of a file of commands. @throws Refusal */
+function readCommands(path: string): string[] {
+  if (!path.startsWith('/')) throw new Refusal('EINVAL', ['name the file by its whole path'])
+  try {
+    const wanted = {
+      subject: 'the file',
+      most: limits.vdeCommandFile,
+      code: 'ERR_ETHERLOOM_OPTION',
+      smaller: 'make several of it',
+    } as const
+    return readBytes(path, wanted).toString('latin1').split('\n')
+  } catch (error) {
+    if (!(error instanceof EtherloomError)) throw error
+    const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
+    if (code === 'ENOENT' || code === 'EACCES') throw new Refusal(code)
+    throw new Refusal('EINVAL', [visible(error.message)])
+  }
 }
 
 const digits = (value: number, room: number): string => `${value}`.padStart(room, '0')

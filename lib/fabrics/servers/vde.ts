@@ -35,6 +35,7 @@ import { quote } from '../../values/quote.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
 import { VdeConsole, type ManagedSwitch } from './vde-console.js'
+import { VdeNumbers } from './vde-numbers.js'
 
 /** Where a fabric listens for programs of VDE, and who may come in. */
 export interface VdeServerOptions extends PeerOptions {
@@ -208,6 +209,10 @@ export class VdeServer extends PortServer<VdePeerPort> {
   /** Whether the folder goes with it. */
   #own = false
   #made = 0
+  /** What holds for the numbers of ports, whoever has them. */
+  readonly #numbers = new VdeNumbers(() => new Set(this.ports.map(({ number }) => number)))
+  /** The VLANs that peers were given, which are those of their number. */
+  readonly #vlans = new WeakMap<VdePeerPort, string>()
 
   /** @internal */
   constructor(fabric: PortFabric, options: VdeServerOptions, stopped: (server: PortServer) => void) {
@@ -275,6 +280,12 @@ export class VdeServer extends PortServer<VdePeerPort> {
       mode: rights.mode,
       peers,
       ports: () => this.ports,
+      numbers: this.#numbers,
+      settleVlans: async () => {
+        await Promise.all(
+          this.ports.filter((port) => this.#vlans.has(port)).map((port) => this.#settle(port)),
+        )
+      },
       sendAway: (port: VdePeerPort) => {
         const reason = `port '${port.name}' was closed at the management socket`
         return this.sendAway(port, new EtherloomError('ERR_ETHERLOOM_STATE', reason))
@@ -394,7 +405,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
   }
 
   async #admit(control: unknown, { port: asked, socket, description }: VdeRequest): Promise<void> {
-    const number = asked ?? this.#freeNumber()
+    const number = asked ?? this.#numbers.free()
     const { user } = native(() => sockets.peerIdentity(control))
     // Whose an abstract one is nobody can see.
     if (socket[0] === 0 && user !== ourUser()) throw new Error('its socket has an abstract name')
@@ -413,7 +424,11 @@ export class VdeServer extends PortServer<VdePeerPort> {
     }
     try {
       // Peers of one number are behind one port, so they do not hear each other.
-      await this.attach(port, this.fabric.kind === 'wire' ? {} : { group: `vde-${number}` })
+      const vlan = this.#numbers.vlansOf(number)
+      const group = this.fabric.kind === 'wire' ? undefined : `vde-${number}`
+      await this.attach(port, { ...(group !== undefined && { group }), ...(vlan && { vlan }) })
+      this.#vlans.set(port, JSON.stringify(vlan ?? null))
+      await this.#settle(port) // it may have been put into others meanwhile
     } catch (error) {
       port.discard()
       throw error
@@ -442,10 +457,13 @@ export class VdeServer extends PortServer<VdePeerPort> {
     }
   }
 
-  /** The lowest number above 0 that no port has. */
-  #freeNumber(): number {
-    const taken = new Set(this.ports.map(({ number }) => number))
-    for (let number = 1; ; number++) if (!taken.has(number)) return number
+  /** Gives a port the VLANs of its number, unless it has gone. */
+  async #settle(port: VdePeerPort): Promise<void> {
+    const vlan = this.#numbers.vlansOf(port.number)
+    const words = JSON.stringify(vlan ?? null)
+    if (!vlan || port.id < 0 || this.#vlans.get(port) === words) return
+    this.#vlans.set(port, words)
+    await this.fabric.configure(port, { vlan })
   }
 }
 
