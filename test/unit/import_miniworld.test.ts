@@ -358,6 +358,22 @@ describe('scenarios of MiniWorld', () => {
       expect(await ports('packet')).to.deep.include({ tap_00001_2: { packet: 'tap_00001_2' } })
     })
 
+    it("with the folders of switches that the backend 'vde' had", async () => {
+      const { topology, notes } = await convert(scenario({ backend: { name: 'vde' } }), {
+        ...config,
+        machines: 'vde',
+      })
+      expect(topology.hosts).to.equal(undefined)
+      expect(topology.fabrics.wifi1?.ports.tap_00002_1).to.deep.equal({ patch: 'vde_switch_2_2_1.cable' })
+      expect(topology.fabrics.vde_switch_2_2_1).to.deep.equal({
+        kind: 'hub',
+        ports: { cable: { patch: 'wifi1.tap_00002_1' } },
+        listen: { protocol: 'vde', directory: '/tmp/MiniWorld/vde_switch_2_2_1' },
+      })
+      expect(topology.fabrics.mgmt?.ports.tap_00002_2).to.deep.equal({ patch: 'vde_switch_2_10_1.cable' })
+      expect(notes.join('\n')).to.include('make that first')
+    })
+
     it('with the interfaces of single nodes, by class and number', async () => {
       const { topology } = await convert(
         scenario(

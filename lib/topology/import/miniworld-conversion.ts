@@ -23,9 +23,10 @@ export interface MiniworldOptions {
   config?: SourceFile
   /**
    * Hosts of ours (the default); TAPs by the names that MiniWorld has for them, for machines that use an interface of this
-   * one; or packet sockets on interfaces of those names, which machines that are started first have made.
+   * one; packet sockets on interfaces of those names, which machines that are started first have made; or the folders of VDE switches
+   * that MiniWorld's backend 'vde' had, one for each interface.
    */
-  machines?: 'hosts' | 'taps' | 'packet'
+  machines?: 'hosts' | 'taps' | 'packet' | 'vde'
 }
 
 /** An interface of a node. */
@@ -54,7 +55,10 @@ interface Draft {
   config: Config
   reader: Reader
   machines: NonNullable<MiniworldOptions['machines']>
-  fabrics: Record<string, { kind: 'hub' | 'switch'; forwarding?: 'deny'; ports: Record<string, object> }>
+  fabrics: Record<
+    string,
+    { kind: 'hub' | 'switch'; forwarding?: 'deny'; ports: Record<string, object>; listen?: object }
+  >
   worlds: Record<string, object>
 }
 
@@ -257,10 +261,17 @@ function attach(
   address: string | undefined,
 ): void {
   draft.fabrics[fabric] ??= { ...kinds[kind], ports: {} }
-  draft.fabrics[fabric].ports[portName(nic)] = portOf(draft, nic, address)
+  draft.fabrics[fabric].ports[portName(nic)] = portOf(draft, fabric, nic, address)
 }
 
-function portOf({ machines }: Draft, nic: Nic, address: string | undefined): object {
+function portOf(draft: Draft, fabric: string, nic: Nic, address: string | undefined): object {
+  const { machines } = draft
+  if (machines === 'vde') {
+    const name = vdeSwitchName(nic)
+    const listen = { protocol: 'vde', directory: `${vdeFolder}/${name}` }
+    draft.fabrics[name] = { kind: 'hub', ports: { cable: { patch: `${fabric}.${portName(nic)}` } }, listen }
+    return { patch: `${name}.cable` }
+  }
   if (machines !== 'hosts') return { [machines === 'taps' ? 'tap' : 'packet']: portName(nic) }
   const mac = macOf(nic)
   return {
@@ -271,12 +282,19 @@ function portOf({ machines }: Draft, nic: Nic, address: string | undefined): obj
   }
 }
 
+/** Where MiniWorld had the switches of its backend 'vde': one for each interface, called by node, class and number of the class. */
+const vdeFolder = '/tmp/MiniWorld'
+const vdeSwitchName = ({ node, nicClass, ofClass }: Nic): string =>
+  `vde_switch_${node}_${classNumber(nicClass)}_${ofClass}`
+const classNumber = (nicClass: Nic['nicClass']): number =>
+  nicClass === 'management' ? 10 : interfaceClasses[nicClass]
+
 const portName = ({ node, number }: Nic): string => `tap_${digits(node)}_${number.toString(16)}`
 const digits = (node: number): string => `${node}`.padStart(5, '0')
 
 /** `CC:NN:ii:ii:ii:ii`: class, number of the class, node. Undefined for group addresses, which no kernel's interface has. */
 function macOf({ nicClass, ofClass, node }: Omit<Nic, 'number'>): string | undefined {
-  const first = nicClass === 'management' ? 10 : interfaceClasses[nicClass]
+  const first = classNumber(nicClass)
   const bytes = [first, ofClass, 0, 0, node >> 8, node & 255]
   return first % 2 === 1 ? undefined : bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
@@ -332,7 +350,14 @@ function noteDifferences(
   if (scenario.backend === 'vde')
     reader.note(
       ['network', 'backend', 'name'],
-      "'vde' becomes Bridged WiFi, with the same links; the delay, which 'vde' passed over, holds",
+      machines === 'vde'
+        ? "the links are those of 'vde'; the delay, which 'vde' passed over, holds"
+        : "'vde' becomes Bridged WiFi, with the same links; the delay, which 'vde' passed over, holds; '--machines vde' has the folders of its switches",
+    )
+  if (machines === 'vde')
+    reader.note(
+      [],
+      `the folders of switches are in ${vdeFolder}; make that first, so that only who may use them can write there`,
     )
   if (scenario.hook !== undefined)
     reader.note(

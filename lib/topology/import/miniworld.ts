@@ -9,8 +9,8 @@ export const miniworld: ForeignFormat<MiniworldOptions> = {
   options: {
     config: about("MiniWorld's config.json.", sourceFile),
     machines: about(
-      'What stands for its nodes: hosts (the default), taps for others to use, or packet sockets on the TAPs of others.',
-      oneOf(['hosts', 'taps', 'packet']),
+      'What stands for its nodes: hosts (the default), taps for others to use, packet sockets on the TAPs of others, or folders of VDE switches.',
+      oneOf(['hosts', 'taps', 'packet', 'vde']),
     ),
   } satisfies RulesOf<MiniworldOptions>,
   recognises: (text) =>
