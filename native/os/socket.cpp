@@ -334,6 +334,20 @@ Result<PeerIdentity> identityOf(const Fd& socket) {
   return PeerIdentity{peer.pid, peer.uid, peer.gid};
 }
 
+namespace {
+
+/// Takes away what waits in a socket that is connected: who sent it may have been anybody. The kernel lets
+/// nobody but the peer send from then on, so there are no more than it lets wait; the bound is against a peer
+/// that goes on sending meanwhile.
+void discardEarlier(int socket) noexcept {
+  constexpr int most = 4096;
+  for (int taken = 0; taken < most; ++taken) {
+    if (::recv(socket, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno != EINTR) return;
+  }
+}
+
+}  // namespace
+
 // By a descriptor of what was looked at: what stands at the path a moment later does not matter.
 Result<void> connectDatagrams(int socket, const SocketAddress& address, std::span<const uid_t> owners) {
   const std::string path = address.text();
@@ -352,6 +366,7 @@ Result<void> connectDatagrams(int socket, const SocketAddress& address, std::spa
   }
   if (::connect(socket, peer.get(), peer.length()) != 0)
     return Error::last("connect", path.empty() ? "cannot reach the peer's socket" : "cannot reach " + path);
+  discardEarlier(socket);
   return {};
 }
 

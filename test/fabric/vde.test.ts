@@ -104,6 +104,50 @@ describeUnless(lacksProgram('vde_switch'), 'VdePort at a vde_switch', function (
   })
 })
 
+describe('VdePort at a switch among strangers', function () {
+  this.timeout(60_000)
+  const closes = closing()
+
+  it('takes no frames that others sent to its socket before it knew its switch', async () => {
+    const folder = mkdtempSync(joinPath(tmpdir(), 'etherloom-vde-'))
+    closes({
+      close: () => {
+        rmSync(folder, { recursive: true, force: true })
+      },
+    })
+    const program = `
+import os, socket, struct, sys
+folder, strange, right = sys.argv[1], bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
+control = socket.socket(socket.AF_UNIX)
+control.bind(folder + '/ctl')
+control.listen()
+request = b''
+while not request:
+    connection, _ = control.accept()
+    request = connection.recv(256)
+client = request[14:].split(b'\\0')[0]
+stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+for _ in range(5): stranger.sendto(strange, client)
+data = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+data.bind(folder + '/001.1')
+data.connect(client)
+connection.send(struct.pack('=H108s', 1, (folder + '/001.1').encode()))
+data.recv(2048)
+data.send(right)
+sys.stdin.read()
+`
+    const hex = (tag: number) => Buffer.from(frame({ tag, length: 60 })).toString('hex')
+    closes(new Child(['/usr/bin/python3', '-c', program, folder, hex(1), hex(2)]))
+    await served(joinPath(folder, 'ctl'))
+    const hub = closes(new Hub({ engine: { memory: '16MiB' } }))
+    const [end] = await join(hub, 'end')
+    const port = await hub.attach(new VdePort({ vde: folder }))
+    end.send(frame())
+    expect((await receive(end, 1)).map(({ tag }) => tag)).to.deep.equal([2])
+    expect(port.stats().received.frames).to.equal(1n)
+  })
+})
+
 describe("The framing 'vde' of streams", function () {
   this.timeout(60_000)
   const closes = closing()
