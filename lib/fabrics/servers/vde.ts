@@ -10,8 +10,10 @@ import {
   rmdirSync,
   unlinkSync,
 } from 'node:fs'
+import { execFile } from 'node:child_process'
 import { constants } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { addon, native } from '../../binding.js'
 import type { PortMapping } from '../../ports/index.js'
 import { Port, type PortFabric } from '../../ports/port.js'
@@ -31,6 +33,7 @@ import {
   type RulesOf,
 } from '../../values/options.js'
 import { patience } from '../../values/patience.js'
+import { searchPath } from '../../values/programs.js'
 import { quote } from '../../values/quote.js'
 import { unlessAborted } from '../../values/signals.js'
 import { peerRules, PortServer, type PeerOptions, type ServerKind } from './server.js'
@@ -234,7 +237,7 @@ export class VdeServer extends PortServer<VdePeerPort> {
   /** @internal */
   override async start(): Promise<void> {
     const { mode, dirmode, group, management, rights } = this.#options
-    const owner = group === undefined ? undefined : groupNumber(group)
+    const owner = group === undefined ? undefined : await groupNumber(group)
     const control = join(this.directory, 'ctl')
     const made = this.#makeFolder()
     try {
@@ -484,15 +487,22 @@ function inWords<T>(what: string, work: () => T): T {
   }
 }
 
-/** The number of a group by its name (group(5)). */
-function groupNumber(group: string | number): number {
+/** The number of a group by its name: of group(5), or of a directory of users, which getent(1) asks. */
+async function groupNumber(group: string | number): Promise<number> {
   if (typeof group === 'number') return group
   const lines = inWords('cannot read the groups of this machine', () => readFileSync('/etc/group', 'utf8'))
-  const line = lines.split('\n').find((each) => each.startsWith(`${group}:`))
-  const number = line?.split(':')[2]
+  const here = lines.split('\n').find((each) => each.startsWith(`${group}:`)) ?? (await askForGroup(group))
+  const number = here?.split(':')[2]?.trim()
   if (number === undefined || !/^\d+$/.test(number))
-    return refuse("option 'group' of listen", 'a group that /etc/group has, or its number', group)
+    return refuse("option 'group' of listen", 'a group that this machine knows, or its number', group)
   return Number(number)
+}
+
+/** What getent says of a group; undefined where it knows none, or is not there. */
+async function askForGroup(group: string): Promise<string | undefined> {
+  const env = { ...process.env, PATH: searchPath() }
+  const asked = promisify(execFile)('getent', ['group', '--', group], { env, timeout: 5000 })
+  return asked.then(({ stdout }) => stdout).catch(() => undefined)
 }
 
 /** @internal */
