@@ -12,6 +12,7 @@ export const partKinds = {
   netem: 3,
   trace: 4,
   replay: 5,
+  drop: 6,
   impairment: 16,
 } as const
 

@@ -1,6 +1,6 @@
 /** Policies: the options users write, and the parts that they come to. */
 import { replayPart, replayRule, type ReplayOptions } from './replay/fates.js'
-import { filterRule, type FilterSource } from './filters/index.js'
+import { filterRule, filtersRule, type FilterSource } from './filters/index.js'
 import { impairments, type ImpairmentOptions } from './impairments/index.js'
 import { ecn } from './impairments/loss.js'
 import { linePart, lineRules, type LineOptions } from './lines/line.js'
@@ -15,6 +15,11 @@ export interface PolicyOptions
   extends ImpairmentOptions, LineOptions, NetemOptions, TravelOptions, TracedOptions, ReplayOptions {
   /** Which frames pass: a pcap-filter(7) expression, which needs libpcap, or a match object. */
   filter?: FilterSource
+  /**
+   * Which frames are dropped, of those that `filter` lets pass: one filter, or a list of up to 64, each compiled by itself. An
+   * expression that would read beyond the end of a frame does not match it, so the frame passes.
+   */
+  drop?: FilterSource | readonly FilterSource[]
   /** Starts this path's random streams, instead of the engine's seed and the names. 0 to 2^64 - 1. */
   seed?: bigint | number
 }
@@ -49,6 +54,10 @@ const impairmentKinds = Object.entries(impairments)
 const passing = {
   allowed: about('Whether frames may take the path at all.', flag(true)),
   filter: filterRule(),
+  drop: about(
+    "Which frames are dropped: a filter ('arp'), or a list of filters. What would read beyond the end of a frame does not match it.",
+    filtersRule(),
+  ),
 }
 const whole = { ...netemRules, ...traceRules, replay: replayRule }
 const harm = { ecn, ...Object.fromEntries(impairmentKinds.map(([name, kind]) => [name, kind.rule])) }
@@ -151,6 +160,7 @@ function specOf(policy: Policy, given: Read): PolicySpec {
   const driven = driveByTrace(given, options.loss)
   const parts: (PolicyPart | undefined)[] = [
     given.filter && { kind: partKinds.filter, words: given.filter },
+    ...(given.drop ?? []).map((words) => ({ kind: partKinds.drop, words })),
     linePart(driven),
     travelPart(driven),
     netemPart(given.netem),
@@ -164,9 +174,9 @@ function specOf(policy: Policy, given: Read): PolicySpec {
     const words = name === 'loss' && given.ecn ? impairments.loss.marking(settings) : settings
     parts.push({ kind: partKinds.impairment, words: [...nameWords(name), ...words] })
   }
-  const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.replay]
+  const own: readonly (number | undefined)[] = [partKinds.filter, partKinds.drop, partKinds.replay]
   if (given.replay && parts.some((part) => part && !own.includes(part.kind)))
-    refuse("option 'replay' of path policy", "the only one beside 'filter': the log has all fates")
+    refuse("option 'replay' of path policy", "the only one beside 'filter' and 'drop': the log has all fates")
   return {
     policy,
     allowed: given.allowed,

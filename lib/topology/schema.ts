@@ -66,7 +66,7 @@ const pathRule = shapes(paths.map((ends) => ({ ...ends, ...policyRules })))
 
 export type TopologyTimelineEntry = TimelineEntry<string>
 
-const { allowed: _allowed, filter: _filter, seed: _seed, ...ramped } = policyRules as Rules
+const { allowed: _allowed, filter: _filter, drop: _drop, seed: _seed, ...ramped } = policyRules as Rules
 /** For each option that can go from one value to another: a list of the two. */
 const ramp = required(
   about(

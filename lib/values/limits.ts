@@ -40,6 +40,8 @@ export const limits = {
   timelineTurn: 1_000_000,
   /** Characters of a filter expression. */
   filterExpression: 1000,
+  /** Filters of one path that each say what is dropped. */
+  filters: 64,
   /** Bytes of an order at the control socket, one line. */
   orderLine: 16 * MiB,
   /** Values in one line: lists, mappings and what stands between their commas. A short text can have many, and each takes memory. */

@@ -38,6 +38,7 @@ enum class PartKind : std::uint32_t {
   Netem = 3,
   Trace = 4,
   Replay = 5,
+  Drop = 6,
   Impairment = 16
 };
 
@@ -188,10 +189,15 @@ Trace traceDataOf(Words words) {
 
 Result<void> addPart(Policy& policy, std::uint32_t kind, Words words, const Named& named) {
   switch (static_cast<PartKind>(kind)) {
-    case PartKind::Filter: {
+    case PartKind::Filter:
+    case PartKind::Drop: {
       auto program = FilterProgram::verify(words.rest<FilterInstruction>());
       if (!program) return program.error();
-      policy.filter = std::make_shared<const FilterProgram>(std::move(*program));
+      if (static_cast<PartKind>(kind) == PartKind::Filter) {
+        policy.filter.require(std::move(*program));
+      } else {
+        policy.filter.drop(std::move(*program));
+      }
       return {};
     }
     case PartKind::Line: {

@@ -306,12 +306,12 @@ void Pipeline::retag(const RxBurst& burst) noexcept {
   }
 }
 
-// Takes from each target the frames that its path's filter refuses. A program runs once per frame of the
-// burst. A program that looks beyond the headers that all segments of a super-frame have in common must see
+// Takes from each target the frames that its path's filter refuses. A filter is asked once per frame of the
+// burst. One that looks beyond the headers that all segments of a super-frame have in common must see
 // wire frames: unfinished checksums are completed here, and super-frames are cut in handOverCut().
 void Pipeline::filter(const RxBurst& burst) noexcept {
   struct Judged {
-    const FilterProgram* program;
+    const PathFilter* filter;
     Frame* const* frames;
     FrameMask asked, accepted, cut;
   };
@@ -325,27 +325,27 @@ void Pipeline::filter(const RxBurst& burst) noexcept {
       offered = segmentsOf(burst, counted);
     }
     std::uint64_t refused = 0;
-    if (target.entry && target.entry->policy->filter) {
-      const FilterProgram* program = target.entry->policy->filter.get();
+    if (target.entry && !target.entry->policy->filter.empty()) {
+      const PathFilter* filter = &target.entry->policy->filter;
       Judged* judged = std::find_if(cache.begin(), cache.begin() + cached, [&](const Judged& entry) {
-        return entry.program == program && entry.frames == target.frames;
+        return entry.filter == filter && entry.frames == target.frames;
       });
       if (judged == cache.begin() + cached) {
         judged = &cache[cached < cache.size() ? cached++ : cached - 1];
-        *judged = {program, target.frames, 0, 0, 0};
+        *judged = {filter, target.frames, 0, 0, 0};
       }
       forEachFrame(target.mask & ~judged->asked, [&](unsigned index) {
         const FrameMask bit = FrameMask{1} << index;
         Frame& frame = *target.frames[index];
         judged->asked |= bit;
-        if (program->readsBeyondHeaders() && !isPlain(frame)) {
+        if (filter->readsBeyondHeaders() && !isPlain(frame)) {
           if (isSuperFrame(frame)) {
             judged->cut |= bit;
             return;
           }
           static_cast<void>(completeChecksum(frame));  // the frame is ours alone until it fans out
         }
-        if (program->accepts(frame.data, frame.length)) judged->accepted |= bit;
+        if (filter->accepts(frame.data, frame.length)) judged->accepted |= bit;
       });
       const FrameMask out = target.mask & ~judged->accepted & ~judged->cut;
       refused = segmentsOf(burst, out);
@@ -423,7 +423,7 @@ void Pipeline::handOverCut(const RxBurst& burst, const Target& target) noexcept 
       Frame* segment = segmenter.next(burst.pool);
       if (!segment) {
         ++lost;
-      } else if (target.entry->policy->filter->accepts(segment->data, segment->length)) {
+      } else if (target.entry->policy->filter.accepts(segment->data, segment->length)) {
         put(segment);
       } else {
         ++refused;

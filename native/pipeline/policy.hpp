@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "filters/program.hpp"
+#include "filters/path_filter.hpp"
 #include "impairments/impairment.hpp"
 #include "lines/line.hpp"
 #include "lines/netem.hpp"
@@ -29,7 +29,7 @@ struct TraceSettings {
 
 struct Policy {
   bool allowed = true;
-  std::shared_ptr<const FilterProgram> filter;
+  PathFilter filter;
   std::vector<std::unique_ptr<const Impairment>> impairments;  ///< in the order of their kinds
   std::optional<LineSettings> line;
   TravelSettings travel;

@@ -49,6 +49,35 @@ describe('Path', () => {
       })
     }
 
+    it('drops what one of several accepts, of what the other lets pass', async () => {
+      const { engine, a, b, path } = await makePair({
+        filter: { length: { max: 100 } },
+        drop: [{ destinationMac: station(2) }, 'ether src 02:01:00:00:00:09'],
+      })
+      const fromNine = frame({ from: station(9), to: station(3), tag: 9 })
+      const long = frame({ to: station(3), tag: 4, length: 200 })
+      a.send([toTwo, toThree, fromNine, long])
+      engine.advance('0s')
+      expect(tags(b)).to.deep.equal([3])
+      expect(dropped(path.stats().dropped)).to.deep.equal({ filter: 3 })
+    })
+
+    it('accepts nothing that would read beyond the end of a frame: it passes no such frame, and drops none', async () => {
+      const beyond = 'ether[60:4] != 1'
+      const { engine, a, b, path } = await makePair({ filter: beyond })
+      const send = (): number[] => {
+        a.send([frame({ tag: 1, length: 60 }), frame({ tag: 2, length: 64 })])
+        engine.advance('0s')
+        return tags(b)
+      }
+      expect(send()).to.deep.equal([2])
+      await path.allow({ drop: beyond })
+      expect(send()).to.deep.equal([1])
+      // Which is not what the opposite lets pass.
+      await path.allow({ filter: `not (${beyond})` })
+      expect(send()).to.deep.equal([])
+    })
+
     it('judges each path by its own filter, shared or not', async () => {
       const { engine, hub, a, b } = await makePair({ filter: { destinationMac: station(2) } })
       const [c, d] = await join(hub, 'c', 'd')

@@ -354,7 +354,7 @@ TEST_CASE("pipeline: what a filter refuses is counted on its path only") {
   };
   auto program = FilterProgram::verify(oddNumbers);
   REQUIRE(program);
-  bench.allow(a, b)->filter = std::make_shared<const FilterProgram>(std::move(*program));
+  bench.allow(a, b)->filter.require(std::move(*program));
   bench.allow(a, c);
   bench.floodNumbered(a, 64);
   CHECK(bench.at(b).size() == 32);
@@ -379,19 +379,39 @@ TEST_CASE("pipeline: more different filters than it remembers are still judged r
     };
     auto program = FilterProgram::verify(onlyThis);
     REQUIRE(program);
-    bench.allow(a, *others.back())->filter = std::make_shared<const FilterProgram>(std::move(*program));
+    bench.allow(a, *others.back())->filter.require(std::move(*program));
   }
   bench.floodNumbered(a, 12);
   for (std::uint32_t index = 0; index < 20; ++index) CHECK(bench.at(*others[index]) == Numbers{index % 12});
 }
 
+TEST_CASE(
+    "pipeline: a filter of several programs; what cannot be judged is not accepted, and so not dropped") {
+  PipelineBench bench;
+  Attachment& a = bench.join();
+  Attachment& b = bench.join();
+  const auto returning = [](std::initializer_list<FilterInstruction> code) {
+    auto program = FilterProgram::verify(std::span(code.begin(), code.size()));
+    REQUIRE(program);
+    return *std::move(program);
+  };
+  PathFilter& filter = bench.allow(a, b)->filter;
+  filter.require(returning({{0x30, 0, 0, 13}, {0x54, 0, 0, 1}, {0x16, 0, 0, 0}}));  // odd numbers
+  filter.drop(returning({{0x30, 0, 0, 13}, {0x54, 0, 0, 4}, {0x16, 0, 0, 0}}));     // 4 to 7, 12 to 15
+  filter.drop(returning({{0x30, 0, 0, 13}, {0x54, 0, 0, 8}, {0x16, 0, 0, 0}}));     // 8 to 15
+  filter.drop(returning({{0x20, 0, 0, 60000}, {0x06, 0, 0, 1}}));                   // reads beyond the end
+  bench.floodNumbered(a, 16);
+  CHECK(bench.at(b) == Numbers{1, 3});
+  CHECK(bench.paths[0]->account.offer.refused.get() == 14);
+}
+
 namespace {
 
-std::shared_ptr<const FilterProgram> filterOf(std::span<const FilterInstruction> instructions) {
+FilterProgram verified(std::span<const FilterInstruction> instructions) {
   auto program = FilterProgram::verify(instructions);
   REQUIRE(program);
   CHECK(program->readsBeyondHeaders());
-  return std::make_shared<const FilterProgram>(std::move(*program));
+  return *std::move(program);
 }
 
 /// Accepts IPv4 with an odd identification: every other segment.
@@ -437,7 +457,7 @@ TEST_CASE(
   Attachment& b = bench.join();
   Attachment& c = bench.join();
   Attachment& d = bench.join();
-  for (Attachment* to : {&b, &d}) bench.allow(a, *to)->filter = filterOf(oddIdentification);
+  for (Attachment* to : {&b, &d}) bench.allow(a, *to)->filter.require(verified(oddIdentification));
   const IpFrame odd{.payload = 100, .identification = 1};
   const IpFrame even{.payload = 100, .identification = 2};
   bench.pass(a, {superFrameOf(*bench.pool, odd, 0),
@@ -471,7 +491,7 @@ TEST_CASE("pipeline: segments that there is no buffer for are lost on their path
   Attachment& a = bench.join();
   Attachment& b = bench.join();
   Attachment& c = bench.join();
-  bench.allow(a, b)->filter = filterOf(oddIdentification);
+  bench.allow(a, b)->filter.require(verified(oddIdentification));
   Frame* superFrame = superFrameOf(*bench.pool, {.payload = 5000}, 1000);
   std::vector<Frame*> taken;
   while (Frame* frame = bench.pool->acquire(BufferClass::Small)) taken.push_back(frame);
@@ -498,7 +518,7 @@ TEST_CASE("pipeline: a filter that reads checksums meets them complete") {
       {0x06, 0, 0, 0xffffffff},
       {0x06, 0, 0, 0},
   };
-  bench.allow(a, b)->filter = filterOf(eitherChecksum);
+  bench.allow(a, b)->filter.require(verified(eitherChecksum));
   bench.pass(a, {superFrameOf(*bench.pool, shape, 1000), superFrameOf(*bench.pool, shorter, 0)});
   CHECK(bench.at(b) == Numbers{0, 1});
   CHECK(bench.places[b.id] == Numbers{1, 0});

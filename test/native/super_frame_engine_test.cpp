@@ -88,7 +88,7 @@ struct Network {
     auto filtering = makePolicy();
     auto program = FilterProgram::verify(oddIdentification);
     REQUIRE(program);
-    filtering->filter = std::make_shared<const FilterProgram>(std::move(*program));
+    filtering->filter.require(std::move(*program));
     auto overtaking = makePolicy();
     overtaking->travel = {{100'000}, {90'000}, 0.1};
     const std::array nearly{PathChange{sender, stations[0]->id, impairing, {}},

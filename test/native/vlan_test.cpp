@@ -192,7 +192,7 @@ TEST_CASE("VLANs: a filter judges a frame as it leaves, once for all ports that 
   auto program = FilterProgram::verify(isTaggedProgram);
   REQUIRE(program);
   Policy policy;
-  policy.filter = std::make_shared<const FilterProgram>(std::move(*program));
+  policy.filter.require(std::move(*program));
   std::vector<std::unique_ptr<Path>> paths;
   auto row = std::make_shared<Row>();
   for (Attachment* to : others) {

@@ -241,6 +241,7 @@ class Writer {
     const common = {
       allowed: !draw.once(8),
       ...(draw.once(4) && { filter: draw.of(filters) }),
+      ...(draw.once(8) && { drop: [draw.of(filters), draw.of(filters)] }),
       ...(draw.once(8) && { seed: draw.below(1000) }),
     }
     if (draw.once(5))

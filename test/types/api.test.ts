@@ -106,6 +106,8 @@ describe('Types', () => {
 
   it('take filters as expressions and as match objects', () => {
     compiles((path) => path.allow({ filter: 'not ip6' }))
+    compiles((path) => path.allow({ drop: 'arp' }))
+    compiles((path) => path.allow({ drop: ['arp', { etherType: 'ip6' }] }))
     compiles((path) =>
       path.allow({ filter: { etherType: 'arp', vlan: 5, any: [{ protocol: 'tcp', port: [1, 1023] }] } }),
     )

@@ -149,7 +149,7 @@ describe('projects of GNS3', () => {
     })
     it('expressions of what is dropped, one a line', async () => {
       expect(await filtered({ bpf: ['icmp\n\ntcp port 80 or arp'] })).to.deep.equal([
-        { ...between, filter: 'not (icmp) and not (tcp port 80 or arp)' },
+        { ...between, drop: ['icmp', 'tcp port 80 or arp'] },
       ])
       expect(await filtered({ bpf: [' '] })).to.equal(undefined)
     })

@@ -2,7 +2,7 @@
 import { addon } from '../../binding.js'
 import { EtherloomError } from '../../values/errors.js'
 import { limits } from '../../values/limits.js'
-import { isMapping, record, shaped, single, text, type Rule } from '../../values/options.js'
+import { isMapping, list, record, shaped, single, text, type Rule } from '../../values/options.js'
 import { shorten } from '../../values/quote.js'
 import { formatCount } from '../../values/units.js'
 import { Registry, type Keyed } from '../../values/registry.js'
@@ -45,6 +45,9 @@ export const filterKinds = new Registry<FilterKind>('filter kind', [expression, 
 
 const expects = 'a pcap-filter expression or a match object'
 
+/** Their rules, as branches of a rule that takes any of them. */
+const forms = (): Rule<unknown>[] => [...filterKinds].map(({ rule }) => rule)
+
 /** @internal A rule for an option that is a filter, which it compiles. */
 export const filterRule = (): Rule<Uint8Array | undefined> =>
   shaped((value) => (value === undefined ? undefined : compileFilter(value as FilterSource)), {
@@ -55,10 +58,36 @@ export const filterRule = (): Rule<Uint8Array | undefined> =>
     form: {
       kind: 'either',
       get branches() {
-        return [...filterKinds].map(({ rule }) => rule)
+        return forms()
       },
     },
   })
+
+/** @internal A rule for an option that is one filter or several, each of which it compiles by itself. */
+export function filtersRule(): Rule<Uint8Array[] | undefined> {
+  const one = filterRule()
+  const several = list(one, {
+    min: 1,
+    max: limits.filters,
+    expects: `a list of 1 to ${limits.filters} filters`,
+  })
+  return shaped(
+    (value, subject) => {
+      if (value === undefined) return undefined
+      return several(Array.isArray(value) ? value : [value], subject)
+    },
+    {
+      expects: `${expects}, or a list of 1 to ${limits.filters} of them`,
+      strict: true,
+      form: {
+        kind: 'either',
+        get branches() {
+          return [...forms(), several]
+        },
+      },
+    },
+  )
+}
 
 /**
  * The program of a filter, verified: 8 bytes per instruction, struct sock_filter in little-endian.

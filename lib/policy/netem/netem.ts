@@ -13,7 +13,7 @@ export interface NetemOptions {
   /**
    * The words that follow `netem` in a tc(8) command, as tc-netem(8) has them: `'delay 100ms 10ms 25% loss 1%'`. Draws,
    * order and arithmetic are the kernel's; without the word `seed` the draws follow from the path's seed. Goes with
-   * `allowed`, `filter` and `seed` only.
+   * `allowed`, `filter`, `drop` and `seed` only.
    */
   netem?: string
 }
@@ -44,7 +44,7 @@ export const netemRules = {
   ),
 } satisfies RulesOf<NetemOptions>
 
-const besideNetem = ['netem', 'allowed', 'filter', 'seed']
+const besideNetem = ['netem', 'allowed', 'filter', 'drop', 'seed']
 
 /** Refuses options of exact mode beside `netem`, whatever their values. */
 export function refuseBesideNetem(given: { netem?: unknown }): void {

@@ -281,17 +281,15 @@ function readFilters({ reader }: Project, place: Place): LinkPolicy {
   return policy
 }
 
-/** Of GNS3's expressions, one a line, each drops what it matches; here one says what passes. */
+/** Of GNS3's expressions, one a line, each drops what it matches. */
 function addExpressions(reader: FileReader, at: Place, values: readonly unknown[], policy: LinkPolicy): void {
   const expressions = values
     .flatMap((value) => (typeof value === 'string' ? value.split('\n') : []))
     .map((line) => line.trim())
     .filter((line) => line !== '')
-  const filter = expressions.map((expression) => `not (${expression})`).join(' and ')
-  if (filter === '') return
-  if (filter.length > limits.filterExpression)
-    reader.complain(at, `these expressions have more than ${limits.filterExpression} characters together`)
-  else policy.filter = filter
+  if (expressions.length > limits.filters)
+    reader.complain(at, `a link may have ${limits.filters} expressions, not ${expressions.length}`)
+  else if (expressions.length > 0) policy.drop = expressions
 }
 
 /** What the files beside a project say of a node's addresses. */

@@ -18,17 +18,20 @@ Value oneOf(Random& random, const Value (&values)[size]) {
   return values[random.below(size)];
 }
 
-std::shared_ptr<const FilterProgram> filterOf(std::uint64_t wish) {
+PathFilter filterOf(std::uint64_t wish) {
   const auto make = [](std::initializer_list<FilterInstruction> program) {
-    return std::make_shared<const FilterProgram>(
-        *FilterProgram::verify(std::span(program.begin(), program.size())));
+    return *FilterProgram::verify(std::span(program.begin(), program.size()));
   };
-  static const std::shared_ptr<const FilterProgram> all[]{
-      make({{0x30, 0, 0, 19}, {0x54, 0, 0, 1}, {0x16, 0, 0, 0}}),                  // an odd byte 19
-      make({{0x28, 0, 0, 12}, {0x15, 0, 1, 0x86dd}, {6, 0, 0, 0}, {6, 0, 0, 1}}),  // anything but IPv6
-      make({{0x80, 0, 0, 0}, {0x25, 0, 1, 200}, {6, 0, 0, 0}, {6, 0, 0, 1}}),      // at most 200 bytes
-  };
-  return all[wish % std::size(all)];
+  static const FilterProgram oddByte = make({{0x30, 0, 0, 19}, {0x54, 0, 0, 1}, {0x16, 0, 0, 0}});
+  static const FilterProgram ipv6 =
+      make({{0x28, 0, 0, 12}, {0x15, 0, 1, 0x86dd}, {6, 0, 0, 1}, {6, 0, 0, 0}});
+  static const FilterProgram isShort =
+      make({{0x80, 0, 0, 0}, {0x25, 0, 1, 200}, {6, 0, 0, 0}, {6, 0, 0, 1}});  // at most 200 bytes
+  PathFilter filter;
+  if (wish == 0) filter.require(oddByte);
+  if (wish == 1) filter.drop(ipv6);
+  if (wish == 2) filter.require(isShort);
+  return filter;
 }
 
 /// A bell, more or less, in the units of netem's tables.
