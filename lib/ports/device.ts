@@ -109,6 +109,14 @@ export abstract class DevicePort extends Port {
     return (this.state as PortState) === 'up'
   }
 
+  /** @internal Looks, since the news of a move may not be here yet. */
+  override async isAway(): Promise<boolean> {
+    const device = this.#device
+    if (!device || this.#moved || this.state !== 'up') return this.#moved
+    const found = await native(() => addon.findInterface(device.name, this.#namespace()))
+    return found?.index !== device.index
+  }
+
   /** Where its interface is; undefined for this process's namespace. */
   protected get place(): Namespace | undefined {
     return this.#opened ?? (this.#space as Namespace | undefined)

@@ -265,6 +265,11 @@ export abstract class Port extends EventEmitter<PortEvents> {
     return Promise.resolve(false)
   }
 
+  /** @internal Whether the interface that it opened has left its namespace, so that the name there is free for another. */
+  isAway(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
   /** @internal The native half says that the device is gone. */
   wentDown(error: EtherloomError): void {
     this.#endings++

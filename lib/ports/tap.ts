@@ -50,6 +50,11 @@ export interface TapPortOptions {
   addresses?: string[]
   /** Sets the interface up. Default true. */
   up?: boolean
+  /**
+   * Whether the interface has a carrier from its first moment on. Without one its kernel sends nothing, no DHCP and no IPv6 either,
+   * until `carrier(true)` is called. Default true. Linux 5.0.
+   */
+  carrier?: boolean
   /** The user id that may join the TAP without privilege. */
   owner?: number
   /** The group id that may join the TAP without privilege. */
@@ -124,6 +129,7 @@ const tapOptions = {
   ...interfaceOptions,
   owner: about('User id that may join the TAP without privilege.', integer(0, 0xfffffffe)),
   persist: about('Whether the TAP outlives its port.', flag(false)),
+  carrier: about('Whether the interface has a carrier at the beginning.', flag(true)),
   filter: filterRule(),
   writeback: about(
     "Whether to return to the TAP's host what other programs send to it, or to a group, through packet sockets.",
@@ -218,6 +224,11 @@ export class TapPort extends DevicePort {
     await this.#gateway?.close()
   }
 
+  override attached(): void {
+    super.attached()
+    if (!this.#options.carrier) this.setCarrier(false)
+  }
+
   protected override closed(fabric: PortFabric): void {
     void this.#gateway?.close()
     this.#gateway = undefined
@@ -240,7 +251,9 @@ export class TapPort extends DevicePort {
   }
 
   #openTap(namespace: unknown, again: string | undefined): Promise<Device> {
-    return native(() => openTap({ ...this.#options, name: again ?? this.#options.name, namespace }))
+    const { name, carrier } = this.#options
+    const how = again === undefined ? { name, carrier } : { name: again, carrier: this.carrierOn }
+    return native(() => openTap({ ...this.#options, ...how, namespace }))
   }
 
   /** Opens the TAP, and its gateway once it is there; on failure neither stays. */
@@ -285,7 +298,7 @@ export class TapPort extends DevicePort {
 }
 
 type InterfaceOptions = Pick<TapPortOptions, 'mtu' | 'mac' | 'addresses' | 'napi' | 'checksums' | 'queues'>
-type TapOnly = Pick<TapPortOptions, 'owner' | 'persist' | 'filter' | 'writeback' | 'gateway'>
+type TapOnly = Pick<TapPortOptions, 'owner' | 'persist' | 'carrier' | 'filter' | 'writeback' | 'gateway'>
 type TapMapping = { tap: string } & InterfaceOptions & TapOnly
 type HostMapping = { host: string; interface?: string } & InterfaceOptions
 

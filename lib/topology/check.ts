@@ -6,6 +6,7 @@ import { check } from '../values/check.js'
 import { limits } from '../values/limits.js'
 import type { Complain, Place, Problem } from '../values/problem.js'
 import { formatCount } from '../values/units.js'
+import type { Away } from './plan-ports.js'
 import type { Plan } from './plan.js'
 import { planOf, type ReadTopology } from './resolve.js'
 import { policyRule, topologyRule, type Topology, type TopologyPolicy } from './schema.js'
@@ -17,9 +18,9 @@ export type Checked =
 
 /**
  * The topology that `data` states, with everything resolved, or all that is wrong with it. Files that it names are
- * relative to `folder`, by default that of the process.
+ * relative to `folder`, by default that of the process. `isAway` is of ports that run.
  */
-export function checkTopology(data: unknown, folder = '.'): Checked {
+export function checkTopology(data: unknown, folder = '.', isAway?: Away): Checked {
   const { value, problems: ofShape } = check(topologyRule(), data, { folder })
   if (value === undefined || ofShape.length > limits.mistakes) return { problems: firstOf(ofShape) }
   const into =
@@ -31,7 +32,7 @@ export function checkTopology(data: unknown, folder = '.'): Checked {
   const [resolved, warnings]: [Problem[], Problem[]] = [[], []]
   let plan: Plan
   try {
-    plan = planOf(value as ReadTopology, into(resolved), into(warnings))
+    plan = planOf(value as ReadTopology, into(resolved), into(warnings), isAway)
   } catch (error) {
     if (!(error instanceof Enough)) throw error
     return { problems: firstOf([...ofShape, ...resolved]) }

@@ -23,6 +23,7 @@ import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
 import { diff, inGroups, inWords, type Change } from './diff.js'
 import { findEnds } from './ends.js'
+import type { Away } from './plan-ports.js'
 import { copyOf, emptyPlan, topologyOf, withoutFiles, type Plan, type PortPlan } from './plan.js'
 import type { Topology, TopologyPolicy } from './schema.js'
 import type { Run } from './run.js'
@@ -152,7 +153,7 @@ export class Network extends EventEmitter<NetworkEvents> {
   async change(topology: Topology, look?: (steps: readonly Change[]) => void): Promise<Outcome> {
     const files: FilesRead = new Map()
     try {
-      const plan = await collectFiles(files, () => checkedPlan(topology))
+      const plan = await collectFiles(files, () => this.#checked(topology))
       return await this.#inTurn(() => this.#goTo(plan, files, look))
     } catch (refused) {
       return { refused, undone: [], between: false }
@@ -318,6 +319,17 @@ export class Network extends EventEmitter<NetworkEvents> {
     throw new EtherloomError('ERR_ETHERLOOM_STATE', message, { hint })
   }
 
+  /** As `checkedPlan`; but an interface that has left for another namespace, as that of a container, leaves its name to others. */
+  async #checked(topology: Topology): Promise<Plan> {
+    try {
+      return await checkedPlan(topology)
+    } catch (error) {
+      const isAway = await this.#site.findAway()
+      if (!isAway) throw error
+      return checkedPlan(topology, isAway)
+    }
+  }
+
   /** Those of the files that are not what was read before. */
   #changed(files: FilesRead): ReadonlySet<string> {
     const known = [...files].filter(
@@ -342,9 +354,9 @@ export class Network extends EventEmitter<NetworkEvents> {
 const given = <Ends>(ends: Ends): Ends => asOptions('what names ports', ends ?? null) as Ends
 
 /** @internal What the topology comes to. @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY */
-export async function checkedPlan(topology: Topology): Promise<Plan> {
+export async function checkedPlan(topology: Topology, isAway?: Away): Promise<Plan> {
   const { checkTopology } = await import('./check.js')
-  const checked = checkTopology(topology)
+  const checked = checkTopology(topology, undefined, isAway)
   if ('plan' in checked) return checked.plan
   const lines = checked.problems.map(
     ({ place, message }: Problem) => `${place.join('.') || 'topology'}: ${message}`,

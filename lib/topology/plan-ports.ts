@@ -13,10 +13,14 @@ import type { Topology, TopologyPort } from './schema.js'
 /** Where hosts do not exist yet, and other ends are not made. */
 const nowhere: Surroundings = { namespaceOf: () => undefined }
 
+/** Whether a port's interface has left the place where the topology names it, so that another port may have the name. */
+export type Away = (end: PortReference) => boolean
+
 /** The ports of each fabric by their names, in the order of the file; fabrics of the names `unread` are there as well. */
 export function planPorts(
   topology: Topology,
   unread: ReadonlySet<string>,
+  isAway: Away,
   complain: Complain,
 ): Map<string, Map<string, PortPlan>> {
   const ports = Object.entries(topology.fabrics).flatMap(([fabric, { kind, ports }]) =>
@@ -28,7 +32,7 @@ export function planPorts(
       place: ['fabrics', fabric, 'ports', port],
     })),
   )
-  const names = nameInterfaces(ports, complain)
+  const names = nameInterfaces(ports, isAway, complain)
   const hosts = Object.keys(topology.hosts ?? {})
   const planned = new Map(
     Object.keys(topology.fabrics).map((fabric) => [fabric, new Map<string, PortPlan>()]),
@@ -118,22 +122,22 @@ function checkPeer(
 
 /**
  * The interfaces that ports have to themselves, by name. Names that are stated come first, so that the numbered ones of a
- * host (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake.
+ * host (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake, but for interfaces that are away.
  */
 function nameInterfaces(
-  ports: readonly { given: TopologyPort; place: Place }[],
+  ports: readonly (PortReference & { given: TopologyPort; place: Place })[],
+  isAway: Away,
   complain: Complain,
 ): Map<TopologyPort, object> {
   const names = new Map<TopologyPort, object>()
   const taken = new Set<string>()
-  const own = ports.flatMap(({ given, place }) => {
+  const own = ports.flatMap(({ given, place, fabric, port }) => {
     const found = ownInterfaceOf(given)
-    return found
-      ? [{ given, place, ...found, identity: (name: string) => `${found.host ?? ''}/${name}` }]
-      : []
+    const identity = (name: string): string => `${found?.host ?? ''}/${name}`
+    return found ? [{ given, place, ...found, end: { fabric, port }, identity }] : []
   })
-  for (const { name, key, identity, place } of own) {
-    if (name === undefined) continue
+  for (const { name, key, identity, place, end } of own) {
+    if (name === undefined || isAway(end)) continue
     if (taken.has(identity(name)))
       complain([...place, key], `interface ${quote(name)} is already another port's`)
     taken.add(identity(name))

@@ -11,7 +11,7 @@ import { quote } from '../values/quote.js'
 import { checkHosts, runsOf, settingsOf } from './hosts.js'
 import { checkTimeline, planPaths, PairBudget } from './plan-paths.js'
 import { emptyPlan, type FabricPlan, type Plan } from './plan.js'
-import { planPorts } from './plan-ports.js'
+import { planPorts, type Away } from './plan-ports.js'
 import type { Topology, TopologyFabric, TopologyWorld } from './schema.js'
 import { checkWorld } from './worlds.js'
 
@@ -23,12 +23,13 @@ export type ReadTopology = Omit<Topology, 'fabrics' | 'worlds'> & {
 
 /**
  * What a topology comes to. What leads nowhere or cannot be is handed to `complain`, what is not applied and may be missed
- * to `warn`.
+ * to `warn`. `isAway` is of ports that run.
  */
 export function planOf(
   { hosts = {}, fabrics, worlds = {}, ...engine }: ReadTopology,
   complain: Complain,
   warn: Complain,
+  isAway: Away = () => false,
 ): Plan {
   const plan = emptyPlan(engine)
   const budget = new PairBudget()
@@ -36,7 +37,7 @@ export function planOf(
   plan.runs = new Map(Object.entries(hosts).flatMap(([name, host]) => runsOf(name, host, complain)))
   const known = Object.entries(fabrics).filter((entry): entry is [string, TopologyFabric] => isRead(entry[1]))
   const unread = new Set(Object.keys(fabrics).filter((name) => !isRead(fabrics[name])))
-  const ports = planPorts({ ...engine, hosts, fabrics: Object.fromEntries(known) }, unread, complain)
+  const ports = planPorts({ ...engine, hosts, fabrics: Object.fromEntries(known) }, unread, isAway, complain)
   for (const [name, fabric] of known) {
     const place = ['fabrics', name]
     const { kind, ports: _, listen, paths = [], timeline = [], ...options } = fabric

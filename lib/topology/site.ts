@@ -25,7 +25,7 @@ import { Backlog } from './backlog.js'
 import type { Change, PathChange, PlannedPort } from './diff.js'
 import { beforeInterfaces, insideOf, interfacesOf, sysctlsOf, type Sysctl } from './hosts.js'
 import { fabricNamed } from './ends.js'
-import { ownInterfaceOf } from './plan-ports.js'
+import { ownInterfaceOf, type Away } from './plan-ports.js'
 import { apart, emptyPlan, pathKey } from './plan.js'
 import type { EnginePlan, FabricPlan, HostPlan, Plan, PortPlan, RunPlan } from './plan.js'
 import { Run, type RunEnd } from './run.js'
@@ -286,6 +286,18 @@ export class Site {
     for (const [index, route] of routes.entries())
       await changing(name, route, host.addRoutes([route]).then(begun), ['routes', index])
     begun()
+  }
+
+  /** Which ports have interfaces that have left; undefined where none has. */
+  async findAway(): Promise<Away | undefined> {
+    const ports = [...this.fabrics.values()].flatMap((fabric) => [...fabric.ports.values()])
+    const found = await Promise.all(ports.map(async (port) => ((await port.isAway()) ? [port] : [])))
+    const away = new Set(found.flat())
+    if (away.size === 0) return undefined
+    return ({ fabric, port }) => {
+      const running = this.fabrics.get(fabric)?.ports.get(port)
+      return running !== undefined && away.has(running)
+    }
   }
 
   /** Makes a port's interface again, with what of its host went with it, where it was made here and is gone; says whether it did. */

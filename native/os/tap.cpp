@@ -182,6 +182,8 @@ Result<Tap> openHere(const TapOptions& options) {
 
   Result<Link> link = rtnetlink->link(name);
   if (!link) return link.error();
+  if (!options.carrier)
+    if (auto set = setCarrier(queue, false); !set) return set.error();
   // It leads to a fabric where the machine has its address elsewhere, or nowhere.
   if (tap.created && options.addresses.empty())
     if (auto set = rtnetlink->answerArpForOwnAddressesOnly(link->index); !set) return set.error();

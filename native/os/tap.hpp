@@ -26,6 +26,7 @@ struct TapOptions {
   /// Added to those it has. A device made without any answers no ARP requests for those of other interfaces.
   std::vector<AddressPrefix> addresses;
   bool up = true;
+  bool carrier = true;         ///< false: it is set up without one
   std::optional<uid_t> owner;  ///< may attach without CAP_NET_ADMIN
   std::optional<gid_t> group;  ///< likewise
   bool persist = false;        ///< outlives its descriptors; false leaves an existing device as it is

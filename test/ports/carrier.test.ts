@@ -6,7 +6,7 @@ import { refusal } from '../helpers/errors.js'
 import { closing } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeOnDevices, eventually } from '../helpers/kernel.js'
-import { connect, soon, type Host } from '../helpers/network.js'
+import { connect, Host, soon } from '../helpers/network.js'
 
 describeOnDevices('carrier', function () {
   this.timeout(120_000)
@@ -38,6 +38,43 @@ describeOnDevices('carrier', function () {
     expect(await cableOf(right)).to.equal(true)
     await eventually('no NO-CARRIER', async () => !(await right.link())!.flags.includes('NO-CARRIER'))
     expect(await left.ping(right, 5, 0.01)).to.include({ received: 5 })
+  })
+
+  it('of a port that begins without one is seen by nobody, until it is given', async () => {
+    const hub = close(new Hub())
+    const [left] = (await connect(hub, close, 1)) as [Host]
+    const right = close(await Host.create(2))
+    const monitor = right.start('ip', '-oneline', 'monitor', 'link')
+    const lines: string[] = []
+    const listening = async (): Promise<void> => {
+      for (;;) lines.push(await monitor.line())
+    }
+    void listening().catch(() => undefined) // until the host ends it
+    /** Another interface is changed until that is in the news, which then has all that came before. */
+    const heardAll = (mtu: string): Promise<unknown> =>
+      eventually('the news', async () => {
+        await right.run('ip', 'link', 'set', 'other', 'mtu', '1400')
+        await right.run('ip', 'link', 'set', 'other', 'mtu', mtu)
+        return lines.some((line) => line.includes(`mtu ${mtu}`))
+      })
+    await right.run('ip', 'link', 'add', 'other', 'type', 'bridge')
+    await heardAll('1401')
+    const port = await hub.attach(right.tap({ carrier: false }))
+    expect([port.carrierOn, await cableOf(right)]).to.deep.equal([false, false])
+    expect(await left.ping(right, 2, 0.01, soon)).to.include({ received: 0 })
+    await heardAll('1402')
+    expect(lines.some((line) => line.includes('eth0'))).to.equal(true)
+    expect(lines.filter((line) => line.includes('eth0') && line.includes('LOWER_UP'))).to.deep.equal([])
+    await port.carrier(true)
+    expect(await left.ping(right, 3, 0.01)).to.include({ received: 3 })
+    // It is as it was last set, also when the interface has to be made again.
+    const [down, up] = [once(hub, 'port:down'), once(hub, 'port:up')]
+    await right.ip('link', 'delete', 'eth0')
+    await down
+    await port.restore()
+    await up
+    expect([port.carrierOn, await cableOf(right)]).to.deep.equal([true, true])
+    expect(await left.ping(right, 3, 0.01)).to.include({ received: 3 })
   })
 
   it('of a port stays off when its interface vanishes and returns', async () => {

@@ -15,7 +15,7 @@ import { refusal } from '../helpers/errors.js'
 import { closing, dropped, until } from '../helpers/fabric.js'
 import { frame } from '../helpers/frames.js'
 import { describeOnDevices, eventually, lackOf, run, testFile, type Child } from '../helpers/kernel.js'
-import { connect, Host, soon, startHub } from '../helpers/network.js'
+import { connect, Host, pingCommand, soon, startHub } from '../helpers/network.js'
 
 describeOnDevices('TapPort', function () {
   this.timeout(120_000)
@@ -341,6 +341,47 @@ describeOnDevices('TapPort', function () {
     await up
     expect(await right.link()).to.include({ address: right.mac })
     expect(await left.ping(right, 5, 0.002)).to.include({ received: 5 })
+  })
+
+  it('leaves its name to another when somebody has moved it to another namespace, and to nobody before', async () => {
+    const [one, two] = [close(await Host.create(2)), close(await Host.create(3))]
+    const tap = `etl-${process.pid}` // among the interfaces of this machine
+    const topologyOf = (...ports: string[]) => ({
+      fabrics: {
+        lab: { kind: 'hub' as const, ports: Object.fromEntries(ports.map((port) => [port, { tap }])) },
+      },
+    })
+    const network = close(await Network.up(topologyOf('a')))
+    expect((await refusal(network.apply(topologyOf('a', 'b')))).message).to.include("already another port's")
+    const move = ({ namespace }: Host, name: string): Promise<string> =>
+      run(['ip', 'link', 'set', 'dev', tap, 'netns', namespace.path, 'name', name])
+    await move(one, 'eth0')
+    await network.apply(topologyOf('a', 'b'))
+    expect((await refusal(network.apply(topologyOf('a', 'b', 'c')))).message).to.include(
+      "already another port's",
+    )
+    await move(two, 'eth0')
+    await network.apply(topologyOf('a', 'b', 'c'))
+    expect([...network.fabrics.get('lab')!.ports.values()].map(({ state }) => state)).to.deep.equal([
+      'up',
+      'up',
+      'up',
+    ])
+    for (const [number, host] of [one, two].entries()) {
+      await host.run('ip', 'address', 'add', `10.0.9.${number + 1}/24`, 'dev', 'eth0')
+      await host.run('ip', 'link', 'set', 'eth0', 'up')
+    }
+    expect(await one.run(...pingCommand('10.0.9.2', 3, 0.01))).to.include('"received": 3')
+    // One ends where it is: another's interface has its name, and stays another's, until it is free.
+    const down = once(network, 'port:down')
+    await one.close()
+    await down
+    await network.apply(topologyOf('a', 'b', 'c'))
+    expect(network.port({ port: 'a' }).state).to.equal('down')
+    const up = once(network, 'port:up')
+    await network.apply(topologyOf('a', 'b'))
+    await up
+    expect(network.port({ port: 'a' }).state).to.equal('up')
   })
 
   it('is made again when the topology that it stands in is applied', async () => {

@@ -48,8 +48,8 @@ Napi::Value finishTap(Napi::Env env, Tap&& tap, const TapDuties& duties) {
   return delivered;
 }
 
-/// openTap({name, mtu?, mac?, addresses?, up, owner?, group?, persist, napi, queues, filter?, writeback,
-/// namespace?}) → Promise<{device, index, ...}>
+/// openTap({name, mtu?, mac?, addresses?, up, carrier, owner?, group?, persist, napi, queues, filter?,
+/// writeback, namespace?}) → Promise<{device, index, ...}>
 Napi::Value openTapDevice(Napi::Env env, Napi::Object asked) {
   std::optional<Error> wrong;
   TapOptions options;
@@ -58,6 +58,7 @@ Napi::Value openTapDevice(Napi::Env env, Napi::Object asked) {
   options.mac = macAddress(asked);
   options.addresses = prefixes(asked, "addresses", wrong);
   options.up = flag(asked, "up");
+  options.carrier = flag(asked, "carrier");
   if (given(asked, "owner")) options.owner = number(asked, "owner");
   if (given(asked, "group")) options.group = number(asked, "group");
   options.persist = flag(asked, "persist");
