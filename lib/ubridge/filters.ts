@@ -57,7 +57,7 @@ export const filterTypes = {
     if (linkType.replace(/^DLT_/, '') !== 'EN10MB')
       throw new Refusal(codes.create, `${subject}: the frames of bridges are EN10MB, not ${quote(linkType)}`)
     if (expression.trim() === '') return noEffect
-    compile(expression, subject)
+    compileIn(subject, expression)
     return { drops: expression }
   },
 } as const satisfies Record<string, Read>
@@ -90,8 +90,11 @@ function numbers(
   })
 }
 
-/** GNS3's servers take a filter for a mistake of its author's, and not for a failure of the link, by these words. */
-function compile(expression: string, subject: string): void {
+/**
+ * Refuses what is no expression. GNS3's servers take it for a mistake of its author's, and not for a failure of the link, by
+ * these words.
+ */
+export function compileIn(subject: string, expression: string): void {
   try {
     compileFilter(expression)
   } catch (error) {
@@ -106,6 +109,7 @@ function compile(expression: string, subject: string): void {
 /** @throws Refusal for what is no filter, with what to do */
 export function readFilter(name: string, type: string, words: readonly string[]): PacketFilter {
   const subject = `failed to add filter ${quote(name)}`
+  if (type === 'mark') throw new Refusal(codes.create, `${subject}: frames are not marked here`)
   if (!isType(type))
     throw new Refusal(
       codes.create,
@@ -119,10 +123,10 @@ const isType = (type: string): type is keyof typeof filterTypes => Object.hasOwn
 /** What the filters come to, for either direction. Of each type there is one at most, but for bpf. */
 export function policyOf(filters: readonly PacketFilter[]): TopologyPolicy {
   const effects = filters.flatMap(({ on, effect }) => (on ? [effect] : []))
-  const drops = effects.flatMap((effect) => ('drops' in effect ? [`not (${effect.drops})`] : []))
+  const drop = effects.flatMap((effect) => ('drops' in effect ? [effect.drops] : []))
   const policies = effects.map((effect) => ('policy' in effect ? effect.policy : {}))
   return {
     ...(Object.assign({}, ...policies) as TopologyPolicy),
-    ...(drops.length > 0 && { filter: drops.join(' and ') }),
+    ...(drop.length > 0 && { drop }),
   }
 }

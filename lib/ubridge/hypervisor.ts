@@ -65,13 +65,11 @@ export class Hypervisor {
   }
 
   async delete(name: string): Promise<void> {
-    const { fabric } = this.bridge(name)
-    await this.#endRecording(fabric)
-    const { fabrics, ...rest } = this.network.export()
-    const { [fabric]: _gone, ...others } = fabrics
-    await this.network.apply({ ...rest, fabrics: others })
+    const bridge = this.bridge(name)
+    await this.#change(bridge, undefined)
+    await this.#endRecording(bridge.fabric)
     this.#bridges.delete(name)
-    this.#counted.delete(fabric)
+    this.#counted.delete(bridge.fabric)
   }
 
   async deleteAll(): Promise<void> {
@@ -105,13 +103,12 @@ export class Hypervisor {
 
   // ---- NIOs ----
 
-  /** Gives it another end; without a carrier where `carrier` is false. */
-  async addNio(name: string, nio: Nio, carrier = true): Promise<void> {
+  /** Gives it another end. */
+  async addNio(name: string, nio: Nio): Promise<void> {
     const bridge = this.bridge(name)
     const side = sides.find((each) => bridge.nios[each] === undefined)
     if (side === undefined) throw new Refusal(codes.create, `bridge ${quote(name)} has two NIOs already`)
     await this.#become(name, { ...bridge, nios: { ...bridge.nios, [side]: nio } })
-    if (!carrier) await this.network.setCarrier({ port: side, fabric: bridge.fabric }, false)
   }
 
   async removeNio(name: string, kind: Nio['kind'], key: string): Promise<void> {
@@ -120,6 +117,18 @@ export class Hypervisor {
     if (bridge.started)
       throw new Refusal(codes.missing, `bridge ${quote(name)} is running; stop it before you take a NIO out`)
     const { [side]: _gone, ...nios } = bridge.nios
+    await this.#become(name, { ...bridge, nios })
+  }
+
+  /** Which frames its packet sockets receive; all, where there is no expression. */
+  async filterSockets(name: string, expression: string): Promise<void> {
+    const bridge = this.bridge(name)
+    const sockets = niosOf(bridge).filter(([, { port }]) => 'packet' in port)
+    if (sockets.length === 0)
+      throw new Refusal(codes.missing, `bridge ${quote(name)} has no NIO of an interface that exists`)
+    const nios = { ...bridge.nios }
+    for (const [side, nio] of sockets)
+      nios[side] = { ...nio, port: { packet: nio.key, ...(expression !== '' && { filter: expression }) } }
     await this.#become(name, { ...bridge, nios })
   }
 
@@ -246,21 +255,32 @@ export class Hypervisor {
 
   /** Makes the network what the bridge shall be; where that fails, both are as before. */
   async #become(name: string, bridge: Bridge): Promise<void> {
-    const before = this.#bridges.get(name)
-    const moves = sides.filter((side) => before?.nios[side] !== bridge.nios[side])
-    if (moves.length > 0) await this.#recordings.get(bridge.fabric)?.pause()
-    try {
-      const { fabrics, ...rest } = this.network.export()
-      await this.network.apply({ ...rest, fabrics: { ...fabrics, [bridge.fabric]: fabricOf(bridge) } })
-    } catch (error) {
-      if (before && moves.length > 0) await this.#follow(before)
-      throw error
-    }
+    const moves = await this.#change(this.#bridges.get(name), bridge)
     this.#bridges.set(name, bridge)
     if (moves.length === 0) return
     const counted = this.#counted.get(bridge.fabric)
     for (const side of moves) delete counted?.[side] // another port, which counts from 0
     await this.#follow(bridge)
+  }
+
+  /**
+   * The same for the network alone; says which ports are others now. Where some are, a recording is paused, and goes on if it
+   * fails.
+   */
+  async #change(before: Bridge | undefined, after: Bridge | undefined): Promise<Side[]> {
+    const moves = sides.filter((side) => before?.nios[side] !== after?.nios[side])
+    const { fabric } = (after ?? before) as Bridge
+    if (moves.length > 0) await this.#recordings.get(fabric)?.pause()
+    try {
+      const { fabrics, ...rest } = this.network.export()
+      const { [fabric]: _old, ...others } = fabrics
+      const now = after ? { ...fabrics, [fabric]: fabricOf(after) } : others
+      await this.network.apply({ ...rest, fabrics: now })
+    } catch (error) {
+      if (before && moves.length > 0) await this.#follow(before)
+      throw error
+    }
+    return moves
   }
 }
 

@@ -43,11 +43,37 @@ export async function vlan(code: Code, ...words: string[]): Promise<void> {
   await say('bridge', code, ['vlan', ...words])
 }
 
-/** The names of interfaces that `words` of ip link show. */
-async function listed(code: Code, words: readonly string[]): Promise<string[]> {
+/** What ip says of an interface. */
+interface Link {
+  ifname?: string
+  master?: string
+  flags?: readonly string[]
+}
+
+/** The interfaces that `words` of ip link show. */
+async function linksThat(code: Code, words: readonly string[]): Promise<Link[]> {
   const said = await say('ip', code, ['-json', 'link', 'show', ...words])
-  const links = JSON.parse(said.trim() === '' ? '[]' : said) as { ifname?: string }[]
-  return links.flatMap(({ ifname }) => (ifname === undefined ? [] : [ifname]))
+  return JSON.parse(said.trim() === '' ? '[]' : said) as Link[]
+}
+
+/** Their names. */
+const listed = async (code: Code, words: readonly string[]): Promise<string[]> =>
+  (await linksThat(code, words)).flatMap(({ ifname }) => (ifname === undefined ? [] : [ifname]))
+
+/** Makes an interface a port of a bridge, and sets it up. The kernel does one after the other; where it refuses, both are as before. */
+export async function addToBridge(code: Code, bridge: string, name: string): Promise<void> {
+  const [{ master, flags = [] } = {}] = await linksThat(code, ['dev', name])
+  const set = ['link', 'set', 'dev', name]
+  try {
+    await ip(code, ...set, 'master', bridge, 'up')
+  } catch (error) {
+    const before = [
+      ...(master === undefined ? ['nomaster'] : ['master', master]),
+      flags.includes('UP') ? 'up' : 'down',
+    ]
+    await ip(code, ...set, ...before).catch(() => undefined) // the first refusal says why
+    throw error
+  }
 }
 
 /** The kernel deletes an interface of any kind, whatever kind was named. @throws Refusal with the code where it is none of that kind */

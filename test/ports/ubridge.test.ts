@@ -15,6 +15,8 @@ import { Client, startUbridge } from '../helpers/ubridge.js'
 interface Node {
   program: Child
   path: string
+  /** Asks each line, and expects its answer, byte for byte. */
+  says(...lines: [line: string, answer: string][]): Promise<void>
   /** Asks each line, and expects 100. */
   does(...lines: string[]): Promise<void>
   ask(line: string): Promise<string>
@@ -42,47 +44,61 @@ describeOnDevices("ubridge's console and interfaces", function () {
     const does = async (...lines: string[]): Promise<void> => {
       for (const line of lines) expect(await ask(line), line).to.match(/^100-/)
     }
-    return { program, path, ask, does }
+    const says = async (...lines: [line: string, answer: string][]): Promise<void> => {
+      for (const [line, answer] of lines) expect(await ask(line), line).to.equal(`${answer}\r\n`)
+    }
+    return { program, path, ask, does, says }
   }
 
-  /** A container with a process in it, and its ubridge, as a server starts both. The tap has no carrier before there is a link. */
-  async function container(number: number): Promise<{ host: Host; node: Node }> {
-    const host = close(await Host.create(number))
-    const inside = host.start('sleep', 'infinity')
-    const started = await node(`docker${number}`)
-    await eventually('it is in its namespace', async () => {
+  const isInside = (host: Host, program: Child): Promise<unknown> =>
+    eventually('it is in its namespace', async () => {
       const [own, its] = await Promise.all([
-        run(['readlink', `/proc/${inside.pid}/ns/net`]),
+        run(['readlink', `/proc/${program.pid}/ns/net`]),
         host.run('readlink', '/proc/self/ns/net'),
       ])
       return own === its
     })
-    await started.does(
-      'bridge create bridge0',
-      `bridge add_nio_tap bridge0 tap-gns3-e${number} off`,
-      `docker set_mac_addr tap-gns3-e${number} ${host.mac}`,
-      `docker move_to_ns tap-gns3-e${number} ${inside.pid} eth0`,
-    )
+
+  /**
+   * A container with a process in it, and its ubridge, as a server starts both. The TAPs have no carrier before there is a link.
+   * For the next one the server takes the first name that the machine does not have, which is the same again once the one before
+   * has moved.
+   */
+  async function container(number: number, adapters = 1): Promise<{ host: Host; node: Node }> {
+    const host = close(await Host.create(number))
+    const inside = host.start('sleep', 'infinity')
+    const started = await node(`docker${number}`)
+    await isInside(host, inside)
+    for (let adapter = 0; adapter < adapters; adapter++)
+      await started.does(
+        `bridge create bridge${adapter}`,
+        `bridge add_nio_tap bridge${adapter} tap-gns3-e0 off`,
+        `docker set_mac_addr tap-gns3-e0 ${macOf(host, adapter)}`,
+        `docker move_to_ns tap-gns3-e0 ${inside.pid} eth${adapter}`,
+      )
     await host.run('ip', 'address', 'add', `${host.address}/24`, 'dev', 'eth0')
     await host.run('ip', 'link', 'set', 'eth0', 'up')
     return { host, node: started }
   }
 
-  const linkUp = (from: Node, local: number, remote: number): Promise<void> =>
+  const macOf = ({ mac }: Host, adapter: number): string =>
+    mac.replace(/^../, `0${(2 + 4 * adapter).toString(16)}`)
+
+  const linkUp = (from: Node, local: number, remote: number, bridge = 'bridge0'): Promise<void> =>
     from.does(
-      `bridge add_nio_udp bridge0 ${local} 127.0.0.1 ${remote}`,
-      'bridge start bridge0',
-      'bridge reset_packet_filters bridge0',
-      'bridge set_nio_tap_carrier bridge0 on',
+      `bridge add_nio_udp ${bridge} ${local} 127.0.0.1 ${remote}`,
+      `bridge start ${bridge}`,
+      `bridge reset_packet_filters ${bridge}`,
+      `bridge set_nio_tap_carrier ${bridge} on`,
     )
 
   it('containers: TAPs that are given an address and moved, without a carrier while there is no link', async () => {
     const [one, two] = [await container(1), await container(2)]
     expect((await one.host.link())?.address).to.equal(one.host.mac)
-    expect((await one.host.link())?.flags).to.include('NO-CARRIER')
+    expect((await one.host.link())?.flags).to.not.include('LOWER_UP')
     await linkUp(one.node, 10001, 10002)
     await linkUp(two.node, 10002, 10001)
-    expect((await one.host.link())?.flags).to.not.include('NO-CARRIER')
+    expect((await one.host.link())?.flags).to.include('LOWER_UP')
     expect(await one.host.ping(two.host, 5, 0.05)).to.include({ received: 5, duplicates: 0 })
     // A filter that changes while the link is in use.
     await one.node.does('bridge add_packet_filter bridge0 filter0 delay 20')
@@ -103,7 +119,7 @@ describeOnDevices("ubridge's console and interfaces", function () {
       'remove_nio_udp bridge0 10001 127.0.0.1 10002',
     ]
     await one.node.does(...down.map((line) => `bridge ${line}`))
-    expect((await one.host.link())?.flags).to.include('NO-CARRIER')
+    expect((await one.host.link())?.flags).to.not.include('LOWER_UP')
     expect((await one.host.link())?.address).to.equal(one.host.mac)
     await linkUp(one.node, 10001, 10002)
     expect(await one.host.ping(two.host, 3, 0.05)).to.include({ received: 3, duplicates: 0 })
@@ -117,6 +133,52 @@ describeOnDevices("ubridge's console and interfaces", function () {
     expect(
       (await machine.ip<{ ifname: string }[]>('link', 'show')).map(({ ifname }) => ifname),
     ).to.deep.equal(['lo'])
+  })
+
+  it('containers with several adapters: each TAP has the name that the one before had until it moved', async () => {
+    const adapters = 3
+    const router = await container(1, adapters)
+    const pcs = [await container(2), await container(3), await container(4)]
+    for (const [adapter, pc] of pcs.entries()) {
+      const { host } = pc
+      const name = `eth${adapter}`
+      expect((await router.host.link(name))?.address).to.equal(macOf(router.host, adapter))
+      expect((await router.host.link(name))?.flags).to.not.include('LOWER_UP')
+      if (adapter > 0) {
+        await router.host.run('ip', 'link', 'set', name, 'up')
+        await router.host.run('ip', 'route', 'add', `${host.address}/32`, 'dev', name)
+        await host.run('ip', 'route', 'add', `${router.host.address}/32`, 'dev', 'eth0')
+      }
+      await linkUp(pc.node, 10011 + adapter, 10001 + adapter)
+      await linkUp(router.node, 10001 + adapter, 10011 + adapter, `bridge${adapter}`)
+      expect(await router.host.ping(host, 4, 0.05), name).to.include({ received: 4, duplicates: 0 })
+    }
+    // The link of one of them goes; the others go on, and it comes back.
+    await router.node.does('bridge set_nio_tap_carrier bridge1 off', 'bridge stop bridge1')
+    expect((await router.host.link('eth1'))?.flags).to.not.include('LOWER_UP')
+    expect((await router.host.link('eth2'))?.flags).to.include('LOWER_UP')
+    expect(await router.host.ping(pcs[2]!.host, 3, 0.05)).to.include({ received: 3 })
+    await router.node.does('bridge start bridge1', 'bridge set_nio_tap_carrier bridge1 on')
+    expect(await router.host.ping(pcs[1]!.host, 3, 0.05)).to.include({ received: 3 })
+    // A name is refused while its interface is here.
+    await router.node.does('bridge create one', 'bridge create other', 'bridge add_nio_tap one tap-gns3-e0')
+    expect(await router.node.ask('bridge add_nio_tap other tap-gns3-e0')).to.match(
+      /^206-.*already another port's/,
+    )
+    await router.node.does('bridge delete one', 'bridge delete other')
+    // The container ends, and its interfaces with it: what there is of that name is one of its own, and commands go on.
+    await router.host.close()
+    for (const line of [
+      'create last',
+      'add_nio_udp last 10021 127.0.0.1 10022',
+      'delete bridge1',
+      'delete last',
+    ])
+      await router.node.does(`bridge ${line}`)
+    expect(await router.node.ask('hypervisor stop')).to.equal('100-OK\r\n')
+    expect(await router.node.program.rest()).to.equal('')
+    const left = (await machine.ip<{ ifname: string }[]>('link', 'show')).map(({ ifname }) => ifname)
+    expect(left).to.deep.equal(['lo'])
   })
 
   it('clouds: a packet socket on an interface, and a TAP on a bridge of the kernel; filters come before the second NIO', async () => {
@@ -192,6 +254,118 @@ describeOnDevices("ubridge's console and interfaces", function () {
     expect(await pcs[0].host.ping(pcs[1].host, 3, 0.05)).to.include({ received: 3, duplicates: 0 })
     await lan.does('brctl delif sw0 sw0-1', 'bridge delete port1')
     expect(await lan.ask('brctl delif sw0 sw0-1')).to.equal("214-bridge 'sw0' has no 'sw0-1'\r\n")
+  })
+
+  it('virtual machines of VMware: the packet socket comes first, and may be told to leave frames out', async () => {
+    const pc = await container(1)
+    const machineOfVMware = close(await Host.create(5))
+    await cable(machineOfVMware, machine, 'vmnet1')
+    await linkUp(pc.node, 10001, 10002)
+    const vm = await node('vmware')
+    const file = join(folder, 'vmware.pcap')
+    await vm.says(
+      ['bridge create vnet0', "100-bridge 'vnet0' created"],
+      ['bridge add_nio_linux_raw vnet0 vmnet1', "100-NIO linux_raw added to bridge 'vnet0'"],
+      [`bridge add_nio_udp vnet0 10002 127.0.0.1 10001`, "100-NIO UDP added to bridge 'vnet0'"],
+      [`bridge start_capture vnet0 "${file}" EN10MB`, "100-bridge 'vnet0' is recorded"],
+      ['bridge start vnet0', "100-bridge 'vnet0' started"],
+      ['bridge reset_packet_filters vnet0', '100-OK'],
+      ['bridge add_packet_filter vnet0 filter0 delay 10', "100-filter 'filter0' added to bridge 'vnet0'"],
+    )
+    const delayed = await pc.host.ping(machineOfVMware, 3, 0.05)
+    expect(delayed).to.include({ received: 3, duplicates: 0 })
+    expect(delayed.shortest).to.be.at.least(20)
+    // A link that is suspended, and resumed.
+    await vm.says(
+      ['bridge reset_packet_filters vnet0', '100-OK'],
+      [
+        'bridge add_packet_filter vnet0 filter0 frequency_drop -1',
+        "100-filter 'filter0' added to bridge 'vnet0'",
+      ],
+    )
+    expect(await pc.host.ping(machineOfVMware, 2, 0.01, soon)).to.include({ received: 0 })
+    await vm.says(['bridge reset_packet_filters vnet0', '100-OK'])
+    expect(await pc.host.ping(machineOfVMware, 3, 0.05)).to.include({ received: 3 })
+    // What comes from one address stays out.
+    const blocked = `not ether src ${machineOfVMware.mac}`
+    await vm.says(
+      [`bridge set_pcap_filter vnet0 "${blocked}"`, "100-filter of bridge 'vnet0' set"],
+      [
+        'bridge set_pcap_filter vnet0 "arp or"',
+        "206-failed to set the filter: Cannot compile filter 'arp or': syntax error; the filter 'arp or' cannot be compiled: can't parse filter expression: syntax error",
+      ],
+    )
+    expect(await pc.host.ping(machineOfVMware, 2, 0.01, soon)).to.include({ received: 0 })
+    await vm.says(['bridge set_pcap_filter vnet0 ""', "100-filter of bridge 'vnet0' removed"])
+    expect(await pc.host.ping(machineOfVMware, 3, 0.05)).to.include({ received: 3 })
+    await vm.says(
+      ['bridge stop_capture vnet0', "100-bridge 'vnet0' is recorded no more"],
+      ['bridge delete vnet0', "100-bridge 'vnet0' deleted"],
+      ['hypervisor stop', '100-OK'],
+    )
+    const seen = await run(['tcpdump', '-nr', file, 'icmp'])
+    expect(seen.match(/ICMP echo reply/g)).to.have.length(9)
+    expect(await vm.program.rest()).to.equal('')
+  })
+
+  it('containers on bridges of the kernel, as of servers that use its data path, and the relay to another link', async () => {
+    const host = close(await Host.create(1))
+    const inside = host.start('sleep', 'infinity')
+    const docker = await node('docker')
+    await isInside(host, inside)
+    await docker.does(
+      'docker create_veth gdabe0 gdabi0',
+      'link set gdabe0 down',
+      `docker set_mac_addr gdabi0 ${host.mac}`,
+      `docker move_to_ns gdabi0 ${inside.pid} eth0`,
+    )
+    await host.run('ip', 'address', 'add', `${host.address}/24`, 'dev', 'eth0')
+    await host.run('ip', 'link', 'set', 'eth0', 'up')
+    await docker.says(
+      [
+        'docker delete_veth gdabe1',
+        '207-ip -json link show dev gdabe1 type veth: Device "gdabe1" does not exist.',
+      ],
+      ['brctl create gns3br', "100-bridge 'gns3br' created"],
+      ['brctl show gns3br', '101 gns3br:\r\n100-OK'],
+      ['link set gns3br up', "100-'gns3br' is up"],
+      ['brctl addif gns3br gdabe0', "100-'gdabe0' added to 'gns3br'"],
+      ['link set gdabe0 up', "100-'gdabe0' is up"],
+    )
+    expect(await docker.ask('brctl create gns3br')).to.match(/^206-.*File exists\r\n$/)
+    // To a node that has a bridge of ubridge.
+    const pc = await container(2)
+    await linkUp(pc.node, 10001, 10002)
+    await docker.does('docker create_veth relay0 relay1', 'brctl addif gns3br relay0')
+    await docker.says(
+      ['bridge create relay', "100-bridge 'relay' created"],
+      ['link set relay1 up', "100-'relay1' is up"],
+      ['bridge add_nio_ethernet relay relay1', "100-NIO ethernet added to bridge 'relay'"],
+      ['bridge add_nio_udp relay 10002 127.0.0.1 10001', "100-NIO UDP added to bridge 'relay'"],
+      ['bridge start relay', "100-bridge 'relay' started"],
+      ['bridge reset_packet_filters relay', '100-OK'],
+    )
+    expect(await pc.host.ping(host, 3, 0.05)).to.include({ received: 3, duplicates: 0 })
+    await docker.says(
+      ['bridge delete relay', "100-bridge 'relay' deleted"],
+      ['link set gdabe0 down', "100-'gdabe0' is down"],
+      ['brctl delif gns3br gdabe0', "100-'gdabe0' removed from 'gns3br'"],
+      ['brctl delif gns3br relay0', "100-'relay0' removed from 'gns3br'"],
+      ['brctl delete gns3br', "100-bridge 'gns3br' deleted"],
+      ['docker delete_veth relay0', "100-veth 'relay0' deleted"],
+      ['docker delete_veth gdabe0', "100-veth 'gdabe0' deleted"],
+      ['hypervisor stop', '100-OK'],
+    )
+  })
+
+  it('a command of which the kernel does a part and refuses the other changes nothing', async () => {
+    const docker = await node('docker')
+    await docker.does('docker create_veth here there', 'link set here down', 'brctl create br0')
+    expect(await docker.ask('docker create_veth new there')).to.match(/^206-.*File exists/)
+    expect(await machine.link('new')).to.equal(undefined)
+    expect(await docker.ask('brctl addif there here')).to.match(/^215-/) // a veth has no ports
+    expect((await machine.link('here'))?.flags).to.not.include('UP')
+    expect(await docker.ask('brctl show br0')).to.equal('101 br0:\r\n100-OK\r\n')
   })
 
   it('veth pairs are made and deleted, and what is no veth is not', async () => {

@@ -57,7 +57,7 @@ describe("ubridge's packet filters as policies", () => {
       corrupt: 0.05,
     })
     expect(of(['bpf', 'arp'], ['bpf', 'ip or ip6', 'EN10MB'], ['bpf'], ['bpf', ' '])).to.deep.equal({
-      filter: 'not (arp) and not (ip or ip6)',
+      drop: ['arp', 'ip or ip6'],
     })
   })
   const refused: [words: [string, ...string[]], message: RegExp][] = [
@@ -70,7 +70,8 @@ describe("ubridge's packet filters as policies", () => {
     [['bpf', 'arp) or (ip'], /Cannot compile filter 'arp\) or \(ip': syntax error/],
     [['bpf', 'host nobody.invalid'], /names of hosts are not looked up/],
     [['bpf', 'arp', 'FRELAY'], /are EN10MB, not 'FRELAY'/],
-    [['mark', 'ip'], /no type 'mark' here; there are frequency_drop/],
+    [['mark', 'ip'], /frames are not marked here/],
+    [['rate', '1'], /no type 'rate' here; there are frequency_drop/],
     [['__proto__', '1'], /no type '__proto__' here/],
   ]
   for (const [words, message] of refused)
@@ -351,9 +352,11 @@ case "$*" in
   *'type bridge') case "$*" in *show*) echo '[{"ifname":"br0"},{"ifname":"br1"}]'; exit;; esac;;
   *'type veth') case "$*" in *show*) echo '[{"ifname":"a"}]'; exit;; esac;;
   *'master br1') case "$*" in *show*) echo '[{"ifname":"p1"}]'; exit;; esac;;
+  *'show dev p2') echo '[{"ifname":"p2","master":"br1","flags":["UP"]}]'; exit;;
   *show*) echo '[]'; exit;;
 esac
 echo "${name} $*" >> '${log}'
+case "$*" in *'master full'*) echo 'Error: no room.' >&2; exit 2;; esac
 `,
         { mode: 0o755 },
       )
@@ -368,7 +371,7 @@ echo "${name} $*" >> '${log}'
     const cases: [line: string, asked: string[]][] = [
       ['link set p1 down', ['ip link set dev p1 down']],
       ['brctl create br0', ['ip link add name br0 type bridge']],
-      ['brctl addif br0 p1', ['ip link set dev p1 master br0', 'ip link set dev p1 up']],
+      ['brctl addif br0 p1', ['ip link set dev p1 master br0 up']],
       ['brctl delif br1 p1', ['ip link set dev p1 nomaster']],
       ['brctl delete br0', ['ip link delete dev br0 type bridge']],
       ['brctl vlanfiltering br0 on', ['ip link set dev br0 type bridge vlan_filtering 1']],
@@ -376,7 +379,7 @@ echo "${name} $*" >> '${log}'
       ['brctl vlan_del br0 p1 1', ['bridge vlan del dev p1 vid 1']],
       ['brctl vlan_add br0 p1 10 pvid untagged', ['bridge vlan add dev p1 vid 10 pvid untagged']],
       ['brctl vlan_add br0 p1 2 4094', ['bridge vlan add dev p1 vid 2-4094']],
-      ['docker create_veth a b', ['ip link add a type veth peer name b', 'ip link set dev a up']],
+      ['docker create_veth a b', ['ip link add name a up type veth peer name b']],
       ['docker delete_veth a', ['ip link delete dev a type veth']],
       ['docker set_mac_addr p1 02:00:00:00:00:01', ['ip link set dev p1 address 02:00:00:00:00:01']],
       ['docker move_to_ns p1 77 eth0', ['ip link set dev p1 netns 77 name eth0']],
@@ -385,6 +388,18 @@ echo "${name} $*" >> '${log}'
       writeFileSync(log, '')
       expect(await console.ask(line), line).to.match(/^100-/)
       expect(readFileSync(log, 'utf8').split('\n').slice(0, -1), line).to.deep.equal(asked)
+    }
+    // What is refused leaves an interface as it was.
+    for (const [port, asWas] of [
+      ['p1', 'nomaster down'],
+      ['p2', 'master br1 up'],
+    ] as const) {
+      writeFileSync(log, '')
+      const refused = `215-ip link set dev ${port} master full up: no room.\r\n`
+      expect(await console.ask(`brctl addif full ${port}`)).to.equal(refused)
+      expect(readFileSync(log, 'utf8')).to.equal(
+        `ip link set dev ${port} master full up\nip link set dev ${port} ${asWas}\n`,
+      )
     }
     await session(console, [
       ['brctl show', '101 br0:\r\n101 br1: p1\r\n100-OK'],
@@ -444,7 +459,8 @@ echo "${name} $*" >> '${log}'
     expect(shown)
       .to.match(/delay.*40ms/)
       .and.to.match(/jitter.*10ms/)
-      .and.to.include('not (arp)')
+      .and.to.include('drop')
+      .and.to.include('arp')
     await etherloom('path', 'two.source', 'two.destination', 'loss=100%', '--name', 'node')
     // A command for one bridge leaves the other as somebody else has set it.
     await console.ask('bridge reset_packet_filters one')
@@ -486,6 +502,54 @@ echo "${name} $*" >> '${log}'
     expect(await heard('bpf "ether proto 0x88b5"')).to.have.length(0)
     expect(await heard('bpf "arp"')).to.have.length(count)
     expect(await heard('delay 5 3')).to.have.length(count)
+  })
+
+  it('bpf drops what an expression matches, and each by itself, however many there are', async () => {
+    start('-U', path)
+    const console = await client()
+    const [a, b] = await pair(console, 'b')
+    let filters = 0
+    const drops = async (expression: string): Promise<void> => {
+      const line = `bridge add_packet_filter b filter${filters++} bpf "${expression}"`
+      expect(await console.ask(line), line).to.match(/^100-/)
+    }
+    /** What of these arrives. */
+    const arriving = async (...frames: Buffer[]): Promise<Buffer[]> => {
+      b.heard.length = 0
+      for (const each of frames) await a.send(each)
+      const last = Buffer.from(frame({ tag: 0xffff }))
+      await a.send(last)
+      await eventually('the last came', () => b.heard.at(-1)?.equals(last))
+      return b.heard.slice(0, -1)
+    }
+    const ethernet = (...behind: number[]): Buffer =>
+      Buffer.concat([Buffer.alloc(12, 2), Buffer.from(behind), Buffer.alloc(40)])
+    // TCP to port 80, whose header has 20 bytes, with and without data behind it.
+    const segment = (data: string): Buffer => {
+      const headers =
+        '0800' + '4500000000000000400600000a0000010a000002' + '0400005000000000000000005002000000000000'
+      return Buffer.concat([Buffer.alloc(12, 2), Buffer.from(headers, 'hex'), Buffer.from(data)])
+    }
+    const [bare, get, post] = ['', 'GET / HTTP/1.1', 'POST'].map(segment) as [Buffer, Buffer, Buffer]
+    await drops('tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420')
+    expect(await arriving(bare, get, post)).to.deep.equal([bare, post])
+    // A VLAN in one line leaves the others where they are.
+    const [tagged, arp, ip6] = [ethernet(0x81, 0, 0, 7, 8, 0), ethernet(8, 6), ethernet(0x86, 0xdd)] as const
+    await drops('vlan 7')
+    await drops('arp')
+    expect(await arriving(tagged, arp, ip6, get)).to.deep.equal([ip6])
+    // Together more than an expression may be long.
+    const net = (number: number): string =>
+      Array.from({ length: 25 }, (_, host) => `host 10.${number}.0.${host}`).join(' or ')
+    for (let number = 1; number < 9; number++) await drops(net(number))
+    expect(await arriving(arp, ip6, bare, get)).to.deep.equal([ip6, bare])
+    await console.ask('bridge enable_packet_filter b filter2 off')
+    expect(await arriving(arp, tagged)).to.deep.equal([arp])
+    // As many as a path may have, and no more.
+    while (filters < limits.filters) await drops('arp')
+    expect(await console.ask('bridge add_packet_filter b last bpf "arp"')).to.match(/^100-/) // one is off
+    expect(await console.ask('bridge add_packet_filter b more bpf "arp"')).to.match(/^206-.*1 to 64/)
+    expect(await arriving(arp, ip6)).to.deep.equal([ip6])
   })
 
   it('goes on recording a bridge whose end goes and comes back', async () => {

@@ -1,7 +1,7 @@
 /** Bridges of the kernel, which GNS3's servers make switches of. */
 import { quote } from '../../values/quote.js'
 import { interfaceName, numberIn, onOff, type Module } from '../command.js'
-import { insistOnKind, ip, kernelBridges, portsOf, vlan } from '../interfaces.js'
+import { addToBridge, insistOnKind, ip, kernelBridges, portsOf, vlan } from '../interfaces.js'
 import { codes, Refusal } from '../replies.js'
 
 const vlanId = (word: string): number => numberIn(word, 1, 4094, 'a VLAN')
@@ -49,9 +49,7 @@ export const brctl: Module = {
     words: [2, 2],
     fault: codes.other,
     async run(_, name = '', word = '') {
-      const port = interfaceName(word)
-      await ip(codes.other, 'link', 'set', 'dev', port, 'master', interfaceName(name))
-      await ip(codes.other, 'link', 'set', 'dev', port, 'up')
+      await addToBridge(codes.other, interfaceName(name), interfaceName(word))
       return `${quote(word)} added to ${quote(name)}`
     },
   },

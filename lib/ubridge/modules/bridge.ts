@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { quote } from '../../values/quote.js'
 import { niosOf, type Nio } from '../bridge.js'
 import { hostOf, interfaceName, onOff, udpPort, type Command, type Module } from '../command.js'
-import { readFilter } from '../filters.js'
+import { compileIn, readFilter } from '../filters.js'
 import { codes, Refusal } from '../replies.js'
 
 /** The address of a host: of version 4 where it has one, as its peers have. */
@@ -161,7 +161,8 @@ export const bridge: Module = {
     fault: codes.create,
     async run(console, name = '', word = '', carrier = 'on') {
       const key = interfaceName(word)
-      await console.addNio(name, { kind: 'tap', key, port: { tap: key } }, onOff(carrier))
+      const port = { tap: key, ...(!onOff(carrier) && { carrier: false }) }
+      await console.addNio(name, { kind: 'tap', key, port })
       return `NIO TAP added to bridge ${quote(name)}`
     },
   },
@@ -179,6 +180,15 @@ export const bridge: Module = {
     async run(console, name = '', carrier = '') {
       await console.setCarrier(name, onOff(carrier))
       return `carrier of bridge ${quote(name)} is ${carrier}`
+    },
+  },
+  set_pcap_filter: {
+    words: [1, 2],
+    fault: codes.create,
+    async run(console, name = '', expression = '') {
+      if (expression !== '') compileIn('failed to set the filter', expression)
+      await console.filterSockets(name, expression)
+      return `filter of bridge ${quote(name)} ${expression === '' ? 'removed' : 'set'}`
     },
   },
   add_nio_linux_raw: addPacket('linux_raw'),

@@ -10,8 +10,7 @@ export const docker: Module = {
     fault: codes.create,
     async run(_, one = '', other = '') {
       const [here, there] = [interfaceName(one), interfaceName(other)]
-      await ip(codes.create, 'link', 'add', here, 'type', 'veth', 'peer', 'name', there)
-      await ip(codes.create, 'link', 'set', 'dev', here, 'up')
+      await ip(codes.create, 'link', 'add', 'name', here, 'up', 'type', 'veth', 'peer', 'name', there)
       return `veth pair ${quote(one)} and ${quote(other)} created`
     },
   },
