@@ -93,7 +93,7 @@ describe('Generators and sinks', () => {
     const sink = await hub.attach(new SinkPort())
     const path = hub.path(generator, sink)
     // 74 bytes with overhead at 592 kbit/s take 1 ms each; one frame is on the line, 100 wait.
-    await path.allow({ rate: '592kbit', overhead: 14, queue: '100frames', filter: 'ether proto 0x88b5' })
+    await path.allow({ rate: '592kbit', overhead: 14, queue: '100frames', filter: { etherType: 0x88b5 } })
     await generator.start()
     engine.advance('0s')
     expect(path.stats()).to.deep.include({ offered: 5000n, waiting: 100n, delivered: 0n })
