@@ -39,26 +39,27 @@ export const up = addConversion(
 ).action(action(run))
 
 async function run(file: string, options: UpFlags): Promise<ExitCode> {
-  const [{ connect }, { ControlClient }, { Instance }, { atItsLine, loadTopology, placeIn }] =
-    await Promise.all([
-      import('../../lib/control/connect.js'),
-      import('../../lib/control/client.js'),
-      import('../../lib/control/instance.js'),
-      import('../../lib/topology/load.js'),
-    ])
+  const [{ connect }, { ControlClient }, { Instance }, { atItsLine, loadTopology }] = await Promise.all([
+    import('../../lib/control/connect.js'),
+    import('../../lib/control/client.js'),
+    import('../../lib/control/instance.js'),
+    import('../../lib/topology/load.js'),
+  ])
   const notes: FileProblem[] = []
   const conversion = await readConversion(options)
   const load = (note?: TakeNote): Promise<Topology> => loadTopology(file, note, conversion)
   const files: FilesRead = new Map()
   const loaded = await collectFiles(files, () => load((note) => notes.push(note)))
-  const asFile = (read: Topology): Topology => seeded(options.sealed ? sealable(read) : read)
-  const topology = asFile(loaded)
   const path = await realpath(file).catch(() => resolve(file)) // a pipe has no other name
   if (options.watch && !(await isFile(path)))
     throw new EtherloomError('ERR_ETHERLOOM_OPTION', `'--watch' needs a file, which ${quote(file)} is not`, {
       hint: 'give the name of a file, or leave --watch out',
     })
-  const name = options.name ?? topology.name ?? nameOf(path)
+  const nameIn = (read: Topology): string => options.name ?? read.name ?? nameOf(path)
+  const asFile = (read: Topology): Topology =>
+    seeded({ ...(options.sealed ? sealable(read) : read), name: nameIn(read) })
+  const topology = asFile(loaded)
+  const name = nameIn(loaded)
   const running = await ControlClient.connect(name)
   if (options.rootless && !running) return (await import('../rootless.js')).runRootless()
   if (options.json) for (const note of notes) printJson({ event: 'note', ...note })
@@ -78,16 +79,7 @@ async function run(file: string, options: UpFlags): Promise<ExitCode> {
     throw located
   })
   instance.supervisor = supervisor
-  const reload = async (note: TakeNote): Promise<Topology> => {
-    const read = await load(note)
-    const called = read.name ?? nameOf(path)
-    if (options.name === undefined && called !== name)
-      note({
-        ...((await placeIn(read, ['name'])) ?? { file, line: 1, column: 1 }),
-        message: `the instance is called '${name}' as long as it runs; for '${called}' end it, and start it again`,
-      })
-    return asFile(read)
-  }
+  const reload = async (note: TakeNote): Promise<Topology> => asFile(await load(note))
   let shown = (): void => undefined
   let exitCode: ExitCode = 0
   endOnSignals(instance, new Promise<void>((resolve) => (shown = resolve)))

@@ -120,10 +120,14 @@ export class Instance implements Running {
       if (this.#sealed) outcome.refused = explainSeal(outcome.refused)
       outcome.refused = await atItsLine(outcome.refused, topology)
     }
-    const refusal =
-      'refused' in outcome ? `; a change was refused: ${(outcome.refused as Error).message}` : ''
-    if (!this.#isEnding) this.supervisor?.ready(`${this.describe()}${refusal}`)
+    this.#tellSupervisor('refused' in outcome ? outcome.refused : undefined)
     return outcome
+  }
+
+  /** What runs, and why a change was refused, if it was. */
+  #tellSupervisor(refused?: unknown): void {
+    const refusal = refused === undefined ? '' : `; a change was refused: ${(refused as Error).message}`
+    if (!this.#isEnding) this.supervisor?.ready(`${this.describe()}${refusal}`)
   }
 
   /** What runs, in words. */
@@ -154,7 +158,10 @@ export class Instance implements Running {
           known = notes
           return this.#change(topology)
         },
-        (refused: unknown) => ({ refused, undone: [], between: false }),
+        (refused: unknown) => {
+          this.#tellSupervisor(refused)
+          return { refused, undone: [], between: false }
+        },
       )
       if ('applied' in outcome) {
         const event: ControlEvent<'file:applied'> = { file, ...outcome.applied }

@@ -66,10 +66,7 @@ export async function parseTopology(
 const sources = new WeakMap<object, { file: string; text: string }>()
 
 /** @internal Where the file that a topology was read from says what is at a place; undefined where it is none of our own. */
-export async function placeIn(
-  topology: Topology,
-  place: Place,
-): Promise<Omit<FileProblem, 'message'> | undefined> {
+async function placeIn(topology: Topology, place: Place): Promise<Omit<FileProblem, 'message'> | undefined> {
   const source = sources.get(topology.fabrics)
   if (source === undefined) return undefined
   const yaml = await import('yaml')

@@ -138,7 +138,8 @@ export class Network extends EventEmitter<NetworkEvents> {
    * made here and that somebody has deleted are made again. What names a file, such as a trace, differs when that has changed.
    * When a step fails, what was there before comes back, and the error is thrown.
    *
-   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for settings of the engine, which cannot change
+   * @throws EtherloomError ERR_ETHERLOOM_TOPOLOGY; ERR_ETHERLOOM_STATE for another `name` and for settings of the engine, which
+   *   cannot change; a topology without a `name` keeps the one that there is
    */
   async apply(topology: Topology): Promise<NetworkApplied> {
     const outcome = await this.change(topology)
@@ -339,8 +340,19 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   #insistOnSameEngine({ engine }: Plan): void {
-    const { name: _old, ...old } = this.#site.plan.engine
-    const { name: _new, ...now } = engine
+    const { name: called, ...old } = this.#site.plan.engine
+    const { name = called, ...now } = engine
+    if (name !== undefined && name !== called)
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_STATE',
+        called === undefined
+          ? `'name' cannot change while running, and there was none; this is ${quote(name)}`
+          : `'name' cannot change while running: it is ${quote(called)}, not ${quote(name)}`,
+        {
+          hint: "leave it as it is, or bring the instance down and up again under its new 'name'",
+          place: ['name'],
+        },
+      )
     if (!isDeepStrictEqual(old, now))
       throw new EtherloomError(
         'ERR_ETHERLOOM_STATE',

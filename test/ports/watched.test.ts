@@ -140,13 +140,14 @@ describeOnDevices('up with hosts', function () {
     expect(await next()).to.equal('lab.yaml has changed: 0 up, 0 down, 0 changed')
   })
 
-  it('says what of a changed file looks wrong that did not before, and that a name waits for the next start', async () => {
+  it('says what of a changed file looks wrong that did not before, and that its name cannot change', async () => {
     writeFileSync(file, lab({ red: '10.0.0.2' }))
     const next = watching()
     await next()
     replace(lab({ red: '10.0.0.2' }).replace('name: lab', 'name: labor'))
+    expect(await next()).to.equal('lab.yaml cannot be taken over; everything stays as it is')
     expect(await next()).to.equal(
-      "lab.yaml:1:1: the instance is called 'lab' as long as it runs; for 'labor' end it, and start it again",
+      "lab.yaml:1:1: 'name' cannot change while running: it is 'lab', not 'labor'; leave it as it is, or bring the instance down and up again under its new 'name'",
     )
     replace(lab({ red: '10.0.0.2', more: '\nworkers: 2' }))
     expect(await next()).to.equal('lab.yaml cannot be taken over; everything stays as it is')

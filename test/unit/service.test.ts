@@ -335,6 +335,17 @@ describe('a service', function () {
       )
     })
 
+    it('says of a file that it follows why it was refused, until it is mended', async () => {
+      const { next } = supervise(join(directory, 'notify'), '--watch', file)
+      await next()
+      await next()
+      replace('fabrics: { core: { kind: hob, ports: {} } }\n')
+      expect((await next()).STATUS).to.match(/^up with 4 ports; a change was refused: .*'kind' must be/)
+      replace(lab('delay: 6ms'))
+      expect(await next()).to.include({ RELOADING: '1' })
+      expect(await next()).to.deep.equal({ READY: '1', STATUS: 'up with 4 ports' })
+    })
+
     it('says that it is alive as often as it is asked to, and when it is sealed', async () => {
       environment.WATCHDOG_USEC = '200000'
       const { next } = supervise(join(directory, 'notify'), '--sealed', file)

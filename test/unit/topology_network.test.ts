@@ -424,6 +424,16 @@ describe('a network', () => {
     }
   })
 
+  it('refuses another name, which is what it goes by; without one it keeps its own', async () => {
+    const network = await up({ name: 'lab', ...patched([]) })
+    for (const same of [{ name: 'lab' }, {}]) await network.apply({ ...same, ...patched([]) })
+    const error = await refusal(network.apply({ name: 'labor', ...patched([]) }))
+    expect(error).to.include({ code: 'ERR_ETHERLOOM_STATE' })
+    expect(error.message).to.match(/^'name' cannot change while running: it is 'lab', not 'labor'; leave it/)
+    const nameless = await refusal((await up(patched([]))).apply({ name: 'lab', ...patched([]) }))
+    expect(nameless.message).to.match(/^'name' cannot change while running, and there was none/)
+  })
+
   it('reads, writes and polls as its topology says', async () => {
     const topology = { ...patched([]), io: 'epoll', busyPoll: { spinLast: '50us' } } as const
     const network = await up(topology)
