@@ -69,6 +69,26 @@ describe('containerlab files', () => {
       expect(topology).to.have.nested.property('fabrics.a-b.ports.b.mtu', 1400)
     })
 
+    it('addresses among the variables of a link, or of its ends', async () => {
+      const links = [
+        "- { endpoints: ['a:eth1', 'b:eth1'], vars: { ipv4: [10.0.0.1/24, 10.0.0.2/24], other: 1 } }",
+        ...['- type: veth-stitch', '  endpoints:'],
+        '  - { node: a, interface: eth2, vars: { ipv4: 10.1.0.1/24, ipv6: "fd00::1/64" } }',
+        '  - { node: b, interface: eth2 }',
+      ]
+      const { fabrics } = (await topologyOf(lab(linux('a', 'b'), links)))!
+      expect(Object.values(fabrics).map(({ ports }) => ports)).to.deep.equal([
+        {
+          a: { host: 'a', interface: 'eth1', addresses: ['10.0.0.1/24'] },
+          b: { host: 'b', interface: 'eth1', addresses: ['10.0.0.2/24'] },
+        },
+        {
+          a: { host: 'a', interface: 'eth2', addresses: ['10.1.0.1/24', 'fd00::1/64'] },
+          b: { host: 'b', interface: 'eth2' },
+        },
+      ])
+    })
+
     it('several links of the same nodes, and one of a node with itself', async () => {
       const links = ['a:eth1, b:eth1', 'b:eth2, a:eth2', 'a:eth3, a:eth4'].map(
         (ends) => `- endpoints: [${ends}]`,
@@ -323,6 +343,20 @@ describe('containerlab files', () => {
         '4:1 this is a template; render it first, and import the file that comes of it',
       ])
     })
+  })
+
+  it('note whose network a container would have shared', async () => {
+    const nodes = [
+      ...linux('a'),
+      'b: { kind: linux, network-mode: "container:a" }',
+      'c: { kind: linux, network-mode: host }',
+      'd: { kind: linux, network-mode: none }',
+    ]
+    expect((await notesOf(lab(nodes))).map((note) => note.replace(/^\S+ /, ''))).to.deep.equal([
+      "left out: 'network-mode: container:a'; here it is a host with a network of its own, and not in that of a",
+      "left out: 'network-mode: host'; here it is a host with a network of its own, and not in that of this machine",
+      "left out: 'network-mode'; no containers are started, hosts are network namespaces",
+    ])
   })
 
   it('are recognised by their names, and by what is in them', async () => {

@@ -146,6 +146,28 @@ describe('scenarios of CORE', () => {
       ])
     })
 
+    it('of type WIRELESS, whose settings are in it', async () => {
+      const wireless = (...more: string[]): string =>
+        `<network id="9" name="air" type="WIRELESS">\n<wireless>${more.join('\n')}</wireless></network>`
+      const moving = [
+        ...[setting('movement', '1'), setting('max-range', '100'), setting('bandwidth', '11000000')],
+        ...[setting('delay', '7000'), setting('loss-range', '100'), setting('jitter', '3')],
+      ]
+      const text = scenario([wireless(...moving)], devices, links)
+      const { fabrics, worlds } = await topologyOf(text)
+      expect(worlds?.air).to.deep.include({ model: { range: { range: 101, bandwidth: '11Mbit' } } })
+      expect(fabrics.air?.ports.n1).to.include({ delay: '7ms' })
+      expect(await notesOf(text)).to.deep.equal(["9 left out: 'jitter' of a wireless network"])
+      const plain = scenario([network(9, 'WIRELESS', 'air')], devices, links)
+      expect((await topologyOf(plain)).worlds?.air).to.deep.include({
+        model: { range: { range: 401, bandwidth: '54Mbit' } },
+      })
+      expect(await notesOf(plain)).to.deep.equal([
+        "3 'air' links who is in range here, and not by what is said of each pair",
+        "3 left out: the loss of 'air', which in CORE grows from a distance of 300 pixels on",
+      ])
+    })
+
     it("with CORE's own settings where there are none", async () => {
       const text = scenario([network(9, 'WIRELESS_LAN', 'air')], devices, links)
       expect((await topologyOf(text)).worlds?.air).to.deep.include({
@@ -165,24 +187,33 @@ describe('scenarios of CORE', () => {
   })
 
   it('note services, EMANE, tunnels and containers', async () => {
-    const services = (...names: string[]): string =>
-      `<services>${names.map((name) => `<service name="${name}"/>`).join('')}</services>`
+    const services = (...names: string[]): string => listed('services', names)
+    const listed = (list: string, names: string[]): string =>
+      `<${list}>${names.map((name) => `<service name="${name}"/>`).join('')}</${list}>`
     const networks = [network(5, 'EMANE'), network(6, 'TUNNEL')]
     const devices = [
       device(1, services('zebra', 'IPForward'), 'router'),
       device(2, services('zebra'), 'router'),
       device(3, '', 'mdr'),
       '<device id="4" name="n4" type="DOCKER" image="ubuntu"/>',
+      // As CORE 7 and 8 write it, which have services of two kinds.
+      device(7, listed('configservices', ['zebra', 'IPForward']), 'PC'),
     ]
     const text = scenario(networks, devices, [link(1, 5), link(2, 5), link(3, 6)])
     expect(await notesOf(text)).to.deep.equal([
       "3 'net5' is a hub here, on which everybody hears everybody: EMANE's models are not run",
       "4 left out: 'net6', a network of type 'TUNNEL'",
-      "7 left out: the service 'zebra', 2 times; start what it does by 'etherloom exec HOST ...'",
+      "7 left out: the service 'zebra', 3 times; start what it does by 'etherloom exec HOST ...'",
       "10 'n4' is a plain host here: no container of its image is started",
     ])
     const { hosts, fabrics } = await topologyOf(text)
-    expect(hosts).to.deep.equal({ n1: { forwarding: true }, n2: {}, n3: { forwarding: true }, n4: {} })
+    expect(hosts).to.deep.equal({
+      n1: { forwarding: true },
+      n2: {},
+      n3: { forwarding: true },
+      n4: {},
+      n7: { forwarding: true },
+    })
     expect(fabrics['n3-eth0']?.kind).to.equal('hub')
   })
 

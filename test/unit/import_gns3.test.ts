@@ -128,6 +128,42 @@ describe('projects of GNS3', () => {
     ])
   })
 
+  it("use of a cloud what links use: interfaces that Linux cannot have stand in nobody's way", async () => {
+    const ports = ['Ethernet 2', 'eth0', '{1B2E-NPF}'].map((name, port_number) => ({
+      ...{ name, port_number, type: 'ethernet', interface: name },
+    }))
+    const nodes = [...pcs, node('c', 'cloud', { ports_mapping: ports }, 'Cloud')]
+    const text = project(nodes, [link('a', 'c/0/1'), link('b', 'c/0/0')])
+    expect((await topologyOf(text)).fabrics).to.deep.equal({
+      'a-eth0': {
+        kind: 'wire',
+        ports: { a: { host: 'a', interface: 'eth0' }, eth0: { packet: 'eth0' } },
+      },
+      'b-eth0': { kind: 'hub', ports: { b: { host: 'b', interface: 'eth0' } } },
+    })
+    expect(await notesOf(text)).to.deep.equal([
+      "7 left out: port 0 of 'Cloud': 'Ethernet 2' is no interface of Linux; put the name of one there",
+    ])
+  })
+
+  it('say of serial links that they are Ethernet here, by the cards of the routers', async () => {
+    const nodes = [
+      node('r', 'dynamips', { slot0: 'GT96100-FE', slot1: 'NM-4T', slot2: null, wic0: 'WIC-2T' }),
+      node('s', 'dynamips', { slot0: 'C7200-IO-FE', slot1: 'PA-GE', slot2: 'PA-8T' }),
+      node('i', 'iou', { ethernet_adapters: 2, serial_adapters: 2 }),
+    ]
+    const links = ['r s', 'r/0/16 s/2/1', 'r/1/2 s/1', 'i/1/3 r/0/1', 'i/2/0 i/3/0'].map((ends) => {
+      const [one = '', other = ''] = ends.split(' ')
+      return link(one, other)
+    })
+    const notes = (await notesOf(project(nodes, links))).filter((note) => note.includes('serial'))
+    expect(notes).to.deep.equal(
+      [7, 8, 10].map(
+        (line) => `${line} a serial link: it is one of Ethernet here, with an interface like the others`,
+      ),
+    )
+  })
+
   describe('have filters', () => {
     const between = { between: ['a', 'b'] }
     it('delay and jitter, loss and corruption, as policies of both directions', async () => {

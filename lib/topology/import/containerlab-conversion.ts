@@ -62,8 +62,17 @@ const linkKeys = {
   noted: ['mode', 'remote', 'vni', 'udp-port', 'dst-port', 'src-port'],
   silent: ['vars', 'labels'],
 }
-const endpointKeys = ['node', 'interface', 'mac', 'ipv4', 'ipv6']
-const linkTypes = ['veth', 'host', 'mgmt-net', 'macvlan', 'vxlan', 'vxlan-stitch', 'dummy'] as const
+const endpointKeys = ['node', 'interface', 'mac', 'ipv4', 'ipv6', 'vars']
+const linkTypes = [
+  'veth',
+  'veth-stitch',
+  'host',
+  'mgmt-net',
+  'macvlan',
+  'vxlan',
+  'vxlan-stitch',
+  'dummy',
+] as const
 type LinkType = (typeof linkTypes)[number]
 
 /** Kinds that are bridges of the machine on which containerlab runs. */
@@ -145,6 +154,18 @@ function noteLeft({ reader, left }: Context): void {
     )
 }
 
+/** Whose network a container shares: that is not so here, where each host has its own. */
+function leaveNetwork(context: Context, place: Place): void {
+  const mode = textAt(context, place)
+  const whose = mode === 'host' ? 'this machine' : /^container:(.+)$/.exec(mode ?? '')?.[1]
+  if (whose === undefined) leave(context, 'network-mode', place)
+  else
+    context.reader.note(
+      place,
+      `left out: 'network-mode: ${mode}'; here it is a host with a network of its own, and not in that of ${whose}`,
+    )
+}
+
 function checkKeys(context: Context): void {
   const { reader } = context
   if (reader.data === null) reader.complain([], 'the file must be a mapping')
@@ -162,7 +183,8 @@ function checkKeys(context: Context): void {
   const known = [...readKeys, ...containerKeys]
   const check = (place: Place): void => {
     for (const [key] of reader.entries(place)) {
-      if (containerKeys.includes(key)) leave(context, key, [...place, key])
+      if (key === 'network-mode') leaveNetwork(context, [...place, key])
+      else if (containerKeys.includes(key)) leave(context, key, [...place, key])
       else if (!readKeys.includes(key)) unknown(context, [...place, key], known)
     }
   }
@@ -238,7 +260,7 @@ function readLinks(context: Context): void {
     const type = textAt(context, [...place, 'type'])
     if (type !== undefined && !linkTypes.some((word) => word === type))
       reader.complain([...place, 'type'], `${quote(type)} is no type of link${suggestion(type, linkTypes)}`)
-    else if (type === undefined || type === 'veth') readVeth(context, place)
+    else if (type === undefined || type === 'veth' || type === 'veth-stitch') readVeth(context, place)
     else readOther(context, place, type as LinkType)
   })
 }
@@ -255,8 +277,7 @@ function readVeth(context: Context, place: Place): void {
     return
   }
   const ends = [0, 1].map((index) => {
-    const [ofLink4, ofLink6] = ['ipv4', 'ipv6'].map((key) => textAt(context, [...place, key, index]))
-    const extra = { mtu: reader.at([...place, 'mtu']), addresses: [ofLink4, ofLink6] }
+    const extra = { mtu: reader.at([...place, 'mtu']), addresses: addressesAt(context, place, [index]) }
     return readEnd(context, [...place, 'endpoints', index], extra)
   })
   const [one, other] = ends
@@ -269,6 +290,12 @@ function readVeth(context: Context, place: Place): void {
   if ('outside' in one && 'outside' in other) reader.complain(place, 'a link needs a node at one of its ends')
   else lab.link(one, other)
 }
+
+/** The addresses of a link, by the numbers of its ends, or of an endpoint: as keys of it, or among its 'vars'. */
+const addressesAt = (context: Context, place: Place, end: Place = []): (string | undefined)[] =>
+  [[], ['vars']].flatMap((under) =>
+    ['ipv4', 'ipv6'].map((key) => textAt(context, [...place, ...under, key, ...end])),
+  )
 
 interface Extra {
   mtu: unknown
@@ -302,10 +329,7 @@ function readLongEnd(context: Context, place: Place, extra: Extra): End<Place> |
     reader.complain(place, "an endpoint needs 'node' and 'interface'")
     return undefined
   }
-  const addresses = [
-    ...(extra.addresses ?? []),
-    ...['ipv4', 'ipv6'].map((key) => textAt(context, [...place, key])),
-  ]
+  const addresses = [...(extra.addresses ?? []), ...addressesAt(context, place)]
   return endAt(context, {
     place,
     node,

@@ -32,8 +32,9 @@ const networkTypes = [...Object.keys(fabricTypes), ...otherTypes, 'RJ45']
 /** The types of devices that forward packets where the file lists no services. */
 const routerTypes = ['router', 'mdr', 'prouter']
 
-/** What CORE takes where a wireless network has no settings. */
+/** What CORE takes where a wireless network has no settings: one of type WIRELESS_LAN, and one of type WIRELESS. */
 const wirelessDefaults = { range: 275, bandwidth: 54_000_000, delay: 5000, jitter: 0, error: 0 }
+const pairwiseDefaults = { ...wirelessDefaults, range: 400, loss: 0, 'loss-range': 300, 'loss-factor': 1 }
 
 interface Node {
   element: Element
@@ -188,11 +189,6 @@ function kindOf({ findings }: Scenario, element: Element, name: string): Node['k
     findings.note(
       element.offset,
       `${quote(name)} is a hub here, on which everybody hears everybody: EMANE's models are not run`,
-    )
-  if (type === 'WIRELESS')
-    findings.note(
-      element.offset,
-      `${quote(name)} links who is in range here, and not by the settings of each pair`,
     )
   if (kind !== undefined) return kind
   if (otherTypes.includes(type))
@@ -356,8 +352,12 @@ function noteServices(scenario: Scenario): void {
   const services = new Map<string, { offset: number; times: number }>()
   for (const [id, { element, kind }] of nodes) {
     if (kind !== 'host') continue
-    const list = childOf(element, 'services')
-    const running = list?.children.flatMap((service) => attributeOf(service, 'name') ?? []) ?? []
+    // CORE 7 and 8 have two lists, of services of two kinds; those of the second are the only ones in later versions.
+    const lists = ['services', 'configservices'].flatMap((key) => childOf(element, key) ?? [])
+    const [list] = lists
+    const running = lists.flatMap(({ children }) =>
+      children.flatMap((each) => attributeOf(each, 'name') ?? []),
+    )
     const forwards = list
       ? running.includes('IPForward')
       : routerTypes.includes(attributeOf(element, 'type') ?? '')
@@ -425,8 +425,28 @@ function readWorlds(scenario: Scenario): Record<string, object> {
   return worlds
 }
 
+/** The settings of a network of type WIRELESS, which are in it; what of them a world does not have is noted. */
+function pairwiseOf(scenario: Scenario, element: Element): typeof wirelessDefaults {
+  const { findings } = scenario
+  const name = quote(attributeOf(element, 'name') ?? '')
+  const settings = { ...pairwiseDefaults }
+  const given = childOf(element, 'wireless')?.children ?? []
+  const text = (key: string): string | undefined =>
+    given.find(({ attributes }) => attributes.get('name') === key)?.attributes.get('value')
+  readSettings(scenario, given, settings, (key) => (key === 'max-range' ? 'range' : key))
+  if (text('movement') !== '1')
+    findings.note(element.offset, `${name} links who is in range here, and not by what is said of each pair`)
+  if (settings.loss > 0 || (settings['loss-factor'] > 0 && settings['loss-range'] < settings.range))
+    findings.note(
+      element.offset,
+      `left out: the loss of ${name}, which in CORE grows from a distance of ${settings['loss-range']} pixels on`,
+    )
+  return settings
+}
+
 /** The settings of a wireless network; what of them a world does not have is noted. */
-function wirelessOf(scenario: Scenario, id: string, { offset }: Element): typeof wirelessDefaults {
+function wirelessOf(scenario: Scenario, id: string, element: Element): typeof wirelessDefaults {
+  if (attributeOf(element, 'type') === 'WIRELESS') return pairwiseOf(scenario, element)
   const { findings } = scenario
   const settings = { ...wirelessDefaults }
   let found = false
@@ -441,26 +461,37 @@ function wirelessOf(scenario: Scenario, id: string, { offset }: Element): typeof
       continue
     }
     found = true
-    for (const { attributes, offset: at } of given.children) {
-      const [key, text = ''] = [attributes.get('name') ?? '', attributes.get('value')]
-      if (!Object.hasOwn(settings, key)) continue
-      const value = text.trim() === '' ? NaN : Number(text)
-      if (value >= 0 && value <= 1e12) settings[key as keyof typeof settings] = value
-      else
-        findings.complain(
-          at,
-          `${quote(key)} must be a number from 0 to ${formatCount(1e12)}, not ${quote(text)}`,
-        )
-      if (value > 0 && (key === 'jitter' || key === 'error'))
-        findings.note(at, `left out: ${quote(key)} of a wireless network`)
-    }
+    readSettings(scenario, given.children, settings)
   }
   if (!found && (scenario.members.get(id)?.length ?? 0) > 1)
     findings.note(
-      offset,
+      element.offset,
       `a wireless network without settings: it has CORE's, a range of ${settings.range} pixels`,
     )
   return settings
+}
+
+/** Takes over the settings that are known, by the names that `known` has for them. */
+function readSettings(
+  { findings }: Scenario,
+  given: readonly Element[],
+  settings: Record<string, number>,
+  known = (key: string): string => key,
+): void {
+  for (const { attributes, offset } of given) {
+    const [name, text = ''] = [attributes.get('name') ?? '', attributes.get('value')]
+    const key = known(name)
+    if (!Object.hasOwn(settings, key)) continue
+    const value = text.trim() === '' ? NaN : Number(text)
+    if (value >= 0 && value <= 1e12) settings[key] = value
+    else
+      findings.complain(
+        offset,
+        `${quote(name)} must be a number from 0 to ${formatCount(1e12)}, not ${quote(text)}`,
+      )
+    if (value > 0 && (key === 'jitter' || key === 'error'))
+      findings.note(offset, `left out: ${quote(name)} of a wireless network`)
+  }
 }
 
 function placeOf({ findings }: Scenario, node: Element): [number, number] {

@@ -2,7 +2,8 @@
  * Projects of GNS3: nodes by number, links between their ports, with filters. Called by gns3.ts; on the JavaScript thread.
  *
  * Theory of operation. Ethernet switches and hubs are fabrics, clouds are the ports that they stand for, and every other
- * node is a host: no emulator is started. Interfaces are called by GNS3's numbers: eth1 is port 0 of adapter 1, eth1-2 port
+ * node is a host: no emulator is started. A port of a cloud counts when a link uses it, since GNS3 lists what its machine
+ * had, used or not. Interfaces are called by GNS3's numbers: eth1 is port 0 of adapter 1, eth1-2 port
  * 2. The addresses of VPCS and of containers are not in the project but in files beside it, which are read if they are
  * there. Filters hold in both directions, as there.
  */
@@ -24,7 +25,16 @@ const hostTypes = ['vpcs', 'qemu', 'docker', 'dynamips', 'iou', 'virtualbox', 'v
 const otherTypes = ['frame_relay_switch', 'atm_switch']
 const nodeTypes = [...Object.keys(fabricTypes), ...hostTypes, ...otherTypes, 'cloud', 'nat']
 
+/** Of Dynamips: cards with serial ports; and the first port of interface cards (WIC-1T, WIC-2T), all of which are serial. */
+const serialCards = /^(?:NM-4T|PA-[48]T\+?)$/
+const firstWicPort = 16
+
 const filterNames = ['frequency_drop', 'packet_loss', 'delay', 'corrupt', 'bpf']
+
+interface Lead {
+  name: string
+  outside: object
+}
 
 interface Node {
   place: Place
@@ -33,8 +43,8 @@ interface Node {
   type: string
   /** Of switches, by their ports: what the port of the fabric has. */
   seats: Map<number, object>
-  /** Of clouds, by their ports: where they lead. */
-  leads: Map<number, { name: string; outside: object }>
+  /** Of clouds, by their ports: where they lead, or why they lead nowhere here. */
+  leads: Map<number, Lead | { nowhere: string }>
 }
 
 interface Project {
@@ -161,12 +171,12 @@ function readCloud({ reader }: Project, { place, name, leads }: Node): void {
     const type = word('type') ?? 'ethernet'
     if (type === 'ethernet' || type === 'tap') {
       const device = word('interface') ?? word('name') ?? ''
-      if (!isInterfaceName(device))
-        reader.complain(
-          port,
-          `port ${number} of ${quote(name)} needs 'interface', the name of one of this machine`,
-        )
-      else leads.set(number, { name: device, outside: type === 'tap' ? { tap: device } : { packet: device } })
+      leads.set(
+        number,
+        isInterfaceName(device)
+          ? { name: device, outside: type === 'tap' ? { tap: device } : { packet: device } }
+          : { nowhere: `: ${quote(device)} is no interface of Linux; put the name of one there` },
+      )
     } else if (type === 'udp') {
       const [local, remote] = ['lport', 'rport'].map((key) => reader.read(integer(1, 65_535), [...port, key]))
       const host = word('rhost') ?? '127.0.0.1'
@@ -209,6 +219,8 @@ function readLink(project: Project, place: Place): void {
     return
   }
   const policy = readFilters(project, place)
+  if ([0, 1].some((index) => isSerial(project, [...place, 'nodes', index])))
+    reader.note(place, 'a serial link: it is one of Ethernet here, with an interface like the others')
   if ('outside' in one && 'outside' in other) {
     reader.note(place, 'left out: a link that has no node of this lab at its ends')
     return
@@ -228,8 +240,9 @@ function readEnd({ reader, lab, nodes }: Project, place: Place): End<Place> | 'l
   }
   if (node.type === 'cloud' || node.type === 'nat') {
     const lead = node.leads.get(port)
-    if (lead === undefined) {
-      reader.note(place, `left out: port ${port} of ${quote(node.name)}, which leads nowhere`)
+    if (lead === undefined || 'nowhere' in lead) {
+      const why = lead?.nowhere ?? ', which leads nowhere'
+      reader.note(place, `left out: port ${port} of ${quote(node.name)}${why}`)
       return 'left out'
     }
     return { at: place, name: lead.name, outside: { ...lead.outside } }
@@ -237,6 +250,20 @@ function readEnd({ reader, lab, nodes }: Project, place: Place): End<Place> | 'l
   if (!lab.has(node.name)) return 'left out'
   const name = `eth${adapter}${port === 0 ? '' : `-${port}`}`
   return { at: place, node: node.name, name, seat: { ...node.seats.get(port) } }
+}
+
+/** Whether an end is a serial port, by the cards that the node has: in Dynamips' slots, or after IOU's Ethernet adapters. */
+function isSerial({ reader, nodes }: Project, place: Place): boolean {
+  const numberAt = (at: Place): number => Number(reader.at(at) ?? 0)
+  const node = nodes.get(wordOf(reader.at([...place, 'node_id'])) ?? '')
+  const [adapter, port] = [numberAt([...place, 'adapter_number']), numberAt([...place, 'port_number'])]
+  if (node?.type === 'iou') {
+    const ethernet = wordOf(reader.at([...node.place, 'properties', 'ethernet_adapters']))
+    return ethernet !== undefined && adapter >= Number(ethernet)
+  }
+  if (node?.type !== 'dynamips') return false
+  const slot = wordOf(reader.at([...node.place, 'properties', `slot${adapter}`])) ?? ''
+  return port >= firstWicPort || serialCards.test(slot)
 }
 
 /** The filters of a link as the policy of both its directions. A filter whose first number is 0 is off. */
