@@ -25,7 +25,7 @@ class Source {
   [[nodiscard]] virtual bool arm() noexcept = 0;
   /// When there will be something by itself.
   [[nodiscard]] virtual Instant due() const noexcept { return Instant::never(); }
-  /// The worker ends.
+  /// It is removed, or the worker ends.
   virtual void close(Io&) noexcept {}
 };
 

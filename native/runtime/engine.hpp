@@ -121,9 +121,14 @@ class Engine {
   [[nodiscard]] std::uint16_t workerOf(PortId port) const { return attachment(port).worker; }
   [[nodiscard]] std::uint16_t leastLoaded() const { return workers_.leastLoaded(1).front(); }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
-  /// Has the worker poll a source for as long as the engine is open.
+  /// Has the worker poll a source until it is removed, or the engine closes.
   void addSource(std::uint16_t worker, std::shared_ptr<Source> source) {
     workers_.addSource(worker, std::move(source));
+  }
+  /// Closed when the ticket is settled.
+  Ticket removeSource(std::uint16_t worker, const std::shared_ptr<Source>& source) {
+    workers_.removeSource(worker, source);
+    return fence([] {});
   }
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
   void order(std::uint16_t worker, Mailbox::Order order) { workers_.order(worker, std::move(order)); }

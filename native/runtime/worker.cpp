@@ -22,6 +22,12 @@ bool comesBefore(const Crossing& left, const Crossing& right) {
 /// What an inlet's worker tells of it once: that its device has failed, and its port's storms.
 constexpr std::ptrdiff_t eventsOfInlet = 1 + static_cast<std::ptrdiff_t>(trafficKinds);
 
+/// In the place of a source that was removed, until another has it.
+struct Nobody final : Source {
+  void poll() noexcept override {}
+  [[nodiscard]] bool arm() noexcept override { return true; }
+} nobody;
+
 constexpr Ending crowded{DropReason::WorkerFull, "worker"};
 
 }  // namespace
@@ -92,6 +98,7 @@ void Worker::endTurn() noexcept {
 }
 
 bool Worker::receiveAndDecide() noexcept {
+  if (!sources_.empty()) turn_.now = clock_.now();
   for (Source* source : sources_) source->poll();
   // One burst per port and turn, in rotation; ports that become ready meanwhile wait for the next turn, where
   // those that wait since this one come first.
@@ -490,9 +497,17 @@ void Worker::attach(Inlet& inlet) {
 }
 
 void Worker::addSource(Source& source) {
-  const PortKey key{static_cast<std::uint32_t>(sources_.size()), 0};
-  sources_.push_back(&source);
-  if (const Result<void> opened = source.open(*io_, key); !opened) sources_.pop_back();
+  auto place = std::ranges::find(sources_, static_cast<Source*>(&nobody));
+  if (place == sources_.end()) place = sources_.insert(place, &nobody);
+  const PortKey key{static_cast<std::uint32_t>(place - sources_.begin()), 0};
+  if (source.open(*io_, key)) *place = &source;
+}
+
+void Worker::removeSource(Source& source) {
+  const auto place = std::ranges::find(sources_, &source);
+  if (place == sources_.end()) return;
+  source.close(*io_);
+  *place = &nobody;
 }
 
 void Worker::open(Inlet& inlet) {

@@ -102,6 +102,7 @@ class Worker final : private ReadySink, private PipelineSink {
   void setAlone(Attachment& attachment, bool alone);
   void configure(Attachment& attachment, const PortSettings& settings);
   void addSource(Source& source);
+  void removeSource(Source& source);
   /// Makes room for so many more (or fewer) events, one for each thing that can be told once at a time. This
   /// is an order of its own because the frame path, which tells them, must not allocate.
   void expectEvents(std::ptrdiff_t more);

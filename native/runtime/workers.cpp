@@ -65,6 +65,11 @@ void Workers::addSource(std::uint16_t worker, std::shared_ptr<Source> source) {
   sources_.push_back(std::move(source));
 }
 
+void Workers::removeSource(std::uint16_t worker, const std::shared_ptr<Source>& source) {
+  std::erase(sources_, source);
+  order(worker, [removed = source](Worker& owner) { owner.removeSource(*removed); });
+}
+
 std::vector<std::uint16_t> Workers::leastLoaded(std::size_t count, std::optional<std::uint16_t> first) const {
   std::vector<std::uint16_t> workers(workers_.size());
   std::iota(workers.begin(), workers.end(), std::uint16_t{0});

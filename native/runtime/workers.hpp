@@ -39,8 +39,9 @@ class Workers {
   /// Runs the order on its worker: at the next turn, or at once where the control thread is the worker.
   void order(std::uint16_t worker, Mailbox::Order order) const;
   void orderAll(const Mailbox::Order& order) const;
-  /// Has a worker poll a source for as long as there are workers.
+  /// Has a worker poll a source until it is removed, or for as long as there are workers.
   void addSource(std::uint16_t worker, std::shared_ptr<Source> source);
+  void removeSource(std::uint16_t worker, const std::shared_ptr<Source>& source);
   /// The so many workers that have least to do, most of all the first; but that is the given one, if any.
   [[nodiscard]] std::vector<std::uint16_t> leastLoaded(std::size_t count,
                                                        std::optional<std::uint16_t> first = {}) const;
