@@ -26,6 +26,7 @@ const tables: Tables = {
       'METHOD',
       'QUEUES',
       'SUPER-FRAMES',
+      'INNER MTU',
       'RECEIVED',
       'BYTES',
       'SENT',
@@ -44,6 +45,7 @@ const tables: Tables = {
       row.method ?? '-',
       row.queues ?? '-',
       row.superFrames?.length ? row.superFrames.join(' ') : '-',
+      row.innerMtu,
       row.receivedFrames,
       row.receivedBytes,
       row.transmittedFrames,
@@ -85,8 +87,8 @@ const tables: Tables = {
   },
   drops: {
     keys: 2,
-    columns: ['FABRIC', 'AT', 'REASON', 'FRAMES'],
-    cells: ({ fabric, at, reason, frames }) => [fabric, at, reason, frames],
+    columns: ['FABRIC', 'AT', 'REASON', 'FRAMES', 'ADVICE'],
+    cells: ({ fabric, at, reason, frames, advice }) => [fabric, at, reason, frames, advice],
   },
   lateness: {
     columns: ['WORKER', 'DEPARTURES', 'HALF WITHIN', '99 % WITHIN', 'LATEST'],

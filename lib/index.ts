@@ -67,6 +67,7 @@ export type { Framing } from './ports/framings.js'
 export { TapPort, type TapPortOptions } from './ports/tap.js'
 export { UdpPort, type UdpPortOptions } from './ports/udp.js'
 export { VdePort, type VdePortOptions } from './ports/vde.js'
+export { VxlanPort, type VxlanPeerStats, type VxlanPortOptions, type VxlanStrays } from './ports/vxlan.js'
 export { WebSocketPort, type WebSocketPortOptions } from './ports/websocket.js'
 export type { InheritedSocket, Spawned, SpawnOptions } from './fabrics/spawn.js'
 export {

@@ -9,6 +9,7 @@ import { socketKind } from './socket.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
 import { vdeKind } from './vde.js'
+import { vxlanKind } from './vxlan.js'
 import { webSocketKind } from './websocket.js'
 
 const kinds = [
@@ -21,6 +22,7 @@ const kinds = [
   socketKind,
   udpKind,
   vdeKind,
+  vxlanKind,
   webSocketKind,
 ] as const
 

@@ -43,6 +43,8 @@ export interface DeviceFacts {
   queues?: number
   /** The protocols whose super-frames pass its device whole. Absent where there is no device. */
   superFrames?: readonly string[]
+  /** Of a tunnel: the longest IP packet that its frames can hold, in bytes. Absent where that is not known. */
+  innerMtu?: number
 }
 
 /** What a port is made with. */
@@ -89,6 +91,8 @@ export interface PortKind<
   readonly noCarrier?: string
   /** What reports say of the device of an attached port. */
   device?(port: Made, engine: Engine): DeviceFacts
+  /** What to do about frames that an attached port drops for a reason, where there is more to say than the reason. */
+  advice?(port: Made, reason: string): string | undefined
   /** Of kinds that nodes of worlds can have interfaces of. */
   readonly numbered?: NumberedKind<Given, Nic>
   /** Programs that it runs, each with what needs it, for `doctor`. */

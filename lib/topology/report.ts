@@ -54,6 +54,8 @@ export interface DropRow {
   at: string
   reason: string
   frames: bigint
+  /** What to do about it, where the port knows. */
+  advice?: string
 }
 
 export interface HostRow {
@@ -196,7 +198,14 @@ function dropRows(network: Network): DropRow[] {
       frames === 0n ? [] : [{ fabric, at, reason, frames }],
     )
   const atPorts = [...network.fabrics].flatMap(([fabric, { ports }]) =>
-    [...ports].flatMap(([name, port]) => rows(fabric, name, port.stats().dropped)),
+    [...ports].flatMap(([name, port]) => {
+      const plan = network.portPlan(port)
+      const kind = plan && portKindOf(plan)
+      return rows(fabric, name, port.stats().dropped).map((row) => {
+        const advice = kind?.advice?.(port, row.reason)
+        return advice === undefined ? row : { ...row, advice }
+      })
+    }),
   )
   const onPaths = eachPath(network, (fabric, { from, to }, { dropped }) =>
     rows(fabric, `${from} > ${to}`, dropped),

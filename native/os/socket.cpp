@@ -1,6 +1,7 @@
 #include "os/socket.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -138,6 +139,13 @@ SocketAddress SocketAddress::boundTo(const Fd& socket) {
   // SAFETY: the kernel writes at most `length` bytes.
   getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &length);
   return of(storage, length);
+}
+
+SocketAddress SocketAddress::withPort(std::uint16_t port) const {
+  SocketAddress other = *this;
+  // Both kinds of IP address have their port at the same place.
+  as<sockaddr_in>(other.storage_).sin_port = htons(port);
+  return other;
 }
 
 unsigned SocketAddress::zone() const {
@@ -290,6 +298,65 @@ Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& in
   // Connected, so that it has the address that its datagrams come from.
   if (::connect(sender->get(), group.get(), group.length()) != 0) return Error::last("connect", what);
   return GroupSockets{*std::move(receiver), *std::move(sender)};
+}
+
+// The kernel has these in headers that do not go together with those of the C library.
+namespace {
+constexpr int udpNoCheck6Send = 101, udpNoCheck6Receive = 102;
+}
+
+// Not shared with IPv4: who wants both has a socket of each.
+Result<Fd> openTunnelReceiver(const SocketAddress& local) {
+  auto socket = makeSocket(local.family(), SocketType::Datagram);
+  if (!socket) return socket.error();
+  if (local.family() == AF_INET6) {
+    set(*socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    set(*socket, IPPROTO_UDP, udpNoCheck6Receive, 1);
+  }
+  if (bind(socket->get(), local.get(), local.length()) != 0)
+    return Error::last("bind", "cannot receive at " + local.text());
+  return socket;
+}
+
+Result<Fd> openTunnelSender(const SocketAddress& local, bool checksum) {
+  auto socket = makeSocket(local.family(), SocketType::Datagram);
+  if (!socket) return socket.error();
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &nothing};
+  set(*socket, SOL_SOCKET, SO_ATTACH_FILTER, program);
+  if (local.family() == AF_INET6) {
+    set(*socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    set(*socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+    if (!checksum) set(*socket, IPPROTO_UDP, udpNoCheck6Send, 1);
+  } else {
+    set(*socket, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
+    if (!checksum) set(*socket, SOL_SOCKET, SO_NO_CHECK, 1);
+  }
+  // SAFETY: an address of IP.
+  const std::uint32_t first = ntohs(reinterpret_cast<const sockaddr_in*>(local.get())->sin_port);
+  constexpr std::uint32_t tries = 64, last = 65'535;
+  for (std::uint32_t port = first; port < first + tries && port <= last; ++port) {
+    const SocketAddress here = local.withPort(static_cast<std::uint16_t>(port));
+    if (bind(socket->get(), here.get(), here.length()) == 0) return socket;
+    if (errno != EADDRINUSE) break;
+  }
+  if (errno == EADDRINUSE) {
+    const SocketAddress anywhere = local.withPort(0);
+    if (bind(socket->get(), anywhere.get(), anywhere.length()) == 0) return socket;
+  }
+  return Error::last("bind", "cannot send from " + local.text());
+}
+
+Result<std::uint32_t> mtuTowards(const Fd& socket, const SocketAddress& peer) {
+  const std::string what = "no way leads to " + peer.text();
+  if (::connect(socket.get(), peer.get(), peer.length()) != 0) return Error::last("connect", what);
+  int mtu = 0;
+  socklen_t size = sizeof mtu;
+  const bool isSix = peer.family() == AF_INET6;
+  if (getsockopt(socket.get(), isSix ? IPPROTO_IPV6 : IPPROTO_IP, isSix ? IPV6_MTU : IP_MTU, &mtu, &size) !=
+      0)
+    return Error::last("getsockopt IP_MTU", what);
+  return static_cast<std::uint32_t>(mtu);
 }
 
 Result<Connecting> connectSocket(const SocketAddress& address, SocketType type) {

@@ -29,6 +29,8 @@ class SocketAddress {
   [[nodiscard]] static SocketAddress boundTo(const Fd& socket);
   /// What the kernel says of the sender of a message.
   [[nodiscard]] static SocketAddress of(const sockaddr_storage& storage, socklen_t length);
+  /// The same of IP, at another port.
+  [[nodiscard]] SocketAddress withPort(std::uint16_t port) const;
 
   [[nodiscard]] int family() const { return storage_.ss_family; }
   /// The interface of an IPv6 address that is local to a link; 0 for none.
@@ -83,6 +85,15 @@ struct GroupSockets {
 };
 /// Joins the group on an interface, by its name; empty: as the address says, or else the machine's routes.
 [[nodiscard]] Result<GroupSockets> joinGroup(const SocketAddress& group, const std::string& interface);
+
+/// A socket of a tunnel in UDP datagrams, at which any peers' datagrams arrive, with a checksum or without.
+[[nodiscard]] Result<Fd> openTunnelReceiver(const SocketAddress& local);
+/// One that sends such datagrams, and receives none. They are never fragmented: what does not fit on the way
+/// is refused as EMSGSIZE. Its own port is the given one, or one of those behind it when that is in use.
+[[nodiscard]] Result<Fd> openTunnelSender(const SocketAddress& local, bool checksum);
+/// Of the way to a peer, as far as the kernel knows it: the longest IP packet, in bytes. `socket`, of UDP, is
+/// connected to the peer for that.
+[[nodiscard]] Result<std::uint32_t> mtuTowards(const Fd& socket, const SocketAddress& peer);
 
 /// Begins to connect: done with it, or, `pending`, done when it can be written to; connected() says how.
 struct Connecting {

@@ -16,6 +16,7 @@ import {
   SinkPort,
   SocketPort,
   UdpPort,
+  VxlanPort,
   WebSocketPort,
   VdePort,
   type SocketPortOptions,
@@ -26,6 +27,7 @@ import { closing, dropped, join, receive, tags, until } from '../helpers/fabric.
 import { refusal } from '../helpers/errors.js'
 import { frame, numbered } from '../helpers/frames.js'
 import { describePort } from './port-contract.js'
+import { loopback, TestPeer } from '../helpers/vxlan.js'
 
 describePort('MemoryPort', (_engine, name) => {
   const port = new MemoryPort({ name })
@@ -105,6 +107,23 @@ describePort('UdpPort', async (_engine, name) => {
     for (const bytes of frames) peer.send(bytes, place, '127.0.0.1')
   }
   return { port, feed, close: () => void peer.close() }
+})
+
+let networks = 0
+describePort('VxlanPort', async (_engine, name) => {
+  const vni = ++networks
+  const [local, remote] = [loopback(1 + 2 * (vni % 7)), loopback(2 + 2 * (vni % 7))]
+  const peer = await TestPeer.open(remote, 4789)
+  const feed = (frames: Uint8Array[]) => {
+    for (const bytes of frames) peer.send(local, bytes, { vni })
+  }
+  return {
+    port: new VxlanPort({ name, local, vni, peers: [remote] }),
+    feed,
+    close: () => {
+      peer.close()
+    },
+  }
 })
 
 describePort('VdePort', async (engine, name) => {

@@ -121,6 +121,7 @@ export class Stage {
       ...[new etherloom.SocketPort({ socket: './a.sock' }), new etherloom.UdpPort({ local: '127.0.0.1:0' })],
       new etherloom.WebSocketPort({ websocket: 'ws://127.0.0.1:9/' }),
       new etherloom.VdePort({ vde: './switch' }),
+      new etherloom.VxlanPort({ local: '127.0.0.1', vni: 1 }),
       new etherloom.TapPort({ name: 'tap%d' }),
     ]
     if (clock === 'real') {

@@ -48,6 +48,10 @@ export const ports = report(
       'the protocols whose super-frames pass its device whole; absent without a device',
       list(text()),
     ),
+    innerMtu: about(
+      'of a tunnel: bytes of the longest IP packet that its frames can hold; absent where that is not known',
+      integer(0, 65_535),
+    ),
     receivedFrames: count('frames that came from the device'),
     receivedBytes: count('their bytes'),
     transmittedFrames: count('frames that the device took'),
@@ -121,6 +125,7 @@ export const drops = report(
     at: word('a port, or a path as `from > to`'),
     reason: word('the drop reason'),
     frames: count('how many'),
+    advice: about('what to do about it, where the port knows', text({ max: 4096 })),
   },
   { fabric: 'core', at: 'red > blue', reason: 'loss', frames: 17n },
 )
