@@ -13,6 +13,7 @@ const rooms = [
   'engine',
   'capture',
   'gateway',
+  'containers',
   'ports',
   'timeline',
   'fabrics',

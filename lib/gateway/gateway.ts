@@ -13,7 +13,7 @@ import { suggestion } from '../values/options.js'
 import { confined, isOnlyUser, requirePrograms, searchPath } from '../values/programs.js'
 import { unlessAborted } from '../values/signals.js'
 import { gatewayScript, mendScript, orphansScript, translation } from './gateway-script.js'
-import { Guardian, runScript } from './guardian.js'
+import { Guardian, runScript } from '../engine/guardian.js'
 import type { GatewaySettings } from './options.js'
 import { freeRange, maskOf, networkOf, overlap, parseSubnet, toText } from './subnet.js'
 

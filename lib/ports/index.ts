@@ -6,6 +6,7 @@ import { packetKind } from './packet.js'
 import { passtKind } from './passt.js'
 import { patchKind } from './patch.js'
 import { socketKind } from './socket.js'
+import { spliceKind } from './splice.js'
 import { hostKind, tapKind } from './tap.js'
 import { udpKind } from './udp.js'
 import { vdeKind } from './vde.js'
@@ -20,6 +21,7 @@ const kinds = [
   passtKind,
   patchKind,
   socketKind,
+  spliceKind,
   udpKind,
   vdeKind,
   vxlanKind,

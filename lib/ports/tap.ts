@@ -24,13 +24,13 @@ import { attempt } from '../values/problem.js'
 import type { PortKind } from './kind.js'
 import { fill, numberedInterface, patternRule, seriesRules, type InterfaceSeries } from './numbered.js'
 
-/** What the native half needs for a TAP that is opened here: options of a TapPort, read. */
-type OpenTap = Omit<
+/** @internal What the native half needs for a TAP that is opened here: options of a TapPort, read. */
+export type OpenTap = Omit<
   ReturnType<typeof readTapOptions>,
   'checksums' | 'fd' | 'gateway' | 'interface' | 'name' | 'namespace'
 > & { name: string; completeChecksums: boolean }
 
-const { openTap, adoptTap } = calls<{
+export const { openTap, adoptTap } = calls<{
   openTap(options: OpenTap & { namespace: unknown }): Promise<Device>
   /** The descriptor stays the caller's. */
   adoptTap(fd: number, options: OpenTap): Promise<Device>

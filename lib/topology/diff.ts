@@ -8,14 +8,17 @@
  * network namespace cannot be brought back as it was. One that stays gets settings that interfaces need, as IPv6, before these come. A port whose plan differs is replaced, but for what can be changed in
  * its seat, and so is one whose fabric or whose patched peer is; the paths that touch a replaced port are set again. A timeline that is the same goes on, also
  * where ports and paths change under it; one that differs stops before all else, and the new one starts after all else.
- * Programs end before all else and start after all else, but for those that are the same.
+ * Programs end before all else and start after all else, but for those that are the same. A host that is another place now, such as
+ * another container, is another host, with all that is in it.
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { foreignOf, isForeign } from '../containers/places.js'
 import { listensAt, type ListenOptions } from '../fabrics/servers/index.js'
 import type { PortReference } from '../ports/kind.js'
 import {
   apart,
+  copyOf,
   type FabricPlan,
   type HostPlan,
   type PathPlan,
@@ -59,26 +62,32 @@ export function diff(before: Plan, after: Plan): Change[] {
   const keptFabrics = new Set(
     [...after.fabrics.keys()].filter((name) => sameFabric(before.fabrics.get(name), after.fabrics.get(name))),
   )
+  const staysHost = (host: string): boolean => sameHost(before.hosts.get(host), after.hosts.get(host))
   const isKept = ({ fabric, port }: PortReference): boolean => {
     const [old, now] = [portIn(before, { fabric, port }), portIn(after, { fabric, port })]
-    return keptFabrics.has(fabric) && old !== undefined && isDeepStrictEqual(fixed(old), now && fixed(now))
+    if (!keptFabrics.has(fabric) || old === undefined) return false
+    const host = ownInterfaceOf(old)?.host
+    return (host === undefined || staysHost(host)) && isDeepStrictEqual(fixed(old), now && fixed(now))
   }
   const staysAttached = (end: PortReference): boolean => {
     const plan = portIn(after, end)
     const peer = plan && peerOf(plan)
     return isKept(end) && (!peer || isKept(peer))
   }
-  const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached)
+  const staysWorld = (name: string): boolean => sameWorld(name, before, after, staysAttached, staysHost)
   return [
-    ...runChanges(before, after, 'quit'),
+    ...runChanges(before, after, 'quit', staysHost),
     ...labelChanges(before, after),
     ...timelineChanges('stop', before, after, keptFabrics),
     ...worldChanges(before, staysWorld, 'end'),
     ...listenChanges('unlisten', before, after, keptFabrics),
     ...portChanges(before, staysAttached, 'detach', 'unpatch'),
     ...fabricChanges(before, keptFabrics, 'close'),
+    ...[...before.hosts.keys()]
+      .filter((host) => after.hosts.has(host) && !staysHost(host))
+      .map((host) => ({ do: 'remove' as const, host })),
     ...[...after.hosts]
-      .filter(([host]) => !before.hosts.has(host))
+      .filter(([host]) => !staysHost(host))
       .map(([host, plan]) => ({ do: 'create' as const, host, plan })),
     ...preparations(before, after, staysAttached),
     ...fabricChanges(after, keptFabrics, 'open'),
@@ -92,14 +101,51 @@ export function diff(before: Plan, after: Plan): Change[] {
       .filter((host) => !after.hosts.has(host))
       .map((host) => ({ do: 'remove' as const, host })),
     ...timelineChanges('start', after, before, keptFabrics),
-    ...runChanges(after, before, 'run'),
+    ...runChanges(after, before, 'run', staysHost),
   ]
 }
 
-/** Programs that the other plan does not have, or in a host that it does not have. */
-function runChanges(plan: Plan, other: Plan, verb: 'quit' | 'run'): Change[] {
-  return [...plan.runs].flatMap(([key, run]) => (other.runs.has(key) ? [] : [{ do: verb, key, plan: run }]))
+/** The plan as it would be if a host and all that is in it were not there. */
+export function withoutHost(plan: Plan, host: string): Plan {
+  const made = copyOf(plan)
+  made.hosts.delete(host)
+  for (const [key, run] of made.runs) if (run.host === host) made.runs.delete(key)
+  for (const [name, fabric] of made.fabrics) {
+    const gone = [...fabric.ports].flatMap(([port, plan]) =>
+      ownInterfaceOf(plan)?.host === host ? [port] : [],
+    )
+    for (const port of gone) fabric.ports.delete(port)
+    for (const [key, { from, to }] of fabric.paths)
+      if (gone.includes(from) || gone.includes(to)) fabric.paths.delete(key)
+    for (const [world, given] of made.worlds)
+      if (
+        'fabric' in given &&
+        given.fabric === name &&
+        gone.some((port) => nodesOf(given, plan).includes(port))
+      )
+        made.worlds.delete(world)
+  }
+  for (const [world, given] of made.worlds)
+    if ('wires' in given && Object.values(given.wires).some((nic) => hostOf(nic) === host))
+      made.worlds.delete(world)
+  return made
 }
+
+/** Programs that the other plan does not have, or in a host that it does not have. */
+function runChanges(
+  plan: Plan,
+  other: Plan,
+  verb: 'quit' | 'run',
+  staysHost: (host: string) => boolean,
+): Change[] {
+  return [...plan.runs].flatMap(([key, run]) =>
+    other.runs.has(key) && staysHost(run.host) ? [] : [{ do: verb, key, plan: run }],
+  )
+}
+
+/** Whether a host is in both plans, and in the same place. */
+const sameHost = (old: HostPlan | undefined, now: HostPlan | undefined): boolean =>
+  old !== undefined && now !== undefined && isDeepStrictEqual(foreignOf(old), foreignOf(now))
 
 /** Programs that go on under another name. */
 function labelChanges(before: Plan, after: Plan): Change[] {
@@ -122,7 +168,7 @@ function preparations(before: Plan, after: Plan, stays: (end: PortReference) => 
   const renewed = renewedHosts(after, stays)
   return [...after.hosts].flatMap(([host, plan]): Change[] => {
     const old = before.hosts.get(host)
-    return old && renewed.has(host) && !isDeepStrictEqual(kernelOf(old), kernelOf(plan))
+    return sameHost(old, plan) && renewed.has(host) && !isDeepStrictEqual(kernelOf(old ?? {}), kernelOf(plan))
       ? [{ do: 'prepare', host, plan }]
       : []
   })
@@ -186,13 +232,19 @@ function seatChanges(before: Plan, after: Plan, stays: (end: PortReference) => b
 }
 
 /** Whether a world can go on: it is the same, and so is all that it stands on. */
-function sameWorld(name: string, before: Plan, after: Plan, stays: (end: PortReference) => boolean): boolean {
+function sameWorld(
+  name: string,
+  before: Plan,
+  after: Plan,
+  stays: (end: PortReference) => boolean,
+  staysHost: (host: string) => boolean,
+): boolean {
   const [old, now] = [before.worlds.get(name), after.worlds.get(name)]
   if (!old || !now || !isDeepStrictEqual(old, now)) return false
   if ('wires' in now)
     return Object.values(now.wires).every((nic) => {
       const host = hostOf(nic)
-      return host === undefined || before.hosts.has(host)
+      return host === undefined || staysHost(host)
     })
   const nodes = nodesOf(now, after)
   const same = isDeepStrictEqual(nodes, nodesOf(old, before))
@@ -280,6 +332,7 @@ export function inGroups(changes: readonly Change[]): Change[][] {
 export function inWords(change: Change): string {
   switch (change.do) {
     case 'create':
+      return `${isForeign(change.plan) ? 'enter' : 'create'} host ${change.host}`
     case 'prepare':
     case 'remove':
       return `${change.do} host ${change.host}`

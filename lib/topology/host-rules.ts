@@ -1,4 +1,5 @@
 /** What a topology file may say of a host. Called by schema.ts, and by what reads hosts. */
+import { foreignRules, type ForeignPlace } from '../containers/places.js'
 import { routeRules, type Route } from '../engine/namespace.js'
 import { sysctlsRule } from '../engine/sysctls.js'
 import { interfaceOptions } from '../ports/tap.js'
@@ -30,7 +31,7 @@ export interface HostInterface {
 }
 
 /** What it says of the host itself. */
-export interface HostSettings {
+export interface HostSettings extends ForeignPlace {
   routes?: Route[]
   dns?: DnsOptions
   forwarding?: boolean | { ipv4?: boolean; ipv6?: boolean }
@@ -68,6 +69,7 @@ const dnsRules = {
 } satisfies RulesOf<DnsOptions>
 
 const settingRules = {
+  ...foreignRules,
   routes: about('Routes, beside those that follow from addresses.', list(mapping(routeRules))),
   dns: about('What programs in the host find in /etc/resolv.conf. Default: no server.', mapping(dnsRules)),
   forwarding: about(

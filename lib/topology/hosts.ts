@@ -2,6 +2,7 @@
  * Hosts of a topology: what is wrong with what a file says of them, and what it comes to: settings of the kernel, and the files
  * that their programs find in /etc. Called by resolve.ts, site.ts and report.ts.
  */
+import { foreignKeys } from '../containers/places.js'
 import type { Inside } from '../engine/inside.js'
 import { routeFault, type Namespace, type Route } from '../engine/namespace.js'
 import { isOfInterface, sameSysctl, sameValue } from '../engine/sysctls.js'
@@ -17,6 +18,9 @@ import { ownInterfaceOf } from './plan-ports.js'
 export function settingsOf(name: string, host: TopologyHost | null, complain: Complain): HostPlan {
   const { addresses: _addresses, mtu: _mtu, mac: _mac, run: _run, ...settings } = host ?? {}
   const { routes, sysctls } = settings
+  const [first, second] = foreignKeys.filter((key) => settings[key] !== undefined)
+  if (second !== undefined)
+    complain(['hosts', name, second], `a host is one place, and '${first}' says already which`, 'key')
   return {
     ...settings,
     ...(routes && { routes: routes.map((route: Route | undefined) => (route && sameRoute(route)) as Route) }),

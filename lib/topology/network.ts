@@ -21,7 +21,7 @@ import { anyText, asOptions, integer, readOptions, required, suggestion } from '
 import type { Problem } from '../values/problem.js'
 import { quote } from '../values/quote.js'
 import type { World, WorldStep } from '../world/world.js'
-import { diff, inGroups, inWords, type Change } from './diff.js'
+import { diff, inGroups, inWords, withoutHost, type Change } from './diff.js'
 import { findEnds } from './ends.js'
 import type { Away } from './plan-ports.js'
 import { copyOf, emptyPlan, topologyOf, withoutFiles, type Plan, type PortPlan } from './plan.js'
@@ -58,7 +58,13 @@ export class Network extends EventEmitter<NetworkEvents> {
   private constructor({ engine }: Plan, clock: EngineOptions['clock'], Made: typeof Site) {
     super()
     this.engine = new Engine({ ...engine, ...(clock !== undefined && { clock }) })
-    this.#site = new Made(this.engine, engine, this, (order) => this.#inTurn(order))
+    this.#site = new Made(
+      this.engine,
+      engine,
+      this,
+      (order) => this.#inTurn(order),
+      (host) => this.#renew(host),
+    )
   }
 
   /**
@@ -260,6 +266,17 @@ export class Network extends EventEmitter<NetworkEvents> {
         taken?.(group[index] as Change, step.value)
       }
     }
+  }
+
+  /** A host has started again somewhere else: what was in it is made anew there. */
+  #renew(host: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = copyOf(this.#site.plan)
+      if (!before.hosts.has(host)) return
+      const without = withoutHost(before, host)
+      await this.#take(diff(before, without))
+      await this.#take(diff(without, before))
+    })
   }
 
   async #goBack(before: Plan, reason: unknown): Promise<Outcome> {

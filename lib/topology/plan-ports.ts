@@ -1,4 +1,5 @@
 /** The ports of a topology: their interfaces named, and what is wrong with them. Called by resolve.ts. */
+import { isForeign } from '../containers/places.js'
 import { readAttachOptions } from '../fabrics/attachment.js'
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { portKindOf } from '../ports/index.js'
@@ -32,8 +33,9 @@ export function planPorts(
       place: ['fabrics', fabric, 'ports', port],
     })),
   )
-  const names = nameInterfaces(ports, isAway, complain)
-  const hosts = Object.keys(topology.hosts ?? {})
+  const { hosts: stated = {} } = topology
+  const names = nameInterfaces(ports, isAway, (host) => isForeign(stated[host] ?? {}), complain)
+  const hosts = Object.keys(stated)
   const planned = new Map(
     Object.keys(topology.fabrics).map((fabric) => [fabric, new Map<string, PortPlan>()]),
   )
@@ -122,11 +124,13 @@ function checkPeer(
 
 /**
  * The interfaces that ports have to themselves, by name. Names that are stated come first, so that the numbered ones of a
- * host (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake, but for interfaces that are away.
+ * host (eth0, eth1, ...) step around them; a name stated twice in one place is a mistake, but for interfaces that are away. In a
+ * place that is not the topology's own, such as a container, eth0 is mostly taken: there they are loom0, loom1, ...
  */
 function nameInterfaces(
   ports: readonly (PortReference & { given: TopologyPort; place: Place })[],
   isAway: Away,
+  isForeignHost: (host: string) => boolean,
   complain: Complain,
 ): Map<TopologyPort, object> {
   const names = new Map<TopologyPort, object>()
@@ -142,12 +146,13 @@ function nameInterfaces(
       complain([...place, key], `interface ${quote(name)} is already another port's`)
     taken.add(identity(name))
   }
-  for (const { name, key, identity, given } of own) {
+  for (const { name, key, identity, given, host } of own) {
     if (name !== undefined) continue
+    const base = host !== undefined && isForeignHost(host) ? 'loom' : 'eth'
     let number = 0
-    while (taken.has(identity(`eth${number}`))) number++
-    taken.add(identity(`eth${number}`))
-    names.set(given, { [key]: `eth${number}` })
+    while (taken.has(identity(`${base}${number}`))) number++
+    taken.add(identity(`${base}${number}`))
+    names.set(given, { [key]: `${base}${number}` })
   }
   return names
 }

@@ -6,6 +6,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
+import { followForeign, foreignOf, isForeign, openForeign } from '../containers/places.js'
 import type { Engine } from '../engine/engine.js'
 import { Namespace, type Route } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
@@ -107,6 +108,8 @@ export class Site {
   readonly worlds = new Map<string, World>()
   /** As in plans. */
   readonly runs = new Map<string, Run>()
+  /** Of each host that can end and return by itself: ends that we hear of it. */
+  readonly #away = new Map<string, AbortController>()
   /** Of each host, what settings of its kernel were before we wrote them. */
   readonly #unset = new Map<string, Map<string, string>>()
   /** By what they were opened with, which is also in the plan of their fabric. */
@@ -115,22 +118,28 @@ export class Site {
   readonly #made = new WeakMap<Port, PortPlan>()
   readonly #events: EventEmitter<NetworkEvents>
   readonly #inTurn: (order: () => Promise<void>) => Promise<void>
+  readonly #returns: (host: string) => Promise<void>
   /** The port that `restore` makes again now. */
   #restored: Port | undefined
   readonly #backlog: Backlog
   #plan: Plan
 
-  /** What happens here is told as events of `events`; what it has to do by itself waits for its turn by `inTurn`. */
+  /**
+   * What happens here is told as events of `events`; what it has to do by itself waits for its turn by `inTurn`. `returns` is called
+   * when a host that is not ours, a container, has started again: what is in it must be made anew.
+   */
   constructor(
     engine: Engine,
     plan: EnginePlan,
     events: EventEmitter<NetworkEvents>,
     inTurn: (order: () => Promise<void>) => Promise<void>,
+    returns: (host: string) => Promise<void>,
   ) {
     this.engine = engine
     this.#plan = emptyPlan(plan)
     this.#events = events
     this.#inTurn = inTurn
+    this.#returns = returns
     this.#backlog = new Backlog(events)
   }
 
@@ -164,7 +173,7 @@ export class Site {
       clearInterval(saying)
       await this.engine.close()
     }
-    for (const host of this.hosts.values()) host.close()
+    for (const host of [...this.hosts.keys()]) await this.#remove(host)
     for (const gone of [this.runs, this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts])
       gone.clear()
     this.#plan = emptyPlan(this.#plan.engine)
@@ -199,8 +208,7 @@ export class Site {
       case 'equip':
         return this.#equip(change.host, change.plan)
       case 'remove':
-        this.#remove(change.host)
-        return
+        return this.#remove(change.host)
       case 'open':
         this.#open(change.fabric, change.plan)
         return
@@ -237,20 +245,46 @@ export class Site {
     }
   }
 
-  /** Makes a host; what of its plan belongs to interfaces comes when these are there. */
+  /** Makes a host, or enters one that is there; what of its plan belongs to interfaces comes when these are there. */
   async #create(name: string, plan: HostPlan): Promise<void> {
-    this.hosts.set(name, await Namespace.create())
-    this.#plan.hosts.set(name, {})
+    this.hosts.set(name, await this.#enter(name, plan))
+    this.#plan.hosts.set(name, foreignOf(plan))
     this.#unset.set(name, new Map())
     try {
       await this.#setSysctls(name, beforeInterfaces(sysctlsOf(plan, [])))
     } catch (error) {
-      this.#remove(name)
+      await this.#remove(name)
       throw error
     }
   }
 
-  #remove(host: string): void {
+  async #enter(host: string, plan: HostPlan): Promise<Namespace> {
+    if (!isForeign(plan)) return Namespace.create()
+    const away = new AbortController()
+    try {
+      const namespace = await openForeign(plan)
+      await followForeign(
+        plan,
+        () =>
+          this.#returns(host).catch((error: unknown) =>
+            this.#events.emit('host:error', { host, error: error as EtherloomError }),
+          ),
+        away.signal,
+      )
+      this.#away.set(host, away)
+      return namespace
+    } catch (error) {
+      away.abort()
+      throw locate(error, `host '${host}'`, ['hosts', host, ...Object.keys(foreignOf(plan))])
+    }
+  }
+
+  /** Leaves a host. One that is not ours gets back the settings of its kernel that it had. */
+  async #remove(host: string): Promise<void> {
+    this.#away.get(host)?.abort()
+    this.#away.delete(host)
+    if (isForeign(this.#plan.hosts.get(host) ?? {}))
+      await this.#setSysctls(host, [], { all: [] }).catch(() => undefined) // it may be gone
     this.#plan.hosts.delete(host)
     this.hosts.get(host)?.close()
     this.hosts.delete(host)

@@ -21,6 +21,7 @@ export const packages = {
   passt: 'passt',
   ip: 'iproute2',
   bridge: 'iproute2',
+  tc: 'iproute2',
   nsenter: 'util-linux',
   flock: 'util-linux',
   setpriv: 'util-linux',

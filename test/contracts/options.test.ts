@@ -10,6 +10,7 @@ import {
   MemoryPort,
   Namespace,
   PacketPort,
+  SplicePort,
   PatchPort,
   SinkPort,
   Switch,
@@ -199,6 +200,11 @@ const classes: Record<
       promiscuous: flag,
       namespace,
     },
+  },
+  SplicePort: {
+    make: (options) => new SplicePort(options as never),
+    needs: { interface: 'eth0' },
+    options: { interface: interfaceName, name, namespace },
   },
 }
 

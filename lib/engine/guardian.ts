@@ -1,6 +1,6 @@
 /**
  * Guardians: small shells that hold something outside of this process and undo it when this process is gone, by `kill -9`
- * too, for then their standard input ends. Made by gateway.ts, on the main thread.
+ * too, for then their standard input ends. Made by gateway/ and by ports/splice.ts, on the main thread.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
