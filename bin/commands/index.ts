@@ -13,6 +13,7 @@ import { deny, path } from './path.js'
 import { plug } from './plug.js'
 import { shell } from './shell.js'
 import { show } from './show.js'
+import { splice } from './splice.js'
 import { step } from './step.js'
 import { ubridge } from './ubridge.js'
 import { up } from './up.js'
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   exec,
   shell,
   plug,
+  splice,
   down,
   ubridge,
   doctor,

@@ -1,13 +1,10 @@
 /** `etherloom path` and `etherloom deny`: show or set the policy of a path of a running instance. */
-import { EtherloomError } from '../../lib/values/errors.js'
-import { quote } from '../../lib/values/quote.js'
 import type { TopologyPolicy } from '../../lib/topology/schema.js'
 import {
   action,
   fabricOption,
   helpLater,
   instanceCommand,
-  scalar,
   withInstance,
   type InstanceFlags,
 } from '../command.js'
@@ -20,6 +17,9 @@ interface PathFlags extends InstanceFlags {
 }
 
 type Policy = TopologyPolicy & { allowed: boolean }
+
+const policyWords = async (words: string[]): Promise<Policy> =>
+  (await import('../policy-words.js')).readPolicyWords(words)
 
 const pathCommand = (name: string, description: string) =>
   instanceCommand(name, description)
@@ -35,7 +35,7 @@ export const path = pathCommand('path', 'show a path of a running instance, or r
   )
   .action(
     action(async (from: string, to: string, words: string[], options: PathFlags) =>
-      words.length === 0 ? show(from, to, options) : change(from, to, await readPolicyWords(words), options),
+      words.length === 0 ? show(from, to, options) : change(from, to, await policyWords(words), options),
     ),
   )
 helpLater(path, async () => (await import('../policy-help.js')).policyHelp)
@@ -79,31 +79,3 @@ const change = (from: string, to: string, policy: Policy, options: PathFlags): P
     }
     return 0
   })
-
-/** The policy that `delay=5ms loss=2%` states, with the keys of a topology file. */
-async function readPolicyWords(words: string[]): Promise<Policy> {
-  if (words.length === 1 && (words[0] === 'allowed' || words[0] === 'denied'))
-    return { allowed: words[0] === 'allowed' }
-  const ofTc = words.lastIndexOf('netem')
-  if (ofTc >= 0 || words[0] === 'tc')
-    throw refusal(`words of tc go into one of ours: netem=${quote(words.slice(ofTc + 1).join(' '))}`)
-  const value = async (key: string, text: string): Promise<unknown> =>
-    /^[{[]/.test(text)
-      ? (await import('../../lib/topology/yaml.js')).readYaml(text, quote(key))
-      : scalar(text)
-  const given = new Map<string, unknown>()
-  for (const word of words) {
-    const [, key, text] = /^([^=]+)=(.*)$/s.exec(word) ?? []
-    if (key === undefined || text === undefined)
-      throw refusal(`${quote(word)} must be key=value, such as delay=5ms`)
-    if (given.has(key)) throw refusal(`${quote(key)} is given twice; leave one of the two out`)
-    given.set(key, await value(key, text))
-  }
-  const { checkPolicy } = await import('../../lib/topology/check.js')
-  const checked = checkPolicy(Object.fromEntries(given))
-  if ('policy' in checked) return { allowed: true, ...checked.policy }
-  throw refusal(checked.problems.map(({ message }) => message))
-}
-
-const refusal = (message: string | readonly string[]): EtherloomError =>
-  new EtherloomError('ERR_ETHERLOOM_OPTION', message)
