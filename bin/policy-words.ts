@@ -12,9 +12,7 @@ export async function readPolicyWords(words: string[]): Promise<TopologyPolicy &
   if (ofTc >= 0 || words[0] === 'tc')
     throw refusal(`words of tc go into one of ours: netem=${quote(words.slice(ofTc + 1).join(' '))}`)
   const value = async (key: string, text: string): Promise<unknown> =>
-    /^[{[]/.test(text)
-      ? (await import('../lib/topology/yaml.js')).readYaml(text, quote(key))
-      : scalar(text)
+    /^[{[]/.test(text) ? (await import('../lib/topology/yaml.js')).readYaml(text, quote(key)) : scalar(text)
   const given = new Map<string, unknown>()
   for (const word of words) {
     const [, key, text] = /^([^=]+)=(.*)$/s.exec(word) ?? []

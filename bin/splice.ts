@@ -64,7 +64,10 @@ function readEnd(word: string, { pid, netns }: SpliceFlags): End {
   const [who, name] = [word.slice(0, colon), word.slice(colon + 1)]
   if (colon < 1 || name === '')
     throw refusal(`an end of a link is WHO:INTERFACE, such as 'web:eth0', not ${quote(word)}`)
-  const port = who.replace(/.*\//s, '').replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 40)
+  const port = who
+    .replace(/.*\//s, '')
+    .replace(/[^A-Za-z0-9_-]+/g, '-')
+    .slice(0, 40)
   if (netns) return { port, place: { netns: who }, interface: name }
   if (!pid) return { port, place: { docker: who }, interface: name }
   if (!/^[1-9]\d{0,9}$/.test(who)) throw refusal(`with --pid an end is NUMBER:INTERFACE, not ${quote(word)}`)
@@ -89,7 +92,9 @@ interface Told {
 async function otherEnd(one: End, given: End | undefined): Promise<End> {
   const told = find(await interfacesOf(one), one)
   const isEndOf = (each: Told): boolean =>
-    each.ifindex === told.link_index && each.link_index === told.ifindex && each.linkinfo?.info_kind === 'veth'
+    each.ifindex === told.link_index &&
+    each.link_index === told.ifindex &&
+    each.linkinfo?.info_kind === 'veth'
   if (given) {
     if (isEndOf(find(await interfacesOf(given), given))) return given
     throw refusal(
@@ -98,7 +103,8 @@ async function otherEnd(one: End, given: End | undefined): Promise<End> {
     )
   }
   const [found] = (await interfacesOf({ ...one, place: undefined })).filter(isEndOf)
-  if (found) return { port: found.ifname.replace(/[^A-Za-z0-9_-]+/g, '-'), place: undefined, interface: found.ifname }
+  if (found)
+    return { port: found.ifname.replace(/[^A-Za-z0-9_-]+/g, '-'), place: undefined, interface: found.ifname }
   throw refusal(
     `the other end of ${inWords(one)} is no interface of this machine`,
     'give it as the second end, WHO:INTERFACE',
@@ -113,7 +119,10 @@ function find(all: readonly Told[], end: End): Told {
   if (found) return found
   const names = all.map(({ ifname }) => ifname).filter((name) => name !== 'lo')
   throw new EtherloomError('ERR_ETHERLOOM_NAME', `there is no ${inWords(end)}`, {
-    hint: names.length > 0 ? `there ${names.length > 1 ? 'are' : 'is'} ${names.join(', ')}` : 'it has no interface',
+    hint:
+      names.length > 0
+        ? `there ${names.length > 1 ? 'are' : 'is'} ${names.join(', ')}`
+        : 'it has no interface',
   })
 }
 

@@ -1,5 +1,6 @@
 /** All commands, in the order in which the help lists them. What one needs to run it imports when it runs. */
 import type { Command } from 'commander'
+import { attach, detach } from './attach.js'
 import { capture } from './capture.js'
 import { carrier } from './carrier.js'
 import { demo } from './demo.js'
@@ -30,6 +31,8 @@ export const commands: readonly Command[] = [
   deny,
   carrier,
   step,
+  attach,
+  detach,
   capture,
   exec,
   shell,

@@ -19,7 +19,7 @@ export const splice = command('splice', 'put a bad line into a link that exists,
   .option('--docker', 'WHO is a container, which is the default')
   .addOption(new Option('--pid', 'WHO is the number of a process').conflicts(['docker', 'netns']))
   .addOption(
-    new Option('--netns', "WHO is the name or path of a network namespace").conflicts(['docker', 'pid']),
+    new Option('--netns', 'WHO is the name or path of a network namespace').conflicts(['docker', 'pid']),
   )
   .option(
     '-o, --policy <words>',
@@ -34,6 +34,6 @@ export const splice = command('splice', 'put a bad line into a link that exists,
   )
 splice.addHelpText(
   'after',
-  "\nThe interfaces keep their names, addresses and routes. While it runs: etherloom path WHO OTHER delay=40ms\nchanges a direction, etherloom show paths counts, etherloom capture records.",
+  '\nThe interfaces keep their names, addresses and routes. While it runs: etherloom path WHO OTHER delay=40ms\nchanges a direction, etherloom show paths counts, etherloom capture records.',
 )
 helpLater(splice, async () => (await import('../policy-help.js')).policyHelp)

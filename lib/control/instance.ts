@@ -107,18 +107,18 @@ export class Instance implements Running {
   }
 
   /** Goes over to another topology, as `Network.apply`, and tells the supervisor. */
-  async apply(topology: Topology): Promise<NetworkApplied> {
+  async apply(topology: Topology | ((now: Topology) => Topology)): Promise<NetworkApplied> {
     const outcome = await this.#change(topology)
     if ('refused' in outcome) throw outcome.refused
     return outcome.applied
   }
 
-  async #change(topology: Topology): Promise<Outcome> {
+  async #change(topology: Topology | ((now: Topology) => Topology)): Promise<Outcome> {
     this.supervisor?.reloading()
     const outcome = await this.network.change(topology, this.#sealed ? refuseUnderSeal : undefined)
     if ('refused' in outcome) {
       if (this.#sealed) outcome.refused = explainSeal(outcome.refused)
-      outcome.refused = await atItsLine(outcome.refused, topology)
+      if (typeof topology !== 'function') outcome.refused = await atItsLine(outcome.refused, topology)
     }
     this.#tellSupervisor('refused' in outcome ? outcome.refused : undefined)
     return outcome

@@ -32,7 +32,7 @@ export interface Running {
   readonly captures: Captures
   readonly sealed: boolean
   /** Goes over to another topology, as `Network.apply`. */
-  apply(topology: Topology): Promise<NetworkApplied>
+  apply(topology: Topology | ((now: Topology) => Topology)): Promise<NetworkApplied>
   info(): InstanceInfo
   close(): Promise<void>
 }

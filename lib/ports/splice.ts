@@ -142,9 +142,13 @@ export class SplicePort extends DevicePort {
     await this.undone() // of the interface that vanished
     const found = await native(() => addon.findInterface(this.#interface, namespace))
     if (!found)
-      throw new EtherloomError('ERR_ETHERLOOM_NAME', `there is no interface ${quote(this.#interface)} to splice`, {
-        hint: 'see which there are: ip link, in its namespace',
-      })
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `there is no interface ${quote(this.#interface)} to splice`,
+        {
+          hint: 'see which there are: ip link, in its namespace',
+        },
+      )
     const { name, index, mac, mtu, up } = found
     const options = {
       ...plainTap,
@@ -212,13 +216,18 @@ const plainTap = {
 
 function refusal(name: string, said: string): EtherloomError {
   const lines = said.trim()
-  const isOld = /Specified qdisc kind is unknown|Unknown (?:filter|action)|TC classifier not found|No such file/i.test(
-    lines,
-  )
+  const isOld =
+    /Specified qdisc kind is unknown|Unknown (?:filter|action)|TC classifier not found|No such file/i.test(
+      lines,
+    )
   return new EtherloomError(
     isOld ? 'ERR_ETHERLOOM_UNSUPPORTED' : 'ERR_ETHERLOOM_DEVICE',
     `cannot splice '${name}': ${lines === '' ? 'tc does not say why' : lines}`,
-    isOld ? { hint: 'the kernel needs sch_ingress, cls_u32 and act_mirred: modprobe -a sch_ingress cls_u32 act_mirred' } : {},
+    isOld
+      ? {
+          hint: 'the kernel needs sch_ingress, cls_u32 and act_mirred: modprobe -a sch_ingress cls_u32 act_mirred',
+        }
+      : {},
   )
 }
 
@@ -229,7 +238,9 @@ export interface SpliceMapping {
 /** `HOST:INTERFACE`, or the interface alone for this machine's. */
 const ends = (splice: string): { host: string | undefined; name: string } => {
   const at = splice.indexOf(':')
-  return at < 0 ? { host: undefined, name: splice } : { host: splice.slice(0, at), name: splice.slice(at + 1) }
+  return at < 0
+    ? { host: undefined, name: splice }
+    : { host: splice.slice(0, at), name: splice.slice(at + 1) }
 }
 
 /** @internal A link that exists. */

@@ -154,14 +154,22 @@ export class Network extends EventEmitter<NetworkEvents> {
   }
 
   /**
-   * @internal As `apply`, for who says what has become of a change that is refused. `look` may refuse the steps before the first
+   * @internal As `apply`, for who says what has become of a change that is refused. A function makes the new topology of that
+   * which is there when it is its turn. `look` may refuse the steps before the first
    * is taken, by what it throws.
    */
-  async change(topology: Topology, look?: (steps: readonly Change[]) => void): Promise<Outcome> {
+  async change(
+    topology: Topology | ((now: Topology) => Topology),
+    look?: (steps: readonly Change[]) => void,
+  ): Promise<Outcome> {
     const files: FilesRead = new Map()
+    const planOf = (wanted: Topology): Promise<Plan> => collectFiles(files, () => this.#checked(wanted))
     try {
-      const plan = await collectFiles(files, () => this.#checked(topology))
-      return await this.#inTurn(() => this.#goTo(plan, files, look))
+      if (typeof topology !== 'function') {
+        const plan = await planOf(topology)
+        return await this.#inTurn(() => this.#goTo(plan, files, look))
+      }
+      return await this.#inTurn(async () => this.#goTo(await planOf(topology(this.export())), files, look))
     } catch (refused) {
       return { refused, undone: [], between: false }
     }

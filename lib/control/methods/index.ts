@@ -1,6 +1,7 @@
 /** All control methods, in the order in which the documentation lists them. */
 import type { Methods, ParamsOf, ResultOf } from '../method.js'
 import { apply } from './apply.js'
+import { attach, detach } from './attach.js'
 import { capture, endCapture } from './capture.js'
 import { carrier } from './carrier.js'
 import { down } from './down.js'
@@ -21,7 +22,7 @@ export const controlMethods = {
   host,
   miniworld,
   export: exportTopology,
-  ...{ apply, path, showPath, carrier, step, capture, endCapture, subscribe, down },
+  ...{ apply, attach, detach, path, showPath, carrier, step, capture, endCapture, subscribe, down },
 } satisfies Methods
 
 /** The methods that a running instance answers, by their names. */
