@@ -204,6 +204,7 @@ async function quiet(tap: string, namespace: unknown): Promise<void> {
 const plainTap = {
   addresses: [],
   up: false,
+  carrier: true,
   owner: undefined,
   group: undefined,
   persist: false,
