@@ -69,6 +69,7 @@ const systemPackages = {
     ['simh', () => command('pdp11')], // an old machine with a network card
     ['vpcs', () => command('vpcs')], // a PC of GNS3, which needs a terminal
     ['bsdutils', () => command('script')], // which this gives it
+    ['docker.io', () => command('dockerd') && command('docker')], // containers that run already
     ['shellcheck', () => command('shellcheck')], // reads the scripts of clients/action
     ['busybox-static', () => command('busybox')], // its udhcpc is a real DHCP client; what guests run
     ['openssl', () => command('openssl')], // makes a certificate for a WebSocket over TLS

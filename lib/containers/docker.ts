@@ -46,7 +46,7 @@ export function dockerSocket(): string {
 export async function findContainer(name: string): Promise<Container> {
   const { status, body } = await ask(`/containers/${encodeURIComponent(name)}/json`)
   if (status === 404) return findContainer(await idOfNode(name))
-  const { Id, Name, State } = answered<Inspected>(status, body)
+  const { Id, Name, State } = answered(status, body) as Inspected
   const own = Name.replace(/^\//, '')
   if (State.Running && State.Pid > 0) return { id: Id, name: own, pid: State.Pid }
   throw new EtherloomError('ERR_ETHERLOOM_STATE', `the container ${quote(own)} does not run`, {
@@ -78,11 +78,11 @@ const containers = async (filters: Record<string, string[]>): Promise<Listed[]> 
   const { status, body } = await ask(
     `/containers/json?filters=${encodeURIComponent(JSON.stringify(filters))}`,
   )
-  return answered<Listed[]>(status, body)
+  return answered(status, body) as Listed[]
 }
 
-function answered<Answer>(status: number, body: string): Answer {
-  if (status === 200) return JSON.parse(body) as Answer
+function answered(status: number, body: string): unknown {
+  if (status === 200) return JSON.parse(body)
   const { message } = JSON.parse(body || '{}') as { message?: string }
   throw new EtherloomError('ERR_ETHERLOOM_UNSUPPORTED', `Docker answers ${status}: ${message ?? body}`)
 }

@@ -187,7 +187,7 @@ export class SplicePort extends DevicePort {
   #again(name: string, tap: string): void {
     this.#guardian = undefined
     this.#splice(name, tap, 'again').catch((error: unknown) => {
-      this.fabric?.engine.failed(undefined, error as EtherloomError)
+      this.fabric?.engine.failed(undefined, error)
     })
   }
 }

@@ -261,20 +261,19 @@ export class Site {
   async #enter(host: string, plan: HostPlan): Promise<Namespace> {
     if (!isForeign(plan)) return Namespace.create()
     const away = new AbortController()
+    const returned = (): void => {
+      this.#returns(host).catch((error: unknown) => {
+        this.#events.emit('host:error', { host, error: error as EtherloomError })
+      })
+    }
+    let namespace: Namespace | undefined
     try {
-      const namespace = await openForeign(plan)
-      await followForeign(
-        plan,
-        () =>
-          this.#returns(host).catch((error: unknown) =>
-            this.#events.emit('host:error', { host, error: error as EtherloomError }),
-          ),
-        away.signal,
-      )
+      namespace = await openForeign(plan)
+      await followForeign(plan, returned, away.signal)
       this.#away.set(host, away)
       return namespace
     } catch (error) {
-      away.abort()
+      namespace?.close()
       throw locate(error, `host '${host}'`, ['hosts', host, ...Object.keys(foreignOf(plan))])
     }
   }

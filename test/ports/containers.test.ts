@@ -85,7 +85,7 @@ describeUnless(lacksNetwork() ?? lacksDocker() ?? lacksProgram('tc'), 'Container
   after(async () => {
     if (DOCKER_HOST === undefined) delete process.env.DOCKER_HOST
     else process.env.DOCKER_HOST = DOCKER_HOST
-    await docker?.close()
+    await docker.close()
   })
 
   /** The command line, with control sockets of its own. */

@@ -10,7 +10,7 @@ import { quote } from '../../values/quote.js'
 import { fields, method } from '../method.js'
 import { appliedSteps } from './apply.js'
 
-const { addresses, mac, mtu } = interfaceOptions
+const { addresses, mtu } = interfaceOptions
 
 export interface Attachment extends ForeignPlace {
   port: string
@@ -74,7 +74,7 @@ function withAttachment(now: Topology, { port, fabric, gateway, ...given }: Atta
     hosts: { ...now.hosts, [port]: { ...Object.fromEntries(places), ...routes } },
     fabrics: {
       ...now.fabrics,
-      [fabric]: { ...found, ports: { ...found.ports, [port]: { host: port, ...nic } } } as TopologyFabric,
+      [fabric]: { ...found, ports: { ...found.ports, [port]: { host: port, ...nic } } },
     },
   }
 }
@@ -127,5 +127,5 @@ function without(fabric: TopologyFabric, gone: readonly string[]): TopologyFabri
     const { from, to, between } = path as { from?: string; to?: string; between?: string[] }
     return ![from, to, ...(between ?? [])].some((end) => end !== undefined && gone.includes(end))
   })
-  return { ...fabric, ports, ...(paths && { paths }) } as TopologyFabric
+  return { ...fabric, ports, ...(paths && { paths }) }
 }
