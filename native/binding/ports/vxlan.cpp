@@ -82,9 +82,7 @@ Napi::Value makeVxlanPort(Napi::Env env, SharedSocket& shared, Napi::Object aske
                           shared.worker});
 }
 
-VxlanPort* vxlanPort(EngineObject& engine, PortId id) {
-  return portAs<VxlanPort>(engine.native().port(id));
-}
+VxlanPort* vxlanPort(EngineObject& engine, PortId id) { return portAs<VxlanPort>(engine.native().port(id)); }
 
 /// setVxlanPeers(engine, port, ips, remotePort) → ticket
 Napi::Value setVxlanPeers(Napi::Env env, EngineObject& engine, PortId id, Napi::Array ips,
