@@ -1,5 +1,5 @@
 /** What `etherloom splice` does: finds both ends of the link, and runs a wire between them. */
-import type { ForeignPlace } from '../lib/containers/places.js'
+import type { ForeignPlace } from '../lib/containers/foreign.js'
 import type { Topology, TopologyPolicy } from '../lib/topology/schema.js'
 import { EtherloomError } from '../lib/values/errors.js'
 import { quote } from '../lib/values/quote.js'
@@ -22,6 +22,7 @@ export async function runSplice(words: readonly string[], options: SpliceFlags):
   const [one, given] = words.map((word) => readEnd(word, options)) as [End, End?]
   const other = await otherEnd(one, given)
   if (other.port === one.port) other.port = `${other.port}-2`
+  for (const end of [one, other]) end.place = await lasting(end.place)
   const policy = options.policy === undefined ? {} : await readPolicy(options.policy)
   const { Instance } = await import('../lib/control/instance.js')
   const { connect } = await import('../lib/control/connect.js')
@@ -76,8 +77,18 @@ function readEnd(word: string, { pid, netns }: SpliceFlags): End {
 
 /** A policy in words of tc, or as `etherloom path` takes it. */
 async function readPolicy(words: string): Promise<TopologyPolicy> {
-  if (words.includes('=')) return readPolicyWords(words.trim().split(/\s+/))
-  return readPolicyWords([`netem=${words}`])
+  const trimmed = words.trim()
+  if (/^(?:allowed|denied)$/.test(trimmed)) return readPolicyWords([trimmed])
+  // A blank within braces or brackets separates nothing.
+  if (trimmed.includes('=')) return readPolicyWords(trimmed.split(/\s+(?![^{[]*[}\]])/))
+  return readPolicyWords([`netem=${trimmed}`])
+}
+
+/** A container as the process that it is now: when it starts again it has another link, and the splice is over. */
+async function lasting(place: ForeignPlace | undefined): Promise<ForeignPlace | undefined> {
+  if (place?.docker === undefined) return place
+  const { findContainer } = await import('../lib/containers/docker.js')
+  return { pid: (await findContainer(place.docker)).pid }
 }
 
 /** An interface as ip(8) tells it. */
@@ -128,13 +139,13 @@ function find(all: readonly Told[], end: End): Told {
 
 /** What interfaces there are where an end is. */
 async function interfacesOf({ place }: End): Promise<Told[]> {
-  const [{ openForeign }, { runScript }, { requirePrograms }] = await Promise.all([
+  const [{ enterForeign }, { runScript }, { requirePrograms }] = await Promise.all([
     import('../lib/containers/places.js'),
     import('../lib/engine/guardian.js'),
     import('../lib/values/programs.js'),
   ])
   await requirePrograms('a splice', ['ip', 'tc', 'nsenter'])
-  const namespace = place && (await openForeign(place))
+  const namespace = place && (await enterForeign(place, () => undefined, AbortSignal.abort()))
   try {
     return JSON.parse(await runScript('ip -json -details link show', [], namespace?.path)) as Told[]
   } finally {

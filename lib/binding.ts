@@ -159,6 +159,8 @@ interface Addon {
   /** `ends`: where it leads to, and the gateway if there is one. */
   changeRoute(options: {
     add: boolean
+    /** Whether one that is added takes the place of another to the same destination with the same metric. */
+    replace: boolean
     ends: string[]
     interface?: string
     metric: number

@@ -37,7 +37,7 @@ export const attach = instanceCommand(
   )
   .option('--fabric <fabric>', 'the hub or switch; needed when the instance has several')
   .option('--port <name>', "name of the port (default: the container's, else 'pid-N' or the namespace's)")
-  .option('--interface <name>', 'name of the interface inside (default: loom0, loom1, ...)')
+  .option('--interface <name>', 'name of the interface inside (default: loom0)')
   .option(
     '--address <address>',
     'address with its prefix length, such as 10.0.0.7/24; may be given again',
@@ -56,7 +56,12 @@ export const attach = instanceCommand(
             'ERR_ETHERLOOM_OPTION',
             'say what is to be attached: --docker, --pid or --netns',
           )
-        const port = options.port ?? given.replace(/.*\//s, '').replace(/[^A-Za-z0-9_-]+/g, '-')
+        const port =
+          options.port ??
+          given
+            .replace(/.*\//s, '')
+            .replace(/[^A-Za-z0-9_-]+/g, '-')
+            .slice(0, 63)
         const fabric = options.fabric ?? onlyFabric(Object.keys((await instance.call('export', {})).fabrics))
         const { steps } = await instance.call('attach', {
           ...{ port, fabric, addresses },

@@ -131,22 +131,30 @@ function unreachable(socket: string, cause: NodeJS.ErrnoException): EtherloomErr
   )
 }
 
-/** Calls `started` whenever the container starts again, until `signal`. Where Docker itself ends, it is waited for. */
-export function followStarts(id: string, started: () => void, signal: AbortSignal): void {
+/**
+ * Calls `started` whenever the container of this name runs as another process than before, `pid` at first, until `signal`. Docker's
+ * events say when to look; where they could not be heard, as while Docker itself was started again, it is looked at afterwards.
+ */
+export function followStarts({ name, pid }: Container, started: () => void, signal: AbortSignal): void {
+  let known = pid
+  const look = async (): Promise<void> => {
+    const found = await findContainer(name).catch(() => undefined) // it does not run now
+    if (signal.aborted || found === undefined || found.pid === known) return
+    known = found.pid
+    started()
+  }
   const filters = encodeURIComponent(
-    JSON.stringify({ type: ['container'], container: [id], event: ['start'] }),
+    JSON.stringify({ type: ['container'], container: [name], event: ['start'] }),
   )
   const follow = async (): Promise<void> => {
     const answer = await open(`/events?filters=${filters}`, signal)
     answer.socket.unref()
-    let line = ''
-    for await (const part of answer) {
-      line = `${line}${(part as Buffer).toString()}`.slice(-longest)
-      for (let end = line.indexOf('\n'); end >= 0; end = line.indexOf('\n')) {
-        line = line.slice(end + 1)
-        started()
-      }
+    if (answer.statusCode !== 200) {
+      answer.destroy()
+      return
     }
+    await look()
+    for await (const part of answer) if ((part as Buffer).includes('\n')) await look()
   }
   const again = (): void => {
     if (!signal.aborted) void follow().then(later, later) // Docker ends, or does not run

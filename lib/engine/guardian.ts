@@ -104,6 +104,9 @@ export class Guardian {
   }
 }
 
+/** The most that a script may say, in bytes: some thousand interfaces are described so. */
+const longest = 64 * 1024 * 1024
+
 /** Runs a script to its end and returns what it said. @throws the error of `execFile`, with `stderr` */
 export async function runScript(
   script: string,
@@ -111,7 +114,7 @@ export async function runScript(
   namespace?: string,
 ): Promise<string> {
   const [program = '', ...rest] = await shell(script, words, namespace)
-  return (await promisify(execFile)(program, rest, surroundings())).stdout
+  return (await promisify(execFile)(program, rest, { ...surroundings(), maxBuffer: longest })).stdout
 }
 
 /** What a shell may need that starts dnsmasq as another user, and ends it. */

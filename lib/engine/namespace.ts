@@ -140,15 +140,27 @@ export class Namespace {
    * metric. They go with the interface that they lead to. Privilege: CAP_NET_ADMIN in the namespace.
    */
   async addRoutes(routes: Route[]): Promise<void> {
-    await this.#changeRoutes('addRoutes', routes, true)
+    await this.#changeRoutes('addRoutes', routes, { add: true })
+  }
+
+  /**
+   * @internal As `addRoutes`, but in the place of no other.
+   * @throws EtherloomError with the number EEXIST
+   */
+  async addFreshRoutes(routes: Route[]): Promise<void> {
+    await this.#changeRoutes('addRoutes', routes, { add: true, replace: false })
   }
 
   /** Takes such routes out again; those that are not there are passed by. Privilege: CAP_NET_ADMIN in the namespace. */
   async removeRoutes(routes: Route[]): Promise<void> {
-    await this.#changeRoutes('removeRoutes', routes, false)
+    await this.#changeRoutes('removeRoutes', routes, { add: false })
   }
 
-  async #changeRoutes(method: string, routes: Route[], add: boolean): Promise<void> {
+  async #changeRoutes(
+    method: string,
+    routes: Route[],
+    { add, replace = true }: { add: boolean; replace?: boolean },
+  ): Promise<void> {
     for (const { to, via, dev, metric = 0 } of list(readRoute)(
       routes,
       `the routes for Namespace.${method}`,
@@ -158,6 +170,7 @@ export class Namespace {
       await native(() =>
         addon.changeRoute({
           add,
+          replace,
           ends: [destination, ...(via === undefined ? [] : [via])],
           ...(dev !== undefined && { interface: dev }),
           metric,

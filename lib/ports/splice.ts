@@ -9,8 +9,9 @@
  * whom a frame is sent the kernel judges by that of the device which brings it, before the redirection. A guardian makes them and takes them
  * out: when it is told to, and when this process is gone. It knows its own filters by their preference.
  */
+import { constants } from 'node:os'
 import { addon, here, native, type Device } from '../binding.js'
-import { Guardian } from '../engine/guardian.js'
+import type { Guardian } from '../engine/guardian.js'
 import { namespaceRule, type Namespace } from '../engine/namespace.js'
 import { interfaceMac } from '../values/addresses.js'
 import { interfaceRule, nameRule } from '../values/names.js'
@@ -170,12 +171,17 @@ export class SplicePort extends DevicePort {
   }
 
   async #splice(name: string, tap: string, ...again: 'again'[]): Promise<void> {
+    const { Guardian } = await import('../engine/guardian.js')
     const guardian = await Guardian.start(spliceScript, [name, tap, ...again], this.place?.path)
     try {
       await guardian.voice.until(/^spliced\n/)
     } catch {
       await guardian.close()
       throw refusal(name, guardian.said)
+    }
+    if (this.state === 'detaching' || this.state === 'detached') {
+      await guardian.close() // it was detached meanwhile, when there was nothing to be closed yet
+      throw new EtherloomError('ERR_ETHERLOOM_STATE', `port '${this.name}' is detached`)
     }
     this.#guardian = guardian
     void guardian.stands(false).then((byItself) => {
@@ -196,8 +202,7 @@ export class SplicePort extends DevicePort {
 async function quiet(tap: string, namespace: unknown): Promise<void> {
   const path = `net/ipv6/conf/${tap}/disable_ipv6`
   await native(() => addon.changeSysctl({ path, value: '1', namespace })).catch((error: unknown) => {
-    if ((error as EtherloomError).code !== 'ERR_ETHERLOOM_DEVICE') return // this kernel has no IPv6
-    throw error
+    if ((error as EtherloomError).errno !== constants.errno.ENOENT) throw error // without it, there is no IPv6 here
   })
 }
 

@@ -1,5 +1,5 @@
 /** TapPort: a TAP device, made here or joined by name, or a descriptor that somebody else opened. */
-import { interfaceAddress, interfaceMac, isIPv4Prefix } from '../values/addresses.js'
+import { isIPv4Prefix } from '../values/addresses.js'
 import { addon, calls, native, type Device, type LinkNews } from '../binding.js'
 import { EtherloomError } from '../values/errors.js'
 import { compileFilter, filterRule, type FilterSource } from '../policy/filters/index.js'
@@ -10,7 +10,6 @@ import {
   about,
   flag,
   integer,
-  list,
   oneOf,
   optionsReader,
   refuse,
@@ -21,6 +20,7 @@ import { entryName, interfaceRule, nameRule } from '../values/names.js'
 import { DevicePort } from './device.js'
 import type { PortFabric } from './port.js'
 import { attempt } from '../values/problem.js'
+import { interfaceIdentity } from '../values/interface-options.js'
 import type { PortKind } from './kind.js'
 import { fill, numberedInterface, patternRule, seriesRules, type InterfaceSeries } from './numbered.js'
 
@@ -106,12 +106,7 @@ export interface TapPortOptions {
 /** Options of the interface that topology files have, too. */
 /** @internal */
 export const interfaceOptions = {
-  mtu: about(
-    'Bytes of the largest IP packet. Default: as it is, 1500 for a new one.',
-    integer(68, 65521, { unit: 'bytes' }),
-  ),
-  mac: about("The interface's MAC address. Default: as it is, random for a new one.", interfaceMac()),
-  addresses: about("The interface's addresses.", list(interfaceAddress())),
+  ...interfaceIdentity,
   napi: about(
     "Whether the interface's kernel joins what the port sends (NAPI and GRO): for bulk TCP, at the cost of small frames.",
     flag(false),
@@ -183,6 +178,8 @@ export class TapPort extends DevicePort {
   readonly #fd: number | undefined
   readonly #gatewaySettings: GatewaySettings | undefined
   #gateway: Gateway | undefined
+  /** Whether the interface was opened without a carrier, the last time. */
+  #openedWithout = false
 
   /** @throws EtherloomError ERR_ETHERLOOM_OPTION, ERR_ETHERLOOM_UNKNOWN_OPTION */
   constructor(options: TapPortOptions = {}) {
@@ -229,6 +226,13 @@ export class TapPort extends DevicePort {
     if (!this.#options.carrier) this.setCarrier(false)
   }
 
+  /** The carrier may have changed while the interface was being opened again. */
+  protected override async revive(fabric: PortFabric, device: unknown): Promise<void> {
+    const revived = super.revive(fabric, device)
+    if (this.#openedWithout && this.carrierOn) fabric.engine.native.setCarrier(this.id, true)
+    await revived
+  }
+
   protected override closed(fabric: PortFabric): void {
     void this.#gateway?.close()
     this.#gateway = undefined
@@ -253,6 +257,7 @@ export class TapPort extends DevicePort {
   #openTap(namespace: unknown, again: string | undefined): Promise<Device> {
     const { name, carrier } = this.#options
     const how = again === undefined ? { name, carrier } : { name: again, carrier: this.carrierOn }
+    this.#openedWithout = !how.carrier
     return native(() => openTap({ ...this.#options, ...how, namespace }))
   }
 

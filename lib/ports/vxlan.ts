@@ -199,7 +199,7 @@ export class VxlanPort extends Port {
     const given = readVxlanOptions(options)
     super(given.name ?? 'vxlan%d')
     this.#options = given
-    if (isGroup(given.local)) refuse("option 'local' of VxlanPort", 'an address of this machine', given.local)
+    if (isGroup(given.local) || isMapped(given.local)) refuse("option 'local' of VxlanPort", 'an address of this machine', given.local)
     this.#peers = this.#checked(given.peers, "option 'peers' of VxlanPort")
   }
 
@@ -262,7 +262,9 @@ export class VxlanPort extends Port {
         tooLong: count(4),
         unreachable: count(5),
         full: count(6),
-        ...(mtu !== undefined && { innerMtu: mtu - overheadTo(ip) }),
+        ...(mtu !== undefined && {
+          innerMtu: Math.min(mtu - overheadTo(ip), this.#options.frameLimit - 14),
+        }),
         addresses: addresses.map(({ address, age }) => ({
           ...readAddress(address),
           age: formatDuration(age),
@@ -342,7 +344,7 @@ export class VxlanPort extends Port {
     const expects = `different IPv${family} addresses of other machines, as 'local' is one of IPv${family}`
     const known = new Set([spelling(this.#options.local)])
     for (const peer of peers) {
-      if (isIP(peer) !== family || isGroup(peer) || known.has(spelling(peer)) || isNobody(peer))
+      if (isIP(peer) !== family || isGroup(peer) || isMapped(peer) || known.has(spelling(peer)) || isNobody(peer))
         refuse(subject, expects, peer)
       known.add(spelling(peer))
     }
@@ -442,6 +444,9 @@ export const vxlanKind: PortKind<VxlanMapping, VxlanPort> = {
 function isGroup(host: string): boolean {
   return isIP(host) === 6 ? /^ff/i.test(host) : Number(host.split('.')[0]) >= 224
 }
+
+/** Whether it is one of IPv4 in the words of IPv6, which no socket of ours takes. */
+const isMapped = (ip: string): boolean => isIP(ip) === 6 && /^::ffff:/i.test(spelling(ip))
 
 /** Whether no other machine is at an address: it stands for any, or is local to a link, which it does not name. */
 function isNobody(ip: string): boolean {

@@ -13,7 +13,7 @@
  * A world ends and begins anew when it differs, or one of its nodes' ports. Peers come to a fabric that has all else.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { foreignOf, isForeign } from '../containers/places.js'
+import { foreignOf, isForeign } from '../containers/foreign.js'
 import { listensAt, type ListenOptions } from '../fabrics/servers/index.js'
 import type { PortReference } from '../ports/kind.js'
 import {

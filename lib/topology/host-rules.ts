@@ -1,5 +1,5 @@
 /** What a topology file may say of a host. Called by schema.ts, and by what reads hosts. */
-import { foreignRules, type ForeignPlace } from '../containers/places.js'
+import { foreignRules, type ForeignPlace } from '../containers/foreign.js'
 import { routeRules, type Route } from '../engine/namespace.js'
 import { sysctlsRule } from '../engine/sysctls.js'
 import { interfaceOptions } from '../ports/tap.js'

@@ -2,7 +2,7 @@
  * Hosts of a topology: what is wrong with what a file says of them, and what it comes to: settings of the kernel, and the files
  * that their programs find in /etc. Called by resolve.ts, site.ts and report.ts.
  */
-import { foreignKeys } from '../containers/places.js'
+import { foreignKeys, isForeign } from '../containers/foreign.js'
 import type { Inside } from '../engine/inside.js'
 import { routeFault, type Namespace, type Route } from '../engine/namespace.js'
 import { isOfInterface, sameSysctl, sameValue } from '../engine/sysctls.js'
@@ -129,10 +129,11 @@ export const interfacesOf = (fabrics: Ports, host: string): string[] =>
 export function checkHosts(plan: Plan, hasAllPorts: boolean, complain: Complain): void {
   const byWorlds = hostsOfWorlds(plan)
   const interfaces = interfacesByHost(plan.fabrics)
-  for (const [host, { routes = [], ipv6 }] of plan.hosts) {
+  for (const [host, settings] of plan.hosts) {
+    const { routes = [], ipv6 } = settings
     const place = ['hosts', host]
     const own = interfaces(host)
-    const isWhole = hasAllPorts && !byWorlds.has(host)
+    const isWhole = hasAllPorts && !byWorlds.has(host) && !isForeign(settings)
     const names = ['lo', ...own.map(({ name }) => name)]
     const seen = new Set<string>()
     routes.forEach((route: Route | undefined, index) => {

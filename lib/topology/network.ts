@@ -280,7 +280,13 @@ export class Network extends EventEmitter<NetworkEvents> {
   #renew(host: string): Promise<void> {
     return this.#inTurn(async () => {
       const before = copyOf(this.#site.plan)
-      if (!before.hosts.has(host)) return
+      const given = before.hosts.get(host)
+      if (given === undefined) return
+      // Where it has ended again meanwhile, all stays as it is until it starts the next time.
+      const { enterForeign } = await import('../containers/places.js')
+      const probe = await enterForeign(given, () => undefined, AbortSignal.abort()).catch(() => undefined)
+      if (probe === undefined) return
+      probe.close()
       const without = withoutHost(before, host)
       await this.#take(diff(before, without))
       await this.#take(diff(without, before))

@@ -1,5 +1,5 @@
 /** The ports of a topology: their interfaces named, and what is wrong with them. Called by resolve.ts. */
-import { isForeign } from '../containers/places.js'
+import { isForeign } from '../containers/foreign.js'
 import { readAttachOptions } from '../fabrics/attachment.js'
 import { fabricKinds, fabricsThat } from '../fabrics/index.js'
 import { portKindOf } from '../ports/index.js'
@@ -169,7 +169,9 @@ function giveHostInterfaces(
       const place = ['hosts', host, key]
       const found = [...fabrics.values()].flatMap((ports) =>
         [...ports].flatMap(([name, port]) =>
-          ownInterfaceOf(port)?.host === host ? [{ ports, name, port }] : [],
+          ownInterfaceOf(port)?.host === host && Object.hasOwn(portKindOf(port).options, key)
+            ? [{ ports, name, port }]
+            : [],
         ),
       )
       const [only] = found

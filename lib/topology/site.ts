@@ -5,8 +5,9 @@
  * attached to the same fabrics are not ours: no step takes them away, whatever they are called.
  */
 import type { EventEmitter } from 'node:events'
+import { constants } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
-import { followForeign, foreignOf, isForeign, openForeign } from '../containers/places.js'
+import { foreignOf, isForeign } from '../containers/foreign.js'
 import type { Engine } from '../engine/engine.js'
 import { Namespace, type Route } from '../engine/namespace.js'
 import type { Fabric } from '../fabrics/fabric.js'
@@ -173,7 +174,7 @@ export class Site {
       clearInterval(saying)
       await this.engine.close()
     }
-    for (const host of [...this.hosts.keys()]) await this.#remove(host)
+    for (const host of [...this.hosts.keys()].reverse()) await this.#remove(host)
     for (const gone of [this.runs, this.fabrics, this.timelines, this.worlds, this.#servers, this.hosts])
       gone.clear()
     this.#plan = emptyPlan(this.#plan.engine)
@@ -266,14 +267,12 @@ export class Site {
         this.#events.emit('host:error', { host, error: error as EtherloomError })
       })
     }
-    let namespace: Namespace | undefined
     try {
-      namespace = await openForeign(plan)
-      await followForeign(plan, returned, away.signal)
+      const { enterForeign } = await import('../containers/places.js')
+      const namespace = await enterForeign(plan, returned, away.signal)
       this.#away.set(host, away)
       return namespace
     } catch (error) {
-      namespace?.close()
       throw locate(error, `host '${host}'`, ['hosts', host, ...Object.keys(foreignOf(plan))])
     }
   }
@@ -283,7 +282,9 @@ export class Site {
     this.#away.get(host)?.abort()
     this.#away.delete(host)
     if (isForeign(this.#plan.hosts.get(host) ?? {}))
-      await this.#setSysctls(host, [], { all: [] }).catch(() => undefined) // it may be gone
+      await this.#setSysctls(host, [], { all: [] }).catch((error: unknown) => {
+        this.#events.emit('host:error', { host, error: error as EtherloomError })
+      })
     this.#plan.hosts.delete(host)
     this.hosts.get(host)?.close()
     this.hosts.delete(host)
@@ -316,8 +317,10 @@ export class Site {
     await this.#setSysctls(name, sysctls, { all: sysctls, begun })
     const gone = old.filter((each) => !routes.some((now) => isDeepStrictEqual(now, each)))
     for (const route of gone) await changing(name, route, host.removeRoutes([route]).then(begun))
-    for (const [index, route] of routes.entries())
-      await changing(name, route, host.addRoutes([route]).then(begun), ['routes', index])
+    for (const [index, route] of routes.entries()) {
+      const adding = isForeign(plan) ? addBeside(host, route, old) : host.addRoutes([route])
+      await changing(name, route, adding.then(begun), ['routes', index])
+    }
     begun()
   }
 
@@ -586,6 +589,20 @@ export class Site {
 }
 
 const countsOf = ({ up, down, changed }: Applied): Applied => ({ up, down, changed })
+
+/** Adds a route to a host that is not ours, in the place of none that it has, but for those that we gave it. */
+async function addBeside(host: Namespace, route: Route, old: readonly Route[]): Promise<void> {
+  try {
+    await host.addFreshRoutes([route])
+  } catch (error) {
+    if ((error as EtherloomError).errno !== constants.errno.EEXIST) throw error
+    if (old.some((each) => isDeepStrictEqual(each, route))) return
+    throw new EtherloomError('ERR_ETHERLOOM_DEVICE', 'it has such a route already, which stays as it is', {
+      cause: error,
+      hint: "give this one a 'metric', or take that one away first",
+    })
+  }
+}
 
 /** Waits for the change of a route, which an error names; `place`: where a file says it of the host. */
 async function changing(

@@ -75,14 +75,14 @@ Napi::Value configureInterface(Napi::Env env, Napi::Object options) {
       [](Napi::Env own, bool&&) { return own.Undefined(); });
 }
 
-/// changeRoute({namespace?, add, ends: [destination, gateway?], interface?, metric}) → Promise<void>
+/// changeRoute({namespace?, add, replace, ends: [destination, gateway?], interface?, metric}) → Promise<void>
 Napi::Value changeRoute(Napi::Env env, Napi::Object options) {
   std::optional<Error> wrong;
   auto ends = prefixes(options, "ends", wrong);
   return Task<bool>::run(
       env, options,
-      [space = networkNamespace(options), add = flag(options, "add"), wrong, ends = std::move(ends),
-       interface = text(options, "interface"), metric = number(options, "metric")]() -> Result<bool> {
+      [space = networkNamespace(options), add = flag(options, "add"),
+       replace = flag(options, "replace"), wrong, ends = std::move(ends), interface = text(options, "interface"), metric = number(options, "metric")]() -> Result<bool> {
         if (wrong) return *wrong;
         return runIn(space, [&]() -> Result<bool> {
           auto netlink = Rtnetlink::open();
@@ -95,7 +95,7 @@ Napi::Value changeRoute(Napi::Env env, Napi::Object options) {
             if (!link) return link.error();
             route.interface = link->index;
           }
-          const Result<void> changed = add ? netlink->addRoute(route) : netlink->removeRoute(route);
+          const Result<void> changed = add ? netlink->addRoute(route, replace) : netlink->removeRoute(route);
           if (!changed) return changed.error();
           return true;
         });

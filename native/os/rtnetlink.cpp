@@ -333,12 +333,13 @@ Result<std::vector<AddressPrefix>> Rtnetlink::addresses(int index) {
   return dump<AddressPrefix>(request, "list the addresses of " + nameOf(index), parseAddress);
 }
 
-Result<void> Rtnetlink::addRoute(const Route& route) {
+Result<void> Rtnetlink::addRoute(const Route& route, bool replace) {
   rtmsg body = routeBody(route);
   body.rtm_type = RTN_UNICAST;
   // What has no gateway is on the link (IPv4; of IPv6 the kernel asks no scope).
   body.rtm_scope = route.gateway || body.rtm_family != AF_INET ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-  NetlinkRequest request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, body);
+  const int other = replace ? NLM_F_REPLACE : NLM_F_EXCL;
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | other, body);
   addWay(request, route);
   return exchange(request, "add a route to " + toString(route));
 }

@@ -59,8 +59,9 @@ class Rtnetlink {
   Result<void> removeAddress(int index, const AddressPrefix& prefix);
   Result<std::vector<AddressPrefix>> addresses(int index);
 
-  /// Into the main table, instead of another to this destination with this metric.
-  Result<void> addRoute(const Route& route);
+  /// Into the main table, instead of another to this destination with this metric; without `replace` that is
+  /// EEXIST.
+  Result<void> addRoute(const Route& route, bool replace = true);
   /// Out of the main table, if it is there and was added like this.
   Result<void> removeRoute(const Route& route);
 

@@ -8,7 +8,8 @@ VxlanSocket::VxlanSocket(Fd socket)
     : socket_(std::move(socket)),
       buffers_(std::make_unique_for_overwrite<std::uint8_t[]>(burstSize * stride)) {
   for (std::size_t index = 0; index < burstSize; ++index) {
-    places_[index] = {buffers_.get() + index * stride, longestDatagram};
+    // Room for a byte more, so that one that is longer is no frame of a port instead of being cut.
+    places_[index] = {buffers_.get() + index * stride, longestDatagram + 1};
     msghdr& in = incoming_[index].msg_hdr;
     in.msg_iov = &places_[index];
     in.msg_iovlen = 1;

@@ -120,6 +120,7 @@ Ticket Engine::configure(PortId id, const PortSettings& settings) {
   // What was learned from it was so in VLANs that it is in no more.
   return publish(record, std::move(*moved), [this, shared = &record.shared, seat = port.seat] {
     order(shared->home, [shared, seat](Worker&) { shared->fabric->forget(seat); });
+    graces_.extend([] {});  // until it has forgotten
   });
 }
 

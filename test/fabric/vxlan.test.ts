@@ -286,6 +286,7 @@ describe('VxlanPort', function () {
       [{ peers: ['10.0.0.1', '10.0.0.1'] }, "option 'peers' of VxlanPort must be different"],
       [{ local: 'fd00::1', peers: ['fd00::2', 'fd00:0::2'] }, 'must be different IPv6 addresses'],
       [{ local: 'fd00::1', peers: ['fe80::2'] }, 'must be different IPv6 addresses of other machines'],
+      [{ local: '::ffff:10.0.0.1' }, 'must be an address of this machine'],
       [{ udpPort: 0 }, "option 'udpPort' of VxlanPort must be a whole number from 1 to 65535"],
       [{ peer: [] }, "did you mean 'peers'"],
     ]

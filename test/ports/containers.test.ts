@@ -59,6 +59,32 @@ describeUnless(lacksNetwork(), 'Hosts that exist already', function () {
     expect((await other.link('loom0'))?.addr_info.map(({ local }) => local)).to.include('10.0.0.7')
   })
 
+  it('keep their own routes', async () => {
+    const one = close(await Host.create(1))
+    await one.ip('link', 'add', 'own0', 'type', 'bridge')
+    await one.ip('address', 'add', '10.1.0.1/24', 'dev', 'own0')
+    await one.ip('link', 'set', 'own0', 'up')
+    await one.ip('route', 'add', 'default', 'via', '10.1.0.254')
+    const before = await one.ip('route')
+    const lab = (metric?: number) => ({
+      hosts: {
+        one: {
+          netns: one.namespace.path,
+          addresses: ['10.0.0.1/24'],
+          routes: [{ to: 'default', via: '10.0.0.254', ...(metric !== undefined && { metric }) }],
+        },
+      },
+      fabrics: { lab: { kind: 'hub' as const, ports: { one: { host: 'one' } } } },
+    })
+    const error = (await rejection(Network.up(lab()))) as Error
+    expect(error.message).to.match(/host 'one': the route to default .*it has such a route already.*'metric'/)
+    expect(await one.ip('route')).to.deep.equal(before)
+    const network = close(await Network.up(lab(50)))
+    expect(await one.run('ip', 'route')).to.match(/default via 10.0.0.254 dev loom0 .*metric 50/)
+    await network.close()
+    expect(await one.ip('route')).to.deep.equal(before)
+  })
+
   it('are refused with a sentence where they are not there, or two at once', async () => {
     const lab = (red: object) => ({ hosts: { red }, fabrics: { lab: { kind: 'hub' as const, ports: {} } } })
     const said = async (red: object): Promise<string> =>
@@ -158,6 +184,9 @@ describeUnless(lacksNetwork() ?? lacksDocker() ?? lacksProgram('tc'), 'Container
     expect(docker.ping('web', '10.6.0.1').received).to.equal(3)
     await etherloom(scratch, 'path', 'red', 'web', 'delay=30ms', '--both').rest()
     expect(docker.ping('web', '10.6.0.1').shortest).to.be.at.least(60)
+    expect(String(await rejection(etherloom(scratch, 'detach', 'red').rest()))).to.include(
+      "nothing was attached as 'red'",
+    )
     expect(await etherloom(scratch, 'detach', 'web').rest()).to.equal('web: detached')
     expect(docker.run('exec', 'web', 'ip', 'link')).to.not.include('loom0')
   })

@@ -102,7 +102,7 @@ describe('the command line', function () {
       ],
       [
         ['up', '--machines', 'tap', 'examples/switch.yaml'],
-        "etherloom: '--machines' must be one of 'hosts', 'taps', 'packet', not 'tap'; did you mean 'taps'?\n",
+        "etherloom: '--machines' must be one of 'hosts', 'taps', 'packet', 'vde', not 'tap'; did you mean 'taps'?\n",
       ],
       [
         ['up', '--machines', 'taps', 'examples/switch.yaml'],

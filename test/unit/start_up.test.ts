@@ -85,7 +85,7 @@ describe('what is loaded at the start', function () {
           packages.yaml,
           packages.rpc,
           packages.commander,
-          /^lib\/(topology\/(check|site|run)|control\/(client|methods)|gateway\/(gateway|guardian))\b/,
+          /^lib\/(topology\/(check|site|run)|control\/(client|methods)|gateway\/gateway|engine\/guardian|containers\/(docker|places))\b/,
         ],
       },
     ],

@@ -194,7 +194,7 @@ fabrics: { 7: { kind: hub, ports: { 1: { host: '1' }, null: { host: 'null' }, 1e
       [withPort('{ packet: p, tap: t }'), "5:14 'packet' does not go with the other keys here"],
       [
         withPort('{ mtu: 1500 }'),
-        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'udp' or 'vde' or 'websocket'",
+        "5:12 'red' must have 'host' or 'tap' or 'memory' or 'packet' or 'passt' or 'patch' or 'socket' or 'splice' or 'udp' or 'vde' or 'vxlan' and 'local' or 'websocket'",
       ],
       [withPath('{ from: red, delay: 5ms }'), "7:13 entry 1 of 'paths' needs 'to'"],
       [withPath('{ delay: 5ms }'), "7:13 entry 1 of 'paths' must have 'between' or 'from' and 'to'"],

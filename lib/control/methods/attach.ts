@@ -1,16 +1,17 @@
 /** A port for what runs already, beside what the topology file says; and its end. */
-import { foreignRules, type ForeignPlace } from '../../containers/places.js'
-import type { NetworkApplied } from '../../topology/network.js'
+import { foreignRules, type ForeignPlace } from '../../containers/foreign.js'
+import type { Network, NetworkApplied } from '../../topology/network.js'
+import type { OwnInterface } from '../../ports/kind.js'
 import type { Topology, TopologyFabric } from '../../topology/schema.js'
-import { interfaceOptions } from '../../ports/tap.js'
+import { interfaceIdentity } from '../../values/interface-options.js'
 import { EtherloomError } from '../../values/errors.js'
 import { entryName, interfaceRule } from '../../values/names.js'
-import { about, required, suggestion, text } from '../../values/options.js'
+import { about, listed, required, suggestion, text } from '../../values/options.js'
 import { quote } from '../../values/quote.js'
 import { fields, method } from '../method.js'
 import { appliedSteps } from './apply.js'
 
-const { addresses, mtu } = interfaceOptions
+const { addresses, mtu } = interfaceIdentity
 
 export interface Attachment extends ForeignPlace {
   port: string
@@ -22,6 +23,9 @@ export interface Attachment extends ForeignPlace {
   gateway?: string
 }
 
+/** What was attached to each network, by name. */
+const attached = new WeakMap<Network, Set<string>>()
+
 export const attach = method<Attachment, NetworkApplied>({
   description:
     'Gives what runs already an interface, whose other end is a new port: of a container of Docker, a process or a network namespace. It stays until `detach`, or until a topology is applied that does not have it.',
@@ -31,10 +35,7 @@ export const attach = method<Attachment, NetworkApplied>({
     docker: foreignRules.docker,
     pid: foreignRules.pid,
     netns: foreignRules.netns,
-    interface: about(
-      'the name of the interface inside. Default: loom0, or the next that is free',
-      interfaceRule(),
-    ),
+    interface: about('the name of the interface inside. Default: loom0', interfaceRule()),
     addresses,
     mac: about("the interface's MAC address, as 02:00:00:00:00:01. Default: a random one", text()),
     mtu,
@@ -48,7 +49,13 @@ export const attach = method<Attachment, NetworkApplied>({
       steps: ['enter host web', 'attach port lab.web', 'configure host web'],
     },
   },
-  call: async (given, instance) => (await instance).apply((now) => withAttachment(now, given)),
+  call: async (given, instance) => {
+    const running = await instance
+    const applied = await running.apply((now) => withAttachment(now, given))
+    const known = attached.get(running.network) ?? new Set()
+    attached.set(running.network, known.add(given.port))
+    return applied
+  },
 })
 
 function withAttachment(now: Topology, { port, fabric, gateway, ...given }: Attachment): Topology {
@@ -97,23 +104,33 @@ export const detach = method<{ port: string }, NetworkApplied>({
     params: { port: 'web' },
     result: { up: 0, down: 0, changed: 0, steps: ['detach port lab.web', 'remove host web'] },
   },
-  call: async ({ port }, instance) => (await instance).apply((now) => withoutAttachment(now, port)),
+  call: async ({ port }, instance) => {
+    const running = await instance
+    const known = attached.get(running.network) ?? new Set()
+    if (!known.has(port))
+      throw new EtherloomError(
+        'ERR_ETHERLOOM_NAME',
+        `nothing was attached as ${quote(port)}${suggestion(port, [...known])}`,
+        { hint: known.size > 0 ? listed('attached', [...known]) : 'what a file says is changed in the file' },
+      )
+    const { ownInterfaceOf } = await import('../../topology/plan-ports.js')
+    const applied = await running.apply((now) => withoutAttachment(now, port, ownInterfaceOf))
+    known.delete(port)
+    return applied
+  },
 })
 
-function withoutAttachment(now: Topology, name: string): Topology {
-  const { [name]: host, ...hosts } = now.hosts ?? {}
-  const isOurs = host && ['docker', 'pid', 'netns'].some((key) => Object.hasOwn(host, key))
-  if (!isOurs) {
-    const names = Object.keys(now.hosts ?? {})
-    throw new EtherloomError(
-      'ERR_ETHERLOOM_NAME',
-      `nothing was attached as ${quote(name)}${suggestion(name, names)}`,
-    )
-  }
-  const inHost = (port: object): boolean => (port as { host?: string }).host === name
+function withoutAttachment(
+  now: Topology,
+  name: string,
+  ownInterfaceOf: (port: object) => OwnInterface | undefined,
+): Topology {
+  const { [name]: _host, ...hosts } = now.hosts ?? {}
   const fabrics = Object.fromEntries(
     Object.entries(now.fabrics).map(([key, fabric]) => {
-      const gone = Object.keys(fabric.ports).filter((port) => inHost(fabric.ports[port] ?? {}))
+      const gone = Object.keys(fabric.ports).filter(
+        (port) => ownInterfaceOf(fabric.ports[port] ?? {})?.host === name,
+      )
       return [key, gone.length === 0 ? fabric : without(fabric, gone)]
     }),
   )

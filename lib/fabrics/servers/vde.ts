@@ -465,8 +465,8 @@ export class VdeServer extends PortServer<VdePeerPort> {
     const vlan = this.#numbers.vlansOf(port.number)
     const words = JSON.stringify(vlan ?? null)
     if (!vlan || port.id < 0 || this.#vlans.get(port) === words) return
-    this.#vlans.set(port, words)
     await this.fabric.configure(port, { vlan })
+    this.#vlans.set(port, words)
   }
 }
 
