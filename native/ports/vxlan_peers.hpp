@@ -20,7 +20,8 @@ struct IpKey {
   std::uint32_t zone = 0;
 
   [[nodiscard]] static IpKey of(const sockaddr_storage& address) noexcept;
-  auto operator<=>(const IpKey&) const = default;
+  /// Its type is said, because arrays of older standard libraries have no `<=>` to find it from.
+  std::strong_ordering operator<=>(const IpKey&) const = default;
 };
 
 struct VxlanPeer {
