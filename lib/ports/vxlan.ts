@@ -199,7 +199,8 @@ export class VxlanPort extends Port {
     const given = readVxlanOptions(options)
     super(given.name ?? 'vxlan%d')
     this.#options = given
-    if (isGroup(given.local) || isMapped(given.local)) refuse("option 'local' of VxlanPort", 'an address of this machine', given.local)
+    if (isGroup(given.local) || isMapped(given.local))
+      refuse("option 'local' of VxlanPort", 'an address of this machine', given.local)
     this.#peers = this.#checked(given.peers, "option 'peers' of VxlanPort")
   }
 
@@ -344,7 +345,13 @@ export class VxlanPort extends Port {
     const expects = `different IPv${family} addresses of other machines, as 'local' is one of IPv${family}`
     const known = new Set([spelling(this.#options.local)])
     for (const peer of peers) {
-      if (isIP(peer) !== family || isGroup(peer) || isMapped(peer) || known.has(spelling(peer)) || isNobody(peer))
+      if (
+        isIP(peer) !== family ||
+        isGroup(peer) ||
+        isMapped(peer) ||
+        known.has(spelling(peer)) ||
+        isNobody(peer)
+      )
         refuse(subject, expects, peer)
       known.add(spelling(peer))
     }

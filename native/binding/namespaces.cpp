@@ -81,8 +81,9 @@ Napi::Value changeRoute(Napi::Env env, Napi::Object options) {
   auto ends = prefixes(options, "ends", wrong);
   return Task<bool>::run(
       env, options,
-      [space = networkNamespace(options), add = flag(options, "add"),
-       replace = flag(options, "replace"), wrong, ends = std::move(ends), interface = text(options, "interface"), metric = number(options, "metric")]() -> Result<bool> {
+      [space = networkNamespace(options), add = flag(options, "add"), replace = flag(options, "replace"),
+       wrong, ends = std::move(ends), interface = text(options, "interface"),
+       metric = number(options, "metric")]() -> Result<bool> {
         if (wrong) return *wrong;
         return runIn(space, [&]() -> Result<bool> {
           auto netlink = Rtnetlink::open();

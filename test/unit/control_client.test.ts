@@ -198,7 +198,18 @@ describe('the control client', () => {
   it('answers as each method is declared to', async () => {
     await start()
     const client = keep(await connect())
-    const left = ['host', 'down', 'attach', 'detach', 'capture', 'endCapture', 'step', 'apply', 'hello', 'subscribe']
+    const left = [
+      'host',
+      'down',
+      'attach',
+      'detach',
+      'capture',
+      'endCapture',
+      'step',
+      'apply',
+      'hello',
+      'subscribe',
+    ]
     for (const [name, { example, result }] of Object.entries(controlMethods) as [
       keyof typeof controlMethods,
       AnyMethod,
