@@ -3,12 +3,19 @@ import type { ForeignPlace } from '../lib/containers/foreign.js'
 import type { Topology, TopologyPolicy } from '../lib/topology/schema.js'
 import { EtherloomError } from '../lib/values/errors.js'
 import { quote } from '../lib/values/quote.js'
-import { onEndSignals, type ExitCode } from './command.js'
-import type { SpliceFlags } from './commands/splice.js'
+import { onEndSignals, type ExitCode, type Flags } from './command.js'
 import { fail } from './output.js'
 import { readPolicyWords } from './policy-words.js'
 import { seeded } from './seed.js'
 import { watch } from './watch.js'
+
+export interface SpliceFlags extends Flags {
+  docker?: boolean
+  pid?: boolean
+  netns?: boolean
+  policy?: string
+  name?: string
+}
 
 /** One end of a link; without a place it is an interface of this machine. */
 interface End {

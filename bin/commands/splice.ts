@@ -1,14 +1,7 @@
 /** `etherloom splice`: puts a wire with policies into a link that exists, until it is ended. */
 import { Option } from 'commander'
-import { action, command, helpLater, type Flags } from '../command.js'
-
-export interface SpliceFlags extends Flags {
-  docker?: boolean
-  pid?: boolean
-  netns?: boolean
-  policy?: string
-  name?: string
-}
+import { action, command, helpLater } from '../command.js'
+import type { SpliceFlags } from '../splice.js'
 
 export const splice = command('splice', 'put a bad line into a link that exists, until Ctrl-C')
   .argument(

@@ -9,14 +9,12 @@ import { quote } from '../values/quote.js'
 
 /** A container that runs. */
 export interface Container {
-  id: string
   name: string
   /** Its first process, as this machine numbers it. */
   pid: number
 }
 
 interface Inspected {
-  Id: string
   Name: string
   State: { Running: boolean; Pid: number }
 }
@@ -26,7 +24,7 @@ interface Listed {
 }
 
 /** Where Docker listens: as its own command line has it, but at a Unix socket only. */
-export function dockerSocket(): string {
+function dockerSocket(): string {
   const host = process.env.DOCKER_HOST
   if (host === undefined || host === '') return '/var/run/docker.sock'
   if (host.startsWith('unix://')) return host.slice('unix://'.length)
@@ -46,9 +44,9 @@ export function dockerSocket(): string {
 export async function findContainer(name: string): Promise<Container> {
   const { status, body } = await ask(`/containers/${encodeURIComponent(name)}/json`)
   if (status === 404) return findContainer(await idOfNode(name))
-  const { Id, Name, State } = answered(status, body) as Inspected
+  const { Name, State } = answered(status, body) as Inspected
   const own = Name.replace(/^\//, '')
-  if (State.Running && State.Pid > 0) return { id: Id, name: own, pid: State.Pid }
+  if (State.Running && State.Pid > 0) return { name: own, pid: State.Pid }
   throw new EtherloomError('ERR_ETHERLOOM_STATE', `the container ${quote(own)} does not run`, {
     hint: `start it: docker start ${own}`,
   })

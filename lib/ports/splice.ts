@@ -43,7 +43,7 @@ const readSpliceOptions = optionsReader('SplicePort', {
 } satisfies RulesOf<SplicePortOptions>)
 
 /** By this preference the filters are ours, and nobody else's. */
-export const splicePreference = 60_729
+const splicePreference = 60_729
 
 /**
  * Run as a Guardian with the words INTERFACE TAP, and a third where another guardian has done that before. Says `spliced` on

@@ -6,7 +6,7 @@ import { apiPages, entries } from '../../docs/api.js'
 describe('the pages of classes and interfaces', () => {
   for (const entry of entries)
     it(`of ${entry.name} are as 'npm run docs:write' writes them, and miss no docstring`, async function () {
-      this.timeout('5m') // all of lib/ is read and its types are found out
+      this.timeout('2m') // all of lib/ is read and its types are found out
       const pages = await apiPages(entry)
       const folder = `docs/${entry.folder}`
       expect(readdirSync(folder)).to.have.members([...pages.keys()])
